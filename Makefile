@@ -1,0 +1,69 @@
+# Throughline: `make help` lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ROOMS  := connectors pipelines schemas services
+STAMP  := $(VENV)/.installed
+LOCK   := uv pip compile pyproject.toml --universal -p 3.11 --generate-hashes \
+          --no-emit-index-url --no-header --no-annotate --quiet
+
+.PHONY: help install lock test check format demo parts bench bench-full soak clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Install everything into .venv (quick when nothing changed)
+
+# uv is the fast way; where it cannot be had, pip installs the very same locked files.
+$(STAMP): requirements-dev.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@if $(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv; then \
+	  $(BIN)/python -m uv pip sync --quiet --python $(BIN)/python requirements-dev.txt && \
+	  $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps -e .; \
+	else \
+	  $(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt && \
+	  $(BIN)/python -m pip install --quiet --no-deps -e .; \
+	fi
+	@touch $@
+
+lock: ## Resolve the dependencies anew into requirements*.txt (addresses of registries stay out)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m $(LOCK) --group dev -o requirements-dev.txt
+	$(BIN)/python -m $(LOCK) -c requirements-dev.txt -o requirements.txt
+
+test: install ## Run the tests
+	$(BIN)/python -m pytest
+
+check: install ## Lint, format, types, import rules, sizes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.sizes
+
+format: install ## Mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+demo: install ## Start a hub and a sandbox company on this machine
+	$(BIN)/throughline up --sandbox
+
+parts: ## Fetch a real Kafka broker for the tests (needs Java 17 and Maven)
+	@$(PYTHON) -m tests.parts.fetch
+
+bench: install ## Measure, and write benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
+
+bench-full: install ## Measure with a million stored requests
+	$(BIN)/python -m benchmarks --full
+
+soak: install ## Kill things for a long time and compare
+	$(BIN)/python -m pytest -m soak --timeout 7200
+
+clean: ## Remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

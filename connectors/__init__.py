@@ -1,0 +1,1 @@
+"""Know a tool: read its events, and nothing of databases or Kafka."""

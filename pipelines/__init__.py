@@ -1,0 +1,1 @@
+"""Understand: from source events to lifecycle records."""

@@ -1,0 +1,1 @@
+"""The words the rooms share: Pydantic models, no I/O."""
