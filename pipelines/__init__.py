@@ -1,1 +1,1 @@
-"""Understand: from source events to lifecycle records."""
+"""Understand: pure steps (references, correlate, lifecycle) in two shells (ingest, recompute), and publish."""

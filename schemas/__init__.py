@@ -1,1 +1,1 @@
-"""The words the rooms share: Pydantic models, no I/O."""
+"""Words that all rooms share. Pydantic and the standard library; no input or output."""

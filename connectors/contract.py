@@ -1,0 +1,180 @@
+"""What a connector is.
+
+Three verbs: `check` says whether the tool can be read, `pages` reads what changed, `census` lists what is there.
+A page carries the events and the cursor that is true once these events are safe, so that the question "may the
+cursor move?" has one visible answer.
+
+    HubError
+    ├── RetryLater      wait, then do the same again
+    ├── BadRecord       set this one record aside; go on with the next
+    └── Misconfigured   stop this connection until a person mends what the error names
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel
+
+from schemas.artifacts import Mapped
+from schemas.events import SourceEvent
+from schemas.stages import StageRule
+
+
+class HubError(Exception):
+    """An error named by what to do next. Its text is for an admin and holds neither secrets nor content."""
+
+
+class RetryLater(HubError):
+    """The tool cannot answer now; the same request may succeed after `after` seconds (None: back off)."""
+
+    def __init__(self, reason: str, after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.after = after
+
+
+class BadRecord(HubError):
+    """One record cannot be used; it is set aside with this reason and the rest goes on."""
+
+
+class Misconfigured(HubError):
+    """Nothing will work until a person changes something: `problem` says what is wrong, `mend` what to do.
+
+    field is the dotted name of the option concerned ("" for none).
+    """
+
+    def __init__(self, problem: str, mend: str, field: str = "") -> None:
+        super().__init__(f"{problem}. {mend}")
+        self.problem = problem
+        self.mend = mend
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a first read is. total is None while nobody can know; it is an estimate, never a promise."""
+
+    done: int
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a connection reads in one go."""
+
+    events: Sequence[SourceEvent]
+    cursor: dict[str, Any]
+    """JSON; true once the events are safe. Opaque to everyone but its connector."""
+    true_up_to: datetime | None
+    """Everything the tool changed before this instant is in this page or an earlier one; None while a first read is
+    under way."""
+    more: bool = False
+    """Another page can be read at once; False: wait for the poll interval."""
+    progress: Progress | None = None
+    set_aside: Sequence["SetAside"] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A record the tool sent that cannot become a source event: kept as a dead letter, with its reason."""
+
+    native_id: str
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a check: what was tried, whether it went well, and the words for it (with the mend if not)."""
+
+    name: str
+    ok: bool
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a verified webhook delivery holds: events, and native things to fetch because the body is no full telling."""
+
+    events: Sequence[SourceEvent] = ()
+    hints: Sequence[str] = ()
+    delivery: str = ""
+    """The sender's own id of this delivery, equal across its retries; "" where it has none."""
+
+
+class Unverified(HubError):
+    """A webhook delivery whose signature, time or path does not prove its sender: answer 401, store nothing."""
+
+
+class Source(Protocol):
+    """One opened connection: reads one tool instance with one set of options. Safe to open, read and close again."""
+
+    def check(self) -> AsyncIterator[Step]:
+        """Each step of "can this be read?" by name, ending at the first that fails. Never raises HubError."""
+        ...
+
+    def pages(self, cursor: dict[str, Any] | None, since: datetime | None) -> AsyncIterator[Page]:
+        """What changed since the cursor, oldest first, until nothing new is left; resumable after every page.
+
+        cursor None: a first read from `since` (None: everything there is). Raises RetryLater, Misconfigured.
+        """
+        ...
+
+    def census(self, known: Mapping[str, str], cursor: dict[str, Any] | None) -> AsyncIterator[Page]:
+        """Compare what is there with `known` (artifact id to a connector-made fingerprint; may be empty): events for
+        what changed without moving the tool's own time stamp, and deletes that a direct read confirms."""
+        ...
+
+    def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
+        """The full telling of what webhooks hinted at; pages carry an empty cursor, which is not to be stored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a connector is handed: it reads no clock, environment or file of its own."""
+
+    now: Callable[[], datetime]
+    network: "Any"
+    """connectors.transport.Network: guarded HTTP clients and sockets, and the connection's share of the rate limit."""
+
+
+class Connector(Protocol):
+    """One kind of tool."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    Options: ClassVar[type[BaseModel]]
+    """What the admin fills in: SecretStr for secrets, a title and a help line per field. Doubles as the form."""
+    stages: ClassVar[tuple[StageRule, ...]]
+    """The default stage map, with reasons."""
+    link_kinds: ClassVar[Mapping[str, str]]
+    """Each of the tool's link relations (lower case, in its direction): `joins`, `depends on` or `mentions`.
+    A relation that is not listed mentions."""
+
+    def open(self, connection: str, options: Any, surroundings: Surroundings) -> AbstractAsyncContextManager[Source]:
+        """A source for these options. Makes no request before it is asked something."""
+        ...
+
+    def map(self, event: SourceEvent) -> Mapped:
+        """What the event says, in the hub's words. Pure. Raises BadRecord for what cannot be understood."""
+        ...
+
+    def verify(self, connection: str, options: Any, delivery: "Delivery", now: datetime) -> Pushed:
+        """The events or hints in a webhook delivery. Raises Unverified, BadRecord. Tools that do not push: Unverified."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook request as it arrived."""
+
+    method: str
+    url: str
+    """The outside address as the sender called it."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case."""
+    body: bytes = b""

@@ -1,0 +1,254 @@
+"""What mapping makes of a source event: a telling of one artifact's state, its references, texts, activities, people.
+
+Everything here merges by *latest telling wins*, field by field, part by part, key by key: the winner is the telling
+with the highest (order, rank, content), so that any order of arrival and any repetition ends in the same state.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from schemas.canonical import digest, short_id
+
+
+def artifact_id(scope: str, kind: str, native_id: str) -> str:
+    """`<scope>/<kind>/<native id>`; scope is the connection, or what several connections share (all mail: `mail`)."""
+    if len(native_id) > 200:
+        native_id = "sha256:" + digest(native_id)
+    return f"{scope}/{kind}/{native_id}"
+
+
+def request_id(artifact: str) -> str:
+    """The one request id that an artifact owns for ever, such as `R-MZXW6YTBOI3D`."""
+    return "R-" + short_id(artifact)
+
+
+class State(StrEnum):
+    """What an artifact is doing inside a stage."""
+
+    NEW = "new"
+    ACTIVE = "active"
+    WAITING = "waiting"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+class Evidence(StrEnum):
+    """How strong a reference is as evidence; the order here is from strongest to weakest."""
+
+    IDENTITY = "identity"
+    """The artifact is known as this value."""
+    EXPLICIT = "explicit"
+    """A parent, a link, an association, a reply header, a remote link: the tool itself states it."""
+    TITLE = "title"
+    """Named in a subject, a title or a field meant for it."""
+    WRITTEN = "written"
+    """Named in the text that a person wrote."""
+    QUOTED = "quoted"
+    """Named in quoted text, a signature, a footer, or text that a machine wrote: never joins."""
+
+
+EVIDENCE_ORDER = {evidence: place for place, evidence in enumerate(Evidence)}
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who may read a thing's content, as its tool states it. Everybody with access to the tool, when level is open."""
+
+    level: Literal["open", "internal", "restricted"] = "open"
+    stated: str = ""
+    """The tool's own words: a security level, a role, a mail's sensitivity."""
+
+
+OPEN = Audience()
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A value by which an artifact names itself or another, and where it does so.
+
+    kind says what the value means (see REFERENCE_KINDS), value is in the kind's normal form. scope says whose value it
+    is: a connection's id where its tool stated it, a host name where a URL named it, "" where a text did not say.
+    """
+
+    kind: str
+    scope: str
+    value: str
+    evidence: Evidence
+    relation: str = "mentions"
+    """`is`, or how it points: `parent`, `epic`, `reply`, `association`, `remote link`, `mentions`, or a link type's
+    name in its direction (`blocks`, `is blocked by`, `implements`)."""
+    field: str = ""
+    """The field or header that holds it."""
+    start: int = -1
+    end: int = -1
+    around: str = ""
+    """The words around it, at most 120 characters."""
+    since: datetime | None = None
+    """When the evidence came to be, by the tool's clock; None if it does not say."""
+
+    @property
+    def key(self) -> str:
+        """Kind and value as one text of at most 200 characters: what two artifacts share when they meet.
+
+        The scope is left out: a bare `PAY-12` in a mail meets the PAY-12 of every Jira, and correlation decides.
+        """
+        text = f"{self.kind}|{self.value}"
+        return text if len(text) <= 200 else "sha256|" + digest(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text in which references may be found, told apart by who wrote it."""
+
+    field: str
+    text: str
+    evidence: Evidence
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of an artifact that is told as a whole (its own fields, one comment, its links): a newer telling of a
+    part replaces the older, so that what no longer stands there no longer counts."""
+
+    references: tuple[Reference, ...] = ()
+    texts: tuple[Text, ...] = ()
+    audience: Audience = OPEN
+
+
+class ActivityKind(StrEnum):
+    """One thing that happened."""
+
+    CREATED = "created"
+    STATUS = "status changed"
+    FIELD = "field changed"
+    ASSIGNED = "assigned"
+    COMMENTED = "commented"
+    LINKED = "linked"
+    UNLINKED = "unlinked"
+    MOVED = "moved"
+    MERGED = "merged"
+    DELETED = "deleted"
+    SENT = "sent"
+    APPROVED = "approved"
+    DEPLOYED = "deployed"
+    FEEDBACK = "feedback given"
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One thing that happened to an artifact, with a natural key by which two tellings become one.
+
+    from_value and to_value are the tool's permanent ids where it has them, the labels what it showed at that time.
+    """
+
+    key: str
+    artifact: str
+    kind: ActivityKind
+    at: datetime
+    actor: str | None = None
+    """An identity's id."""
+    automatic: bool = False
+    """Done by a machine: an auto-reply, a rank change. Stall clocks do not count it as human."""
+    field: str | None = None
+    from_value: str | None = None
+    from_label: str | None = None
+    to_value: str | None = None
+    to_label: str | None = None
+    text: str | None = None
+    """What was said, in plain text."""
+    objects: tuple[tuple[str, str], ...] = ()
+    """Other artifacts or reference keys concerned, each with its role."""
+    audience: Audience = OPEN
+    withdrawn: bool = False
+    """The tool took it back: a deleted comment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An account or address of a human (or a machine) in one tool."""
+
+    id: str
+    """`<scope>/<kind>/<native id>`, as for artifacts: `jira-acme/account/5b10a2`, `mail/address/anna@example.com`."""
+    name: str | None = None
+    address: str | None = None
+    """E-mail address in lower case: identities with one address are one person."""
+    machine: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a tool says that an artifact stands."""
+
+    id: str
+    """The tool's permanent id of the status or stage; its name where it has none."""
+    label: str
+    category: State | None = None
+    """What the tool itself says about its kind (Jira's status category, a closed deal stage), never a guess."""
+    pipeline: str | None = None
+    """The pipeline the status belongs to, where the tool has several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What one source event says, in the hub's words."""
+
+    artifact: str
+    connection: str
+    connector: str
+    kind: str
+    """Kind of artifact: `issue`, `deal`, `ticket`, `mail`, `note`."""
+    fields: dict[str, Any] = field(default_factory=dict)
+    """The fields this telling states, by the names of FIELDS; JSON values; None where it states that there is none."""
+    parts: dict[str, Part] = field(default_factory=dict)
+    activities: tuple[Activity, ...] = ()
+    identities: tuple[Identity, ...] = ()
+
+
+FIELDS = {
+    "title": "text",
+    "url": "text: where a person opens it in the tool",
+    "natural_key": "text: issue key, deal id, Message-ID",
+    "type": "text: the tool's type (Story, Epic, Sub-task; a deal's pipeline; person, auto-reply, list, bounce for mail)",
+    "type_level": "int: 1 container (epic, initiative), 0 standard, -1 sub-task",
+    "opens": "bool: by its nature it may open a request (a mail a person wrote, a deal, a ticket); configuration decides",
+    "status": "object: id, label, category, pipeline (see Status)",
+    "created_at": "instant: the tool's immutable time of creation",
+    "updated_at": "instant",
+    "requester": "identity id",
+    "assignee": "identity id",
+    "participants": "list of {identity, role}",
+    "priority": "text",
+    "amount": "object: value (decimal as text), currency",
+    "due_at": "instant or date text",
+    "target_at": "instant or date text: planned release, expected close",
+    "resolution": "text",
+    "outcome": "object: result (done, cancelled), reason, at (instant)",
+    "waiting": "object: reason (customer, another team, blocked), since (instant)",
+    "business_unit": "text",
+    "project": "object: key, name",
+    "labels": "list of text",
+    "excerpt": "text: the first 500 characters of its own words",
+    "attachments": "list of {name, size, type}",
+    "thread": "text: what groups messages of one conversation",
+    "audience": "object: level, stated (see Audience)",
+    "deleted": "bool: the tool says it is deleted (true) or restored (false)",
+    "out_of_scope": "bool: no longer selected by the connection's filter",
+    "merged_into": "artifact id",
+    "fields": "object: further fields worth showing, label to text",
+    "development": "object: what the tool knows of branches, pull requests, deployments",
+}
+"""The names a telling may use in `Mapped.fields`, with the shape of each value."""
+
+
+REFERENCE_KINDS = {
+    "jira.key": "an issue key in capitals: PAY-12",
+    "jira.issue": "an issue's numeric id",
+    "hubspot.deal": "a deal's record id; likewise hubspot.ticket, hubspot.note, hubspot.email",
+    "message-id": "a Message-ID without its angle brackets; the part after @ in lower case",
+    "url": "any other address: scheme and host in lower case, no fragment, no tracking parameters",
+    "request": "a request id of this hub: R-MZXW6YTBOI3D",
+}
+"""Kinds of references and the normal form of their values."""

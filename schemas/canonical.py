@@ -1,0 +1,63 @@
+"""One way to write a value down: the text that hashes, ids and byte-equal records are made of."""
+
+import base64
+import hashlib
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+Json = Any
+"""A value that JSON can state: None, bool, int, float, str, and lists and dicts of them."""
+
+
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys, no spaces and plain UTF-8, so that equal values are equal text.
+
+    Raises ValueError for NaN and infinities, which JSON cannot state.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(*texts: str) -> str:
+    """SHA-256 in hex over texts, each preceded by its length so that no two lists of texts run together."""
+    sha = hashlib.sha256()
+    for text in texts:
+        raw = text.encode("utf-8", "surrogatepass")
+        sha.update(b"%d:" % len(raw))
+        sha.update(raw)
+    return sha.hexdigest()
+
+
+def short_id(text: str) -> str:
+    """Twelve base-32 characters (60 bits) of a text's SHA-256: long enough for ten million, short enough to read out."""
+    raw = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return base64.b32encode(raw[:8]).decode()[:12]
+
+
+def storable(text: str) -> str:
+    """The text without what databases refuse: each NUL and each lone surrogate becomes U+FFFD."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def microseconds(at: datetime) -> int:
+    """Whole microseconds since 1970-01-01 UTC of an aware instant. Raises ValueError for a naive one."""
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone names no instant")
+    delta = at - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def instant(at: datetime) -> str:
+    """An aware instant as fixed-width UTC text with microseconds, which sorts as the instants do."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_instant(text: str) -> datetime:
+    """The instant an ISO 8601 text with a zone names. Raises ValueError without a zone."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone names no instant")
+    return at.astimezone(UTC)
