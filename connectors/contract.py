@@ -97,7 +97,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What a verified webhook delivery holds: events, and native things to fetch because the body is no full telling."""
+    """What a verified webhook delivery holds: events, and native things to fetch because the body is thin."""
 
     events: Sequence[SourceEvent] = ()
     hints: Sequence[str] = ()
@@ -164,7 +164,7 @@ class Connector(Protocol):
         ...
 
     def verify(self, connection: str, options: Any, delivery: "Delivery", now: datetime) -> Pushed:
-        """The events or hints in a webhook delivery. Raises Unverified, BadRecord. Tools that do not push: Unverified."""
+        """The events or hints in a webhook delivery. Raises Unverified (tools that never push, always), BadRecord."""
         ...
 
 

@@ -32,7 +32,7 @@ def digest(*texts: str) -> str:
 
 
 def short_id(text: str) -> str:
-    """Twelve base-32 characters (60 bits) of a text's SHA-256: long enough for ten million, short enough to read out."""
+    """Twelve base-32 characters (60 bits) of a text's SHA-256: enough for ten million, short enough to read out."""
     raw = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
     return base64.b32encode(raw[:8]).decode()[:12]
 
