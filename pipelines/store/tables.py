@@ -1,0 +1,214 @@
+"""Tables of the pipelines. Inputs (source_events, rules) are never derived; everything else follows from them.
+
+Instants inside bulk-written tables are fixed-width UTC text (schemas.canonical.instant): it sorts as the instants do,
+is equal on both databases, and is what records are made of.
+"""
+
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table, Text
+
+from pipelines.store.metadata import Instant, Number, metadata
+
+source_events = Table(
+    "source_events",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("connection", String, nullable=False),
+    Column("connector", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("native_id", String, nullable=False),
+    Column("artifact", String, nullable=False),
+    Column("event", Text, nullable=False),  # the whole source event as it came, JSON
+    Index("ix_source_events_artifact", "artifact"),
+    Index("ix_source_events_connection", "connection", "kind"),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("connection", String, nullable=False),  # of the connection that comes first by name, if several read it
+    Column("connector", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("fields", Text, nullable=False),  # JSON: field -> [order, rank, value]; the latest telling wins by field
+    Column("created_at", String),
+    Column("natural_key", String),
+    Index("ix_artifacts_connection", "connection", "kind"),
+)
+
+parts = Table(
+    "parts",
+    metadata,
+    Column("artifact", String, primary_key=True),
+    Column("part", String, primary_key=True),
+    Column("order", Number, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("candidates", Text, nullable=False),  # JSON list of references
+)
+
+artifact_values = Table(
+    "artifact_values",
+    metadata,
+    Column("artifact", String, primary_key=True),
+    Column("part", String, primary_key=True),
+    Column("value", String, primary_key=True),
+    Column("names_itself", Boolean, nullable=False),
+    Index("ix_artifact_values_value", "value", "names_itself", "artifact"),
+)
+
+reference_values = Table(
+    "reference_values",
+    metadata,
+    Column("value", String, primary_key=True),
+    Column("artifacts", Integer, nullable=False),  # how many artifacts carry it
+)
+
+components = Table("components", metadata, Column("id", String, primary_key=True))
+
+members = Table(
+    "members",
+    metadata,
+    Column("artifact", String, primary_key=True),
+    Column("component", String, nullable=False),
+    Column("own_id", String, nullable=False),  # the request id that this artifact owns for ever
+    Column("request", String),  # the request it is in now; NULL: in no request
+    Index("ix_members_component", "component"),
+    Index("ix_members_own_id", "own_id", unique=True),
+    Index("ix_members_request", "request"),
+)
+
+activities = Table(
+    "activities",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("artifact", String, nullable=False),
+    Column("at", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("actor", String),
+    Column("order", Number, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("withdrawn", Boolean, nullable=False),
+    Column("body", Text, nullable=False),  # JSON of the activity
+    Index("ix_activities_artifact", "artifact", "at", "key"),
+    Index("ix_activities_actor", "actor"),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("order", Number, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("name", String),
+    Column("address", String),
+    Column("machine", Boolean, nullable=False),
+    Index("ix_identities_address", "address"),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("component", String, nullable=False),
+    Column("record", Text, nullable=False),  # canonical text
+    Column("etag", String, nullable=False),
+    Column("basis", String, nullable=False),  # digest of members and links: unchanged means nothing to correlate anew
+    Column("problem", String),  # why it is not up to date; NULL: it is
+    Column("title", String, nullable=False),
+    Column("stage", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("opened_at", String, nullable=False),  # sort keys: "" where unknown
+    Column("updated_at", String, nullable=False),
+    Column("stage_since", String, nullable=False),
+    Index("ix_requests_component", "component"),
+    Index("ix_requests_updated", "updated_at", "id"),
+    Index("ix_requests_opened", "opened_at", "id"),
+    Index("ix_requests_stage_since", "stage_since", "id"),
+)
+
+facets = Table(
+    "facets",
+    metadata,
+    Column("request", String, primary_key=True),
+    Column("kind", String, primary_key=True),  # stage, state, tool, connection, person, unit, project, word
+    Column("value", String, primary_key=True),
+    Column("opened_at", String, nullable=False),
+    Column("updated_at", String, nullable=False),
+    Column("stage_since", String, nullable=False),
+    Index("ix_facets_updated", "kind", "value", "updated_at", "request"),
+    Index("ix_facets_opened", "kind", "value", "opened_at", "request"),
+    Index("ix_facets_stage_since", "kind", "value", "stage_since", "request"),
+)
+
+unpublished = Table(
+    "unpublished",
+    metadata,
+    Column("request", String, primary_key=True),
+    Column("etag", String, nullable=False),  # of the record, or "-> <id>" for an id that now redirects
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("request", String, nullable=False),
+    Column("merged_into", String),
+    Column("etag", String, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("sent", Boolean, nullable=False),
+    Index("ix_changes_request", "request", "number"),
+    Index("ix_changes_unsent", "sent", "number"),
+)
+
+pending = Table(
+    "pending",
+    metadata,
+    Column("component", String, primary_key=True),
+    Column("reason", String, primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
+applied_offsets = Table(
+    "applied_offsets",
+    metadata,
+    Column("topic", String, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("incarnation", String, primary_key=True),
+    Column("next", Number, nullable=False),  # every record below it is applied
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", String, primary_key=True),  # of the record on its topic, so that a redelivery is no second letter
+    Column("connection", String, nullable=False),
+    Column("cause", String, nullable=False),  # groups letters that one mend may cure
+    Column("reason", Text, nullable=False),
+    Column("origin", String, nullable=False),  # topic/partition/offset, or where else it came from
+    Column("event", String),  # id of the source event, where it could be read
+    Column("raw", LargeBinary, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("state", String, nullable=False),  # waiting, replayed, dropped
+    Column("attempts", Integer, nullable=False),
+    Column("note", String),
+    Index("ix_dead_letters_state", "state", "cause", "at"),
+)
+
+rules = Table(
+    "rules",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("connector", String, nullable=False),
+    Column("configuration", Text, nullable=False),  # JSON: projects, hosts, openers, link kinds, stage rows
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("epoch", Number, nullable=False),
+    Column("until", Instant, nullable=False),
+)

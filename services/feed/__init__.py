@@ -1,0 +1,1 @@
+"""Run connections: schedule, page, publish, safe, cursor; and the webhook inbox."""
