@@ -234,6 +234,8 @@ FIELDS = {
     "attachments": "list of {name, size, type}",
     "thread": "text: what groups messages of one conversation",
     "audience": "object: level, stated (see Audience)",
+    "standing": "object: prefix of part names to all names under it that stand as of this telling; such a part that is"
+    " neither named nor told later is withdrawn, and with it the activities whose `field` is its name",
     "deleted": "bool: the tool says it is deleted (true) or restored (false)",
     "out_of_scope": "bool: no longer selected by the connection's filter",
     "merged_into": "artifact id",

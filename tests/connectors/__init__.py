@@ -1,0 +1,1 @@
+"""Connectors against strict fake tools on loopback."""
