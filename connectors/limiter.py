@@ -1,0 +1,155 @@
+"""A connection's share of what its tool lets everybody ask."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from connectors.outcomes import retry_after
+
+DEFAULT_SHARE = 0.25
+_LONGEST_HOLD = 3600.0
+_LONGEST_BACKOFF = 60.0
+_NEAR = 0.2
+"""Below this rest of a window somebody else is busy too, and we step back."""
+_STEP_BACK = 4.0
+_WORTH_SAYING = 0.5
+
+
+class Limiter:
+    """Turns at a tool, evenly spaced: `share` of `requests` in `window` seconds, at most a second's worth at once.
+
+    It learns from the tool's answers (`heard`). Safe for many tasks and threads at once.
+    """
+
+    def __init__(
+        self,
+        tool: str = "the tool",
+        *,
+        requests: float = 10.0,
+        window: float = 1.0,
+        share: float = DEFAULT_SHARE,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        block: Callable[[float], object] = time.sleep,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        if not 0 < share <= 1:
+            raise ValueError("share: give a part above 0 and up to 1")
+        self.tool = tool
+        self.share = share
+        self.waited = 0.0
+        """Seconds spent waiting for turns since the start."""
+        self._clock, self._sleep, self._block, self.now = clock, sleep, block, now
+        self._lock = threading.Lock()
+        self._next = clock()
+        self._held: dict[str, float] = {}
+        self._refusals: dict[str, int] = {}
+        self._waiters: dict[int, float] = {}
+        self._numbers = count()
+        self.announce(requests, window)
+
+    def announce(self, requests: float, window: float, tool: str | None = None) -> None:
+        """What the tool's maker says everybody together may ask: so many requests in so many seconds."""
+        if requests <= 0 or window <= 0:
+            raise ValueError("requests and window: give numbers above 0")
+        self.tool = tool or self.tool
+        self.rate = self.share * requests / window
+        """Requests per second this connection takes."""
+
+    async def turn(self, key: str = "") -> None:
+        """Wait until one more request may go out. key names a part of the tool that has limits of its own."""
+        number, booked = self._book()
+        try:
+            while (delay := self._delay(number, booked, key)) > 0:
+                await self._sleep(delay)
+                self.waited += delay
+        finally:
+            self._waiters.pop(number, None)
+
+    def turn_in_thread(self, key: str = "") -> None:
+        """The same for a worker thread: blocks it."""
+        number, booked = self._book()
+        try:
+            while (delay := self._delay(number, booked, key)) > 0:
+                self._block(delay)
+                self.waited += delay
+        finally:
+            self._waiters.pop(number, None)
+
+    def heard(self, headers: Mapping[str, str], status: int, key: str = "") -> None:
+        """Learn from an answer: its limits, how much of them is left, and a refusal (429, or 503 with a wait)."""
+        known = {name.lower(): value for name, value in headers.items()}
+        with self._lock:
+            self._learn(known)
+            asked = retry_after(known, self.now())
+            if status == 429 or (status == 503 and "retry-after" in known):
+                self._refused(known, asked, key)
+            else:
+                self._refusals.pop(key, None)
+                self._near(known, asked, key)
+
+    @property
+    def waiting(self) -> str | None:
+        """What is waited for and until when, in words; None while nothing worth telling is."""
+        until = max(tuple(self._waiters.values()), default=0.0)
+        left = until - self._clock()
+        if left < _WORTH_SAYING:
+            return None
+        end = self.now() + timedelta(seconds=left)
+        return f"waiting {left:.0f} s for {self.tool}'s rate limit, until {end:%H:%M:%S} UTC"
+
+    def _book(self) -> tuple[int, float]:
+        """Take the next free place in the row: its number, and when it comes up."""
+        with self._lock:
+            burst = max(1.0, self.rate)
+            booked = max(self._next, self._clock() - (burst - 1) / self.rate)
+            self._next = booked + 1 / self.rate
+            return next(self._numbers), booked
+
+    def _delay(self, number: int, booked: float, key: str) -> float:
+        until = max(booked, self._held.get("", 0.0), self._held.get(key, 0.0))
+        self._waiters[number] = until
+        return until - self._clock()
+
+    def _hold(self, key: str, seconds: float) -> None:
+        now = self._clock()
+        self._held = {name: until for name, until in self._held.items() if until > now}
+        self._held[key] = max(self._held.get(key, 0.0), now + min(seconds, _LONGEST_HOLD))
+
+    def _refused(self, headers: Mapping[str, str], asked: float | None, key: str) -> None:
+        times = self._refusals[key] = self._refusals.get(key, 0) + 1
+        # A quota holds for all of the tool (Atlassian, rate limiting: RateLimit-Reason), a burst for one end point.
+        everything = "quota" in headers.get("ratelimit-reason", "")
+        backoff = min(float(2 ** min(times, 10)), _LONGEST_BACKOFF)
+        self._hold("" if everything else key, asked if asked is not None else backoff)
+
+    def _learn(self, headers: Mapping[str, str]) -> None:
+        """A limit that comes with its window: HubSpot, and Jira Data Center (fill rate per interval)."""
+        most = _number(headers, "x-hubspot-ratelimit-max")
+        window = _number(headers, "x-hubspot-ratelimit-interval-milliseconds") / 1000
+        if not (most and window):
+            most = _number(headers, "x-ratelimit-fillrate")
+            window = _number(headers, "x-ratelimit-interval-seconds")
+        if most and window:
+            self.rate = self.share * most / window
+
+    def _near(self, headers: Mapping[str, str], asked: float | None, key: str) -> None:
+        for prefix, most in (("x-ratelimit-", "limit"), ("x-hubspot-ratelimit-", "max")):
+            limit, left = _number(headers, prefix + most), headers.get(prefix + "remaining", "")
+            near = headers.get(prefix + "nearlimit", "").lower() == "true"
+            if left.isdigit() and limit and int(left) == 0 and asked is not None:
+                self._hold(key, asked)
+            elif near or (left.isdigit() and limit and int(left) < _NEAR * limit):
+                self._hold(key, _STEP_BACK / self.rate)
+
+
+def _number(headers: Mapping[str, str], name: str) -> float:
+    """A number above zero, or 0 where the header is missing or says something else."""
+    try:
+        value = float(headers.get(name, "0"))
+    except ValueError:
+        return 0.0
+    return value if 0 < value < 1e9 else 0.0

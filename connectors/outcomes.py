@@ -1,0 +1,151 @@
+"""One table for what an answer over HTTP means: the JSON it holds, or an error named by what to do next.
+
+No error text holds a body, a query string or a secret.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from connectors.contract import HubError, Misconfigured, RetryLater
+
+BODY_LIMIT = 64 * 1024 * 1024
+"""Bytes of one answer, unpacked."""
+
+_WAIT = frozenset({408, 423, 425, 429, 477})
+"""423 and 477: HubSpot, "locked" and "migration in progress" (developers.hubspot.com, error handling)."""
+_MESSAGE_LENGTH = 300
+_EPOCH_FROM = 1_000_000_000
+"""A reset above this is a point in time, below it a number of seconds."""
+_ADDRESS_OR_TOKEN = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+|\b[A-Za-z0-9_\-+/=.]{32,}")
+_QUERY = re.compile(r"\?[^\s\"'<>]+")
+
+
+class NotFound(HubError):
+    """404. There is no such thing, or the account may not see it: the connector knows which."""
+
+
+class Refused(HubError):
+    """The tool refuses this request as it is (400, 422 and their like): the connector knows whether one record is at
+    fault or the configuration."""
+
+    def __init__(self, status: int, message: str = "") -> None:
+        super().__init__(f"The tool refused the request (HTTP {status})")
+        self.status = status
+        self.message = message
+        """The tool's own words, cut to 300 characters, without addresses, tokens and query strings. They may still
+        quote the request: look at them, do not log them."""
+
+
+class Forbidden(Misconfigured):
+    """403. The credentials are known, but may not do this."""
+
+
+class Removed(Misconfigured):
+    """410. This part of the tool's API has been switched off."""
+
+
+def outcome(status: int, headers: Mapping[str, str], text: str | bytes, now: datetime | None = None) -> Any:
+    """The JSON of an answer (None for one that has no body to have), or the error it amounts to.
+
+    headers may have names in any case. now is for waits given as a date (default: the clock's time). Raises RetryLater,
+    Misconfigured (Forbidden, Removed), NotFound, Refused.
+    """
+    known = {name.lower(): value for name, value in headers.items()}
+    if 200 <= status < 300:
+        return _json(status, known, text)
+    if 300 <= status < 400:
+        raise _redirected(status, known)
+    if status in _WAIT or status >= 500:
+        raise RetryLater(f"The tool cannot answer now (HTTP {status})", retry_after(known, now))
+    raise _refusal(status, text)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds the tool asks to wait, from `Retry-After` (seconds or a date) or `X-RateLimit-Reset` (seconds, a point in
+    time as number or ISO 8601); None where it does not say. Header names in lower case."""
+    now = now or datetime.now(UTC)
+    for name in ("retry-after", "x-ratelimit-reset", "ratelimit-reset"):
+        seconds = _seconds(headers.get(name, "").strip(), now)
+        if seconds is not None:
+            return max(0.0, seconds)
+    return None
+
+
+def _seconds(value: str, now: datetime) -> float | None:
+    if re.fullmatch(r"\d{1,13}(\.\d+)?", value):
+        number = float(value)
+        if number >= _EPOCH_FROM * 1000:
+            number /= 1000
+        return number - now.timestamp() if number >= _EPOCH_FROM else number
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = read(value)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+        return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+    return None
+
+
+def _json(status: int, headers: Mapping[str, str], text: str | bytes) -> Any:
+    body = text.strip()
+    if not body:
+        if status == 200:
+            raise RetryLater("The tool answered with an empty body where JSON belongs (HTTP 200)")
+        return None
+    if "html" in headers.get("content-type", "") or body[:1] in ("<", b"<"):
+        raise RetryLater(
+            "The tool answered with a web page where JSON belongs (a sign-in or maintenance page, or a proxy's)"
+        )
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise RetryLater("The tool's answer is cut short or is not JSON") from None
+
+
+def _redirected(status: int, headers: Mapping[str, str]) -> Misconfigured:
+    place = re.match(r"(?:[a-z]+:)?//(?:[^/?#\s]*@)?([^/?#\s@]+)", headers.get("location", ""), re.IGNORECASE)
+    where = f"to {place[1]}" if place else "to another page of its own"
+    return Misconfigured(
+        f"The tool's address answers with a redirect {where} (HTTP {status})",
+        "Give the address it points at, or look whether a sign-in page stands before the API",
+    )
+
+
+def _refusal(status: int, text: str | bytes) -> HubError:
+    if status == 401:
+        return Misconfigured(
+            "The tool does not accept the credentials (HTTP 401)", "Look whether they expired, and enter them again"
+        )
+    if status == 403:
+        return Forbidden(
+            "The credentials may not read this (HTTP 403)", "Give the account or token the permissions the docs list"
+        )
+    if status == 404:
+        return NotFound("The tool has no such thing, or does not show it to this account (HTTP 404)")
+    if status == 410:
+        return Removed("The tool has switched off this version of its API (HTTP 410)", "Upgrade the hub")
+    return Refused(status, _message(text))
+
+
+def _message(text: str | bytes) -> str:
+    """The human part of an error body, where it has a known form; "" otherwise."""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(body, dict):
+        return ""
+    parts = [body.get("message"), body.get("detail"), *_list(body.get("errorMessages")), *_list(body.get("errors"))]
+    said = " ".join(part for part in parts if isinstance(part, str))
+    said = _ADDRESS_OR_TOKEN.sub("…", _QUERY.sub("?…", said))
+    return re.sub(r"[\s\x00-\x1f\x7f]+", " ", said).strip()[:_MESSAGE_LENGTH]
+
+
+def _list(value: object) -> list[Any]:
+    if isinstance(value, dict):
+        return [f"{name}: {said}" for name, said in value.items() if isinstance(said, str)]
+    return value if isinstance(value, list) else []

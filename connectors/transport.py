@@ -1,0 +1,257 @@
+"""The way out to a tool: HTTP clients and sockets that share one address guard, one limiter and one table of outcomes.
+
+    client = network.client("https://example.atlassian.net", headers={"Authorization": ...})
+    async with client:
+        answer = await client.request("GET", "/rest/api/3/myself")
+
+Connectors on `requests` hand their session to `network.guard(session)`, those on sockets use `network.connect`.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpcore2
+import httpx2
+import requests
+
+from connectors.addresses import Policy, Resolver, resolve
+from connectors.contract import HubError, Misconfigured
+from connectors.limiter import Limiter
+from connectors.outcomes import BODY_LIMIT, Forbidden, NotFound, Refused, Removed, outcome, retry_after
+from connectors.sockets import CONNECT_TIMEOUT, TIMEOUT, Guard, GuardedAdapter, GuardedBackend, failure, too_large
+
+__all__ = [
+    "Answer",
+    "Client",
+    "Forbidden",
+    "Limiter",
+    "Network",
+    "NotFound",
+    "Policy",
+    "Refused",
+    "Removed",
+    "failure",
+    "outcome",
+    "retry_after",
+]
+
+_WHOLE_ANSWER = 5
+"""Times the time-out of a single read that a whole answer may take: a server that drips is a server that hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    json: Any
+    """The body; None where the status has none (204)."""
+
+
+class Network:
+    """How one connection reaches its tool. A changed policy needs a new Network: open connections outlive it."""
+
+    def __init__(self, policy: Policy, limiter: Limiter, *, resolver: Resolver = resolve) -> None:
+        self.limiter = limiter
+        self._guard = Guard(policy, resolver)
+
+    def client(
+        self,
+        base_url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        ca_file: str | None = None,
+        timeout: float = TIMEOUT,
+    ) -> "Client":
+        """An HTTP client for one tool instance; opens nothing before its first request.
+
+        base_url may hold a path, to which request paths are appended. timeout: seconds for a single read or write.
+        Raises Misconfigured for an address or CA file that cannot be used.
+        """
+        base = _base(base_url)
+        plain = base.scheme == "http"
+        context = None if plain else self.tls(ca_file)
+        transport = _Transport(context, GuardedBackend(self._guard, plain=plain))
+        return Client(base, transport, self.limiter, dict(headers or {}), timeout)
+
+    def guard(self, session: requests.Session, ca_file: str | None = None, *, timeout: float = TIMEOUT) -> None:
+        """Make every request of this session go through the guard, the limiter, our TLS and time-outs.
+
+        Its calls then raise HubErrors instead of requests' own, also for redirects. The answers' status is yours to
+        judge: `outcome(response.status_code, response.headers, response.text)`. Raises Misconfigured for the CA file.
+        """
+        session.trust_env = False
+        session.proxies = {}
+        context = self.tls(ca_file)
+        for scheme in tuple(session.adapters):
+            del session.adapters[scheme]
+        session.mount("https://", GuardedAdapter(self._guard, context, self.limiter, timeout, plain=False))
+        session.mount("http://", GuardedAdapter(self._guard, context, self.limiter, timeout, plain=True))
+
+    def connect(self, host: str, port: int, timeout: float = CONNECT_TIMEOUT, *, plain: bool = False) -> socket.socket:
+        """A connected socket; its time-out stays set. Blocks: call it in a thread.
+
+        plain: what follows will not be encrypted, so only this machine may be reached. Raises HubError.
+        """
+        try:
+            return self._guard.connect(host, port, timeout, plain=plain)
+        except OSError as error:
+            raise failure(error, host) from None
+
+    def tls(self, ca_file: str | None = None) -> ssl.SSLContext:
+        """A context that verifies names and certificates by the system's authorities, or by those in the file alone."""
+        if ca_file is None:
+            return httpx2.create_ssl_context(trust_env=False)
+        try:
+            return ssl.create_default_context(cafile=ca_file)
+        except OSError:  # ssl.SSLError is one
+            raise Misconfigured(
+                "The file of certificate authorities cannot be read", "Give the path of a PEM file", "ca_file"
+            ) from None
+
+
+class Client:
+    """Asks one tool instance; an async context manager. Safe for several tasks at once."""
+
+    def __init__(
+        self,
+        base: httpx2.URL,
+        transport: httpx2.AsyncBaseTransport,
+        limiter: Limiter,
+        headers: dict[str, str],
+        timeout: float,
+    ) -> None:
+        self._base, self._limiter, self._timeout = base, limiter, timeout
+        self._http = httpx2.AsyncClient(
+            transport=transport,
+            headers={"accept": "application/json", "user-agent": "throughline"} | headers,
+            timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        key: str = "",
+    ) -> Answer:
+        """One request in its turn, sent once: never repeated here.
+
+        path begins with "/" and is appended to the base address. key names a part of the tool that is limited on its
+        own. Raises RetryLater, Misconfigured (Forbidden, Removed), NotFound, Refused.
+        """
+        await self._limiter.turn(key)
+        request = self._http.build_request(method, self._url(path), params=params, json=json, headers=headers)
+        status, known, body = await self._exchange(request)
+        self._limiter.heard(known, status, key)
+        return Answer(status, known, outcome(status, known, body, self._limiter.now()))
+
+    def _url(self, path: str) -> httpx2.URL:
+        if not path.startswith("/"):
+            raise ValueError('path: begin it with "/"; it is appended to the base address')
+        return httpx2.URL(str(self._base).rstrip("/") + path)
+
+    async def _exchange(self, request: httpx2.Request) -> tuple[int, dict[str, str], bytes]:
+        try:
+            async with asyncio.timeout(self._timeout * _WHOLE_ANSWER):
+                response = await self._http.send(request, stream=True)
+                try:
+                    return response.status_code, dict(response.headers), await _read(response)
+                finally:
+                    await response.aclose()
+        except HubError:
+            raise
+        except (httpx2.HTTPError, *_CORE_ERRORS, OSError) as error:
+            raise failure(error, request.url.host) from None
+
+
+_CORE_ERRORS = (
+    httpcore2.TimeoutException,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.UnsupportedProtocol,
+)
+
+
+async def _read(response: httpx2.Response) -> bytes:
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > BODY_LIMIT:
+            raise too_large()
+    return bytes(body)
+
+
+def _base(url: str) -> httpx2.URL:
+    try:
+        base = httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError):
+        base = httpx2.URL("")
+    if base.scheme not in ("http", "https") or not base.host:
+        raise Misconfigured("The tool's address is not a web address", "Give it as https://host")
+    if base.userinfo or base.query or base.fragment:
+        raise Misconfigured(
+            "The tool's address holds more than host and path", "Leave out user, password, ? and #; secrets have fields"
+        )
+    return base
+
+
+class _Transport(httpx2.AsyncBaseTransport):
+    """httpx2 over a pool with our own way to open sockets, which httpx2 has no parameter for."""
+
+    def __init__(self, context: ssl.SSLContext | None, backend: httpcore2.AsyncNetworkBackend) -> None:
+        self._pool = httpcore2.AsyncConnectionPool(ssl_context=context, network_backend=backend, max_connections=10)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        url = request.url
+        answer = await self._pool.handle_async_request(
+            httpcore2.Request(
+                method=request.method,
+                url=httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        assert isinstance(answer.stream, AsyncIterable)
+        return httpx2.Response(
+            answer.status, headers=answer.headers, stream=_Body(answer.stream), extensions=answer.extensions
+        )
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
+class _Body(httpx2.AsyncByteStream):
+    def __init__(self, stream: AsyncIterable[bytes]) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._stream:
+            yield part
+
+    async def aclose(self) -> None:
+        close = getattr(self._stream, "aclose", None)
+        if close is not None:
+            await close()
