@@ -1,0 +1,185 @@
+"""One artifact's history as steps from one stage and state to the next; what its tool did not tell stays unknown."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from pipelines.members import Member
+from pipelines.stages import Placement, read_status
+from schemas.artifacts import Activity, ActivityKind, State, Status
+from schemas.canonical import parse_instant
+
+LAST = datetime.max.replace(tzinfo=UTC)
+"""Orders what happened at a time nobody knows, after everything dated."""
+
+FINISHED = frozenset({State.DONE, State.CANCELLED})
+
+Placer = Callable[[Member, Status | None], Placement]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From here on the artifact stands there; placement None: it is gone (deleted, or merged into another)."""
+
+    order: datetime
+    """Where the step lies in time; LAST where it came after everything dated."""
+    at: datetime | None
+    """When it was taken; None where the tool's history does not say."""
+    placement: Placement | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All steps of one artifact, oldest first."""
+
+    member: Member
+    steps: tuple[Step, ...]
+    complete: bool
+    """Whether the tool's telling has no gap."""
+
+    @property
+    def now(self) -> Placement | None:
+        """Where it stands at the end."""
+        return self.steps[-1].placement if self.steps else None
+
+
+def instant_of(value: object) -> datetime | None:
+    """The instant in a field's text; None where it states none (a date alone is no instant)."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return parse_instant(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def created(member: Member, activities: Iterable[Activity] = ()) -> datetime | None:
+    """When its tool says it came to be."""
+    stated = instant_of(member.fields.get("created_at"))
+    return stated or min((each.at for each in activities if each.kind is ActivityKind.CREATED), default=None)
+
+
+def _status(value: str | None, label: str | None) -> Status | None:
+    if value is None and label is None:
+        return None
+    return Status(id=value if value is not None else label or "", label=label if label is not None else value or "")
+
+
+def _same(one: Status, other: Status) -> bool:
+    return one.id == other.id or one.label.casefold() == other.label.casefold()
+
+
+def gone_at(member: Member, activities: Sequence[Activity]) -> tuple[bool, datetime | None]:
+    """Whether the artifact is deleted or merged into another, and since when."""
+    fields = member.fields
+    for name, kind in (("merged_into", ActivityKind.MERGED), ("deleted", ActivityKind.DELETED)):
+        if fields.get(name):
+            told = max((each.at for each in activities if each.kind is kind), default=None)
+            return True, told or member.times.get(name)
+    return False, None
+
+
+def history(member: Member, activities: Sequence[Activity], place: Placer) -> History:
+    """The steps of an artifact. activities are its own, oldest first."""
+    start = created(member, activities)
+    status = read_status(member.fields.get("status"))
+    changes = [each for each in activities if each.kind is ActivityKind.STATUS]
+    if changes:
+        steps, complete = _from_changes(member, changes, status, start, place)
+    else:
+        steps, complete = _unchanged(member, status, start, place)
+    gone, when = gone_at(member, activities)
+    if gone:
+        steps = [step for step in steps if when is None or step.order <= when]
+        steps.append(Step(when or LAST, when, None))
+        complete = complete and when is not None
+    return History(member, tuple(steps), complete)
+
+
+def _unchanged(
+    member: Member, status: Status | None, start: datetime | None, place: Placer
+) -> tuple[list[Step], bool]:
+    """No change was told: it stands where it was created, unless nobody creates a thing there (done, cancelled)."""
+    placed = place(member, status)
+    if status is None or placed.state not in FINISHED:
+        return [Step(start or LAST, start, placed)], start is not None
+    outcome = member.fields.get("outcome")
+    ended = instant_of(outcome.get("at")) if isinstance(outcome, dict) else None
+    return [Step(ended or LAST, ended, placed)], False
+
+
+def _from_changes(
+    member: Member, changes: list[Activity], status: Status | None, start: datetime | None, place: Placer
+) -> tuple[list[Step], bool]:
+    complete = start is not None
+    first = changes[0]
+    steps: list[Step] = []
+    before = _status(first.from_value, first.from_label)
+    if before is not None:
+        begin = min(start, first.at) if start else None
+        steps.append(Step(begin or first.at, begin, place(member, before)))
+    for change in changes:
+        told = _status(change.from_value, change.from_label)
+        if told and before and not _same(told, before):
+            steps.append(Step(change.at, None, place(member, told)))
+            complete = False
+        before = _status(change.to_value, change.to_label) or before
+        if before is not None:
+            steps.append(Step(change.at, change.at, place(member, before)))
+    if status and (before is None or not _same(status, before)):
+        steps.append(Step(LAST, None, place(member, status)))
+        complete = False
+    return steps, complete
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A time in which an artifact waits whatever its status says. start None: nobody knows since when."""
+
+    start: datetime | None
+    until: datetime | None
+    reason: str
+
+
+def _waiting(placed: Placement | None, reason: str | None) -> Placement | None:
+    if reason is None or placed is None or placed.state in FINISHED:
+        return placed
+    if placed.state is State.WAITING and placed.waiting:
+        return placed
+    return replace(placed, state=State.WAITING, waiting=reason)
+
+
+def with_waits(told: History, waits: Sequence[Wait]) -> History:
+    """The history with waits laid over the steps that are neither finished nor waiting by themselves."""
+    if not waits or not told.steps:
+        return told
+    points: list[tuple[datetime, int, Step | None, int, str]] = [
+        (step.order, 1, step, 0, "") for step in told.steps
+    ]
+    for wait in waits:
+        begin = wait.start or LAST
+        if wait.until is not None and wait.until <= begin:
+            continue
+        points.append((begin, 2, None, 1, wait.reason))
+        if wait.until is not None:
+            points.append((wait.until, 0, None, -1, wait.reason))
+    points.sort(key=lambda point: point[:2])
+    return replace(told, steps=tuple(_laid_over(points)))
+
+
+def _laid_over(points: list[tuple[datetime, int, Step | None, int, str]]) -> Iterable[Step]:
+    running: dict[str, int] = {}
+    below: Step | None = None
+    shown: Placement | None = None
+    for order, _, step, change, reason in points:
+        if step is not None:
+            below = step
+        else:
+            running[reason] = running.get(reason, 0) + change
+        if below is None:
+            continue
+        reasons = [name for name, count in sorted(running.items()) if count > 0]
+        placed = _waiting(below.placement, reasons[0] if reasons else None)
+        if step is not None or placed != shown:
+            yield Step(order, step.at if step else (None if order == LAST else order), placed)
+        shown = placed

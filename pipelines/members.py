@@ -1,0 +1,57 @@
+"""What a request is folded from: its artifacts as they stand, what happened to them, and who and what they point at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from schemas.artifacts import Activity, Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One artifact's state, merged from all its tellings."""
+
+    id: str
+    connection: str
+    connector: str
+    kind: str
+    native_id: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """By the names of schemas.artifacts.FIELDS; instants as text."""
+    times: Mapping[str, datetime] = field(default_factory=dict)
+    """For each field the tool's time of the telling it was taken from, where known."""
+    why: str = ""
+    """Why it belongs to the request, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkInput:
+    """Two artifacts and what holds them together. left and right are artifact ids."""
+
+    left: str
+    right: str
+    relation: str
+    effect: str
+    """`joins`, `depends on` (left cannot go on before right is done), `mentions` or `programme` (right contains)."""
+    evidence: str = ""
+    why: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInput:
+    """Everything the record of one request depends on. The order of any sequence has no effect."""
+
+    id: str
+    members: Sequence[Member]
+    activities: Sequence[Activity] = ()
+    """Of members and of others; those of anything else are ignored."""
+    identities: Sequence[Identity] = ()
+    persons: Mapping[str, str] = field(default_factory=dict)
+    """Identity id to person id. An identity that is missing is grouped by its address, else a person of its own."""
+    links: Sequence[LinkInput] = ()
+    others: Sequence[Member] = ()
+    """Artifacts outside the request that its links point at: blockers, what it blocks, programmes."""
+    shows_restricted: frozenset[str] = frozenset()
+    """Connections whose restricted content may be kept in records."""

@@ -1,0 +1,117 @@
+"""Which stage and state a tool's type and status mean: the first row of the stage map that fits, never a guess."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from schemas.artifacts import State, Status
+from schemas.stages import NOT_MAPPED, STAGES, StageRule
+
+Gate = Literal["any", "all"]
+
+ANY_VALUE = "*"
+DEFAULT_GATES: Mapping[str, Gate] = {"development": "all", "change": "all"}
+
+
+@dataclass(frozen=True, slots=True)
+class StageMap:
+    """Configuration: rows in order, the stages in theirs, and how each stage is left.
+
+    Raises ValueError for a row or a gate of a stage that is not among the stages.
+    """
+
+    rules: tuple[StageRule, ...]
+    stages: tuple[str, ...] = STAGES
+    gates: Mapping[str, Gate] = field(default_factory=lambda: DEFAULT_GATES)
+    """Stages not listed have the gate `any`."""
+    categories: Mapping[tuple[str, str], State] = field(default_factory=dict)
+    """(connection, status id) to the category its tool gives it, for statuses that only a history names."""
+
+    def __post_init__(self) -> None:
+        for number, rule in enumerate(self.rules, 1):
+            if rule.stage not in self.stages and rule.stage != NOT_MAPPED:
+                raise ValueError(f"row {number} of the stage map names the stage {rule.stage!r}; use one of {self.stages}")
+
+    def gate(self, stage: str) -> Gate:
+        """How the stage is left."""
+        return self.gates.get(stage, "any")
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A stage, a state, and the row that says so."""
+
+    stage: str
+    state: State | None
+    waiting: str | None = None
+    reason: str = ""
+    row: int | None = None
+    """Number of the row from 1; None where no row fits."""
+
+
+def _fits(pattern: str, *values: str | None) -> bool:
+    if pattern == ANY_VALUE:
+        return True
+    folded = pattern.casefold()
+    return any(value is not None and value.casefold() == folded for value in values)
+
+
+def _row_fits(rule: StageRule, connection: str, connector: str, kind: str, type_: str, status: Status | None) -> bool:
+    return (
+        (not rule.connection or _fits(rule.connection, connection))
+        and _fits(rule.connector, connector)
+        and _fits(rule.kind, kind)
+        and _fits(rule.type, type_)
+        and _fits(rule.status, *((status.label, status.id) if status else ("",)))
+    )
+
+
+def place(
+    stage_map: StageMap, connection: str, connector: str, kind: str, type_: str | None, status: Status | None
+) -> Placement:
+    """Where a thing of this type and status stands. status None: its tool gives it none (a mail)."""
+    category = status.category if status else None
+    if status and category is None:
+        category = stage_map.categories.get((connection, status.id))
+    for number, rule in enumerate(stage_map.rules, 1):
+        if _row_fits(rule, connection, connector, kind, type_ or "", status):
+            state = rule.state or category
+            waiting = rule.waiting if state is State.WAITING else None
+            return Placement(rule.stage, state, waiting, rule.reason, number)
+    thing = f"{kind} {type_}" if type_ else kind
+    label = f"status {status.label!r}" if status else "no status"
+    return Placement(NOT_MAPPED, category, None, f"no row of the stage map knows {connector} {thing} with {label}")
+
+
+def explain(
+    stage_map: StageMap, connection: str, connector: str, kind: str, type_: str | None, status: Status | None
+) -> str:
+    """The row that decides and its reason, in one sentence for an admin."""
+    placed = place(stage_map, connection, connector, kind, type_, status)
+    state = placed.state.value if placed.state else "state unknown"
+    if placed.row is None:
+        source = "the state is the tool's own category" if placed.state else "the tool gives no category"
+        return f"{NOT_MAPPED}, {state}: {placed.reason}; {source}"
+    rule = stage_map.rules[placed.row - 1]
+    whose = f"{rule.connection} " if rule.connection else ""
+    row = f"row {placed.row} ({whose}{rule.connector}, {rule.kind}, {rule.type}, {rule.status})"
+    own = "" if rule.state or placed.state is None else ", by the tool's own category"
+    return f"{placed.stage}, {state}{own}: {row}: {placed.reason}"
+
+
+def read_status(value: Any) -> Status | None:
+    """The status an artifact's `status` field holds; None where it holds none or is of another shape."""
+    if not isinstance(value, Mapping):
+        return None
+    id_, label = value.get("id"), value.get("label")
+    if not isinstance(label, str):
+        label = id_ if isinstance(id_, str) else None
+    if label is None:
+        return None
+    category, pipeline = value.get("category"), value.get("pipeline")
+    return Status(
+        id=id_ if isinstance(id_, str) else label,
+        label=label,
+        category=State(category) if category in set(State) else None,
+        pipeline=pipeline if isinstance(pipeline, str) else None,
+    )
