@@ -53,14 +53,16 @@ artifact_values = Table(
     Column("part", String, primary_key=True),
     Column("value", String, primary_key=True),
     Column("names_itself", Boolean, nullable=False),
-    Index("ix_artifact_values_value", "value", "names_itself", "artifact"),
+    Column("strong", Boolean, nullable=False),  # it names itself, or the tool itself states it: never generic
+    Index("ix_artifact_values_value", "value", "strong", "artifact"),
+    Index("ix_artifact_values_named", "value", "names_itself", "artifact"),
 )
 
 reference_values = Table(
     "reference_values",
     metadata,
     Column("value", String, primary_key=True),
-    Column("artifacts", Integer, nullable=False),  # how many artifacts carry it
+    Column("mentions", Integer, nullable=False),  # how many artifacts mention it without more
 )
 
 components = Table("components", metadata, Column("id", String, primary_key=True))

@@ -1,0 +1,113 @@
+"""Many rows in one statement, whatever their number: as arrays on PostgreSQL, as one JSON text on SQLite."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, cast
+
+import orjson
+from sqlalchemy import BigInteger, Boolean, Integer, Table, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import TextClause
+
+_TYPES = {Boolean: "boolean", BigInteger: "bigint", Integer: "integer"}
+
+NEWER = ("order", "rank", "digest")
+"""The columns by which the latest telling wins."""
+
+
+class Bulk:
+    """Bulk statements on one open transaction. Rows are tuples in the order of the table's columns."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self.dialect = connection.dialect.name
+
+    async def insert(
+        self, table: Table, rows: Iterable[Sequence[Any]], on_conflict: str = "ignore", returning: str = ""
+    ) -> Sequence[Any]:
+        """Insert rows, sorted by key so that two writers never wait for each other in a circle.
+
+        on_conflict: `ignore` keeps the row that is there, `replace` takes the new one, `newer` takes it if its
+        (order, rank, digest) is higher, `add` adds to its one number. One key may appear once only.
+        Returns `returning` of the rows inserted or changed.
+        """
+        ordered: list[Any] = sorted(cast("Iterable[tuple[Any, ...]]", rows))
+        if not ordered:
+            return []
+        statement = _insert(table, self.dialect, on_conflict, returning)
+        result = await self.connection.execute(statement, self._parameters(ordered))
+        return result.all() if returning else []
+
+    async def by_keys(self, sql: str, keys: Iterable[str], **parameters: Any) -> Sequence[Any]:
+        """Run sql, in which `{keys}` stands for the set of keys. Keys go in sorted."""
+        wanted = sorted(set(keys))
+        if not wanted:
+            return []
+        keys_parameter = wanted if self.dialect == "postgresql" else orjson.dumps(wanted).decode()
+        statement = _with_keys(sql, self.dialect)
+        result = await self.connection.execute(statement, {"keys": keys_parameter, **parameters})
+        return result.all() if result.returns_rows else []
+
+    async def by_pairs(self, sql: str, pairs: Iterable[tuple[str, str]]) -> Sequence[Any]:
+        """Run sql, in which `{pairs}` stands for the set of pairs: `(artifact, part) IN {pairs}`."""
+        wanted = sorted(set(pairs))
+        if not wanted:
+            return []
+        result = await self.connection.execute(_with_pairs(sql, self.dialect), self._parameters(wanted))
+        return result.all() if result.returns_rows else []
+
+    def _parameters(self, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+        if self.dialect == "postgresql":
+            return {f"c{place}": list(column) for place, column in enumerate(zip(*rows, strict=True))}
+        return {"rows": orjson.dumps(rows).decode()}
+
+
+@lru_cache
+def _with_keys(sql: str, dialect: str) -> TextClause:
+    if dialect == "postgresql":
+        return text(sql.format(keys="(SELECT unnest(CAST(:keys AS text[])))", lock=" FOR UPDATE"))
+    return text(sql.format(keys="(SELECT value FROM json_each(:keys))", lock=""))
+
+
+@lru_cache
+def _with_pairs(sql: str, dialect: str) -> TextClause:
+    if dialect == "postgresql":
+        return text(sql.format(pairs="(SELECT * FROM unnest(CAST(:c0 AS text[]), CAST(:c1 AS text[])))"))
+    cells = "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:rows)"
+    return text(sql.format(pairs=f"({cells})"))
+
+
+@lru_cache
+def _insert(table: Table, dialect: str, on_conflict: str, returning: str) -> TextClause:
+    columns = [f'"{column.name}"' for column in table.columns]
+    sql = f'INSERT INTO "{table.name}" ({", ".join(columns)}) {_rows(table, dialect)} {_conflict(table, on_conflict)}'
+    return text(sql + (f" RETURNING {returning}" if returning else ""))
+
+
+def _rows(table: Table, dialect: str) -> str:
+    if dialect == "postgresql":
+        arrays = (f"CAST(:c{place} AS {_type(column)}[])" for place, column in enumerate(table.columns))
+        return f"SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608
+    cells = (f"json_extract(value, '$[{place}]')" for place in range(len(table.columns)))
+    return f"SELECT {', '.join(cells)} FROM json_each(:rows) WHERE true"  # noqa: S608
+
+
+def _type(column: Any) -> str:
+    return next((name for kind, name in _TYPES.items() if isinstance(column.type, kind)), "text")
+
+
+def _conflict(table: Table, on_conflict: str) -> str:
+    keys = [f'"{column.name}"' for column in table.primary_key]
+    if on_conflict == "ignore":
+        return "ON CONFLICT DO NOTHING"
+    others = [f'"{column.name}"' for column in table.columns if not column.primary_key]
+    sets = ", ".join(f"{name} = excluded.{name}" for name in others)
+    sql = f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sets}"
+    if on_conflict == "add":
+        name = others[0]
+        return f'ON CONFLICT ({", ".join(keys)}) DO UPDATE SET {name} = "{table.name}".{name} + excluded.{name}'
+    if on_conflict == "newer":
+        mine = ", ".join(f'"{table.name}"."{name}"' for name in NEWER)
+        theirs = ", ".join(f'excluded."{name}"' for name in NEWER)
+        sql += f" WHERE ({theirs}) > ({mine})"
+    return sql

@@ -1,0 +1,143 @@
+"""Find, lock and load the components that a batch touches; write back who belongs where.
+
+A component is what hangs together by shared values; correlation decides inside it. Everything derived of a component
+(members, requests, facets) is written only by who holds its row. Two workers that bring two ends of one value meet at
+the value's row first (facts.merge), so that the later one sees the earlier one's end here.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from pipelines.store import tables
+from pipelines.store.bulk import Bulk
+from pipelines.store.encoding import reference_of
+from pipelines.store.facts import Touched
+from schemas.artifacts import Reference, request_id
+
+_HOLDERS = "SELECT DISTINCT artifact FROM artifact_values WHERE value IN {keys}"
+_STRONG_HOLDERS = _HOLDERS + " AND strong"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArtifact:
+    """An artifact as it stands: merged from all its tellings."""
+
+    id: str
+    connection: str
+    connector: str
+    kind: str
+    fields: dict[str, list[Any]]
+    """Field to [order, rank, value]."""
+    references: tuple[Reference, ...]
+    """Of all parts that stand, with where they stand."""
+
+    def value(self, name: str) -> Any:
+        """A field's value; None where nothing states it."""
+        return self.fields[name][2] if name in self.fields else None
+
+
+@dataclass(slots=True)
+class Loaded:
+    """The touched components with everything that correlation needs."""
+
+    components: set[str]
+    """The rows held."""
+    artifacts: dict[str, StoredArtifact] = field(default_factory=dict)
+    component_of: dict[str, str] = field(default_factory=dict)
+    """Of artifacts that were in one before."""
+    request_of: dict[str, str | None] = field(default_factory=dict)
+    edges: list[tuple[str, str]] = field(default_factory=list)
+    """(artifact, value) for every value that may join it."""
+    mentions: dict[str, int] = field(default_factory=dict)
+    """Value to how many artifacts mention it, for those above the limit."""
+
+
+async def load(bulk: Bulk, touched: Touched) -> Loaded:
+    """Lock the components that `touched` concerns, and load them."""
+    held: set[str] = set()
+    while True:
+        artifacts, wanted = await _concerned(bulk, touched)
+        if wanted <= held:
+            break
+        sql = "SELECT id FROM components WHERE id IN {keys} ORDER BY id{lock}"
+        held |= wanted
+        await bulk.by_keys(sql, wanted)
+        # Whoever held one of them may have changed its bounds meanwhile: look again.
+    loaded = Loaded(held)
+    await _load_members(bulk, loaded, artifacts)
+    await _load_edges(bulk, loaded, touched.limit)
+    return loaded
+
+
+async def _concerned(bulk: Bulk, touched: Touched) -> tuple[set[str], set[str]]:
+    """The artifacts concerned, and the components they are in now."""
+    artifacts = set(touched.artifacts)
+    artifacts |= {row[0] for row in await bulk.by_keys(_HOLDERS, touched.values)}
+    artifacts |= {row[0] for row in await bulk.by_keys(_STRONG_HOLDERS, touched.generic)}
+    sql = "SELECT DISTINCT component FROM members WHERE artifact IN {keys}"
+    components = {row[0] for row in await bulk.by_keys(sql, artifacts)}
+    components |= await _named_in(bulk, touched.identities)
+    return artifacts, components | touched.components
+
+
+async def _named_in(bulk: Bulk, identities: set[str]) -> set[str]:
+    sql = """SELECT DISTINCT component FROM requests WHERE id IN
+        (SELECT request FROM facets WHERE kind = 'person' AND value IN {keys})"""
+    return {row[0] for row in await bulk.by_keys(sql, identities)}
+
+
+async def _load_members(bulk: Bulk, loaded: Loaded, artifacts: Iterable[str]) -> None:
+    sql = "SELECT artifact, component, request FROM members WHERE component IN {keys}"
+    for artifact, component, request in await bulk.by_keys(sql, loaded.components):
+        loaded.component_of[artifact] = component
+        loaded.request_of[artifact] = request
+    everyone = set(artifacts) | set(loaded.component_of)
+    sql = "SELECT id, connection, connector, kind, fields FROM artifacts WHERE id IN {keys}"
+    rows = await bulk.by_keys(sql, everyone)
+    fields = {row[0]: orjson.loads(row[4]) for row in rows}
+    references = await _references(bulk, fields)
+    for name, connection, connector, kind, _ in rows:
+        found = tuple(references.get(name, ()))
+        loaded.artifacts[name] = StoredArtifact(name, connection, connector, kind, fields[name], found)
+
+
+async def _references(bulk: Bulk, fields: dict[str, dict[str, list[Any]]]) -> dict[str, list[Reference]]:
+    sql = 'SELECT artifact, part, "order", candidates FROM parts WHERE artifact IN {keys} ORDER BY artifact, part'
+    references: dict[str, list[Reference]] = defaultdict(list)
+    for artifact, part, order, candidates in await bulk.by_keys(sql, fields):
+        if stands(part, order, fields[artifact]):
+            references[artifact] += (reference_of(row) for row in orjson.loads(candidates))
+    return references
+
+
+def stands(part: str, order: int, fields: dict[str, list[Any]]) -> bool:
+    """Whether a part still stands by the artifact's own list of standing parts (its field `standing`)."""
+    if "standing" not in fields:
+        return True
+    as_of, _, lists = fields["standing"]
+    return order > as_of or not any(part.startswith(prefix) and part not in lists[prefix] for prefix in lists or ())
+
+
+async def _load_edges(bulk: Bulk, loaded: Loaded, limit: int) -> None:
+    sql = "SELECT DISTINCT artifact, value, strong FROM artifact_values WHERE artifact IN {keys}"
+    rows = await bulk.by_keys(sql, loaded.artifacts)
+    sql = f"SELECT value, mentions FROM reference_values WHERE value IN {{keys}} AND mentions > {int(limit)}"  # noqa: S608
+    loaded.mentions = {row[0]: row[1] for row in await bulk.by_keys(sql, {row[1] for row in rows})}
+    loaded.edges = [(artifact, value) for artifact, value, strong in rows if strong or value not in loaded.mentions]
+
+
+async def write_members(bulk: Bulk, loaded: Loaded, component_of: dict[str, str], request_of: dict[str, str]) -> None:
+    """Write where every loaded artifact belongs now, and which components there are."""
+    rows = [
+        (artifact, component, request_id(artifact), request_of.get(artifact))
+        for artifact, component in component_of.items()
+        if loaded.component_of.get(artifact) != component or loaded.request_of.get(artifact) != request_of.get(artifact)
+    ]
+    now = set(component_of.values())
+    await bulk.insert(tables.components, [(name,) for name in now - loaded.components], "ignore")
+    await bulk.insert(tables.members, rows, "replace")
+    await bulk.by_keys("DELETE FROM components WHERE id IN {keys}", loaded.components - now)

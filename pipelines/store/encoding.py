@@ -1,0 +1,64 @@
+"""How references and activities are written into their JSON columns, and read back."""
+
+from datetime import datetime
+from typing import Any
+
+from schemas.artifacts import OPEN, Activity, ActivityKind, Audience, Evidence, Reference
+from schemas.canonical import instant, parse_instant, storable
+
+
+def reference_row(reference: Reference) -> list[Any]:
+    """A reference as a JSON list."""
+    return [
+        reference.kind,
+        reference.scope,
+        storable(reference.value),
+        reference.evidence.value,
+        storable(reference.relation),
+        reference.field,
+        reference.start,
+        reference.end,
+        storable(reference.around),
+        _text(reference.since),
+    ]
+
+
+def reference_of(row: list[Any]) -> Reference:
+    """The reference that reference_row wrote."""
+    kind, scope, value, evidence, relation, field, start, end, around, since = row
+    return Reference(kind, scope, value, Evidence(evidence), relation, field, start, end, around, _instant(since))
+
+
+def activity_row(activity: Activity) -> dict[str, Any]:
+    """An activity as a JSON object without what it does not say."""
+    row: dict[str, Any] = {"key": activity.key, "artifact": activity.artifact, "kind": activity.kind.value}
+    row["at"] = instant(activity.at)
+    for name in ("actor", "field", "from_value", "from_label", "to_value", "to_label", "text"):
+        value = getattr(activity, name)
+        if value is not None:
+            row[name] = storable(value)
+    if activity.automatic:
+        row["automatic"] = True
+    if activity.objects:
+        row["objects"] = [list(pair) for pair in activity.objects]
+    if activity.audience != OPEN:
+        row["audience"] = [activity.audience.level, activity.audience.stated]
+    return row
+
+
+def activity_of(row: dict[str, Any]) -> Activity:
+    """The activity that activity_row wrote."""
+    told = dict(row)
+    told["kind"] = ActivityKind(told["kind"])
+    told["at"] = parse_instant(told["at"])
+    told["objects"] = tuple((value, role) for value, role in told.get("objects", ()))
+    told["audience"] = Audience(*told["audience"]) if "audience" in told else OPEN
+    return Activity(**told)
+
+
+def _text(at: datetime | None) -> str | None:
+    return instant(at) if at else None
+
+
+def _instant(text: str | None) -> datetime | None:
+    return parse_instant(text) if text else None
