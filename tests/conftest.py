@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.broker import BrokerSettings
-from services.embedded import EmbeddedBroker
+from services.broker import BrokerSettings, EmbeddedBroker
 from tests.parts.kafka import Kafka
 from tests.parts.postgres import Postgres
 from tests.parts.presence import PartMissing, missing
@@ -99,7 +98,7 @@ def embedded() -> Iterator[EmbeddedBroker]:
 
 
 def _embedded_bus(broker: EmbeddedBroker) -> Bus:
-    return Bus("embedded", BrokerSettings(bootstrap=broker.bootstrap, prefix=_prefix()), embedded=broker)
+    return Bus("embedded", BrokerSettings(bootstrap=broker.bootstrap, embedded=True, prefix=_prefix()), embedded=broker)
 
 
 def _kafka_bus(broker: Kafka) -> Bus:

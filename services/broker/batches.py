@@ -1,0 +1,195 @@
+"""Reading a topic in batches with a consumer group: committed only after the handler's success, whatever goes wrong."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from aiokafka import ConsumerRecord, TopicPartition
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaAckableMessage
+from faststream.kafka.subscriber.usecase import BatchSubscriber
+
+from connectors.contract import RetryLater
+from services.broker.settings import BrokerSettings
+
+logger = logging.getLogger("throughline.broker")
+
+Batch: TypeAlias = tuple[ConsumerRecord, ...]
+"""Records of one or more partitions, in order within each. A value or header value can be None, and any bytes."""
+Handler: TypeAlias = Callable[[Batch], Awaitable[None]]
+
+LONGEST_PAUSE = 30.0
+"""Seconds between repetitions of a failed batch; doubled each time. Far below Kafka's max.poll.interval of 300 s."""
+SILENT_AFTER = 10.0
+"""Seconds without an answer from Kafka after which reading counts as unwell (an idle topic answers every 0.5 s)."""
+
+
+class BatchFailed(RuntimeError):
+    """The handler failed; the same records come again. Says the kind of error and the place, never its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a subscription reads; `reason` is one line for an admin, empty when well."""
+
+    well: bool
+    reason: str
+    partitions: int
+
+
+class Subscription:
+    """One member of a consumer group, reading batches; made by `batch_subscriber`."""
+
+    def __init__(self, handler: Handler, label: str, first_pause: float) -> None:
+        self._handler = handler
+        self._first_pause = first_pause
+        self._label = label
+        self._failures = 0
+        self._busy_since: float | None = None
+        self.subscriber: BatchSubscriber
+        """FastStream's own object."""
+        self.failing = ""
+        """Why the current batch is being repeated; empty when it is not."""
+
+    async def handle(self, batch: Batch) -> None:
+        """Hand the batch on; after a failure wait, then raise, so that the very same batch comes again."""
+        self._busy_since = asyncio.get_running_loop().time()
+        try:
+            await self._handler(batch)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # a stop: nothing is committed, the next start reads it again
+            await self._failed("an inner task was cancelled")
+        except Exception as error:  # noqa: BLE001 - the worker's boundary: it waits, says so, and repeats
+            await self._failed(_safe_text(error))
+        else:
+            self._failures, self.failing = 0, ""
+        finally:
+            self._busy_since = None
+
+    async def _failed(self, reason: str) -> None:
+        pause = min(self._first_pause * 2**self._failures, LONGEST_PAUSE)
+        self._failures += 1
+        if reason != self.failing:
+            logger.warning("%s: the batch will be repeated: %s", self._label, reason)
+        self.failing = reason
+        await asyncio.sleep(pause)
+        raise BatchFailed(reason) from None
+
+    def health(self, now: float) -> Health:
+        """Look at the reading task, the assignment and Kafka's last answer; now is Unix time in seconds.
+
+        A ping of the broker does not tell: reading can have ended while Kafka answers.
+        """
+        subscriber, consumer = self.subscriber, self.subscriber.consumer
+        assigned = consumer.assignment() if consumer is not None else set()
+        if not subscriber.running or consumer is None:
+            reason = "not started"
+        elif not any(not task.done() for task in subscriber.tasks):
+            reason = "the reading task has ended"
+        elif self.failing:
+            reason = f"repeating a batch: {self.failing}"
+        elif not assigned:
+            reason = "no partition is assigned (more readers than partitions, or the group is settling)"
+        else:
+            reason = self._silence(assigned, now)
+        return Health(not reason, f"{self._label}: {reason}" if reason else "", len(assigned))
+
+    def _silence(self, assigned: "set[TopicPartition]", now: float) -> str:
+        """Nothing heard from Kafka for long, although no handler holds the reading up."""
+        consumer = self.subscriber.consumer
+        assert consumer is not None
+        if self._busy_since is not None:
+            return ""
+        polled = [consumer.last_poll_timestamp(each) for each in assigned]
+        oldest = min((at for at in polled if at is not None), default=None)
+        silent = 0.0 if oldest is None else now - oldest / 1000
+        return f"no answer from Kafka for {silent:.0f} s" if silent > SILENT_AFTER else ""
+
+    async def lag(self, *, seconds: float = 2.0) -> dict[tuple[str, int], int]:
+        """Records not yet handed on, per (topic, partition) assigned and known by now."""
+        found: dict[tuple[str, int], int] = {}
+        consumer = self.subscriber.consumer
+        if consumer is None:
+            return found
+        for each in consumer.assignment():
+            end = consumer.highwater(each)
+            if end is None:
+                continue
+            try:
+                async with asyncio.timeout(seconds):
+                    found[each.topic, each.partition] = max(0, end - await consumer.position(each))
+            except TimeoutError:
+                continue
+        return found
+
+    async def revive(self) -> None:
+        """Stop and start reading anew, from what is committed."""
+        await self.subscriber.stop()
+        await self.subscriber.start()
+
+
+def _safe_text(error: Exception) -> str:
+    """RetryLater's text is made for admins. Any other's may hold content, so its kind and place must do."""
+    if isinstance(error, RetryLater):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
+
+
+def batch_subscriber(
+    broker: KafkaBroker,
+    settings: BrokerSettings,
+    topics: Sequence[str],
+    group: str,
+    handler: Handler,
+    *,
+    instance: str | None = None,
+    max_records: int = 500,
+    batch_timeout_ms: int = 200,
+    first_pause: float = 0.5,
+) -> Subscription:
+    """Subscribe before `connect`: `handler` gets every record of `topics` at least once, oldest first.
+
+    topics and group are names without the prefix. The batch is committed when the handler returns. When it raises,
+    the same records come again after first_pause seconds, then twice that and so on, for ever: raise only when the
+    store is away, and put a record aside that can never be handled. instance is a name unique among the group's
+    living members; with it, a restart after kill -9 goes on at once, where Kafka would first wait 10 s for the dead.
+    """
+    subscription = Subscription(handler, f"group {group}", first_pause)
+    subscriber = broker.subscriber(
+        *map(settings.topic, topics),
+        batch=True,
+        max_records=max_records,
+        batch_timeout_ms=batch_timeout_ms,
+        # The embedded broker holds an empty fetch for the whole time, even when records arrive meanwhile.
+        fetch_max_wait_ms=30 if settings.embedded else 500,
+        group_id=settings.topic(group),
+        group_instance_id=instance,
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.NACK_ON_ERROR,
+    )
+    subscription.subscriber = subscriber
+
+    async def parser(message: Batch, _original: Any) -> KafkaAckableMessage:
+        return KafkaAckableMessage(
+            body=b"",
+            raw_message=message,
+            headers={},
+            correlation_id="",
+            message_id="",
+            consumer=subscriber.consumer,
+        )
+
+    async def decoder(message: KafkaAckableMessage, _original: Any) -> Batch:
+        records: Batch = message.raw_message
+        return records
+
+    subscriber(subscription.handle, parser=parser, decoder=decoder)
+    return subscription

@@ -1,0 +1,170 @@
+"""Connecting to Kafka: waiting for it, and saying in one line why it cannot be used."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeAlias
+
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+from faststream.kafka import KafkaBroker
+
+from connectors.contract import HubError, Misconfigured, RetryLater
+from services.broker.publish import MAX_RECORD_BYTES
+from services.broker.settings import BrokerSettings
+
+logger = logging.getLogger("throughline.broker")
+
+Tell: TypeAlias = Callable[[str], None]
+
+
+def open_broker(settings: BrokerSettings, *, middlewares: Sequence[Any] = (), stop_seconds: float = 10) -> KafkaBroker:
+    """A broker object with the hub's options, not connected yet. Handlers get `stop_seconds` to end at a stop."""
+    return KafkaBroker(
+        settings.bootstrap.split(","),
+        client_id=settings.client_id,
+        security=settings.security(),
+        acks="all",
+        allow_auto_create_topics=False,
+        request_timeout_ms=10_000,
+        retry_backoff_ms=500,
+        metadata_max_age_ms=60_000,
+        max_batch_size=131_072,
+        max_request_size=MAX_RECORD_BYTES + 50_000,
+        graceful_timeout=stop_seconds,
+        apply_types=False,
+        middlewares=middlewares,
+        logger=logger,
+        log_level=logging.DEBUG,
+    )
+
+
+_CAUSES: tuple[tuple[str, str, str, str], ...] = (
+    # what aiokafka logs, problem, mend, field
+    ("SaslAuthenticationFailed", "refuses the user name or password", "Check both, and the mechanism", "password"),
+    ("UnsupportedSaslMechanism", "does not offer this sign-in mechanism", "Choose another mechanism", "mechanism"),
+    ("IllegalSaslState", "wants no sign-in here", "Set the mechanism to none, or use another port", "mechanism"),
+    (
+        "self-signed certificate", "shows a certificate of an unknown CA",
+        "Give the CA's certificate as ca_file", "ca_file",
+    ),
+    (
+        "unable to get local issuer", "shows a certificate of an unknown CA",
+        "Give the CA's certificate as ca_file", "ca_file",
+    ),
+    (
+        "CERTIFICATE_VERIFY_FAILED", "shows a certificate that is not valid for it (name or date)",
+        "Use the host name in the certificate, or renew it", "bootstrap",
+    ),
+    ("WRONG_VERSION_NUMBER", "does not speak TLS on this port", "Turn tls off, or use its TLS port", "tls"),
+)  # fmt: skip
+
+_WAITS: tuple[tuple[str, str], ...] = (
+    ("Connect call failed", "nobody listens there"),
+    ("Connection refused", "nobody listens there"),
+    ("Multiple exceptions", "nobody listens there"),
+    ("not known", "the host name is not known"),
+    ("name resolution", "the host name cannot be looked up now"),
+    (" closed", "it closes the connection; perhaps it wants TLS or a sign-in, or is just starting"),
+    ("\": ", "no answer in time; perhaps it does not speak TLS on this port"),
+)  # fmt: skip
+
+
+def explain(error: BaseException, seen: Sequence[str], settings: BrokerSettings) -> HubError:
+    """Name the cause: Misconfigured if a person must act, else RetryLater.
+
+    aiokafka raises one and the same KafkaConnectionError for a wrong password, an unknown CA and a port where nobody
+    listens; the difference is in its log lines only, given here as `seen`.
+    """
+    where = f"Kafka at {settings.bootstrap}"
+    if isinstance(error, TopicAuthorizationFailedError | GroupAuthorizationFailedError):
+        kind, what = type(error).__name__.partition("Authorization")[0].lower(), ", ".join(map(str, error.args))
+        return Misconfigured(f"{where} denies {kind} {what}", "Grant what `throughline topics` lists", "username")
+    if isinstance(error, UnknownTopicOrPartitionError):
+        return Misconfigured(f"{where} lacks a topic", "Create what `throughline topics` lists", "prefix")
+    text = "\n".join(seen)
+    for sign, problem, mend, name in _CAUSES:
+        if sign in text:
+            return Misconfigured(f"{where} {problem}", mend, name)
+    for sign, reason in _WAITS:
+        if sign in text:
+            return RetryLater(f"{where}: {reason}")
+    return RetryLater(f"{where} cannot be reached: {type(error).__name__}")
+
+
+@contextmanager
+def _overheard() -> Iterator[list[str]]:
+    """What aiokafka logs meanwhile, from WARNING up."""
+    lines: list[str] = []
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    ear, source = Ear(logging.WARNING), logging.getLogger("aiokafka")
+    source.addHandler(ear)
+    try:
+        yield lines
+    finally:
+        source.removeHandler(ear)
+
+
+async def patiently(
+    attempt: Callable[[], Awaitable[None]],
+    settings: BrokerSettings,
+    *,
+    wait: float | None = None,
+    pause: float = 2.0,
+    tell: Tell = logger.warning,
+) -> None:
+    """Repeat `attempt` until Kafka is there, for at most `wait` seconds (None: for ever; 0: once).
+
+    `tell` gets each new reason once, as one line. Raises Misconfigured at once when waiting cannot help, and the last
+    RetryLater when the time is over.
+    """
+    now = asyncio.get_running_loop().time
+    deadline, told = None if wait is None else now() + wait, ""
+    while True:
+        with _overheard() as seen:
+            try:
+                return await attempt()
+            except (KafkaError, OSError, TimeoutError) as error:
+                problem = explain(error, seen, settings)
+        if isinstance(problem, Misconfigured) or (deadline is not None and now() >= deadline):
+            raise problem
+        if str(problem) != told:
+            told = str(problem)
+            tell(f"waiting: {told}")
+        await asyncio.sleep(pause)
+
+
+async def connect(
+    broker: KafkaBroker,
+    settings: BrokerSettings,
+    *,
+    wait: float | None = None,
+    pause: float = 2.0,
+    tell: Tell = logger.warning,
+) -> None:
+    """Start the broker object and its subscribers; waits and explains as `patiently` does."""
+
+    async def attempt() -> None:
+        try:
+            await broker.start()
+        except BaseException:
+            await close(broker)  # a half-started object never reads, even when the broker comes back
+            raise
+
+    await patiently(attempt, settings, wait=wait, pause=pause, tell=tell)
+
+
+async def close(broker: KafkaBroker, *, seconds: float = 15) -> None:
+    """Stop it: handlers end, positions are committed. With Kafka away that can take long, so for `seconds` only."""
+    with suppress(KafkaError, TimeoutError):
+        async with asyncio.timeout(seconds):
+            await broker.stop()
