@@ -1,0 +1,107 @@
+"""Web addresses: their normal form, and the record of a tool that one names."""
+
+import re
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit, urlunsplit
+
+MAX_ADDRESS = 2_000
+"""Longer addresses are not kept: browsers and mail gateways cut them as well."""
+
+ISSUE_KEY = re.compile(r"[A-Z][A-Z0-9_]{1,29}-[1-9][0-9]{0,8}")
+"""An issue key in its normal form: a project key of at least two characters and a number without leading zeros."""
+
+_TRACKING = re.compile(
+    r"utm_.*|_hs.*|hs[a-z]*tracking|__hs.*|mc_[ce]id|[gy]clid|fbclid|msclkid|dclid|igshid|wbraid|gbraid|mkt_tok",
+    re.IGNORECASE,
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# Jira: /browse/KEY below any context path, the project's issue view, the service desk's portal.
+_JIRA_PATH = re.compile(r"/(?:browse|issues|portal/[0-9]+)/([A-Za-z][A-Za-z0-9_]{1,29}-[1-9][0-9]{0,8})/?$")
+
+# HubSpot record pages: /contacts/<portal>/deal/<id>, and /contacts/<portal>/record/<object type>/<id>.
+_HUBSPOT_PATH = re.compile(r"/[a-z-]+/([0-9]{1,20})/(deal|ticket|record/0-3|record/0-5)/([0-9]{1,20})(?:/|$)")
+_HUBSPOT_KINDS = {
+    "deal": "hubspot.deal",
+    "record/0-3": "hubspot.deal",
+    "ticket": "hubspot.ticket",
+    "record/0-5": "hubspot.ticket",
+}
+
+
+def scope_of(address: str) -> str:
+    """Whose values an address names: its host in lower case, with the port where it is not the scheme's own.
+
+    "" for what is no web address. Two tools on one host are told apart by their ports.
+    """
+    try:
+        parts = urlsplit(address.strip())
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        return ""
+    if ":" in host:
+        host = f"[{host}]"
+    return host if port in {None, _DEFAULT_PORTS.get(parts.scheme.lower())} else f"{host}:{port}"
+
+
+def normal_address(address: str) -> str | None:
+    """The address with scheme and host in lower case, without user name, fragment and tracking parameters.
+
+    None for what is no http or https address or is longer than MAX_ADDRESS.
+    """
+    try:
+        parts = urlsplit(address.strip())
+    except ValueError:
+        return None
+    scope = scope_of(address)
+    if parts.scheme.lower() not in _DEFAULT_PORTS or not scope or len(address) > MAX_ADDRESS:
+        return None
+    return urlunsplit((parts.scheme.lower(), scope, parts.path or "/", _without_tracking(parts.query), ""))
+
+
+def _without_tracking(query: str) -> str:
+    kept = [pair for pair in query.split("&") if pair and not _TRACKING.fullmatch(unquote(pair.partition("=")[0]))]
+    return "&".join(kept)
+
+
+def record_in(address: str) -> tuple[str, str, str] | None:
+    """(kind, scope, value) of the record that an address shows; None if it shows none that is known by its shape.
+
+    The host does not matter for the shape: tools stand behind proxies and own domains. Whose record it is follows
+    from the scope: a Jira's host, a HubSpot portal (`hubspot:4711`).
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    if found := _HUBSPOT_PATH.search(parts.path):
+        portal, sort, number = found.groups()
+        return _HUBSPOT_KINDS[sort], f"hubspot:{portal}", number
+    scope = scope_of(address)
+    key = _issue_key(parts.path, parts.query)
+    return ("jira.key", scope, key) if scope and key else None
+
+
+def _issue_key(path: str, query: str) -> str | None:
+    if found := _JIRA_PATH.search(path):
+        return found.group(1).upper()
+    for selected in parse_qs(query).get("selectedIssue", []):
+        if ISSUE_KEY.fullmatch(selected.upper()):
+            return selected.upper()
+    return None
+
+
+def unwrapped(address: str) -> str:
+    """The address that a mail gateway or a search engine wrapped in one of its own; any other as it is."""
+    scope = scope_of(address)
+    if scope.endswith(".safelinks.protection.outlook.com"):
+        return _inner(address, "url")
+    if scope in {"www.google.com", "google.com"} and urlsplit(address).path == "/url":
+        return _inner(address, "q")
+    if scope == "urldefense.com" and "/v3/__" in address:
+        return address.split("/v3/__", 1)[1].split("__;", 1)[0]
+    return address
+
+
+def _inner(address: str, name: str) -> str:
+    inner = dict(parse_qsl(urlsplit(address).query)).get(name, "")
+    return inner if inner.lower().startswith(("http://", "https://")) else address

@@ -1,0 +1,110 @@
+"""The rules of correlation: a frozen snapshot of configuration, and what follows from it for one artifact or value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from schemas.artifacts import Evidence, Reference
+from schemas.links import LinkKind, Node
+
+BUILT_IN: Mapping[str, LinkKind] = {
+    "parent": "joins",
+    "epic": "joins",
+    "sub-task": "joins",
+    "reply": "joins",
+    "bounce": "joins",
+    "forward": "joins",
+    "association": "joins",
+    "remote link": "joins",
+    "merged into": "joins",
+    "is": "joins",
+    "request": "joins",
+}
+"""What explicit relations that every connector uses do, unless a connection's link kinds say otherwise."""
+
+FREE_KINDS = frozenset({"message-id", "url", "request"})
+"""Kinds of values that belong to no connection: they mean the same wherever they stand."""
+
+STRENGTHS = (Evidence.EXPLICIT, Evidence.TITLE, Evidence.WRITTEN)
+"""Evidence that can join, strongest first. The order in which edges are joined, and dropped from the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRules:
+    """What is known of one connection."""
+
+    connector: str
+    projects: frozenset[str] = frozenset()
+    """Keys of the projects it reads, in capitals, earlier keys too."""
+    scopes: frozenset[str] = frozenset()
+    """How addresses name it: hosts as references.scope_of gives them, `hubspot:<portal>`."""
+    link_kinds: Mapping[str, LinkKind] = field(default_factory=dict)
+    """Relations in lower case: the connector's defaults with the connection's own choices over them."""
+    openers: frozenset[str] | None = None
+    """Types that open a request, in any case; None: what opens by its nature, and standard issues."""
+
+
+_UNKNOWN = ConnectionRules(connector="")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything correlation is told besides the artifacts."""
+
+    connections: Mapping[str, ConnectionRules] = field(default_factory=dict)
+    exclusive: frozenset[str] = frozenset({"deal"})
+    """Kinds of artifacts of which a request holds two only by explicit evidence."""
+    digest: int = 5
+    """A text that names more things than this is a digest: it only mentions them."""
+    generic: int = 50
+    """A value that more artifacts than this name in a title or text joins nothing by being named there."""
+    component: int = 1_000
+    """The most artifacts that titles and written text may hold together."""
+
+    def of(self, connection: str) -> ConnectionRules:
+        """The rules of one connection; of one that is not configured (any more): no project, no scope, no choice."""
+        return self.connections.get(connection, _UNKNOWN)
+
+    def link_kind(self, node: Node, relation: str) -> LinkKind:
+        """What an explicit relation stated by an artifact does."""
+        relation = relation.lower()
+        return self.of(node.connection).link_kinds.get(relation) or BUILT_IN.get(relation, "mentions")
+
+    def opens(self, node: Node) -> bool:
+        """Whether the artifact opens a request. Automatic mail and what was merged into another never do."""
+        if node.merged_into or automatic(node):
+            return False
+        chosen = self.of(node.connection).openers
+        if chosen is not None:
+            return (node.type or "").lower() in {name.lower() for name in chosen}
+        return node.opens if node.opens is not None else node.type_level == 0
+
+
+def automatic(node: Node) -> bool:
+    """Whether a mail was written by a machine, or to many: an auto-reply, a bounce, a list, a digest."""
+    return node.kind == "mail" and node.type not in {None, "", "person"}
+
+
+def container(node: Node) -> bool:
+    """Whether other requests may lie under it: an epic, an initiative."""
+    return (node.type_level or 0) > 0
+
+
+def owners(reference: Reference, node: Node, holders: tuple[Node, ...], rules: Rules) -> frozenset[str]:
+    """The connections whose value a reference may mean: none is unknown, several are ambiguous.
+
+    A bare key in an artifact of a connection that owns the project means that connection's own.
+    """
+    if reference.scope in rules.connections:
+        return frozenset({reference.scope})
+    connector, _, sort = reference.kind.partition(".")
+    named = {
+        name
+        for name, connection in rules.connections.items()
+        if connection.connector == connector and (not reference.scope or reference.scope in connection.scopes)
+    }
+    holding = {holder.connection for holder in holders} & named
+    if sort == "key":
+        project = reference.value.rpartition("-")[0]
+        named = {name for name in named if project in rules.connections[name].projects}
+    owning = frozenset(named | holding)
+    return frozenset({node.connection}) if not reference.scope and node.connection in owning else owning

@@ -1,0 +1,210 @@
+"""References: their normal forms, and finding candidates in text. Pure, and without any configuration.
+
+Everything that has the shape of a reference is a candidate (UTF-8 and COVID-19 too): which ones count is decided in
+`correlate`, where the known projects are, so that a project that appears later is not too late.
+
+Issue keys are found in capitals only. Jira links no other form in text either, and "top-10" or "step-2" would name a
+project TOP or STEP in every second mail. An address and what a person looks up may have any case.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from pipelines.addresses import ISSUE_KEY, MAX_ADDRESS, normal_address, record_in, scope_of, unwrapped
+from schemas.artifacts import Evidence, Reference, Text, request_id
+
+__all__ = ["Found", "find", "normal", "own", "parse", "scope_of", "search", "understood"]
+
+MAX_FOUND = 100
+"""Distinct values kept from one text."""
+
+AROUND = 120
+"""Characters kept of the words around a value."""
+
+# A letter, digit or underscore that joins up with what follows it. Chinese, Japanese and Korean put no spaces between
+# words, so that their letters are no part of a key beside them.
+_WORD = r"[^\W\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]"
+
+_KEY = re.compile(
+    rf"(?<!{_WORD})(?<![@\-])([A-Z][A-Z0-9_]{{1,29}})[-\u2010\u2011]([1-9][0-9]{{0,8}})(?!{_WORD}|[-.][0-9]|@)"
+)
+_REQUEST = re.compile(rf"(?<!{_WORD})(?<![@\-])R-[A-Z2-7]{{12}}(?!{_WORD}|[-@])")
+_ADDRESS = re.compile(r"https?://[^\s<>\"`{}|\\^\x00-\x1f]+", re.IGNORECASE)
+_MESSAGE_ID = re.compile(r"<([^\s<>@\"]{1,250})@([^\s<>@\"]{1,250})>")
+_SAYS_MESSAGE_ID = re.compile(r"(?:message-?\s?id|msg-?id|in-reply-to|references)\W{0,5}$", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{1,20}")
+_HUBSPOT = ("hubspot.deal", "hubspot.ticket")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a text holds: its references in the order of their places, and how many more values were left out."""
+
+    references: tuple[Reference, ...]
+    left_out: int = 0
+
+
+def find(text: Text) -> tuple[Reference, ...]:
+    """Every candidate in a text, each value once at its first place; at most MAX_FOUND. Linear in the text's length."""
+    return search(text).references
+
+
+def search(text: Text) -> Found:
+    """As `find`, and how many distinct values more the text holds than were kept."""
+    places: dict[tuple[str, str, str], tuple[int, int]] = {}
+    for kind, scope, value, start, end in sorted(_candidates(text.text), key=lambda found: found[3:]):
+        places.setdefault((kind, scope, value), (start, end))
+    kept = list(places.items())[:MAX_FOUND]
+    references = tuple(
+        Reference(
+            kind=kind,
+            scope=scope,
+            value=value,
+            evidence=text.evidence,
+            field=text.field,
+            start=start,
+            end=end,
+            around=_around(text.text, start, end),
+            since=text.since,
+        )
+        for (kind, scope, value), (start, end) in kept
+    )
+    return Found(references, len(places) - len(kept))
+
+
+def _candidates(text: str) -> Iterator[tuple[str, str, str, int, int]]:
+    """(kind, scope, value, start, end) of all that has the shape of a reference."""
+    plain, addresses = _split(text)
+    for start, end in addresses:
+        if meaning := _meaning(text[start:end]):
+            yield *meaning, start, end
+    for found in _MESSAGE_ID.finditer(plain):
+        if _is_message_id(plain, found):
+            yield "message-id", "", _message_id(found.group()), found.start(), found.end()
+    # What stands in angle brackets is an address of a mail or a person: no key is looked for inside.
+    plain = _MESSAGE_ID.sub(_blank, plain)
+    for found in _REQUEST.finditer(plain):
+        yield "request", "", found.group(), found.start(), found.end()
+    for found in _KEY.finditer(plain):
+        yield "jira.key", "", f"{found.group(1)}-{found.group(2)}", found.start(), found.end()
+
+
+def _split(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """The text with its web addresses blanked out (same length), and where they stand."""
+    addresses = []
+    for found in _ADDRESS.finditer(text):
+        start, end = found.span()
+        addresses.append((start, start + len(_trimmed(text[start:end]))))
+    return _ADDRESS.sub(_blank, text), addresses
+
+
+def _blank(found: re.Match[str]) -> str:
+    return " " * len(found.group())
+
+
+def _trimmed(address: str) -> str:
+    """Without the punctuation of the sentence or bracket that the address stands in."""
+    end = len(address)
+    opened = address.count("(") - address.count(")")
+    while end and address[end - 1] in ".,;:!?'\")]*_~»”’":
+        if address[end - 1] == ")":
+            if opened >= 0:
+                break
+            opened += 1
+        end -= 1
+    return address[:end]
+
+
+def _meaning(address: str) -> tuple[str, str, str] | None:
+    """(kind, scope, value) of an address: the record it shows, or the address itself."""
+    if len(address) > MAX_ADDRESS:
+        return None
+    inner = unwrapped(address)
+    if record := record_in(inner):
+        return record
+    value = normal_address(inner)
+    return ("url", scope_of(inner), value) if value else None
+
+
+def _is_message_id(text: str, found: re.Match[str]) -> bool:
+    """Whether the words in angle brackets are a Message-ID, not the address of a person beside a name."""
+    local = found.group(1)
+    if _SAYS_MESSAGE_ID.search(text, max(0, found.start() - 20), found.start()):
+        return True
+    return len(local) >= 20 and any(character.isdigit() for character in local)
+
+
+def _around(text: str, start: int, end: int) -> str:
+    spare = max(0, AROUND - (end - start))
+    first = max(0, start - spare // 2)
+    return " ".join(text[first : first + AROUND].split())
+
+
+def normal(kind: str, raw: str) -> str | None:
+    """The normal form of a value of a kind (see REFERENCE_KINDS); None if it is no value of that kind.
+
+    A normal form is its own normal form.
+    """
+    raw = raw.strip()
+    if kind == "jira.key":
+        return _fit(ISSUE_KEY, raw.upper())
+    if kind == "message-id":
+        return _message_id(raw) or None
+    if kind == "url":
+        return normal_address(raw)
+    if kind == "request":
+        return raw.upper() if _REQUEST.fullmatch(raw.upper()) else None
+    return _fit(_NUMBER, raw) if kind.startswith(("jira.", "hubspot.")) else raw or None
+
+
+def _fit(shape: re.Pattern[str], value: str) -> str | None:
+    return value if value.isascii() and shape.fullmatch(value) else None
+
+
+def _message_id(raw: str) -> str:
+    """Without angle brackets and folded white space, the part after the last @ in lower case."""
+    bare = "".join(raw.split()).strip("<>")
+    local, at, domain = bare.rpartition("@")
+    return f"{local}{at}{domain.lower()}"
+
+
+def parse(query: str) -> tuple[tuple[str, str], ...]:
+    """What a person may mean by what they typed or pasted: (kind, value) pairs, the likeliest first; () for nothing.
+
+    A key or request id in any case, a whole address, a Message-ID with or without angle brackets, a number.
+    """
+    query = query.strip().strip("'\"").rstrip(",;")
+    if _ADDRESS.match(query):
+        meaning = _meaning(query)
+        pairs = [meaning[::2]] if meaning else []
+        value = normal_address(query)
+        return tuple(dict.fromkeys([*pairs, *([("url", value)] if value else [])]))
+    kinds = ["request", "jira.key"]
+    if _NUMBER.fullmatch(query.lstrip("#")) and query.isascii():
+        query = query.lstrip("#")
+        kinds = [*_HUBSPOT, "jira.issue"]
+    elif "@" in query and not any(character.isspace() for character in query):
+        kinds = ["message-id"]
+    values = [(kind, normal(kind, query)) for kind in kinds]
+    return tuple((kind, value) for kind, value in values if value)
+
+
+def own(artifact: str) -> Reference:
+    """The reference by which an artifact is known without its tool saying so: the request id that it owns."""
+    return Reference(kind="request", scope="", value=request_id(artifact), evidence=Evidence.IDENTITY, relation="is")
+
+
+def understood(reference: Reference) -> Reference:
+    """A reference by address as the record that the address shows; any other as it is.
+
+    Tools link by address (remote links): without this the issue and the deal it links to would not meet. An address
+    by which an artifact names itself stays an address.
+    """
+    if reference.kind != "url" or reference.evidence is Evidence.IDENTITY:
+        return reference
+    meaning = _meaning(reference.value)
+    if meaning is None:
+        return reference
+    kind, scope, value = meaning
+    return replace(reference, kind=kind, scope=scope, value=value)
