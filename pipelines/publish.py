@@ -1,0 +1,156 @@
+"""Changed records → change number → `lifecycles` topic: the one gapless order in which readers learn of changes.
+
+One publisher at a time (leased). It first writes the numbers, then publishes the records as they are now, then marks
+them sent; what was numbered and not marked is published again after a crash, under its old number.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from pipelines.store import leases
+from pipelines.store.bulk import Bulk
+from pipelines.store.engine import reading, writing
+from pipelines.store.requests import GONE
+from pipelines.store.tables import changes, unpublished
+from schemas.canonical import canonical_json, instant
+
+logger = logging.getLogger("throughline.publish")
+
+LEASE = "publisher"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change as it goes out. record None: the id redirects, or is no request any more."""
+
+    number: int
+    request: str
+    merged_into: str | None
+    etag: str
+    at: datetime
+    record: str | None = None
+
+
+Send = Callable[[Sequence[tuple[bytes, bytes, list[tuple[str, bytes]]]]], Awaitable[Sequence[bool]]]
+"""Publishes (key, value, headers) records to `lifecycles`; tells for each whether it was acknowledged."""
+
+
+def to_kafka(change: Change) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
+    """(key, value, headers) of a change as a CloudEvent in Kafka's binary mode."""
+    kind = "changed" if change.record is not None else "redirected" if change.merged_into else "ended"
+    value = change.record or canonical_json({"id": change.request, "merged_into": change.merged_into})
+    attributes = {
+        "ce_specversion": "1.0",
+        "ce_id": f"{change.request}/{change.number}",
+        "ce_source": "/requests",
+        "ce_type": f"throughline.lifecycle.{kind}.v1",
+        "ce_subject": change.request,
+        "ce_time": instant(change.at),
+        "ce_sequence": str(change.number),
+        "content-type": "application/json",
+    }
+    return change.request.encode(), value.encode(), [(name, text.encode()) for name, text in attributes.items()]
+
+
+class Publisher:
+    """Publishes what is unpublished, as long as it holds the lease."""
+
+    def __init__(
+        self, engine: AsyncEngine, send: Send, now: Callable[[], datetime], holder: str, batch: int = 200
+    ) -> None:
+        self.engine = engine
+        self.send = send
+        self.now = now
+        self.holder = holder
+        self.batch = batch
+        self.lease: leases.Lease | None = None
+        self.wake = asyncio.Event()
+
+    async def run(self, idle: float = 0.5) -> None:
+        """Publish for ever; `wake` cuts the waiting for new changes short."""
+        while True:
+            if await self.once():
+                continue
+            try:
+                async with asyncio.timeout(idle):
+                    await self.wake.wait()
+            except TimeoutError:
+                pass
+            self.wake.clear()
+
+    async def once(self) -> int:
+        """Number and publish one batch. Returns how many changes went out; 0 also where another one publishes."""
+        async with writing(self.engine) as connection:
+            self.lease = await leases.take(connection, LEASE, self.holder, self.now())
+        if self.lease is None:
+            return 0
+        due = await self._due() or await self._number()
+        if not due:
+            return 0
+        acknowledged = await self.send([to_kafka(change) for change in due])
+        sent = [change for change, ok in zip(due, acknowledged, strict=True) if ok]
+        await self._mark_sent(sent)
+        return len(sent)
+
+    async def _due(self) -> list[Change]:
+        """What was numbered but not marked as sent, with the records as they are now."""
+        async with reading(self.engine) as connection:
+            wanted = select(changes).where(~changes.c.sent).order_by(changes.c.number).limit(self.batch)
+            rows = (await connection.execute(wanted)).all()
+            found = [Change(row.number, row.request, row.merged_into, row.etag, row.at) for row in rows]
+            return await self._with_records(connection, found)
+
+    async def _with_records(self, connection: AsyncConnection, found: list[Change]) -> list[Change]:
+        rows = await Bulk(connection).by_keys(
+            "SELECT id, record FROM requests WHERE id IN {keys}", [change.request for change in found]
+        )
+        records = {row[0]: row[1] for row in rows}
+        return [replace(change, record=records.get(change.request)) for change in found]
+
+    async def _number(self) -> list[Change]:
+        """Give the next numbers to what is unpublished; a record that changes meanwhile stays unpublished."""
+        assert self.lease is not None
+        async with writing(self.engine) as connection:
+            await leases.check(connection, self.lease)
+            # The oldest ids first would need an order of arrival; by id is as good, and needs none.
+            wanted = select(unpublished).order_by(unpublished.c.request).limit(self.batch).with_for_update()
+            rows = (await connection.execute(wanted)).all()
+            if not rows:
+                return []
+            last = (await connection.execute(select(func.coalesce(func.max(changes.c.number), 0)))).scalar_one()
+            at = self.now()
+            numbered = [_change(last + place, row.request, row.etag, at) for place, row in enumerate(rows, 1)]
+            await connection.execute(changes.insert(), [_row(change) for change in numbered])
+            await Bulk(connection).by_keys(
+                "DELETE FROM unpublished WHERE request IN {keys}", [change.request for change in numbered]
+            )
+            return await self._with_records(connection, numbered)
+
+    async def _mark_sent(self, sent: list[Change]) -> None:
+        if not sent:
+            return
+        assert self.lease is not None
+        async with writing(self.engine) as connection:
+            await leases.check(connection, self.lease)
+            numbers = [change.number for change in sent]
+            here = changes.c.number.in_(numbers)
+            await connection.execute(changes.update().where(here).values(sent=True))
+
+
+def _change(number: int, request: str, etag: str, at: datetime) -> Change:
+    target = etag.removeprefix("-> ") if etag.startswith("-> ") else None
+    return Change(number, request, target, etag, at)
+
+
+def _row(change: Change) -> dict[str, object]:
+    etag = GONE if change.merged_into else change.etag
+    return {
+        "number": change.number, "request": change.request, "merged_into": change.merged_into, "etag": etag,
+        "at": change.at, "sent": False,
+    }  # fmt: skip
