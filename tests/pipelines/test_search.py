@@ -1,0 +1,33 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.search import LONGEST, MOST, name_term, terms
+
+
+def test_case_accents_and_punctuation_do_not_matter() -> None:
+    assert terms("Zahlungs-Portal für Zoë: PAY-12, ﬁnal!") == ["zahlungs", "portal", "fur", "zoe", "pay", "12", "final"]
+    assert terms("STRASSE straße") == ["strasse"]
+    assert terms("a b c") == []
+
+
+def test_a_name_is_one_term() -> None:
+    assert name_term("  Zoë  BERG ") == "zoe berg"
+
+
+def test_bounded() -> None:
+    assert terms("x" * 1000) == ["x" * LONGEST]
+    assert len(terms(" ".join(f"word{number}" for number in range(5000)))) == MOST
+
+
+@given(st.text())
+def test_terms_of_terms_are_the_same(text: str) -> None:
+    found = terms(text)
+    assert terms(" ".join(found)) == found
+
+
+@given(st.text(), st.text())
+def test_terms_hold_letters_and_digits_only_and_each_once(left: str, right: str) -> None:
+    found = terms(f"{left} {right}")
+    assert len(set(found)) == len(found)
+    assert all(word.isalnum() and len(word) >= 2 for word in found)
+    assert set(terms(left)) <= set(found)
