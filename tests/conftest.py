@@ -110,6 +110,12 @@ def _prefix() -> str:
     return f"t{uuid.uuid4().hex[:8]}."
 
 
+@pytest.fixture
+def kafka_bus(kafka: Kafka) -> Bus:
+    """The shared Kafka with a topic prefix of this test's own."""
+    return _kafka_bus(kafka)
+
+
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
 def bootstrap(request: pytest.FixtureRequest) -> Bus:
     """Once with the embedded broker, once with a real Kafka."""

@@ -5,7 +5,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from aiokafka import ConsumerRecord, TopicPartition
 from faststream import AckPolicy
@@ -26,6 +26,20 @@ LONGEST_PAUSE = 30.0
 """Seconds between repetitions of a failed batch; doubled each time. Far below Kafka's max.poll.interval of 300 s."""
 SILENT_AFTER = 10.0
 """Seconds without an answer from Kafka after which reading counts as unwell (an idle topic answers every 0.5 s)."""
+
+
+class _Timing(NamedTuple):
+    """Milliseconds, in Kafka's words."""
+
+    fetch_max_wait: int
+    session_timeout: int
+    heartbeat_interval: int
+
+
+_KAFKA_TIMING = _Timing(500, 10_000, 3_000)
+# The embedded broker holds an empty fetch for the whole wait, even when records arrive meanwhile; and a member that
+# comes after another has left waits there for the session time-out less 1 s.
+_EMBEDDED_TIMING = _Timing(30, 3_000, 800)
 
 
 class BatchFailed(RuntimeError):
@@ -163,13 +177,15 @@ def batch_subscriber(
     living members; with it, a restart after kill -9 goes on at once, where Kafka would first wait 10 s for the dead.
     """
     subscription = Subscription(handler, f"group {group}", first_pause)
+    timing = _EMBEDDED_TIMING if settings.embedded else _KAFKA_TIMING
     subscriber = broker.subscriber(
         *map(settings.topic, topics),
         batch=True,
         max_records=max_records,
         batch_timeout_ms=batch_timeout_ms,
-        # The embedded broker holds an empty fetch for the whole time, even when records arrive meanwhile.
-        fetch_max_wait_ms=30 if settings.embedded else 500,
+        fetch_max_wait_ms=timing.fetch_max_wait,
+        session_timeout_ms=timing.session_timeout,
+        heartbeat_interval_ms=timing.heartbeat_interval,
         group_id=settings.topic(group),
         group_instance_id=instance,
         auto_offset_reset="earliest",

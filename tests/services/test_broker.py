@@ -28,6 +28,7 @@ from services.broker import (
     source_topic,
 )
 from tests.conftest import Bus
+from tests.parts.kafka import Kafka
 
 TOPIC = source_topic("jira")
 
@@ -206,11 +207,11 @@ async def test_a_record_too_large_is_refused_alone(bootstrap: Bus) -> None:
 
 
 @pytest.mark.kafka
-async def test_kill_of_the_broker_loses_nothing_acknowledged(bootstrap: Bus, caplog: pytest.LogCaptureFixture) -> None:
-    if bootstrap.kafka is None:
-        pytest.skip("the embedded broker keeps nothing over its end, by design")
+async def test_kill_of_the_broker_loses_nothing_acknowledged(
+    kafka_bus: Bus, kafka: Kafka, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.CRITICAL, "aiokafka")
-    settings, kafka = bootstrap.settings, bootstrap.kafka
+    settings = kafka_bus.settings
     await ensure_topics(settings, ["jira"])
     acknowledged: set[int] = set()
     got: set[int] = set()
@@ -236,7 +237,6 @@ async def test_kill_of_the_broker_loses_nothing_acknowledged(bootstrap: Bus, cap
     assert refused
 
 
-@pytest.mark.kafka
 async def test_what_is_committed_is_not_read_again_and_the_rest_is(bootstrap: Bus) -> None:
     settings = bootstrap.settings
     await ensure_topics(settings, ["jira"], bootstrap.embedded)
