@@ -1,0 +1,205 @@
+"""Secrets at rest, and the token of the API.
+
+A sealed secret is `v1.<key id>.<base64url(nonce ‖ ciphertext)>`, AES-256-GCM. What it belongs to (connection and field)
+is authenticated with it, so a sealed secret copied to another connection does not open there.
+
+The ring's first key seals, all of them open. The key file lies beside the data; back the two up separately: without the
+key nothing can be recovered, and connections ask for their secrets again.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import SecretStr
+
+from connectors.contract import Misconfigured
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
+_TOKEN_LENGTH = 43
+"""Characters of 256 bits in base64url."""
+_CHECK = ("key-check", "value")
+_CHECK_TEXT = "throughline"
+
+
+class LostKey(Misconfigured):
+    """A secret was sealed with a key that the ring does not hold."""
+
+    def __init__(self, needed: str, present: Sequence[str]) -> None:
+        super().__init__(
+            f"Key {needed} is needed to open stored secrets, present: {', '.join(present)}",
+            "Add that key to THROUGHLINE_SECRET_KEY or its file, or enter the connections' secrets again",
+            "secret_key",
+        )
+        self.needed = needed
+
+
+class BadSeal(Misconfigured):
+    """A stored secret is damaged, or was moved here from another connection or field."""
+
+    def __init__(self, field_name: str) -> None:
+        super().__init__("A stored secret is damaged or belongs to another connection", "Enter it again", field_name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    id: str
+    cipher: AESGCM = field(repr=False)
+
+    @classmethod
+    def of(cls, raw: bytes) -> Self:
+        # A key of its own for this purpose: the one that the admin keeps is never used for two.
+        derived = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=b"connections").derive(raw)
+        return cls(hashlib.sha256(raw).hexdigest()[:8], AESGCM(derived))
+
+
+class KeyRing:
+    """Seals and opens the secrets of connections."""
+
+    def __init__(self, keys: Sequence[SecretStr]) -> None:
+        """Keys are 32 bytes in base64, the one that seals first. Raises Misconfigured for anything else."""
+        ring = [_Key.of(_decoded(key)) for key in keys]
+        if not ring:
+            raise Misconfigured("There is no key to seal secrets with", "Set THROUGHLINE_SECRET_KEY", "secret_key")
+        self._first = ring[0]
+        self._keys = {key.id: key for key in ring}
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of its keys, the sealing one first."""
+        return tuple(self._keys)
+
+    def seal(self, connection_id: str, field_name: str, secret: SecretStr) -> str:
+        """The secret, encrypted for this field (dotted name) of this connection."""
+        nonce = os.urandom(_NONCE_BYTES)
+        bound = _bound(self._first.id, connection_id, field_name)
+        sealed = self._first.cipher.encrypt(nonce, secret.get_secret_value().encode(), bound)
+        return f"v1.{self._first.id}.{base64.urlsafe_b64encode(nonce + sealed).decode().rstrip('=')}"
+
+    def open(self, connection_id: str, field_name: str, sealed: str) -> SecretStr:
+        """The secret again. Raises LostKey, BadSeal."""
+        key_id = key_id_of(sealed, field_name)
+        key = self._keys.get(key_id)
+        if key is None:
+            raise LostKey(key_id, self.key_ids)
+        text = sealed.rpartition(".")[2]
+        try:
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            plain = key.cipher.decrypt(
+                raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _bound(key_id, connection_id, field_name)
+            )
+        except (InvalidTag, ValueError):
+            raise BadSeal(field_name) from None
+        return SecretStr(plain.decode())
+
+    def rotate(self, connection_id: str, field_name: str, sealed: str) -> str:
+        """The same secret under the first key; unchanged if it already is. Raises LostKey, BadSeal."""
+        if key_id_of(sealed, field_name) == self._first.id:
+            return sealed
+        return self.seal(connection_id, field_name, self.open(connection_id, field_name, sealed))
+
+    def check_value(self) -> str:
+        """A known text under the first key, to be stored and given to `verify` at every start."""
+        return self.seal(*_CHECK, SecretStr(_CHECK_TEXT))
+
+    def verify(self, check_value: str) -> None:
+        """Raises LostKey or BadSeal if the ring cannot open what was stored with `check_value`."""
+        if self.open(*_CHECK, check_value).get_secret_value() != _CHECK_TEXT:
+            raise BadSeal("secret_key")
+
+
+def key_id_of(sealed: str, field_name: str = "") -> str:
+    """Which key a sealed secret needs. Raises BadSeal if it is none."""
+    parts = sealed.split(".")
+    if len(parts) != 3 or parts[0] != "v1" or len(parts[1]) != 8:
+        raise BadSeal(field_name)
+    return parts[1]
+
+
+def new_key() -> SecretStr:
+    """A random key in the form THROUGHLINE_SECRET_KEY takes."""
+    return SecretStr(base64.b64encode(os.urandom(_KEY_BYTES)).decode())
+
+
+def key_ring(configured: Sequence[SecretStr], key_file: Path) -> KeyRing:
+    """The configured keys; without any, those in the file (one a line, the sealing one first), which is made with a new
+    key if it does not exist. Raises Misconfigured."""
+    if configured:
+        return KeyRing(configured)
+    return KeyRing([SecretStr(line) for line in _file_or_new(key_file, new_key()).split()])
+
+
+def bearer_token(token_file: Path) -> SecretStr:
+    """The API's token from its file, which is made with a new one if it does not exist. Raises Misconfigured."""
+    token = _file_or_new(token_file, SecretStr(secrets.token_urlsafe(32))).strip()
+    if len(token) < _TOKEN_LENGTH:
+        raise Misconfigured(
+            "The API token is too short to be safe",
+            f"Give at least {_TOKEN_LENGTH} random characters, or remove the file and a new one is made",
+            "api_token_file",
+        )
+    return SecretStr(token)
+
+
+def same_token(given: str, token: SecretStr) -> bool:
+    """Whether a request's token is ours, in a time that tells nothing about it."""
+    return hmac.compare_digest(given.encode(), token.get_secret_value().encode())
+
+
+def _bound(key_id: str, connection_id: str, field_name: str) -> bytes:
+    return f"throughline|v1|{key_id}|connection|{connection_id}|{field_name}".encode()
+
+
+def _decoded(key: SecretStr) -> bytes:
+    text = key.get_secret_value().strip()
+    try:
+        raw = base64.b64decode(text.translate(str.maketrans("-_", "+/")) + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != _KEY_BYTES:
+        raise Misconfigured(
+            "A secret key is not 32 bytes in base64 (a password is not a key)",
+            "Make one with: openssl rand -base64 32",
+            "secret_key",
+        )
+    return raw
+
+
+def _file_or_new(path: Path, new: SecretStr) -> str:
+    """The text of a private file; a new one is put in place whole, so that two processes starting at once agree."""
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _place(path, new)
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not plain text"
+        raise Misconfigured(f"{path} cannot be read or made ({why})", "Look at its owner, rights and content") from None
+
+
+def _place(path: Path, new: SecretStr) -> None:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(new.get_secret_value() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)  # fails, unlike a rename, if another process was first
+        except FileExistsError:
+            pass
+    finally:
+        draft.unlink()
