@@ -4,10 +4,7 @@ Three verbs: `check` says whether the tool can be read, `pages` reads what chang
 A page carries the events and the cursor that is true once these events are safe, so that the question "may the
 cursor move?" has one visible answer.
 
-    HubError
-    ├── RetryLater      wait, then do the same again
-    ├── BadRecord       set this one record aside; go on with the next
-    └── Misconfigured   stop this connection until a person mends what the error names
+Errors are named by what to do next; see schemas.errors.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -19,38 +16,14 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel
 
 from schemas.artifacts import Mapped
+from schemas.errors import BadRecord, HubError, Misconfigured, RetryLater
 from schemas.events import SourceEvent
 from schemas.stages import StageRule
 
-
-class HubError(Exception):
-    """An error named by what to do next. Its text is for an admin and holds neither secrets nor content."""
-
-
-class RetryLater(HubError):
-    """The tool cannot answer now; the same request may succeed after `after` seconds (None: back off)."""
-
-    def __init__(self, reason: str, after: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.after = after
-
-
-class BadRecord(HubError):
-    """One record cannot be used; it is set aside with this reason and the rest goes on."""
-
-
-class Misconfigured(HubError):
-    """Nothing will work until a person changes something: `problem` says what is wrong, `mend` what to do.
-
-    field is the dotted name of the option concerned ("" for none).
-    """
-
-    def __init__(self, problem: str, mend: str, field: str = "") -> None:
-        super().__init__(f"{problem}. {mend}")
-        self.problem = problem
-        self.mend = mend
-        self.field = field
+__all__ = [
+    "BadRecord", "Connector", "Delivery", "HubError", "Misconfigured", "Page", "Progress", "Pushed", "RetryLater",
+    "SetAside", "Source", "Step", "Surroundings", "Unverified",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ class Touched:
     """Those that go by another name or address now: every record that names them is folded again."""
     components: set[str] = field(default_factory=set)
     """To be computed again for another reason."""
+    everything: bool = False
+    """Fold every request of the components concerned, whatever looks unchanged."""
 
 
 async def land(bulk: Bulk, events: Iterable[tuple[SourceEvent, str]]) -> set[str]:
