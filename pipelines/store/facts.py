@@ -51,14 +51,20 @@ class Touched:
     """Fold every request of the components concerned, whatever looks unchanged."""
 
 
-async def land(bulk: Bulk, events: Iterable[tuple[SourceEvent, str]]) -> set[str]:
-    """Store source events (with their JSON), known ones fall out. Returns the ids of those that are new."""
-    rows = {
-        event.id: (event.id, event.connection, event.connector, event.kind, event.native_id, event.artifact, text)
-        for event, text in events
-    }
+async def land(bulk: Bulk, events: Iterable[SourceEvent]) -> set[str]:
+    """Store source events as they came; known ones fall out. Returns the ids of those that are new."""
+    rows = {event.id: _event_row(event) for event in events}
     stored = await bulk.insert(tables.source_events, rows.values(), "ignore", "id")
     return {row[0] for row in stored}
+
+
+def _event_row(event: SourceEvent) -> tuple[str, ...]:
+    # JSON escapes a NUL, which would be fine as text but not where a database reads the JSON.
+    text = event.model_dump_json().replace("\\u0000", "\\ufffd")
+    return (
+        event.id, event.connection, event.connector, storable(event.kind), storable(event.native_id),
+        storable(event.artifact), storable(text),
+    )  # fmt: skip
 
 
 async def merge(bulk: Bulk, tellings: Sequence[Telling], limit: int) -> Touched:

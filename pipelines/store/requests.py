@@ -89,6 +89,13 @@ async def write(bulk: Bulk, rows: list[RequestRow], ended: Iterable[str], target
     await bulk.insert(tables.unpublished, marks, "replace")
 
 
+async def mark_failed(bulk: Bulk, failed: dict[str, str]) -> None:
+    """Keep the last good record of these requests, and say why it is not up to date."""
+    for reason in sorted(set(failed.values())):
+        names = [name for name, why in failed.items() if why == reason]
+        await bulk.by_keys("UPDATE requests SET problem = :reason WHERE id IN {keys}", names, reason=reason)
+
+
 def _columns(row: RequestRow) -> tuple[Any, ...]:
     return (
         row.id, row.component, row.record, row.etag, row.basis, row.problem, row.title, row.stage, row.state,

@@ -1,0 +1,187 @@
+"""From stored rows to the pure steps' inputs, and from a record to the row it is stored as. Pure."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pipelines.lifecycle import etag, to_text
+from pipelines.members import LinkInput, Member, RequestInput
+from pipelines.search import terms
+from pipelines.store.components import Loaded, StoredArtifact
+from pipelines.store.facts import CONNECTION
+from pipelines.store.requests import RequestRow
+from schemas.artifacts import Activity, Identity
+from schemas.canonical import digest, instant
+from schemas.links import Component, Group, Link, Node, Programme
+from schemas.records import LifecycleRecord, PersonView
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def components_of(loaded: Loaded) -> list[list[str]]:
+    """The loaded artifacts in parts that share no value, each sorted, ordered by their first."""
+    parent: dict[str, str] = {artifact: artifact for artifact in loaded.artifacts}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    first: dict[str, str] = {}
+    for artifact, value in loaded.edges:
+        one, other = root(first.setdefault(value, artifact)), root(artifact)
+        if one != other:
+            parent[max(one, other)] = min(one, other)
+    parts: dict[str, list[str]] = {}
+    for artifact in sorted(loaded.artifacts):
+        parts.setdefault(root(artifact), []).append(artifact)
+    return list(parts.values())
+
+
+def component_of(loaded: Loaded, artifacts: Iterable[str]) -> Component:
+    """What correlation is told of one component."""
+    return Component(tuple(_node(loaded.artifacts[name]) for name in artifacts), loaded.mentions)
+
+
+def _node(artifact: StoredArtifact) -> Node:
+    return Node(
+        artifact=artifact.id,
+        connection=artifact.connection,
+        connector=artifact.connector,
+        kind=artifact.kind,
+        type=artifact.value("type"),
+        type_level=artifact.value("type_level"),
+        opens=artifact.value("opens"),
+        created_at=artifact.value("created_at"),
+        natural_key=artifact.value("natural_key"),
+        title=artifact.value("title"),
+        deleted=bool(artifact.value("deleted")),
+        merged_into=artifact.value("merged_into"),
+        references=artifact.references,
+    )
+
+
+def basis_of(group: Group, programmes: Iterable[Programme]) -> str:
+    """A digest of who is in a request and why: while it stays, only what its artifacts say can change the record."""
+    return digest(repr(group), *(repr(one) for one in programmes))
+
+
+def others_of(group: Group, programmes: Iterable[Programme]) -> set[str]:
+    """Artifacts outside the request whose state its record shows."""
+    named = {end for link in group.depends_on + group.mentions for end in (link.from_artifact, link.to_artifact)}
+    named |= {one.artifact for one in programmes}
+    return {name for name in named if name} - set(group.artifacts)
+
+
+def request_input(
+    group: Group,
+    programmes: tuple[Programme, ...],
+    loaded: Loaded,
+    activities: Sequence[Activity],
+    identities: Sequence[Identity],
+    shows_restricted: frozenset[str],
+) -> RequestInput:
+    """What the fold is told of one request."""
+    why = _reasons(group)
+    others = sorted(others_of(group, programmes) & set(loaded.artifacts))
+    links = [_link(link) for link in group.links + group.depends_on + group.mentions if link.to_artifact]
+    links += [
+        LinkInput(one.artifact, group.anchor, "programme", "programme", "explicit", _programme_why(one))
+        for one in programmes
+        if one.artifact
+    ]
+    return RequestInput(
+        id=group.request,
+        members=[_member(loaded.artifacts[name], why.get(name, "")) for name in group.artifacts],
+        activities=activities,
+        identities=identities,
+        links=links,
+        others=[_member(loaded.artifacts[name], "") for name in others],
+        shows_restricted=shows_restricted,
+    )
+
+
+def _reasons(group: Group) -> dict[str, str]:
+    """Artifact to the sentence of the first link that ties it to the rest; the anchor is there by itself."""
+    why = {group.anchor: "It is the oldest part of the request"}
+    for link in group.links:
+        for end in (link.from_artifact, link.to_artifact):
+            if end:
+                why.setdefault(end, link.why)
+    return why
+
+
+def _programme_why(programme: Programme) -> str:
+    return programme.links[0].why if programme.links else f"Belongs to {programme.name}"
+
+
+def _link(link: Link) -> LinkInput:
+    assert link.to_artifact is not None
+    return LinkInput(
+        link.from_artifact, link.to_artifact, link.relation, link.kind, link.evidence.value, link.why, link.since
+    )
+
+
+def _member(artifact: StoredArtifact, why: str) -> Member:
+    fields = {name: told[2] for name, told in artifact.fields.items() if not name.startswith(CONNECTION)}
+    times = {name: EPOCH + timedelta(microseconds=told[0]) for name, told in artifact.fields.items() if told[0] > 0}
+    native = artifact.id.split("/", 2)[2]
+    return Member(artifact.id, artifact.connection, artifact.connector, artifact.kind, native, fields, times, why)
+
+
+def identities_named(artifacts: Iterable[StoredArtifact], activities: Iterable[Activity]) -> set[str]:
+    """Identities that the artifacts' people fields and the activities name."""
+    names: set[Any] = {activity.actor for activity in activities}
+    for artifact in artifacts:
+        names |= {artifact.value("requester"), artifact.value("assignee")}
+        names |= {one.get("identity") for one in artifact.value("participants") or ()}
+    return {name for name in names if isinstance(name, str)}
+
+
+def request_row(record: LifecycleRecord, component: str, basis: str, identities: set[str]) -> RequestRow:
+    """The row a record is stored as. identities: all that it was folded from."""
+    text = to_text(record)
+    return RequestRow(
+        id=record.id,
+        component=component,
+        record=text,
+        etag=etag(text),
+        basis=basis,
+        title=record.title or "",
+        stage=record.current.stage,
+        state=record.current.state or "",
+        opened_at=_sortable(record.created_at),
+        updated_at=_sortable(record.changed_at),
+        stage_since=_sortable(record.current.stage_since),
+        facets=frozenset(_facets(record, identities)),
+    )
+
+
+def _sortable(at: datetime | None) -> str:
+    return instant(at) if at else ""
+
+
+def _facets(record: LifecycleRecord, identities: set[str]) -> Iterable[tuple[str, str]]:
+    yield "stage", record.current.stage
+    yield "state", record.current.state or ""
+    if record.business_unit:
+        yield "unit", " ".join(terms(record.business_unit))
+    for project in record.projects:
+        yield "project", project
+    for artifact in record.artifacts:
+        yield "tool", artifact.connector
+        yield "connection", artifact.connection
+        yield from (("word", word) for word in terms(f"{artifact.title or ''} {artifact.natural_key or ''}"))
+    yield from (("person", name) for name in identities)
+    for person in record.people:
+        yield from _person_facets(person)
+
+
+def _person_facets(person: PersonView) -> Iterable[tuple[str, str]]:
+    yield "person", person.id
+    if person.address:
+        yield "person", person.address
+    if words := terms(person.name or ""):
+        yield "person", " ".join(words)
+        yield from (("word", word) for word in words)

@@ -1,0 +1,170 @@
+"""A batch of source events → map → one transaction → acknowledge.
+
+The batch is acknowledged by returning. Everything it says is then stored, or waits as a dead letter that says why.
+Raising means: nothing of it was stored, give me the same batch again.
+"""
+
+import logging
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from pipelines.references import find
+from pipelines.store import configuration, dead_letters, facts, offsets
+from pipelines.store.bulk import Bulk
+from pipelines.store.dead_letters import DeadLetter
+from pipelines.store.engine import writing
+from pipelines.store.facts import Telling
+from pipelines.understanding import understand
+from schemas.artifacts import Mapped, Part, Reference
+from schemas.errors import BadRecord, RetryLater
+from schemas.events import SourceEvent, Undecodable, from_kafka
+
+logger = logging.getLogger("throughline.ingest")
+
+Mapper = Callable[[SourceEvent], Mapped]
+
+TOO_MANY = (20, 0.05)
+"""More unexpected failures than this, and than this share of the last thousand records, is a bad release."""
+
+
+class Record(Protocol):
+    """A Kafka record."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A record with what it says, or with why it says nothing."""
+
+    record: Record
+    telling: Telling | None = None
+    letter: DeadLetter | None = None
+
+
+class Ingest:
+    """The handler of batches of source events.
+
+    mappings: connector name to its mapping. incarnation: of the broker, by which offsets of one embedded broker are
+    not taken for another's. Safe to run several times at once on one database.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        mappings: Mapping[str, Mapper],
+        now: Callable[[], datetime],
+        incarnation: str,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.engine = engine
+        self.mappings = mappings
+        self.now = now
+        self.incarnation = incarnation
+        self.changed = changed
+        """Called after a commit that changed requests."""
+        self._recent: deque[bool] = deque(maxlen=1000)
+
+    async def __call__(self, batch: Sequence[Record]) -> None:
+        """Store the batch. Raises RetryLater when the database is away or a release fails on too much."""
+        read = [self._read(record) for record in batch]
+        self._judge(read)
+        try:
+            changed = await self._store(read)
+        except (DataError, IntegrityError) as error:
+            changed = await self._bisect(read, error)
+        except (DBAPIError, OSError) as error:
+            raise RetryLater(f"the database does not take the batch now ({kind_of(error)})") from error
+        if changed:
+            self.changed()
+
+    def _read(self, record: Record) -> _Read:
+        try:
+            event = from_kafka(record.value, record.headers)
+            return _Read(record, telling=self.telling(event))
+        except (Undecodable, BadRecord) as error:
+            return _Read(record, letter=self._letter(record, "bad record", str(error)))
+        except Exception as error:  # noqa: BLE001 - the worker's boundary: one record stops nothing else
+            return _Read(record, letter=self._letter(record, f"failed: {place_of(error)}", place_of(error)))
+
+    def telling(self, event: SourceEvent) -> Telling:
+        """What an event says. Raises BadRecord, and whatever its mapping does."""
+        mapping = self.mappings.get(event.connector)
+        if mapping is None:
+            raise BadRecord(f"connector: {event.connector} is not installed here; install it, then replay")
+        mapped = mapping(event)
+        return Telling(event, mapped, {name: references_of(part) for name, part in mapped.parts.items()})
+
+    def _letter(self, record: Record, cause: str, reason: str) -> DeadLetter:
+        origin = f"{self.incarnation}/{record.topic}/{record.partition}/{record.offset}"
+        return DeadLetter(origin, cause, reason, record.value or b"", self.now())
+
+    def _judge(self, read: Iterable[_Read]) -> None:
+        """Stop at a release that fails on too much: that is no bad data."""
+        outcomes = [one.letter is not None and one.letter.cause != "bad record" for one in read]
+        failed = sum(outcomes) + sum(self._recent)
+        seen = len(outcomes) + len(self._recent)
+        if failed > TOO_MANY[0] and failed > TOO_MANY[1] * seen:
+            causes = sorted({one.letter.cause for one in read if one.letter})
+            raise RetryLater(f"{failed} of {seen} records fail unexpectedly ({causes[0] if causes else ''}): upgrade")
+        self._recent.extend(outcomes)
+
+    async def _store(self, read: Sequence[_Read]) -> int:
+        async with writing(self.engine) as connection:
+            return await self._write(connection, read)
+
+    async def _write(self, connection: AsyncConnection, read: Sequence[_Read]) -> int:
+        bulk = Bulk(connection)
+        snapshot = await configuration.load(connection)
+        told = {one.telling.event.id: one.telling for one in read if one.telling}
+        new = await facts.land(bulk, (telling.event for telling in told.values()))
+        tellings = [telling for name, telling in told.items() if name in new]
+        touched = await facts.merge(bulk, tellings, snapshot.rules.generic)
+        changed = await understand(bulk, touched, snapshot)
+        await dead_letters.add(connection, [one.letter for one in read if one.letter])
+        await offsets.advance(bulk, self.incarnation, [one.record for one in read])
+        return changed
+
+    async def _bisect(self, read: Sequence[_Read], error: DBAPIError) -> int:
+        """Find the records that the database refuses, and set them aside."""
+        if len(read) == 1:
+            reason = f"the database refuses it ({kind_of(error)})"
+            letter = self._letter(read[0].record, f"refused: {kind_of(error)}", reason)
+            return await self._store([_Read(read[0].record, letter=letter)])
+        half = len(read) // 2
+        changed = 0
+        for part in (read[:half], read[half:]):
+            try:
+                changed += await self._store(part)
+            except (DataError, IntegrityError) as inner:
+                changed += await self._bisect(part, inner)
+        return changed
+
+
+def references_of(part: Part) -> tuple[Reference, ...]:
+    """All references of a part: those it states and those found in its texts."""
+    return part.references + tuple(reference for text in part.texts for reference in find(text))
+
+
+def kind_of(error: BaseException) -> str:
+    """The kind of a database error, without its text (which may hold content)."""
+    cause = getattr(error, "orig", None) or error
+    return type(cause).__name__
+
+
+def place_of(error: Exception) -> str:
+    """Kind and place of an unexpected error, without its text (which may hold content)."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].name}" if frames else ""
+    return f"{type(error).__name__}{where}"

@@ -1,0 +1,125 @@
+"""Correlate the touched components and fold the touched requests, inside the caller's transaction."""
+
+import logging
+from dataclasses import dataclass, field
+
+from pipelines import assembly
+from pipelines.correlate import correlate
+from pipelines.lifecycle import fold
+from pipelines.store import components, requests
+from pipelines.store.bulk import Bulk
+from pipelines.store.components import Loaded
+from pipelines.store.configuration import Configuration
+from pipelines.store.facts import Touched
+from pipelines.store.requests import RequestRow, StoredRequest
+from schemas.artifacts import Activity, Identity
+from schemas.links import Group, Groups, Programme
+
+logger = logging.getLogger("throughline.pipelines")
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A request that is to be folded."""
+
+    component: str
+    group: Group
+    programmes: tuple[Programme, ...]
+    basis: str
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is to be folded, and where everything belongs now."""
+
+    component_of: dict[str, str] = field(default_factory=dict)
+    request_of: dict[str, str] = field(default_factory=dict)
+    due: list[_Due] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    """Request to why it could not be folded."""
+    seen: set[str] = field(default_factory=set)
+    """Requests that exist now."""
+
+
+async def understand(bulk: Bulk, touched: Touched, configuration: Configuration) -> int:
+    """Bring members, requests and facets up to date with the facts. Returns how many requests changed."""
+    loaded = await components.load(bulk, touched)
+    before = await requests.stored(bulk, loaded.components)
+    work = _correlate(loaded, before, touched, configuration)
+    rows = await _fold(bulk, loaded, before, work, configuration)
+    await components.write_members(bulk, loaded, work.component_of, work.request_of)
+    ended = set(before) - work.seen
+    await requests.mark_failed(bulk, work.failed)
+    await requests.write(bulk, rows, ended, requests.own_ids(loaded.artifacts, work.request_of))
+    return len(rows) + len(ended)
+
+
+def _correlate(
+    loaded: Loaded, before: dict[str, StoredRequest], touched: Touched, configuration: Configuration
+) -> _Work:
+    work = _Work()
+    for artifacts in assembly.components_of(loaded):
+        name = artifacts[0]
+        work.component_of |= dict.fromkeys(artifacts, name)
+        groups = correlate(assembly.component_of(loaded, artifacts), configuration.rules)
+        _plan(work, name, groups, before, touched)
+    return work
+
+
+def _plan(work: _Work, component: str, groups: Groups, before: dict[str, StoredRequest], touched: Touched) -> None:
+    programmes = {one.key: one for one in groups.programmes}
+    for group in groups.requests:
+        work.seen.add(group.request)
+        work.request_of |= dict.fromkeys(group.artifacts, group.request)
+        own = tuple(programmes[key] for key in group.programmes if key in programmes)
+        basis = assembly.basis_of(group, own)
+        stored = before.get(group.request)
+        same = stored is not None and (stored.basis, stored.component, stored.problem) == (basis, component, None)
+        concerned = touched.everything or not touched.artifacts.isdisjoint(
+            assembly.others_of(group, own) | set(group.artifacts)
+        )
+        if concerned or not same or touched.identities:
+            work.due.append(_Due(component, group, own, basis))
+
+
+async def _fold(
+    bulk: Bulk, loaded: Loaded, before: dict[str, StoredRequest], work: _Work, configuration: Configuration
+) -> list[RequestRow]:
+    fields = {name: loaded.artifacts[name].fields for due in work.due for name in due.group.artifacts}
+    activities = await requests.activities_of(bulk, fields)
+    said = (activity for name in fields for activity in activities[name])
+    identities = await requests.identities_of(
+        bulk, assembly.identities_named((loaded.artifacts[name] for name in fields), said)
+    )
+    rows = []
+    for due in work.due:
+        try:
+            row = _fold_one(due, loaded, activities, identities, configuration)
+        except Exception as error:
+            work.failed[due.group.request] = f"{type(error).__name__} while it was put together"
+            logger.exception("request.fold.failed", extra={"request": due.group.request})
+            continue
+        if _changed(row, before.get(row.id)):
+            rows.append(row)
+    return rows
+
+
+def _fold_one(
+    due: _Due,
+    loaded: Loaded,
+    activities: dict[str, list[Activity]],
+    identities: dict[str, Identity],
+    configuration: Configuration,
+) -> RequestRow:
+    artifacts = [loaded.artifacts[name] for name in due.group.artifacts]
+    said = [activity for artifact in artifacts for activity in activities[artifact.id]]
+    named = assembly.identities_named(artifacts, said)
+    known = [identities[name] for name in sorted(named) if name in identities]
+    told = assembly.request_input(due.group, due.programmes, loaded, said, known, configuration.shows_restricted)
+    return assembly.request_row(fold(told, configuration.stage_map), due.component, due.basis, named)
+
+
+def _changed(row: RequestRow, stored: StoredRequest | None) -> bool:
+    return stored is None or (stored.etag, stored.basis, stored.component, stored.problem) != (
+        row.etag, row.basis, row.component, row.problem,
+    )  # fmt: skip
