@@ -19,6 +19,9 @@ from services.broker.publish import MAX_RECORD_BYTES
 from services.broker.settings import BrokerSettings
 
 logger = logging.getLogger("throughline.broker")
+_stream_logger = logging.getLogger("throughline.broker.faststream")
+# Said at each start, of what we chose.
+_stream_logger.addFilter(lambda record: not str(record.msg).startswith("Auto create topics is disabled"))
 
 Tell: TypeAlias = Callable[[str], None]
 
@@ -39,7 +42,7 @@ def open_broker(settings: BrokerSettings, *, middlewares: Sequence[Any] = (), st
         graceful_timeout=stop_seconds,
         apply_types=False,
         middlewares=middlewares,
-        logger=logger,
+        logger=_stream_logger,
         log_level=logging.DEBUG,
     )
 

@@ -19,6 +19,7 @@ import ctypes
 import importlib.util
 import json
 import os
+import re
 import secrets
 import select
 import signal
@@ -33,6 +34,8 @@ GROUP_START_MS = 50
 """How long a new consumer group waits for more members. The mock cluster's own 3,000 ms delay every start."""
 
 _TOPIC_EXISTS = 36
+_TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+_MOST_PARTITIONS = 100
 _PR_SET_PDEATHSIG = 1
 
 
@@ -85,6 +88,8 @@ class EmbeddedBroker:
 
     def create_topic(self, name: str, partitions: int, *, seconds: float = 10.0) -> bool:
         """Create a topic; False if it was there already (whatever its partitions)."""
+        if not _TOPIC_NAME.fullmatch(name) or not 1 <= partitions <= _MOST_PARTITIONS:
+            raise ValueError(f"no topic {name!r} with {partitions} partitions: 1 to {_MOST_PARTITIONS}, plain name")
         with self._turn:
             code = int(self._ask({"topic": name, "partitions": partitions}, seconds)["code"])
         if code not in (0, _TOPIC_EXISTS):

@@ -38,7 +38,7 @@ class Topic:
     configs: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Right:
     """One allowed operation in Kafka's words: kind "topic", "group" or "cluster"."""
 
@@ -212,8 +212,7 @@ def _differences(topic: Topic, actual: dict[str, str]) -> list[str]:
             f"{topic.name} keeps events for {int(actual['retention.ms']) / DAY_MS:.3g} days: "
             f"set retention.ms={topic.configs['retention.ms']}, or the setting retention_days"
         )
-    if int(actual["max.message.bytes"]) < MAX_RECORD_BYTES + 50_000:
-        wrong.append(
-            f"{topic.name} takes records of {actual['max.message.bytes']} bytes: set max.message.bytes=1048588"
-        )
+    size = int(actual["max.message.bytes"])
+    if size < MAX_RECORD_BYTES + 50_000:
+        wrong.append(f"{topic.name} takes records of {size} bytes: set max.message.bytes=1048588")
     return wrong
