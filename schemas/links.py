@@ -7,8 +7,8 @@ from typing import Literal
 
 from schemas.artifacts import Evidence, Reference
 
-LinkKind = Literal["joins", "depends on", "mentions"]
-"""What a link does: holds a request together, carries waiting, or is only shown."""
+LinkKind = Literal["joins", "depends on", "mentions", "programme"]
+"""What a link does: holds a request together, carries waiting, is only shown, or attaches to a programme."""
 
 
 @dataclass(frozen=True, slots=True)

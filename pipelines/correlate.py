@@ -1,0 +1,175 @@
+"""Which artifacts form which request, and why: pure, from references and a snapshot of configuration.
+
+A request is a part of a component after joining its edges strongest first. Every order and every tie is settled by
+the data itself, so that neither arrival nor storage can matter. A person's decision has its place as an edge before
+all others (or as what forbids one); a suggestion by similarity is no edge.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
+from pipelines.correlation_rules import Rules
+from pipelines.evidence import Edge, Weighed, weigh
+from pipelines.explain import called, rule, thing, why
+from pipelines.parts import Limited, RequestParts, attach, container_of, within_limit
+from schemas.artifacts import Evidence, request_id
+from schemas.links import Component, Group, Groups, Link, LinkKind, Node, Programme
+
+VERSION = 1
+"""The version of the rules; each link says by which it was made."""
+
+
+def correlate(component: Component, rules: Rules) -> Groups:
+    """The requests of a component. Near-linear in the number of its references."""
+    weighed = weigh(component, rules)
+    above = [edge for edge in weighed.joins if container_of(edge, weighed) is not None]
+    direct = [edge for edge in weighed.joins if container_of(edge, weighed) is None]
+    limited = within_limit(direct, weighed.nodes, rules.component)
+    parts = RequestParts(weighed.nodes.values(), rules)
+    for edge in limited.kept:
+        parts.connect(edge)
+    programmes = attach(above, weighed, parts)
+    return _Outcome(weighed, parts, limited, programmes, rules).groups(above)
+
+
+class _Outcome:
+    """What came out, put into words and sorted by request."""
+
+    def __init__(
+        self, weighed: Weighed, parts: RequestParts, limited: Limited, programmes: dict[str, list[Edge]], rules: Rules
+    ) -> None:
+        self._weighed, self._parts, self._limited, self._programmes = weighed, parts, limited, programmes
+        self._nodes = weighed.nodes
+        self._two = f"it would put two {'s or '.join(sorted(rules.exclusive))}s into one request"
+        members: dict[str, list[Node]] = defaultdict(list)
+        for node in weighed.nodes.values():
+            members[parts.of(node.artifact)].append(node)
+        self._members = {part: nodes for part, nodes in members.items() if parts.opens(part)}
+        self._openers = {node.artifact for node in weighed.nodes.values() if rules.opens(node)}
+        self._request = {part: request_id(_anchor(nodes).artifact) for part, nodes in self._members.items()}
+        self._subjects: dict[str, str] = {}
+
+    def groups(self, above: list[Edge]) -> Groups:
+        """Everything, in the order of ids."""
+        held, apart = self._told([*self._limited.kept, *above])
+        self._subjects = {
+            edge.source: thing(edge, self._nodes) for edge in reversed(held) if edge.strength is Evidence.TITLE
+        }
+        shown = {(edge.source, edge.target) for edge in held}
+        dropped = [replace(edge, kept="too many artifacts hang together") for edge in self._limited.dropped]
+        spoken = [*apart, *dropped, *self._weighed.mentions]
+        mentions = self._by_part(edge for edge in spoken if (edge.source, edge.target) not in shown)
+        links, depends = self._by_part(held), self._by_part(self._weighed.depends)
+        programmes = self._told_programmes()
+        belongs: dict[str, list[str]] = defaultdict(list)
+        for programme in programmes:
+            for request in programme.requests:
+                belongs[request].append(programme.key)
+        requests = [
+            Group(
+                request=self._request[part],
+                anchor=_anchor(nodes).artifact,
+                artifacts=tuple(node.artifact for node in nodes),
+                openers=tuple(node.artifact for node in nodes if node.artifact in self._openers),
+                links=self._links(links[part], "joins"),
+                depends_on=self._links(depends[part], "depends on"),
+                mentions=self._links(mentions[part], "mentions"),
+                programmes=tuple(belongs[self._request[part]]),
+                remarks=self._remarks(nodes),
+            )
+            for part, nodes in self._members.items()
+        ]
+        return Groups(
+            requests=tuple(sorted(requests, key=lambda group: group.request)),
+            outside=tuple(name for name in self._nodes if self._part(name) is None),
+            programmes=programmes,
+            remarks=self._remarks(self._nodes.values()),
+        )
+
+    def _part(self, end: str) -> str | None:
+        """The part of an end that is in a request."""
+        part = self._parts.of(end)
+        return part if part in self._members else None
+
+    def _told(self, edges: list[Edge]) -> tuple[list[Edge], list[Edge]]:
+        """Edges that hold a part together, and those that do not, with the reason. Programmes tell their own."""
+        naming: dict[str, set[str]] = defaultdict(set)
+        for edge in edges:
+            if self._parts.of(edge.source) == self._parts.of(edge.target):
+                naming[edge.target].add(edge.source)
+        held, apart = [], []
+        for edge in edges:
+            if edge.source not in naming[edge.target]:
+                if container_of(edge, self._weighed) not in self._programmes:
+                    apart.append(replace(edge, kept=self._two))
+            elif edge.target in self._nodes or len(naming[edge.target]) > 1:
+                held.append(edge)
+            else:
+                apart.append(replace(edge, kept="it was not read yet"))
+        return held, apart
+
+    def _by_part(self, edges: Iterable[Edge]) -> dict[str, list[Edge]]:
+        """Each edge under the request at either end."""
+        found: dict[str, list[Edge]] = defaultdict(list)
+        for edge in edges:
+            for part in {self._part(edge.source), self._part(edge.target)} - {None}:
+                found[part or ""].append(edge)
+        return found
+
+    def _links(self, edges: Iterable[Edge], kind: LinkKind) -> tuple[Link, ...]:
+        ordered = sorted(edges, key=lambda edge: (edge.order, edge.reference.key, edge.kept))
+        return tuple(self._link(edge, kind) for edge in ordered)
+
+    def _link(self, edge: Edge, kind: LinkKind) -> Link:
+        reference = edge.reference
+        return Link(
+            from_artifact=edge.source,
+            to_artifact=edge.target if edge.target in self._nodes else None,
+            key=reference.key,
+            kind=kind,
+            evidence=edge.strength,
+            relation=reference.relation,
+            why=why(edge, self._nodes, self._subjects),
+            rule=rule(edge),
+            version=VERSION,
+            kept=edge.kept,
+            field=reference.field,
+            start=reference.start,
+            end=reference.end,
+            around=reference.around,
+            since=reference.since,
+        )
+
+    def _remarks(self, nodes: Iterable[Node]) -> tuple[str, ...]:
+        said = [remark for node in nodes for remark in self._limited.remarks.get(node.artifact, ())]
+        return tuple(sorted(set(said)))
+
+    def _told_programmes(self) -> tuple[Programme, ...]:
+        """Programmes with the requests below them, those of programmes inside them too."""
+        below: dict[str, set[str]] = {}
+        inside: dict[str, list[str]] = defaultdict(list)
+        told = []
+        for name, edges in self._programmes.items():
+            ends = {end for edge in edges for end in (edge.source, edge.target)} | {name}
+            parts = {self._parts.of(end) for end in ends}
+            below[name] = {self._request[part] for part in parts if part in self._members}
+            below[name].update(*(below[inner] for part in parts for inner in inside[part]))
+            inside[self._parts.of(name)].append(name)
+            node = self._nodes.get(name)
+            told.append(
+                Programme(
+                    key=name,
+                    artifact=name if node else None,
+                    name=called(name, self._nodes),
+                    requests=tuple(sorted(below[name])),
+                    artifacts=tuple(sorted(end for end in ends if end in self._nodes and self._part(end) is None)),
+                    links=self._links(edges, "programme"),
+                )
+            )
+        return tuple(sorted(told, key=lambda programme: programme.key))
+
+
+def _anchor(nodes: Iterable[Node]) -> Node:
+    """The artifact created first by its tool's time; unknown times last, ties by identity."""
+    return min(nodes, key=lambda node: (node.created_at is None, node.created_at or "", node.artifact))
