@@ -90,15 +90,17 @@ def history(member: Member, activities: Sequence[Activity], place: Placer) -> Hi
         steps, complete = _unchanged(member, status, start, place)
     gone, when = gone_at(member, activities)
     if gone:
-        steps = [step for step in steps if when is None or step.order <= when]
+        steps = [_before(step, when or LAST) for step in steps if step.at is None or when is None or step.at <= when]
         steps.append(Step(when or LAST, when, None))
         complete = complete and when is not None
     return History(member, tuple(steps), complete)
 
 
-def _unchanged(
-    member: Member, status: Status | None, start: datetime | None, place: Placer
-) -> tuple[list[Step], bool]:
+def _before(step: Step, when: datetime) -> Step:
+    return replace(step, order=min(step.order, when))
+
+
+def _unchanged(member: Member, status: Status | None, start: datetime | None, place: Placer) -> tuple[list[Step], bool]:
     """No change was told: it stands where it was created, unless nobody creates a thing there (done, cancelled)."""
     placed = place(member, status)
     if status is None or placed.state not in FINISHED:
@@ -153,9 +155,7 @@ def with_waits(told: History, waits: Sequence[Wait]) -> History:
     """The history with waits laid over the steps that are neither finished nor waiting by themselves."""
     if not waits or not told.steps:
         return told
-    points: list[tuple[datetime, int, Step | None, int, str]] = [
-        (step.order, 1, step, 0, "") for step in told.steps
-    ]
+    points: list[tuple[datetime, int, Step | None, int, str]] = [(step.order, 1, step, 0, "") for step in told.steps]
     for wait in waits:
         begin = wait.start or LAST
         if wait.until is not None and wait.until <= begin:

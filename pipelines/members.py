@@ -24,6 +24,23 @@ class Member:
     why: str = ""
     """Why it belongs to the request, in one sentence."""
 
+    def text(self, name: str) -> str | None:
+        """A field's text; None where it states none."""
+        value = self.fields.get(name)
+        return value if isinstance(value, str) and value else None
+
+    @property
+    def level(self) -> int:
+        """1 for a container (epic, initiative), 0 for a standard thing, -1 for a sub-task."""
+        value = self.fields.get("type_level")
+        return value if isinstance(value, int) else 0
+
+    @property
+    def restricted(self) -> bool:
+        """Whether its tool lets only some of its users read it."""
+        audience = self.fields.get("audience")
+        return isinstance(audience, Mapping) and audience.get("level") == "restricted"
+
 
 @dataclass(frozen=True, slots=True)
 class LinkInput:
@@ -55,3 +72,7 @@ class RequestInput:
     """Artifacts outside the request that its links point at: blockers, what it blocks, programmes."""
     shows_restricted: frozenset[str] = frozenset()
     """Connections whose restricted content may be kept in records."""
+
+    def hides(self, member: Member) -> bool:
+        """Whether the member's title and texts stay out of the record."""
+        return member.restricted and member.connection not in self.shows_restricted

@@ -10,6 +10,7 @@ from schemas.stages import NOT_MAPPED, STAGES, StageRule
 Gate = Literal["any", "all"]
 
 ANY_VALUE = "*"
+_STATES = frozenset(State)
 DEFAULT_GATES: Mapping[str, Gate] = {"development": "all", "change": "all"}
 
 
@@ -30,7 +31,9 @@ class StageMap:
     def __post_init__(self) -> None:
         for number, rule in enumerate(self.rules, 1):
             if rule.stage not in self.stages and rule.stage != NOT_MAPPED:
-                raise ValueError(f"row {number} of the stage map names the stage {rule.stage!r}; use one of {self.stages}")
+                raise ValueError(
+                    f"row {number} of the stage map names the stage {rule.stage!r}; use one of {self.stages}"
+                )
 
     def gate(self, stage: str) -> Gate:
         """How the stage is left."""
@@ -112,6 +115,6 @@ def read_status(value: Any) -> Status | None:
     return Status(
         id=id_ if isinstance(id_, str) else label,
         label=label,
-        category=State(category) if category in set(State) else None,
+        category=State(category) if isinstance(category, str) and category in _STATES else None,
         pipeline=pipeline if isinstance(pipeline, str) else None,
     )

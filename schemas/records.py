@@ -188,7 +188,7 @@ class Dependency(_Model):
     other_title: str | None = None
     other_url: str | None = None
     other_state: StateName | None = Field(description="Null where it was never read")
-    open: bool = Field(description="The one that must come first is not done yet")
+    open: bool | None = Field(description="The one that must come first is not done; null where it was never read")
     since: Instant | None = Field(description="When the link was made, where its tool says so")
     why: str = ""
 

@@ -1,0 +1,78 @@
+"""What has to happen next, read off the stages and states; never a forecast."""
+
+from collections.abc import Sequence
+
+from pipelines.choosing import ended
+from pipelines.lives import BLOCKED, Life
+from pipelines.timeline import call
+from schemas.artifacts import State
+from schemas.records import Dependency, Expected
+from schemas.stages import NOT_MAPPED
+
+
+def expected(life: Life, waits: Sequence[Dependency]) -> Expected:
+    """The next thing, and the stage it goes on in."""
+    last, names = life.way[-1], life.stage_map.stages
+    after = _next_stage(life)
+    match last.state:
+        case State.CANCELLED:
+            return Expected(what="nothing", words="Nothing: it is cancelled", stage=None)
+        case State.DONE if ended(life) and (after is None or after == names[-1]):
+            return Expected(what="nothing", words="Nothing: it is done", stage=None)
+        case State.DONE:
+            what = f"{_capital(after)} to begin" if after else "Nothing: it is done"
+            return Expected(what="start" if after else "nothing", words=what, stage=after)
+        case State.WAITING:
+            return _waiting(life, waits)
+        case State.NEW:
+            return Expected(what="start", words=f"Somebody to start {_work(life)}", stage=last.stage)
+        case State.ACTIVE:
+            then = f", then {after}" if after else ""
+            return Expected(what="finish", words=f"{_capital(_work(life))} to finish{then}", stage=last.stage)
+    return Expected(what="unknown", words="Unknown: no tool says what state it is in", stage=last.stage)
+
+
+def _next_stage(life: Life) -> str | None:
+    """The stage after the one it is in; one that open or finished work already waits in comes first."""
+    stage, names = life.way[-1].stage, life.stage_map.stages
+    if stage == NOT_MAPPED:
+        return None
+    later = names[names.index(stage) + 1 :]
+    return later[0] if later else None
+
+
+def _capital(text: str | None) -> str:
+    return text[:1].upper() + text[1:] if text else ""
+
+
+def _open_work(life: Life) -> list[str]:
+    stage = life.way[-1].stage
+    return [
+        call(each, life.request.hides(each))
+        for each in life.members
+        if life.unfinished(each) and life.stands(each).stage == stage
+    ]
+
+
+def _work(life: Life) -> str:
+    names, stage = _open_work(life), life.way[-1].stage
+    if len(names) == 1:
+        return names[0]
+    open_issues = sum(
+        life.unfinished(each) and each.kind == "issue" and life.stands(each).stage == stage for each in life.members
+    )
+    if names and open_issues == len(names):
+        return f"{len(names)} issues"
+    return f"{len(names)} things in {stage}" if names else stage
+
+
+def _waiting(life: Life, waits: Sequence[Dependency]) -> Expected:
+    last = life.way[-1]
+    open_waits = [each for each in waits if each.open]
+    keys = tuple(dict.fromkeys(each.other_key or each.other for each in open_waits))
+    if last.waiting == BLOCKED and keys:
+        return Expected(what="unblock", words=f"{', '.join(keys[:5])} to be done", stage=last.stage, waits_on=keys[:20])
+    if last.waiting == BLOCKED:
+        return Expected(what="unblock", words="What blocks it to be cleared", stage=last.stage)
+    whom = {"customer": "the customer", None: "somebody outside"}.get(last.waiting, last.waiting)
+    return Expected(what="answer", words=f"An answer from {whom}", stage=last.stage)

@@ -1,0 +1,87 @@
+"""Who has to do with a request: identities become people, people get roles."""
+
+from collections.abc import Iterable
+
+from pipelines.members import Member, RequestInput
+from schemas.artifacts import Activity, Identity
+from schemas.records import PersonView
+
+
+class People:
+    """The persons behind the identities of one request."""
+
+    def __init__(self, request: RequestInput) -> None:
+        self._identities = {each.id: each for each in sorted(request.identities, key=_order)}
+        self._persons = dict(request.persons)
+        by_address: dict[str, str] = {}
+        for each in self._identities.values():
+            if each.id not in self._persons and each.address:
+                self._persons[each.id] = by_address.setdefault(each.address, each.id)
+        self._groups: dict[str, list[Identity]] = {}
+        for each in self._identities.values():
+            self._groups.setdefault(self._persons.get(each.id, each.id), []).append(each)
+
+    def person(self, identity: object) -> str | None:
+        """The person behind an identity's id; an identity nobody knows more about is a person of its own."""
+        if not isinstance(identity, str) or not identity:
+            return None
+        return self._persons.get(identity, identity)
+
+    def name(self, person: str | None) -> str | None:
+        """What to call a person: their name, else their address, as the tools state it."""
+        view = self.view(person) if person else None
+        return (view.name or view.address) if view else None
+
+    def view(self, person: str, roles: Iterable[str] = ()) -> PersonView:
+        """The person with these roles."""
+        group = self._groups.get(person, [])
+        return PersonView(
+            id=person,
+            name=next((each.name for each in group if each.name), None),
+            address=min((each.address for each in group if each.address), default=None),
+            roles=tuple(sorted(set(roles))),
+            identities=tuple(each.id for each in group) or (person,),
+            machine=bool(group) and all(each.machine for each in group),
+        )
+
+    def machine(self, identity: str | None) -> bool:
+        """Whether the tool says that no human stands behind the identity."""
+        known = self._identities.get(identity or "")
+        return known is not None and known.machine
+
+    def named(self, member: Member, native: str | None) -> str | None:
+        """The identity id that a tool's own id of an account means beside this artifact."""
+        if native is None:
+            return None
+        if native in self._identities:
+            return native
+        scope = member.id.partition("/")[0]
+        ends = f"/{native}"
+        found = (each for each in self._identities if each.endswith(ends) and each.startswith(f"{scope}/"))
+        return next(found, None)
+
+
+def _order(identity: Identity) -> tuple[str, str, str, bool]:
+    return identity.id, identity.name or "", identity.address or "", identity.machine
+
+
+def roles(people: People, members: Iterable[Member], activities: Iterable[Activity]) -> dict[str, set[str]]:
+    """Person to roles: author, assignee, what participants are called, and `took part` for those who only acted."""
+    found: dict[str, set[str]] = {}
+
+    def add(identity: object, role: str) -> None:
+        person = people.person(identity)
+        if person:
+            found.setdefault(person, set()).add(role)
+
+    for member in members:
+        add(member.fields.get("requester"), "author")
+        add(member.fields.get("assignee"), "assignee")
+        participants = member.fields.get("participants")
+        for each in participants if isinstance(participants, list | tuple) else ():
+            if isinstance(each, dict):
+                add(each.get("identity"), str(each.get("role") or "participant"))
+    for actor in {each.actor for each in activities if each.actor and not each.automatic}:
+        if people.person(actor) not in found:
+            add(actor, "took part")
+    return found

@@ -1,0 +1,100 @@
+"""The inputs of an earlier moment, by today's knowledge and membership.
+
+What came later is left out. A field goes back to what its history says it was; a field without a history keeps the
+value known today, except one that only says how things ended or that they wait.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from pipelines.histories import created, gone_at, instant_of
+from pipelines.lives import in_order
+from pipelines.members import Member, RequestInput
+from pipelines.people import People
+from pipelines.stages import read_status
+from schemas.artifacts import FIELDS, Activity, ActivityKind
+
+_TEXTS = frozenset(name for name, shape in FIELDS.items() if shape.startswith(("text", "instant")))
+
+
+def rewound(request: RequestInput, at: datetime) -> RequestInput:
+    """The request as it stood at the instant; members that did not exist then are left out."""
+    people = People(request)
+    own: dict[str, list[Activity]] = {}
+    for activity in in_order(request.activities):
+        if not activity.withdrawn:
+            own.setdefault(activity.artifact, []).append(activity)
+    members = [_member(each, own.get(each.id, []), at, people) for each in request.members]
+    others = [_member(each, own.get(each.id, []), at, people) for each in request.others]
+    return replace(
+        request,
+        members=[each for each in members if each is not None],
+        others=[each for each in others if each is not None],
+        activities=[each for each in request.activities if each.at <= at],
+        links=[each for each in request.links if each.since is None or each.since <= at],
+    )
+
+
+def _member(member: Member, activities: Sequence[Activity], at: datetime, people: People) -> Member | None:
+    born = created(member, activities)
+    if born is not None:
+        if born > at:
+            return None
+    elif activities and activities[0].at > at:
+        return None
+    fields = dict(member.fields)
+    _drop_later(fields, member, activities, at)
+    _text_fields(fields, activities, at)
+    if "status" in fields:
+        fields["status"] = _status(fields["status"], activities, at)
+    assigned = [each for each in activities if each.kind is ActivityKind.ASSIGNED]
+    later = next((each for each in assigned if each.at > at), None)
+    if later is not None:
+        fields["assignee"] = people.named(member, later.from_value)
+    return replace(member, fields=fields)
+
+
+def _drop_later(fields: dict[str, Any], member: Member, activities: Sequence[Activity], at: datetime) -> None:
+    gone, when = gone_at(member, activities)
+    if gone and when is not None and when > at:
+        fields.pop("deleted", None)
+        fields.pop("merged_into", None)
+    for name, inside in (("outcome", "at"), ("waiting", "since")):
+        value = fields.get(name)
+        since = instant_of(value.get(inside)) if isinstance(value, Mapping) else None
+        if since is not None and since > at:
+            fields.pop(name)
+    told = member.times.get("out_of_scope")
+    if told is not None and told > at:
+        fields.pop("out_of_scope", None)
+    updated = instant_of(fields.get("updated_at"))
+    if updated is not None and updated > at:
+        fields.pop("updated_at")
+
+
+def _text_fields(fields: dict[str, Any], activities: Sequence[Activity], at: datetime) -> None:
+    seen: set[str] = set()
+    for each in activities:
+        name = (each.field or "").casefold()
+        if each.at <= at or each.kind is not ActivityKind.FIELD or name not in _TEXTS or name in seen:
+            continue
+        seen.add(name)
+        fields[name] = each.from_label or each.from_value
+
+
+def _status(value: object, activities: Sequence[Activity], at: datetime) -> object:
+    changes = [each for each in activities if each.kind is ActivityKind.STATUS]
+    before = [each for each in changes if each.at <= at]
+    after = [each for each in changes if each.at > at]
+    if not after:
+        return value
+    id_, label = (before[-1].to_value, before[-1].to_label) if before else (after[0].from_value, after[0].from_label)
+    if id_ is None and label is None:
+        return None
+    today = read_status(value)
+    then = {"id": id_ or label, "label": label or id_}
+    if today is not None and today.id == then["id"]:
+        return {**then, "category": today.category}
+    return then

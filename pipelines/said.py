@@ -1,0 +1,53 @@
+"""The last thing a person said to the requester: a mail that reached them, or an open comment on what they asked."""
+
+from pipelines.lives import Life
+from pipelines.members import Member
+from pipelines.timeline import Telling, shorten
+from schemas.artifacts import Activity, ActivityKind
+from schemas.records import LastSaid
+
+_WORDS = 300
+
+
+def last_said(life: Life, requester: str | None, telling: Telling) -> LastSaid | None:
+    """The newest such activity by a human other than the requester; None if the tools show none."""
+    if requester is None:
+        return None
+    reached = {each.id: each for each in life.members if _reaches(life, each, requester)}
+    for activity in reversed(life.activities):
+        member = reached.get(activity.artifact)
+        if member is None or telling.automatic(activity) or not _is_said(activity):
+            continue
+        person, name = telling.actor(activity)
+        if person == requester:
+            continue
+        return LastSaid(
+            at=activity.at,
+            by=person,
+            by_name=name,
+            artifact=member.id,
+            words=None if telling.hidden(activity) else _words(activity, member),
+        )
+    return None
+
+
+def _is_said(activity: Activity) -> bool:
+    if activity.kind is ActivityKind.SENT:
+        return activity.audience.level != "internal"
+    return activity.kind is ActivityKind.COMMENTED and activity.audience.level == "open"
+
+
+def _reaches(life: Life, member: Member, requester: str) -> bool:
+    """Whether the requester gets to read what is said there: they received the mail, or it is their own thing."""
+    if life.people.person(member.fields.get("requester")) == requester:
+        return True
+    participants = member.fields.get("participants")
+    return member.kind not in ("issue", "note") and any(
+        isinstance(each, dict) and each.get("role") != "from" and life.people.person(each.get("identity")) == requester
+        for each in (participants if isinstance(participants, list | tuple) else ())
+    )
+
+
+def _words(activity: Activity, member: Member) -> str | None:
+    said = activity.text or (member.text("excerpt") if activity.kind is ActivityKind.SENT else None)
+    return shorten(said, _WORDS) if said else None

@@ -1,0 +1,210 @@
+"""A request's way through the stages, merged from its artifacts' histories.
+
+At every moment the request is in exactly one stage: the furthest in which some artifact stands, held back by the
+earliest stage with the gate `all` in which some artifact is not finished. So an `any` stage is left as soon as some
+artifact is in a later one, an `all` stage only when all that entered it are done there or elsewhere.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import pairwise
+
+from pipelines.histories import FINISHED, LAST, History, Step
+from pipelines.stages import Placement, StageMap
+from schemas.artifacts import State
+from schemas.stages import NOT_MAPPED
+
+VOICES = frozenset({"mail", "ticket", "note"})
+"""Kinds in which a customer speaks: in the first stage before anything was delivered, in the last stage after."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One unbroken time of a request in one stage and state. left and entered are None where nobody knows when."""
+
+    stage: str
+    state: State | None
+    waiting: str | None
+    entered: datetime | None
+    left: datetime | None = None
+    open: bool = False
+
+
+@dataclass(slots=True)
+class _Standing:
+    """How many artifacts stand where, at one moment of the sweep. Level -1 is `not mapped`."""
+
+    stage_map: StageMap
+    levels: dict[str, int]
+    carried: dict[tuple[int, State | None], int] = field(default_factory=dict)
+    spoken: dict[tuple[int, State | None], int] = field(default_factory=dict)
+    waits: dict[tuple[int, str], int] = field(default_factory=dict)
+    had_carriers: bool = False
+    alive: int = 0
+    """Artifacts with a status that are not cancelled or gone."""
+    stage: str | None = None
+
+    def count(self, placed: Placement, carrier: bool, change: int) -> None:
+        """One artifact more or less in a place."""
+        level = self.levels.get(placed.stage, -1)
+        table = self.carried if carrier else self.spoken
+        table[level, placed.state] = table.get((level, placed.state), 0) + change
+        if placed.state is State.WAITING:
+            wait = (level, placed.waiting or "")
+            self.waits[wait] = self.waits.get(wait, 0) + change
+        if carrier:
+            self.had_carriers = True
+            if placed.state is not State.CANCELLED:
+                self.alive += change
+
+    def _states(self, table: dict[tuple[int, State | None], int], level: int) -> set[State | None]:
+        return {state for state in (*State, None) if table.get((level, state), 0) > 0}
+
+    def look(self) -> tuple[str, State | None, str | None]:
+        """Stage, state and waiting reason of the request at this moment."""
+        if self.had_carriers and self.alive == 0:
+            return self.stage or self._deepest_cancelled(), State.CANCELLED, None
+        names = self.stage_map.stages
+        held = furthest = -1
+        for level in range(len(names) - 1, -1, -1):
+            states = self._states(self.carried, level) - {State.CANCELLED}
+            spoken = not self.had_carriers or level == len(names) - 1
+            if furthest < 0 and (states or (spoken and self._states(self.spoken, level))):
+                furthest = held = level
+            if states - FINISHED and self.stage_map.gate(names[level]) == "all":
+                held = level
+        states = self._states(self.carried, held) - {State.CANCELLED} or self._states(self.spoken, held)
+        self.stage = names[held] if held >= 0 else NOT_MAPPED
+        state = _together(states)
+        return self.stage, state, self._reason(held) if state is State.WAITING else None
+
+    def _deepest_cancelled(self) -> str:
+        level = max((level for (level, _), count in self.carried.items() if count > 0), default=-1)
+        return self.stage_map.stages[level] if level >= 0 else NOT_MAPPED
+
+    def _reason(self, level: int) -> str | None:
+        reasons = sorted((-count, reason) for (at, reason), count in self.waits.items() if at == level and count > 0)
+        return next((reason for _, reason in reasons if reason), None)
+
+
+def _together(states: set[State | None]) -> State | None:
+    """One state for all that stand in a stage: somebody works, else it waits, else it is new, else it is done."""
+    for state in (State.ACTIVE, State.WAITING):
+        if state in states:
+            return state
+    if State.NEW in states:
+        return State.ACTIVE if State.DONE in states else State.NEW
+    if None in states or not states:
+        return None
+    return State.DONE if State.DONE in states else State.CANCELLED
+
+
+def stretches(histories: Sequence[History], stage_map: StageMap) -> list[Stretch]:
+    """The request's stretches, oldest first, without overlap. Cost n log n in the number of steps."""
+    timeline = sorted(
+        (
+            (step.order, told.member.id, place, step, told)
+            for told in histories
+            for place, step in enumerate(told.steps)
+        ),
+        key=lambda entry: entry[:3],
+    )
+    standing = _Standing(stage_map, {name: level for level, name in enumerate(stage_map.stages)})
+    where: dict[str, Placement] = {}
+    found: list[Stretch] = []
+    at = 0
+    while at < len(timeline):
+        order, exact = timeline[at][0], True
+        while at < len(timeline) and timeline[at][0] == order:
+            _, _, _, step, told = timeline[at]
+            exact = exact and step.at is not None
+            _move(standing, where, step, told)
+            at += 1
+        if where or found:
+            _extend(found, standing.look(), order if exact and order != LAST else None)
+    if found:
+        found[-1] = replace(found[-1], open=True)
+    return found
+
+
+def _move(standing: _Standing, where: dict[str, Placement], step: Step, told: History) -> None:
+    carrier = told.member.fields.get("status") is not None
+    before = where.get(told.member.id)
+    placed = step.placement
+    if placed is None:
+        if before is None or (before.state is State.DONE and not told.member.fields.get("merged_into")):
+            return  # what was done stays done, though somebody deleted it later
+        placed = replace(before, state=State.CANCELLED, waiting=None)
+    if before is not None:
+        standing.count(before, carrier, -1)
+    standing.count(placed, carrier, 1)
+    where[told.member.id] = placed
+
+
+def _extend(found: list[Stretch], now: tuple[str, State | None, str | None], at: datetime | None) -> None:
+    stage, state, waiting = now
+    if found:
+        last = found[-1]
+        if (last.stage, last.state, last.waiting) == now:
+            return
+        found[-1] = replace(last, left=at)
+    found.append(Stretch(stage, state, waiting, at))
+
+
+def delivered(found: Sequence[Stretch], stage_map: StageMap) -> tuple[bool, datetime | None]:
+    """Whether work was done in the last `all` stage that the request came to, and when for the first time."""
+    levels = {name: level for level, name in enumerate(stage_map.stages)}
+    work = [levels[each.stage] for each in found if each.stage in levels and stage_map.gate(each.stage) == "all"]
+    if not work:
+        return False, None
+    final, reached = max(work), False
+    for each in found:
+        level = levels.get(each.stage, -1)
+        if (level == final and each.state is State.DONE) or (reached and level > final):
+            return True, each.entered
+        reached = reached or level == final
+    return False, None
+
+
+def heard(told: History, spoke: datetime | None, done: tuple[bool, datetime | None], stage_map: StageMap) -> History:
+    """The history of a customer's voice, in the first or the last stage by whether it spoke after the delivery."""
+    first, last = stage_map.stages[0], stage_map.stages[-1]
+    was_delivered, when = done
+    if was_delivered and (when is None or spoke is None):
+        return told
+    after = was_delivered and when is not None and spoke is not None and spoke > when
+    stage, why = (last, "said after the delivery") if after else (first, "said before anything was delivered")
+    return replace(told, steps=tuple(_restaged(told.steps, {first, last} - {stage}, stage, why)))
+
+
+def _restaged(steps: Iterable[Step], moved: set[str], stage: str, why: str) -> Iterable[Step]:
+    for step in steps:
+        if step.placement and step.placement.stage in moved:
+            step = replace(
+                step, placement=replace(step.placement, stage=stage, reason=f"{why}; {step.placement.reason}")
+            )
+        yield step
+
+
+def parts(found: Sequence[Stretch]) -> list[list[Stretch]]:
+    """The stretches grouped into stays: neighbours in one stage."""
+    stays: list[list[Stretch]] = []
+    for each in found:
+        if stays and stays[-1][-1].stage == each.stage:
+            stays[-1].append(each)
+        else:
+            stays.append([each])
+    return stays
+
+
+def reopened(found: Sequence[Stretch], stage_map: StageMap) -> int:
+    """How often the request came back after it was cancelled, or from done work to the same or an earlier stage."""
+    levels = {name: level for level, name in enumerate(stage_map.stages)}
+    count = 0
+    for before, after in pairwise(found):
+        back = levels.get(after.stage, -1) <= levels.get(before.stage, -1)
+        worked = stage_map.gate(before.stage) == "all" or before.stage == stage_map.stages[-1]
+        ended = before.state is State.CANCELLED or (before.state is State.DONE and worked and back)
+        count += ended and after.state not in FINISHED
+    return count
