@@ -1,0 +1,161 @@
+"""Configured connections: options, sealed secrets, state. The feed's only way to its `connections` table."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, SecretStr, ValidationError
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.canonical import canonical_json
+from schemas.errors import Misconfigured
+from services.feed.tables import connections, inbox, pages
+from services.security import KeyRing
+
+READING, PAUSED = "reading", "paused"
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConnection:
+    """A connection as it is stored; its secrets are sealed."""
+
+    id: str
+    connector: str
+    title: str
+    options: dict[str, Any]
+    secrets: dict[str, str]
+    since: datetime | None
+    state: str
+    cursor: dict[str, Any] | None
+    true_up_to: datetime | None
+    alive_at: datetime | None
+    first_read_done: bool
+    progress_done: int
+    progress_total: int | None
+    problem: str | None
+    attention: bool
+    retry_at: datetime | None
+    census_cursor: dict[str, Any] | None
+    census_at: datetime | None
+    wanted: bool
+    epoch: int
+
+
+def parse_options(model: type[BaseModel], given: dict[str, Any]) -> BaseModel:
+    """The options, checked. Raises Misconfigured that names the first wrong field and never repeats its value."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        others = f" ({error.error_count() - 1} more fields are wrong too)" if error.error_count() > 1 else ""
+        raise Misconfigured(f"{field or 'options'}: {first['msg']}{others}", "Mend that option", field) from None
+
+
+def split_secrets(options: BaseModel) -> tuple[dict[str, Any], dict[str, SecretStr]]:
+    """Options as JSON values without secrets, and the secrets by dotted field name."""
+    secrets: dict[str, SecretStr] = {}
+    dumped = _without(options.model_dump(), "", secrets)
+    plain: dict[str, Any] = orjson.loads(orjson.dumps(dumped, default=str))
+    return plain, secrets
+
+
+def _without(value: Any, name: str, secrets: dict[str, SecretStr]) -> Any:
+    if isinstance(value, SecretStr):
+        secrets[name] = value
+        return None
+    if isinstance(value, dict):
+        inner = {key: _without(one, f"{name}.{key}" if name else str(key), secrets) for key, one in value.items()}
+        return {key: one for key, one in inner.items() if one is not None or value[key] is None}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_without(one, name, secrets) for one in value]
+    return value
+
+
+def with_secrets(stored: StoredConnection, keys: KeyRing) -> dict[str, Any]:
+    """The options as an admin gave them. Raises LostKey, BadSeal."""
+    options: dict[str, Any] = orjson.loads(orjson.dumps(stored.options))
+    for name, sealed in stored.secrets.items():
+        *path, last = name.split(".")
+        place = options
+        for step in path:
+            place = place.setdefault(step, {})
+        place[last] = keys.open(stored.id, name, sealed)
+    return options
+
+
+async def add(
+    connection: AsyncConnection,
+    name: str,
+    connector: str,
+    title: str,
+    options: BaseModel,
+    since: datetime | None,
+    keys: KeyRing,
+) -> None:
+    """Store a new connection under its permanent id. Raises Misconfigured where the id is taken or no id."""
+    if not _NAME.fullmatch(name):
+        raise Misconfigured(
+            "name: use at most 40 lower-case letters, digits and hyphens", "Choose another name", "name"
+        )
+    if await get(connection, name):
+        raise Misconfigured(f"name: there is a connection {name} already", "Choose another name, or remove it", "name")
+    plain, secrets = split_secrets(options)
+    sealed = {field: keys.seal(name, field, secret) for field, secret in secrets.items()}
+    await connection.execute(
+        insert(connections).values(
+            id=name, connector=connector, title=title, options=canonical_json(plain), secrets=canonical_json(sealed),
+            since=since, state=READING, first_read_done=False, progress_done=0, attention=False, wanted=False, epoch=1,
+        )
+    )  # fmt: skip
+
+
+async def get(connection: AsyncConnection, name: str) -> StoredConnection | None:
+    """One connection."""
+    rows = (await connection.execute(select(connections).where(connections.c.id == name))).all()
+    return _stored(rows[0]) if rows else None
+
+
+async def every(connection: AsyncConnection) -> list[StoredConnection]:
+    """All connections by id."""
+    return [_stored(row) for row in await connection.execute(select(connections).order_by(connections.c.id))]
+
+
+async def change(connection: AsyncConnection, name: str, **values: Any) -> bool:
+    """Set columns; True if there is such a connection. JSON columns take dicts or None."""
+    for column in ("cursor", "census_cursor"):
+        if values.get(column) is not None:
+            values[column] = canonical_json(values[column])
+    result = await connection.execute(
+        update(connections).where(connections.c.id == name).values(**values).returning(connections.c.id)
+    )
+    return result.first() is not None
+
+
+async def start_again(connection: AsyncConnection, name: str, since: datetime | None) -> bool:
+    """Read everything again from `since`; what is known falls out as a duplicate. A page under way becomes void."""
+    await connection.execute(delete(pages).where(pages.c.connection == name))
+    return await change(
+        connection, name, since=since, cursor=None, first_read_done=False, progress_done=0, progress_total=None,
+        problem=None, attention=False, retry_at=None, wanted=True, epoch=connections.c.epoch + 1,
+    )  # fmt: skip
+
+
+async def remove(connection: AsyncConnection, name: str) -> bool:
+    """Forget the connection, its secrets, pages and inbox. What it brought stays."""
+    await connection.execute(delete(pages).where(pages.c.connection == name))
+    await connection.execute(delete(inbox).where(inbox.c.connection == name))
+    gone = await connection.execute(delete(connections).where(connections.c.id == name).returning(connections.c.id))
+    return gone.first() is not None
+
+
+def _stored(row: Any) -> StoredConnection:
+    values = dict(row._mapping)  # noqa: SLF001 - the documented name of a row's mapping
+    for column in ("options", "secrets", "cursor", "census_cursor"):
+        values[column] = orjson.loads(values[column]) if values[column] is not None else None
+    return StoredConnection(**values)

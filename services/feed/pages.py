@@ -1,0 +1,119 @@
+"""Pages that were read: when they are safe, when they are applied, and what that says about freshness."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.canonical import canonical_json
+from services.feed.tables import connections, pages
+
+Place = tuple[str, int, int]
+"""(topic, partition, the offset after the record's)"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPage:
+    """A page that was acknowledged by Kafka and is not known to be applied."""
+
+    number: int
+    connection: str
+    cursor: dict[str, Any] | None
+    true_up_to: datetime | None
+    offsets: tuple[Place, ...]
+    published_at: datetime
+
+    def applied(self, following: Mapping[tuple[str, int], int]) -> bool:
+        """Whether every partition has passed it. following: (topic, partition) to the first offset not applied."""
+        return all(following.get((topic, partition), 0) >= offset for topic, partition, offset in self.offsets)
+
+
+def places(records: Sequence[Place]) -> list[Place]:
+    """The highest place of each partition."""
+    highest: dict[tuple[str, int], int] = {}
+    for topic, partition, offset in records:
+        highest[topic, partition] = max(highest.get((topic, partition), 0), offset)
+    return [(topic, partition, offset) for (topic, partition), offset in sorted(highest.items())]
+
+
+async def record(
+    connection: AsyncConnection,
+    name: str,
+    cursor: dict[str, Any] | None,
+    true_up_to: datetime | None,
+    offsets: Sequence[Place],
+    incarnation: str,
+    events: int,
+    at: datetime,
+) -> int:
+    """Note a page that Kafka acknowledged. Returns its number."""
+    statement = insert(pages).values(
+        connection=name,
+        cursor=canonical_json(cursor) if cursor is not None else None,
+        true_up_to=true_up_to,
+        offsets=canonical_json(offsets),
+        incarnation=incarnation,
+        events=events,
+        published_at=at,
+    )
+    return int((await connection.execute(statement.returning(pages.c.number))).scalar_one())
+
+
+async def open_pages(connection: AsyncConnection, incarnation: str, limit: int = 500) -> list[OpenPage]:
+    """Pages of this broker that are not known to be applied, oldest first."""
+    wanted = (
+        select(pages)
+        .where(pages.c.applied_at.is_(None), pages.c.incarnation == incarnation)
+        .order_by(pages.c.number)
+        .limit(limit)
+    )
+    return [_open(row) for row in await connection.execute(wanted)]
+
+
+def _open(row: Any) -> OpenPage:
+    cursor = orjson.loads(row.cursor) if row.cursor is not None else None
+    offsets = tuple((topic, partition, offset) for topic, partition, offset in orjson.loads(row.offsets))
+    return OpenPage(row.number, row.connection, cursor, row.true_up_to, offsets, row.published_at)
+
+
+async def forget_other_brokers(connection: AsyncConnection, incarnation: str) -> int:
+    """Drop pages that went to an embedded broker that is gone: their cursors never moved, they are read again."""
+    gone = await connection.execute(
+        delete(pages).where(pages.c.applied_at.is_(None), pages.c.incarnation != incarnation).returning(pages.c.number)
+    )
+    return len(gone.all())
+
+
+async def forget_open(connection: AsyncConnection, name: str) -> None:
+    """Drop a connection's pages that are not applied: it is about to be read again."""
+    await connection.execute(delete(pages).where(pages.c.applied_at.is_(None), pages.c.connection == name))
+
+
+async def mark_applied(connection: AsyncConnection, applied: Sequence[OpenPage], at: datetime, *, cursor: bool) -> None:
+    """Note that pages are applied; a connection is true up to the newest of them. cursor: it moves now, too."""
+    if not applied:
+        return
+    await connection.execute(
+        update(pages).where(pages.c.number.in_([page.number for page in applied])).values(applied_at=at)
+    )
+    for name in sorted({page.connection for page in applied}):
+        mine = [page for page in applied if page.connection == name]
+        values: dict[str, Any] = {}
+        if truths := [page.true_up_to for page in mine if page.true_up_to]:
+            values["true_up_to"] = max(truths)
+        moved = [page.cursor for page in mine if page.cursor is not None]
+        if cursor and moved:
+            values["cursor"] = canonical_json(moved[-1])
+        if values:
+            await connection.execute(update(connections).where(connections.c.id == name).values(**values))
+
+
+async def prune(connection: AsyncConnection, name: str, before: datetime) -> None:
+    """Drop applied pages older than that, but never a connection's newest."""
+    newest = select(func.max(pages.c.number)).where(pages.c.connection == name).scalar_subquery()
+    old = (pages.c.connection == name) & (pages.c.applied_at < before) & (pages.c.number < newest)
+    await connection.execute(delete(pages).where(old))
