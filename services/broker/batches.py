@@ -13,7 +13,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from connectors.contract import RetryLater
+from schemas.errors import RetryLater
 from services.broker.settings import BrokerSettings
 
 logger = logging.getLogger("throughline.broker")

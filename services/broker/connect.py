@@ -14,7 +14,7 @@ from aiokafka.errors import (
 )
 from faststream.kafka import KafkaBroker
 
-from connectors.contract import HubError, Misconfigured, RetryLater
+from schemas.errors import HubError, Misconfigured, RetryLater
 from services.broker.publish import MAX_RECORD_BYTES
 from services.broker.settings import BrokerSettings
 

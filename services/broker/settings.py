@@ -8,7 +8,7 @@ from typing import Literal, Self
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from connectors.contract import Misconfigured
+from schemas.errors import Misconfigured
 
 
 class BrokerSettings(BaseModel):

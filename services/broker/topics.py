@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from faststream.kafka.security import parse_security
 
-from connectors.contract import Misconfigured
+from schemas.errors import Misconfigured
 from services.broker.connect import Tell, logger, patiently
 from services.broker.embedded import EmbeddedBroker
 from services.broker.publish import MAX_RECORD_BYTES

@@ -19,7 +19,7 @@ from confluent_kafka.admin import (
 )
 from pydantic import ValidationError
 
-from connectors.contract import HubError, Misconfigured, RetryLater
+from schemas.errors import HubError, Misconfigured, RetryLater
 from services.broker import (
     Batch,
     BrokerSettings,
