@@ -20,7 +20,7 @@ _WAIT = frozenset({408, 423, 425, 429, 477})
 _MESSAGE_LENGTH = 300
 _EPOCH_FROM = 1_000_000_000
 """A reset above this is a point in time, below it a number of seconds."""
-_ADDRESS_OR_TOKEN = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+|\b[A-Za-z0-9_\-+/=.]{32,}")
+_ADDRESS_OR_TOKEN = re.compile(r"[^\s@\"'<>(),;]+@[^\s@\"'<>(),;]+|\b[A-Za-z0-9_\-+/=.]{32,}")
 _QUERY = re.compile(r"\?[^\s\"'<>]+")
 
 

@@ -8,6 +8,7 @@ Connectors on `requests` hand their session to `network.guard(session)`, those o
 """
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
@@ -40,6 +41,7 @@ __all__ = [
     "retry_after",
 ]
 
+_HOST = re.compile(rb"[A-Za-z0-9_-][A-Za-z0-9._-]*|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
 _WHOLE_ANSWER = 5
 """Times the time-out of a single read that a whole answer may take: a server that drips is a server that hangs."""
 
@@ -208,7 +210,7 @@ def _base(url: str) -> httpx2.URL:
         base = httpx2.URL(url)
     except (httpx2.InvalidURL, ValueError):
         base = httpx2.URL("")
-    if base.scheme not in ("http", "https") or not base.host:
+    if base.scheme not in ("http", "https") or not _HOST.fullmatch(base.raw_host):
         raise Misconfigured("The tool's address is not a web address", "Give it as https://host")
     if base.userinfo or base.query or base.fragment:
         raise Misconfigured(

@@ -71,8 +71,8 @@ class Settings(BaseSettings):
         description="PEM file of the authority that signed Kafka's certificates, if it is your own",
         examples=["/etc/throughline/kafka-ca.pem"],
     )
-    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        default="SCRAM-SHA-512", title="Kafka sign-in", description="SASL mechanism, used when a user name is set"
+    kafka_mechanism: Literal["plain", "scram-sha-256", "scram-sha-512"] = Field(
+        default="scram-sha-512", title="Kafka sign-in", description="SASL mechanism, used when a user name is set"
     )
     kafka_username: str | None = Field(
         default=None, title="Kafka user name", description="Sign in to Kafka as this user", examples=["throughline"]
@@ -90,12 +90,13 @@ class Settings(BaseSettings):
     partitions: int = Field(
         default=4, ge=1, le=256, title="Partitions", description="Partitions of a topic that the hub creates"
     )
-    replication: int = Field(
-        default=1,
+    replication: int | None = Field(
+        default=None,
         ge=1,
         le=7,
         title="Replication",
-        description="Copies of each partition of a topic that the hub creates",
+        description="Copies of each partition of a topic that the hub creates; 3, or as many as there are brokers, "
+        "if not set",
     )
     retention_days: int = Field(
         default=30, ge=1, le=3650, title="Retention (days)", description="How long the source topics keep events"
@@ -201,6 +202,11 @@ class Settings(BaseSettings):
             rest = re.sub(r"([?&])sslmode=", r"\1ssl=", rest)  # asyncpg's name for libpq's option
         return SecretStr(f"{scheme}://{rest}")
 
+    @field_validator("kafka_mechanism", "log_level", "log_format", mode="before")
+    @classmethod
+    def _any_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.kafka_username and not self.kafka_password:
@@ -210,6 +216,26 @@ class Settings(BaseSettings):
         if self.api_token_file is None and not is_loopback(self.api_host):
             raise ValueError("api_token_file|The API listens beyond this machine, which needs a token")
         return self
+
+    def kafka(self) -> dict[str, Any]:
+        """The part about Kafka, as the keyword arguments of `services.broker.BrokerSettings`; without `bootstrap` where
+        the embedded broker is to run."""
+        where = {"bootstrap": self.kafka_bootstrap} if self.kafka_bootstrap else {}
+        sign_in = {
+            "mechanism": self.kafka_mechanism,
+            "username": self.kafka_username,
+            "password": self.kafka_password,
+        }
+        return {
+            **where,
+            **(sign_in if self.kafka_username else {}),
+            "tls": self.kafka_tls or self.kafka_ca_file is not None,
+            "ca_file": self.kafka_ca_file,
+            "prefix": self.topic_prefix,
+            "partitions": self.partitions,
+            "replication": self.replication,
+            "retention_days": self.retention_days,
+        }
 
 
 def is_loopback(host: str) -> bool:

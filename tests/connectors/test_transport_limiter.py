@@ -1,0 +1,154 @@
+"""A connection takes its share of a tool's rate limit and says what it waits for."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from connectors.limiter import Limiter
+
+START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+class Time:
+    """A clock that moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.at = 100.0
+        self.said: list[str | None] = []
+        self.limiter: Limiter | None = None
+
+    def clock(self) -> float:
+        return self.at
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.at - 100.0)
+
+    def block(self, seconds: float) -> None:
+        assert self.limiter is not None
+        self.said.append(self.limiter.waiting)
+        self.at += seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.block(seconds)
+        await asyncio.sleep(0)
+
+
+def limited(**more: float) -> tuple[Limiter, Time]:
+    time = Time()
+    time.limiter = Limiter("Jira", clock=time.clock, sleep=time.sleep, block=time.block, now=time.now, **more)
+    return time.limiter, time
+
+
+async def test_a_share_of_the_limit_is_taken() -> None:
+    limiter, time = limited(requests=100, window=10)  # a quarter of 10/s, 2.5 at once
+    for _ in range(101):
+        await limiter.turn()
+    assert time.at - 100.0 == pytest.approx(100 / 2.5, abs=1)
+    assert limiter.waited == pytest.approx(time.at - 100.0)
+
+
+async def test_no_window_ever_holds_more_than_the_tool_allows() -> None:
+    limiter, time = limited(requests=20, window=2, share=0.5)
+    turns = []
+    for number in range(200):
+        await limiter.turn()
+        turns.append(time.at)
+        if number % 50 == 49:
+            time.at += 30  # a pause saves up nothing beyond a second's worth
+    for start in turns:
+        assert sum(start <= turn < start + 2 for turn in turns) <= 0.5 * 20 + 5
+
+
+def test_worker_threads_share_the_same_turns() -> None:
+    limiter, time = limited(requests=4, window=1)
+    for _ in range(5):
+        limiter.turn_in_thread()
+    assert time.at - 100.0 == pytest.approx(4.0)
+
+
+async def test_a_refusal_with_a_wait_holds_everyone() -> None:
+    limiter, time = limited(requests=1000)
+    limiter.heard({"Retry-After": "12"}, 429)
+    await limiter.turn("search")
+    assert time.at - 100.0 == pytest.approx(12)
+    assert time.said == ["waiting 12 s for Jira's rate limit, until 12:00:12 UTC"]
+    assert limiter.waiting is None
+
+
+async def test_a_burst_limit_holds_its_own_part_only() -> None:
+    limiter, time = limited(requests=1000)
+    limiter.heard({"Retry-After": "12", "RateLimit-Reason": "jira-burst-based"}, 429, "search")
+    await limiter.turn("issue")
+    assert time.at == 100.0
+    limiter.heard({"Retry-After": "20", "RateLimit-Reason": "jira-quota-tenant-based"}, 429, "search")
+    await limiter.turn("issue")
+    assert time.at == pytest.approx(120.0)
+
+
+async def test_refusals_without_a_wait_back_off() -> None:
+    limiter, time = limited(requests=1000)
+    waits = []
+    for _ in range(8):
+        before = time.at
+        limiter.heard({}, 429)
+        await limiter.turn()
+        waits.append(round(time.at - before))
+    assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
+    limiter.heard({}, 200)
+    before = time.at
+    limiter.heard({}, 429)
+    await limiter.turn()
+    assert round(time.at - before) == 2
+
+
+async def test_headers_teach_the_limit() -> None:
+    limiter, _ = limited()
+    limiter.heard({"X-HubSpot-RateLimit-Max": "190", "X-HubSpot-RateLimit-Interval-Milliseconds": "10000"}, 200)
+    assert limiter.rate == pytest.approx(0.25 * 19)
+    limiter.heard({"X-RateLimit-FillRate": "8", "X-RateLimit-Interval-Seconds": "2"}, 200)
+    assert limiter.rate == pytest.approx(0.25 * 4)
+    limiter.heard({"X-RateLimit-FillRate": "nan", "X-RateLimit-Interval-Seconds": "0"}, 200)
+    assert limiter.rate == pytest.approx(0.25 * 4)
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "2026-11-21T12:01Z"}, 60),
+        ({"X-RateLimit-NearLimit": "true"}, 4 / 25),
+        ({"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "10"}, 4 / 25),
+        ({"X-HubSpot-RateLimit-Max": "100", "X-HubSpot-RateLimit-Remaining": "3"}, 4 / 25),
+        ({"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "90", "X-RateLimit-Reset": "2026-11-21T12:01Z"}, 0),
+        ({"X-RateLimit-Limit": "many", "X-RateLimit-Remaining": "-1"}, 0),
+    ],
+)
+async def test_a_nearly_used_up_limit_is_left_to_others(headers: dict[str, str], wait: float) -> None:
+    limiter, time = limited(requests=100)
+    limiter.heard(headers, 200)
+    await limiter.turn()
+    assert time.at - 100.0 == pytest.approx(wait)
+
+
+async def test_a_longer_wait_meets_those_who_wait_already() -> None:
+    limiter, time = limited(requests=4)
+    await limiter.turn()
+
+    async def refused_meanwhile() -> None:
+        limiter.heard({"retry-after": "30"}, 429)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(limiter.turn())
+        group.create_task(refused_meanwhile())
+    assert time.at - 100.0 == pytest.approx(30, abs=1.01)
+
+
+@pytest.mark.parametrize("share", [0, -1, 1.01])
+def test_a_share_is_a_part(share: float) -> None:
+    with pytest.raises(ValueError, match="share"):
+        Limiter(share=share)
+
+
+def test_a_limit_is_a_number_above_zero() -> None:
+    with pytest.raises(ValueError, match="requests and window"):
+        Limiter().announce(0, 1)
