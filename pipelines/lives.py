@@ -166,6 +166,8 @@ def _heard(
     members: Sequence[Member], told: Mapping[str, History], born: Mapping[str, datetime | None], stage_map: StageMap
 ) -> dict[str, History]:
     """Histories with what customers say put before or after the delivery."""
+    if not any(each.kind in VOICES for each in members):
+        return {}
     work = _moving([told[each.id] for each in members if each.kind not in VOICES])
     done = delivered(stretches(work, stage_map), stage_map)
     return {each.id: heard(told[each.id], born[each.id], done, stage_map) for each in members if each.kind in VOICES}

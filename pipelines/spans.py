@@ -6,14 +6,14 @@ artifact is in a later one, an `all` stage only when all that entered it are don
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
 from pipelines.histories import FINISHED, LAST, History, Step
 from pipelines.stages import Placement, StageMap
+from pipelines.standing import Standing
 from schemas.artifacts import State
-from schemas.stages import NOT_MAPPED
 
 VOICES = frozenset({"mail", "ticket", "note"})
 """Kinds in which a customer speaks: in the first stage before anything was delivered, in the last stage after."""
@@ -31,75 +31,6 @@ class Stretch:
     open: bool = False
 
 
-@dataclass(slots=True)
-class _Standing:
-    """How many artifacts stand where, at one moment of the sweep. Level -1 is `not mapped`."""
-
-    stage_map: StageMap
-    levels: dict[str, int]
-    carried: dict[tuple[int, State | None], int] = field(default_factory=dict)
-    spoken: dict[tuple[int, State | None], int] = field(default_factory=dict)
-    waits: dict[tuple[int, str], int] = field(default_factory=dict)
-    had_carriers: bool = False
-    alive: int = 0
-    """Artifacts with a status that are not cancelled or gone."""
-    stage: str | None = None
-
-    def count(self, placed: Placement, carrier: bool, change: int) -> None:
-        """One artifact more or less in a place."""
-        level = self.levels.get(placed.stage, -1)
-        table = self.carried if carrier else self.spoken
-        table[level, placed.state] = table.get((level, placed.state), 0) + change
-        if placed.state is State.WAITING:
-            wait = (level, placed.waiting or "")
-            self.waits[wait] = self.waits.get(wait, 0) + change
-        if carrier:
-            self.had_carriers = True
-            if placed.state is not State.CANCELLED:
-                self.alive += change
-
-    def _states(self, table: dict[tuple[int, State | None], int], level: int) -> set[State | None]:
-        return {state for state in (*State, None) if table.get((level, state), 0) > 0}
-
-    def look(self) -> tuple[str, State | None, str | None]:
-        """Stage, state and waiting reason of the request at this moment."""
-        if self.had_carriers and self.alive == 0:
-            return self.stage or self._deepest_cancelled(), State.CANCELLED, None
-        names = self.stage_map.stages
-        held = furthest = -1
-        for level in range(len(names) - 1, -1, -1):
-            states = self._states(self.carried, level) - {State.CANCELLED}
-            spoken = not self.had_carriers or level == len(names) - 1
-            if furthest < 0 and (states or (spoken and self._states(self.spoken, level))):
-                furthest = held = level
-            if states - FINISHED and self.stage_map.gate(names[level]) == "all":
-                held = level
-        states = self._states(self.carried, held) - {State.CANCELLED} or self._states(self.spoken, held)
-        self.stage = names[held] if held >= 0 else NOT_MAPPED
-        state = _together(states)
-        return self.stage, state, self._reason(held) if state is State.WAITING else None
-
-    def _deepest_cancelled(self) -> str:
-        level = max((level for (level, _), count in self.carried.items() if count > 0), default=-1)
-        return self.stage_map.stages[level] if level >= 0 else NOT_MAPPED
-
-    def _reason(self, level: int) -> str | None:
-        reasons = sorted((-count, reason) for (at, reason), count in self.waits.items() if at == level and count > 0)
-        return next((reason for _, reason in reasons if reason), None)
-
-
-def _together(states: set[State | None]) -> State | None:
-    """One state for all that stand in a stage: somebody works, else it waits, else it is new, else it is done."""
-    for state in (State.ACTIVE, State.WAITING):
-        if state in states:
-            return state
-    if State.NEW in states:
-        return State.ACTIVE if State.DONE in states else State.NEW
-    if None in states or not states:
-        return None
-    return State.DONE if State.DONE in states else State.CANCELLED
-
-
 def stretches(histories: Sequence[History], stage_map: StageMap) -> list[Stretch]:
     """The request's stretches, oldest first, without overlap. Cost n log n in the number of steps."""
     timeline = sorted(
@@ -110,7 +41,7 @@ def stretches(histories: Sequence[History], stage_map: StageMap) -> list[Stretch
         ),
         key=lambda entry: entry[:3],
     )
-    standing = _Standing(stage_map, {name: level for level, name in enumerate(stage_map.stages)})
+    standing = Standing(stage_map)
     where: dict[str, Placement] = {}
     found: list[Stretch] = []
     at = 0
@@ -128,7 +59,7 @@ def stretches(histories: Sequence[History], stage_map: StageMap) -> list[Stretch
     return found
 
 
-def _move(standing: _Standing, where: dict[str, Placement], step: Step, told: History) -> None:
+def _move(standing: Standing, where: dict[str, Placement], step: Step, told: History) -> None:
     carrier = told.member.fields.get("status") is not None
     before = where.get(told.member.id)
     placed = step.placement
