@@ -65,9 +65,9 @@ class Limiter:
         try:
             while (delay := self._delay(number, booked, key)) > 0:
                 await self._sleep(delay)
-                self.waited += delay
+                self._count(delay)
         finally:
-            self._waiters.pop(number, None)
+            self._leave(number)
 
     def turn_in_thread(self, key: str = "") -> None:
         """The same for a worker thread: blocks it."""
@@ -75,9 +75,9 @@ class Limiter:
         try:
             while (delay := self._delay(number, booked, key)) > 0:
                 self._block(delay)
-                self.waited += delay
+                self._count(delay)
         finally:
-            self._waiters.pop(number, None)
+            self._leave(number)
 
     def heard(self, headers: Mapping[str, str], status: int, key: str = "") -> None:
         """Learn from an answer: its limits, how much of them is left, and a refusal (429, or 503 with a wait)."""
@@ -94,8 +94,8 @@ class Limiter:
     @property
     def waiting(self) -> str | None:
         """What is waited for and until when, in words; None while nothing worth telling is."""
-        until = max(tuple(self._waiters.values()), default=0.0)
-        left = until - self._clock()
+        with self._lock:
+            left = max(self._waiters.values(), default=0.0) - self._clock()
         if left < _WORTH_SAYING:
             return None
         end = self.now() + timedelta(seconds=left)
@@ -110,9 +110,18 @@ class Limiter:
             return next(self._numbers), booked
 
     def _delay(self, number: int, booked: float, key: str) -> float:
-        until = max(booked, self._held.get("", 0.0), self._held.get(key, 0.0))
-        self._waiters[number] = until
-        return until - self._clock()
+        with self._lock:
+            until = max(booked, self._held.get("", 0.0), self._held.get(key, 0.0))
+            self._waiters[number] = until
+            return until - self._clock()
+
+    def _count(self, seconds: float) -> None:
+        with self._lock:
+            self.waited += seconds
+
+    def _leave(self, number: int) -> None:
+        with self._lock:
+            self._waiters.pop(number, None)
 
     def _hold(self, key: str, seconds: float) -> None:
         now = self._clock()

@@ -141,26 +141,27 @@ def test_without_encryption_only_this_machine() -> None:
 
 
 class Rebinding:
-    """A name server that tells a public address first and this machine's ever after."""
+    """A name server that tells a reachable address first (where nobody is) and this machine's ever after."""
 
     def __init__(self) -> None:
         self.asked = 0
 
     def __call__(self, host: str, port: int) -> list[str]:
         self.asked += 1
-        return ["2001:4860:4860::8888"] if self.asked == 1 else ["127.0.0.1"]
+        return ["192.0.2.1"] if self.asked == 1 else ["127.0.0.1"]
 
 
 async def test_rebinding_does_not_reach_this_machine() -> None:
+    policy = Policy(allowed=(ip_network("192.0.2.0/24"),))
     with serving(Script()) as script:
-        network = Network(CLOSED, Limiter(requests=1e6), resolver=Rebinding())
-        async with network.client(f"https://tool.example:{script.port}", timeout=1) as client:
+        network = Network(policy, Limiter(requests=1e6), resolver=Rebinding())
+        async with network.client(f"https://tool.example:{script.port}", timeout=0.3) as client:
             with pytest.raises(RetryLater):  # the checked address is tried, no other
                 await client.request("GET", "/")
             with pytest.raises(Misconfigured, match="this machine itself"):
                 await client.request("GET", "/")
         session = requests.Session()
-        Network(CLOSED, Limiter(requests=1e6), resolver=Rebinding()).guard(session, timeout=1)
+        Network(policy, Limiter(requests=1e6), resolver=Rebinding()).guard(session, timeout=0.3)
         with session, pytest.raises(RetryLater):
             await asyncio.to_thread(session.get, f"https://tool.example:{script.port}/")
         assert script.seen == []
