@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -10,7 +10,9 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.canonical import canonical_json
-from services.feed.tables import connections, pages
+from services.feed.tables import connections, inbox, pages
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 Place = tuple[str, int, int]
 """(topic, partition, the offset after the record's)"""
@@ -81,11 +83,20 @@ def _open(row: Any) -> OpenPage:
 
 
 async def forget_other_brokers(connection: AsyncConnection, incarnation: str) -> int:
-    """Drop pages that went to an embedded broker that is gone: their cursors never moved, they are read again."""
-    gone = await connection.execute(
-        delete(pages).where(pages.c.applied_at.is_(None), pages.c.incarnation != incarnation).returning(pages.c.number)
-    )
-    return len(gone.all())
+    """Drop pages that went to an embedded broker that is gone: their cursors never moved, they are read again.
+
+    Pages without a cursor came of webhooks and of a census: those deliveries, and that census, are due again.
+    """
+    lost = delete(pages).where(pages.c.applied_at.is_(None), pages.c.incarnation != incarnation)
+    rows = (await connection.execute(lost.returning(pages.c.connection, pages.c.cursor, pages.c.published_at))).all()
+    for name in sorted({row.connection for row in rows if row.cursor is None}):
+        since = min(row.published_at for row in rows if row.connection == name)
+        again = (inbox.c.connection == name) & (inbox.c.handled_at >= since)
+        await connection.execute(update(inbox).where(again).values(handled_at=None))
+        await connection.execute(
+            update(connections).where(connections.c.id == name).values(census_cursor=None, census_at=LONG_AGO)
+        )
+    return len(rows)
 
 
 async def forget_open(connection: AsyncConnection, name: str) -> None:

@@ -1,0 +1,144 @@
+"""Runs connections: each is read by one process at a time, comes back by itself, and takes no other down."""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+from connectors.contract import Misconfigured, RetryLater
+from pipelines.store import leases
+from pipelines.store.engine import reading, writing
+from services.feed import connections, pages
+from services.feed.connections import READING, StoredConnection
+from services.feed.reader import Reader, Reading
+
+logger = logging.getLogger("throughline.feed")
+
+LEASE = timedelta(seconds=30)
+_FIRST_WAIT = timedelta(seconds=5)
+_LONGEST_WAIT = timedelta(minutes=15)
+_LOOK_AGAIN = timedelta(minutes=15)
+"""After this a misconfigured connection is tried once more: somebody may have mended it in the tool."""
+
+
+class Feed:
+    """Supervises the readers of this process. holder: unique among the processes that feed."""
+
+    def __init__(self, shared: Reading, holder: str) -> None:
+        self.shared = shared
+        self.holder = holder
+        self.readers: dict[str, Reader] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._failures: dict[str, int] = {}
+
+    async def run(self, tick: float = 0.2) -> None:
+        """Run until cancelled; then every reader is stopped and its lease given back."""
+        await self.shared.flow.start()
+        try:
+            while True:
+                await self.step()
+                await asyncio.sleep(tick)
+        finally:
+            await self._stop_all()
+
+    async def step(self) -> None:
+        """Settle pages, end what may not run any more, start what is due. An outage of the database only waits."""
+        try:
+            await self._restart(await self.shared.flow.settle())
+            async with reading(self.shared.engine) as connection:
+                stored = await connections.every(connection)
+            await self._stop({one.id for one in stored if self._may_run(one)})
+            for one in stored:
+                await self._care(one)
+        except Exception as error:  # noqa: BLE001 - the worker's boundary: the next step tries again
+            logger.warning("feed.step.failed", extra={"error": type(error).__name__})
+            await asyncio.sleep(1)
+
+    def _may_run(self, stored: StoredConnection) -> bool:
+        reader = self.readers.get(stored.id)
+        same = reader is None or reader.stored.epoch == stored.epoch
+        return stored.state == READING and stored.connector in self.shared.catalogue and same
+
+    async def _care(self, stored: StoredConnection) -> None:
+        reader = self.readers.get(stored.id)
+        if reader is not None:
+            if stored.wanted:
+                reader.wake.set()
+            if stored.problem is None:
+                self._failures.pop(stored.id, None)
+            await self._renew(reader)
+            return
+        due = stored.retry_at is None or stored.retry_at <= self.shared.now() or stored.wanted
+        if self._may_run(stored) and due:
+            await self._start(stored)
+
+    async def _start(self, stored: StoredConnection) -> None:
+        async with writing(self.shared.engine) as connection:
+            lease = await leases.take(connection, f"connection:{stored.id}", self.holder, self.shared.now(), LEASE)
+            if lease is None:
+                return
+            if self.shared.flow.bus.embedded:
+                # What is open was read by a reader that is gone; its cursor has not moved, so it comes again.
+                await pages.forget_open(connection, stored.id)
+        self.readers[stored.id] = Reader(self.shared, stored, lease)
+        self._tasks[stored.id] = asyncio.create_task(self._read(stored.id), name=f"read {stored.id}")
+
+    async def _renew(self, reader: Reader) -> None:
+        async with writing(self.shared.engine) as connection:
+            lease = await leases.take(connection, reader.lease.name, self.holder, self.shared.now(), LEASE)
+        if lease is None or lease.epoch != reader.lease.epoch:
+            await self._stop(set(self.readers) - {reader.name})
+
+    async def _read(self, name: str) -> None:
+        """One reader's life; whatever ends it is told at the connection."""
+        reader = self.readers[name]
+        try:
+            await reader.run()
+        except leases.LeaseLost:
+            logger.info("connection.lease.lost", extra={"connection": name})
+        except Misconfigured as error:
+            await self._tell(name, str(error), attention=True, wait=_LOOK_AGAIN)
+        except RetryLater as error:
+            await self._tell(name, error.reason, attention=False, wait=self._wait(name, error.after))
+        except Exception as error:
+            logger.exception("connection.read.failed", extra={"connection": name})
+            words = f"reading failed unexpectedly ({type(error).__name__}); it will be tried again"
+            await self._tell(name, words, attention=False, wait=self._wait(name, None))
+        finally:
+            self.readers.pop(name, None)
+            self._tasks.pop(name, None)
+
+    def _wait(self, name: str, asked: float | None) -> timedelta:
+        failures = self._failures[name] = self._failures.get(name, 0) + 1
+        if asked is not None:
+            return timedelta(seconds=asked)
+        return min(_FIRST_WAIT * float(2 ** min(failures - 1, 10)), _LONGEST_WAIT)
+
+    async def _tell(self, name: str, problem: str, *, attention: bool, wait: timedelta) -> None:
+        now: datetime = self.shared.now()
+        logger.warning("connection.read.stopped", extra={"connection": name, "problem": problem})
+        async with writing(self.shared.engine) as connection:
+            await connections.change(
+                connection, name, problem=problem, attention=attention, retry_at=now + wait, wanted=False
+            )
+
+    async def _restart(self, names: list[str]) -> None:
+        """Read again from the last safe cursor: what was published was not applied in time."""
+        for name in set(names):
+            logger.warning("connection.pages.overdue", extra={"connection": name})
+            await self._stop(set(self.readers) - {name})
+            async with writing(self.shared.engine) as connection:
+                await pages.forget_open(connection, name)
+
+    async def _stop(self, keep: set[str]) -> None:
+        for name in set(self._tasks) - keep:
+            if (task := self._tasks.pop(name, None)) is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            self.readers.pop(name, None)
+
+    async def _stop_all(self) -> None:
+        held = [reader.lease for reader in self.readers.values()]
+        await self._stop(set())
+        async with writing(self.shared.engine) as connection:
+            for lease in held:
+                await leases.release(connection, lease, self.shared.now())

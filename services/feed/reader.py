@@ -1,0 +1,148 @@
+"""One connection being read: its inbox, its pages, its census, and the pause until the next time."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from connectors.contract import BadRecord, Connector, Page, SetAside, Source, Surroundings, Unverified
+from connectors.limiter import Limiter
+from connectors.transport import Network, Policy
+from pipelines.store import leases
+from pipelines.store.engine import reading, writing
+from services.feed import connections, inbox, known
+from services.feed.connections import StoredConnection
+from services.feed.flow import Flow
+from services.security import KeyRing
+
+logger = logging.getLogger("throughline.feed")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What every reader of this process shares."""
+
+    engine: AsyncEngine
+    flow: Flow
+    catalogue: dict[str, Connector]
+    keys: KeyRing
+    policy: Policy
+    now: Callable[[], datetime]
+    poll: timedelta = timedelta(seconds=60)
+    census: timedelta = timedelta(hours=24)
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads one connection as long as it holds the lease. Ends by an error: RetryLater, Misconfigured, LeaseLost."""
+
+    shared: Reading
+    stored: StoredConnection
+    lease: leases.Lease
+    limiter: Limiter = field(default_factory=Limiter)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def name(self) -> str:
+        """The connection's id."""
+        return self.stored.id
+
+    async def run(self) -> None:
+        """Read for ever."""
+        connector = self.shared.catalogue[self.stored.connector]
+        options = connections.parse_options(connector.Options, connections.with_secrets(self.stored, self.shared.keys))
+        surroundings = Surroundings(self.shared.now, Network(self.shared.policy, self.limiter))
+        async with connector.open(self.name, options, surroundings) as source:
+            while True:
+                await self._hints(connector, options, source)
+                await self._pages(source)
+                await self._census(source)
+                await self._pause(source)
+
+    async def _pages(self, source: Source) -> None:
+        cursor, since = self.stored.cursor, self.stored.since
+        async with aclosing(_generator(source.pages(cursor, since))) as pages:
+            async for page in pages:
+                await self._publish(page)
+                self.stored = replace(self.stored, cursor=page.cursor)
+        if not self.stored.first_read_done:
+            await self._change(first_read_done=True)
+            self.stored = replace(self.stored, first_read_done=True)
+
+    async def _publish(self, page: Page, *, moves_cursor: bool = True) -> None:
+        await self.shared.flow.publish(self.name, page, self.lease, moves_cursor=moves_cursor)
+
+    async def _census(self, source: Source) -> None:
+        now = self.shared.now()
+        if self.stored.census_at is None:
+            # The first read has just seen everything: the first census comes one interval later.
+            await self._change(census_at=now)
+            self.stored = replace(self.stored, census_at=now)
+        if now - (self.stored.census_at or now) < self.shared.census:
+            return
+        async with reading(self.shared.engine) as connection:
+            artifacts = await known.artifacts_of(connection, self.name)
+        async with aclosing(_generator(source.census(artifacts, self.stored.census_cursor))) as pages:
+            async for page in pages:
+                await self._publish(page, moves_cursor=False)
+                await self._change(census_cursor=page.cursor)
+        await self._change(census_at=now, census_cursor=None)
+        self.stored = replace(self.stored, census_at=now, census_cursor=None)
+
+    async def _hints(self, connector: Connector, options: Any, source: Source) -> None:
+        """Turn what webhooks told into pages, and fetch what they only hinted at."""
+        async with reading(self.shared.engine) as connection:
+            deliveries = await inbox.waiting(connection, self.name)
+        if not deliveries:
+            return
+        hints: dict[str, None] = {}
+        for _, delivery, received_at in deliveries:
+            try:
+                pushed = connector.verify(self.name, options, delivery, received_at)
+            except (BadRecord, Unverified) as error:
+                letter = SetAside("webhook", str(error), delivery.body.decode("utf-8", "replace"))
+                await self._publish(Page((), {}, None, set_aside=(letter,)), moves_cursor=False)
+                continue
+            hints |= dict.fromkeys(pushed.hints)
+            if pushed.events:
+                await self._publish(Page(tuple(pushed.events), {}, None), moves_cursor=False)
+        if hints:
+            async with aclosing(_generator(source.fetch(tuple(hints)))) as pages:
+                async for page in pages:
+                    await self._publish(page, moves_cursor=False)
+        async with writing(self.shared.engine) as connection:
+            await inbox.mark_handled(connection, [number for number, _, _ in deliveries], self.shared.now())
+
+    async def _pause(self, source: Source) -> None:
+        """Until the next poll, or until something says that there is news."""
+        await self._change(alive_at=self.shared.now(), problem=None, attention=False, retry_at=None, wanted=False)
+        self.wake.clear()
+        seconds = self.shared.poll.total_seconds()
+        listen: Callable[[float], Awaitable[Any]] | None = getattr(source, "wait", None)
+        waits: set[asyncio.Task[Any]] = {asyncio.create_task(self.wake.wait())}
+        if listen is not None:
+            waits.add(asyncio.ensure_future(listen(seconds)))
+        try:
+            done, _ = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in waits:
+                task.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _change(self, **values: Any) -> None:
+        async with writing(self.shared.engine) as connection:
+            await leases.check(connection, self.lease)
+            await connections.change(connection, self.name, **values)
+
+
+async def _generator(pages: AsyncIterator[Page]) -> AsyncGenerator[Page, None]:
+    """The pages as a generator that can be closed, whatever kind of iterator they are."""
+    async for page in pages:
+        yield page

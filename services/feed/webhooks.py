@@ -1,0 +1,103 @@
+"""The webhook listener: verify over the raw bytes, write to the inbox, answer. It serves nothing else.
+
+A delivery is answered within two seconds whatever the broker does: 204 once it is stored (or known), 401 where nothing
+proves its sender, 413 for a body that no tool sends, 503 while the database is away (the tool then repeats it).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from connectors.contract import BadRecord, Connector, Delivery, Misconfigured, Unverified
+from pipelines.store.engine import reading, writing
+from services.feed import connections, inbox
+from services.security import KeyRing
+
+logger = logging.getLogger("throughline.webhooks")
+
+LARGEST = 5_000_000
+"""Bytes of a body."""
+PATIENCE = 1.8
+"""Seconds for the database."""
+
+
+class Webhooks:
+    """Answers deliveries of all connections under `/hooks/<connection>`."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        catalogue: dict[str, Connector],
+        keys: KeyRing,
+        public_url: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.engine = engine
+        self.catalogue = catalogue
+        self.keys = keys
+        self.public_url = public_url.rstrip("/")
+        self.now = now
+
+    def app(self) -> Starlette:
+        """The listener."""
+        routes = [
+            Route("/hooks/{connection}", self.receive, methods=["POST"]),
+            Route("/hooks/{connection}/{secret}", self.receive, methods=["POST"]),
+        ]
+        return Starlette(routes=routes)
+
+    async def receive(self, request: Request) -> Response:
+        """One delivery."""
+        body = await _body(request)
+        if body is None:
+            return _problem(413, "the body is larger than any tool sends")
+        query = f"?{request.url.query}" if request.url.query else ""
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        delivery = Delivery("POST", f"{self.public_url}{request.url.path}{query}", headers, body)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._store(request.path_params["connection"], delivery)
+        except (Unverified, Misconfigured) as error:
+            logger.warning("webhook.refused", extra={"kind": type(error).__name__})
+            return _problem(401, "nothing proves who sent this; look at the secret, the address and the clock")
+        except (DBAPIError, OSError, TimeoutError):
+            return _problem(503, "it cannot be stored now; send it again", {"Retry-After": "30"})
+
+    async def _store(self, name: str, delivery: Delivery) -> Response:
+        async with reading(self.engine) as connection:
+            stored = await connections.get(connection, name)
+        if stored is None or stored.connector not in self.catalogue:
+            raise Unverified("no such connection")
+        connector = self.catalogue[stored.connector]
+        options = connections.parse_options(connector.Options, connections.with_secrets(stored, self.keys))
+        try:
+            pushed = connector.verify(name, options, delivery, self.now())
+            named = pushed.delivery
+        except BadRecord:
+            named = ""  # its sender is proved; reading it again will set it aside with the reason
+        async with writing(self.engine) as connection:
+            if await inbox.put(connection, name, delivery, named, self.now()):
+                await connections.change(connection, name, wanted=True)
+        return Response(status_code=204)
+
+
+async def _body(request: Request) -> bytes | None:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST:
+            return None
+    return bytes(body)
+
+
+def _problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    content = {"type": "about:blank", "status": status, "detail": detail}
+    return JSONResponse(content, status, headers, media_type="application/problem+json")
