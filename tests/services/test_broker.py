@@ -84,6 +84,7 @@ async def test_a_published_page_arrives_whole_and_in_order_per_key(bootstrap: Bu
         placed = await publish_page(broker, page(bootstrap.settings, 1000))
         await until(lambda: len(got) >= 1000)
         health = subscription.health(time.time())
+        silent = subscription.health(time.time() + 12)
         lag = await subscription.lag()
     assert sorted(number for _, number in got) == list(range(1000))
     for key in {key for key, _ in got}:
@@ -91,6 +92,7 @@ async def test_a_published_page_arrives_whole_and_in_order_per_key(bootstrap: Bu
         assert numbers == sorted(numbers)
     assert sorted(placed) == sorted(places)
     assert (health.well, health.reason, health.partitions) == (True, "", 4)
+    assert silent.reason.startswith("group ingest: no answer from Kafka for 1")
     assert sum(lag.values()) == 0
 
 
@@ -235,6 +237,21 @@ async def test_kill_of_the_broker_loses_nothing_acknowledged(
         await until(lambda: subscription.health(time.time()).well)
     assert len(acknowledged) >= 1000
     assert refused
+
+
+@pytest.mark.kafka
+async def test_two_readers_share_the_partitions(kafka_bus: Bus) -> None:
+    settings = kafka_bus.settings
+    await ensure_topics(settings, ["jira"])
+    got: tuple[list[int], list[int]] = ([], [])
+    makers = [reader(settings, lambda batch, mine=mine: mine.extend(int(r.value) for r in batch)) for mine in got]
+    async with connected(settings, makers[0]) as (broker, (one,)), connected(settings, makers[1]) as (_, (other,)):
+        await until(lambda: [each.health(time.time()).partitions for each in (one, other)] == [2, 2])
+        await publish_page(broker, page(settings, 200))
+        await until(lambda: len(got[0]) + len(got[1]) >= 200)
+    assert sorted(got[0] + got[1]) == list(range(200))
+    assert got[0]
+    assert got[1]
 
 
 async def test_what_is_committed_is_not_read_again_and_the_rest_is(bootstrap: Bus) -> None:
