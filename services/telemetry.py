@@ -36,6 +36,9 @@ _SECRET = re.compile(
 )
 """Names of keys whose values are secrets, content, or people's addresses."""
 _NOISY = "aiokafka"
+_ROOMS = ("schemas", "connectors", "pipelines", "services")
+_QUOTING = ("root", "jira", "uvicorn.access", "httpx2", "httpcore2", "urllib3")
+"""Loggers that write URLs with their queries or whole bodies; jira does so on the root logger too."""
 _SILENCE = 10.0
 _BATCH_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _TRACE_CONTEXT = TraceContextTextMapPropagator()
@@ -49,7 +52,8 @@ def configure_logs(
 ) -> None:
     """Send all logs of this process, ours and the libraries', to `stream` (default stderr), a line each.
 
-    form: json or text. Replaces what was configured before.
+    form: json or text. level is that of our own loggers, which bear a module's name; libraries never go below info.
+    Replaces what was configured before.
     """
     to_come: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -61,10 +65,12 @@ def configure_logs(
     ]
     last = structlog.processors.JSONRenderer(default=str) if form == "json" else structlog.dev.ConsoleRenderer()
     handler = logging.StreamHandler(stream or sys.stderr)
+    handler.addFilter(_without_quotes)
     handler.addFilter(SeldomRepeated(_NOISY, clock=clock))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=to_come, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last]
+            foreign_pre_chain=[*to_come, first_line],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
         )
     )
     structlog.configure(
@@ -79,15 +85,14 @@ def configure_logs(
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    # Request lines hold what people look up: addresses, subjects. Our own line per request does without.
-    logging.getLogger("uvicorn.access").disabled = True
-    for library in ("httpx2", "httpcore2", "urllib3"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+    ours = logging.getLevelNamesMapping()[level.upper()]
+    root.setLevel(max(ours, logging.INFO))  # what libraries say for debugging quotes what they carry
+    for room in _ROOMS:
+        logging.getLogger(room).setLevel(ours)
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger for events named `noun.verb.outcome`."""
+    """A logger for events named `noun.verb.outcome`; name is the module's, `__name__`."""
     return structlog.stdlib.get_logger(name)
 
 
@@ -126,6 +131,16 @@ def describe(error: BaseException) -> str:
         parts.append(f"{type(link).__name__}{words}{place}")
         link = link.__cause__ or link.__context__
     return " from ".join(parts)
+
+
+def _without_quotes(record: logging.LogRecord) -> bool:
+    return not any(record.name == name or record.name.startswith(f"{name}.") for name in _QUOTING)
+
+
+def first_line(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor for what libraries say: its first line, for asyncio quotes exceptions in those after it."""
+    event["event"] = str(event.get("event", "")).partition("\n")[0][:500]
+    return event
 
 
 class SeldomRepeated(logging.Filter):

@@ -83,9 +83,11 @@ def test_metadata_is_refused_whatever_is_allowed(address: IPv4Address) -> None:
 @example(ip_address("8.8.8.8"))
 @example(ip_address("64:ff9b::8.8.8.8"))
 @example(ip_address("ff0e::1"))
+@example(ip_address("::ffff:1.0.0.0"))
 def test_what_passes_is_public_unicast(address: IPv4Address | IPv6Address) -> None:
     if objection(address, CLOSED) is not None:
         return
+    address = (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
     assert address.is_global
     assert not address.is_multicast
     assert not address.is_loopback

@@ -1,5 +1,7 @@
 """What the hub says about itself: useful, and without secrets or content."""
 
+import asyncio
+import gc
 import io
 import json
 import logging
@@ -11,11 +13,14 @@ from typing import Any
 
 import pytest
 import structlog
+from jira import JIRA, JIRAError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.contract import RetryLater
+from connectors.transport import Limiter, Network, Policy
 from services.telemetry import HIDDEN, Metrics, Tracing, configure_logs, describe, logger, parent_of, traced_headers
+from tests.connectors.small_server import Script, serving
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 CANARY = "canary-d00d"
@@ -38,6 +43,8 @@ def lines() -> Iterator[Lines]:
     yield stream
     root.handlers[:] = before
     root.setLevel(level)
+    for room in ("schemas", "connectors", "pipelines", "services"):
+        logging.getLogger(room).setLevel(logging.NOTSET)
     structlog.reset_defaults()
 
 
@@ -73,7 +80,7 @@ def test_secrets_and_content_are_hidden_by_the_name_of_their_key(lines: Lines, k
 
 def test_bound_context_is_hidden_too(lines: Lines) -> None:
     with structlog.contextvars.bound_contextvars(connection="c1", token=CANARY):
-        logger("t").info("x.y.z")
+        logger("services.t").info("x.y.z")
     (line,) = lines.read_lines()
     assert (line["connection"], line["token"]) == ("c1", HIDDEN)
 
@@ -129,10 +136,44 @@ def test_the_kafka_client_repeats_itself_seldom(lines: Lines) -> None:
     assert lines.read_lines()[-1]["event"] == "Unable connect to node 7 (99 more like this)"
 
 
-def test_request_lines_are_not_logged(lines: Lines) -> None:
-    logging.getLogger("uvicorn.access").warning("GET /lookup?ref=%s", CANARY)
-    logging.getLogger("httpx2").info("GET %s", CANARY)
+@pytest.mark.parametrize("name", ["uvicorn.access", "httpx2", "jira", "jira.resources", "root", "urllib3.connection"])
+def test_libraries_that_quote_requests_are_not_heard(lines: Lines, name: str) -> None:
+    logging.getLogger(name).error("GET /lookup?ref=%s", CANARY)
     assert lines.getvalue() == ""
+
+
+async def test_a_forgotten_task_is_told_without_its_words(lines: Lines) -> None:
+    async def fail() -> None:
+        raise ValueError(CANARY)
+
+    task = asyncio.create_task(fail())
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+    (line,) = lines.read_lines()
+    assert line["event"] == "Task exception was never retrieved"
+    assert line["error"].startswith("ValueError at ")
+    assert CANARY not in lines.getvalue()
+
+
+def test_debugging_is_for_our_own_rooms(lines: Lines) -> None:
+    configure_logs("debug", "json", lines)
+    logging.getLogger("imapclient").debug("< %s", CANARY)
+    logger("services.feed").debug("page.read.start")
+    configure_logs("error", "json", lines)
+    logger("services.feed").info("page.read.done")
+    logging.getLogger("aiokafka").warning("slow")
+    assert [line["event"] for line in lines.read_lines()] == ["page.read.start"]
+
+
+def test_the_jira_library_keeps_quiet_about_what_it_was_told(lines: Lines) -> None:
+    with serving(Script(status=400, body=json.dumps({"errorMessages": [CANARY]}).encode())) as script:
+        jira = JIRA(f"http://127.0.0.1:{script.port}", token_auth=CANARY, get_server_info=False, max_retries=0)
+        Network(Policy(allow_loopback=True), Limiter()).guard(jira._session)
+        with pytest.raises(JIRAError):
+            jira.issue("PAY-12", fields=CANARY)
+        jira.close()
+    assert CANARY not in lines.getvalue()
 
 
 def test_metrics_in_the_form_prometheus_reads() -> None:
