@@ -45,6 +45,7 @@ class Limiter:
         self._clock, self._sleep, self._block, self.now = clock, sleep, block, now
         self._lock = threading.Lock()
         self._next = clock()
+        self._parts: dict[str, list[float]] = {}
         self._held: dict[str, float] = {}
         self._refusals: dict[str, int] = {}
         self._waiters: dict[int, float] = {}
@@ -59,9 +60,16 @@ class Limiter:
         self.rate = self.share * requests / window
         """Requests per second this connection takes."""
 
+    def announce_part(self, key: str, requests: float, window: float) -> None:
+        """A part of the tool with a limit of its own beside the tool's, of which we take the same share."""
+        if requests <= 0 or window <= 0:
+            raise ValueError("requests and window: give numbers above 0")
+        if key not in self._parts:
+            self._parts[key] = [self.share * requests / window, self._clock()]
+
     async def turn(self, key: str = "") -> None:
         """Wait until one more request may go out. key names a part of the tool that has limits of its own."""
-        number, booked = self._book()
+        number, booked = self._book(key)
         try:
             while (delay := self._delay(number, booked, key)) > 0:
                 await self._sleep(delay)
@@ -71,7 +79,7 @@ class Limiter:
 
     def turn_in_thread(self, key: str = "") -> None:
         """The same for a worker thread: blocks it."""
-        number, booked = self._book()
+        number, booked = self._book(key)
         try:
             while (delay := self._delay(number, booked, key)) > 0:
                 self._block(delay)
@@ -101,13 +109,20 @@ class Limiter:
         end = self.now() + timedelta(seconds=left)
         return f"waiting {left:.0f} s for {self.tool}'s rate limit, until {end:%H:%M:%S} UTC"
 
-    def _book(self) -> tuple[int, float]:
-        """Take the next free place in the row: its number, and when it comes up."""
+    def _book(self, key: str) -> tuple[int, float]:
+        """Take the next free place in the row, and in the part's own: its number, and when it comes up."""
         with self._lock:
-            burst = max(1.0, self.rate)
-            booked = max(self._next, self._clock() - (burst - 1) / self.rate)
-            self._next = booked + 1 / self.rate
+            booked, self._next = self._place(self.rate, self._next)
+            part = self._parts.get(key)
+            if part is not None:
+                later, part[1] = self._place(part[0], part[1])
+                booked = max(booked, later)
             return next(self._numbers), booked
+
+    def _place(self, rate: float, free: float) -> tuple[float, float]:
+        """When the next place comes up in a row that goes at `rate`, and when the one after it will."""
+        booked = max(free, self._clock() - (max(1.0, rate) - 1) / rate)
+        return booked, booked + 1 / rate
 
     def _delay(self, number: int, booked: float, key: str) -> float:
         with self._lock:
