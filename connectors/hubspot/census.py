@@ -1,0 +1,143 @@
+"""The census: associations that changed without moving a time stamp, archived records, records the search missed.
+
+All records of a kind are listed in order of their ids, with their associations. Consecutive records form a batch that
+ends where a record id's hash says so, so that a record more or less moves no other batch; the cursor keeps one hash a
+batch. A batch whose hash differs from the last census is told again. Then the list of archived records is read: each of
+those that is known, and that a direct read confirms, is told as deleted (HubSpot keeps them for 90 days).
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.contract import Page
+from connectors.hubspot.client import HubSpot
+from connectors.hubspot.options import Options
+from connectors.hubspot.reading import STAGE_PROPERTY, id_at
+from connectors.hubspot.telling import Teller
+from connectors.hubspot.walk import rows_of
+from schemas.artifacts import artifact_id
+from schemas.canonical import canonical_json, digest
+from schemas.events import SourceEvent
+
+_BATCH = 32
+"""Records a batch holds on average."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where the census is: which kind, which half, which list page, and which record of it was the last."""
+
+    kind: int = 0
+    archived: bool = False
+    after: str | None = None
+    last: str | None = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Consecutive records whose associations are hashed together."""
+
+    around: dict[str, dict[str, Any]] = field(default_factory=dict)
+    modified: dict[str, int] = field(default_factory=dict)
+
+
+class Census:
+    """One census of one account. started: when it started by HubSpot's clock, in epoch milliseconds."""
+
+    def __init__(self, connection: str, options: Options, hubspot: HubSpot, teller: Teller, started: int) -> None:
+        self._connection, self._options, self._hubspot, self._teller = connection, options, hubspot, teller
+        self._started = started
+        self._last_started: int | None = None
+        self._before: dict[str, str] = {}
+        self._found: dict[str, str] = {}
+
+    async def pages(self, known: Mapping[str, str], cursor: dict[str, Any] | None) -> AsyncIterator[Page]:
+        """One page a batch that differs, and one a page of archived records; the cursor goes on where it was."""
+        cursor = cursor or {}
+        self._before, self._found = dict(cursor.get("before") or {}), dict(cursor.get("found") or {})
+        self._last_started = cursor.get("last_started")
+        place = _Place(*cursor["place"]) if cursor.get("place") else _Place()
+        if cursor.get("place"):
+            self._started = cursor["started"]
+        for number in range(place.kind, len(self._options.kinds)):
+            kind, place = self._options.kinds[number], place if number == place.kind else _Place(number)
+            if not place.archived:
+                async for page in self._live(kind, place, known):
+                    yield page
+                place = _Place(number, True)
+            async for page in self._archived(kind, place, known):
+                yield page
+        self._before, self._found, self._last_started = self._found, {}, self._started
+        yield self._page([], None)
+
+    def _page(self, events: Sequence[SourceEvent], place: _Place | None) -> Page:
+        """place None: the census is over, and what it found is what the next one compares with."""
+        cursor = {
+            "before": dict(self._before),
+            "found": dict(self._found),
+            "started": self._started,
+            "last_started": self._last_started,
+            "place": [place.kind, place.archived, place.after, place.last] if place else None,
+        }
+        return Page(events, cursor, None, more=place is not None, set_aside=self._teller.take_set_aside())
+
+    async def _live(self, kind: str, place: _Place, known: Mapping[str, str]) -> AsyncIterator[Page]:
+        batch, skip, token = _Batch(), place.last, place.after
+        listing = self._hubspot.listed(kind, ["hs_lastmodifieddate"], place.after, archived=False)
+        async for records, following in listing:
+            rows, skip = _past(rows_of(records), skip), None
+            around = await self._teller.associated(kind, [each for each, _ in rows])
+            for native_id, at in rows:
+                batch.around[native_id], batch.modified[native_id] = around[native_id], at
+                if _ends_batch(native_id):
+                    events, batch = await self._told(kind, batch, known), _Batch()
+                    if events:
+                        yield self._page(events, _Place(place.kind, False, token, native_id))
+            token = following
+        if batch.around:
+            events = await self._told(kind, batch, known)
+            if events:
+                yield self._page(events, _Place(place.kind, True))
+
+    async def _told(self, kind: str, batch: _Batch, known: Mapping[str, str]) -> list[SourceEvent]:
+        """What a batch has to tell: whole records that are not known, changed ones, associations if any differ."""
+        name, now = f"{kind}/{next(reversed(batch.around))}", digest(canonical_json(batch.around))[:16]
+        same = self._before.get(name) == now
+        self._found[name] = now
+        unknown = {each for each in batch.around if known and self._artifact(kind, each) not in known}
+        events = await self._teller.tell(kind, sorted(unknown), polled=False) if unknown else []
+        changed = [each for each in batch.around if each not in unknown and self._changed(batch.modified[each])]
+        if kind in STAGE_PROPERTY and changed:
+            events += await self._teller.tell_records(kind, changed)
+        rest = {} if same else {each: batch.around[each] for each in batch.around if each not in unknown}
+        if kind not in STAGE_PROPERTY and not known:
+            # Notes and mails that lie on no record were never told, so there is nothing to take back.
+            rest = {each: around for each, around in rest.items() if any(around.values())}
+        return events + (await self._teller.tell_associations(kind, rest, {}) if rest else [])
+
+    def _changed(self, modified: int) -> bool:
+        """Changed since the last census: the polls should have told it; if the search lost it, this does."""
+        return self._last_started is not None and modified >= self._last_started
+
+    def _artifact(self, kind: str, native_id: str) -> str:
+        return artifact_id(self._connection, kind, native_id)
+
+    async def _archived(self, kind: str, place: _Place, known: Mapping[str, str]) -> AsyncIterator[Page]:
+        listing = self._hubspot.listed(kind, ["hs_lastmodifieddate"], place.after, archived=True)
+        async for records, following in listing:
+            ids = [native_id for each in records if (native_id := id_at(each, "id"))]
+            ids = [each for each in ids if not known or self._artifact(kind, each) in known]
+            events = await self._teller.deleted(kind, ids) if ids else []
+            if events:
+                yield self._page(events, _Place(place.kind, True, following) if following else _Place(place.kind + 1))
+
+
+def _past(rows: list[tuple[str, int]], last: str | None) -> list[tuple[str, int]]:
+    """The rows after the one that was told last, if it is among them."""
+    ids = [each for each, _ in rows]
+    return rows[ids.index(last) + 1 :] if last in ids else rows
+
+
+def _ends_batch(native_id: str) -> bool:
+    return int(digest(native_id)[:8], 16) % _BATCH == 0

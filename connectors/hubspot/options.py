@@ -1,0 +1,95 @@
+"""What an admin fills in for a HubSpot connection."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+Kind = Literal["deal", "ticket"]
+
+
+class Options(BaseModel):
+    """One HubSpot account, read with one token."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_url: str = Field(
+        default="https://api.hubapi.com",
+        title="API address",
+        description="Where HubSpot's API answers; change it only for a proxy or the sandbox.",
+    )
+    app_url: str = Field(
+        default="",
+        title="App address",
+        description="Where people open HubSpot, such as https://app-eu1.hubspot.com. Empty: as HubSpot itself says.",
+    )
+    api_version: Literal["2026-09", "2026-03", "v3"] = Field(
+        default="2026-09",
+        title="API version",
+        description="HubSpot's dated API version. v3 (with v4 associations) ends in 2027: for proxies that lag behind.",
+    )
+    token_kind: Literal["service key", "project app", "private app"] = Field(
+        default="service key",
+        title="Kind of token",
+        description="A service key is what a new account gets; app tokens can also send webhooks.",
+    )
+    token: SecretStr = Field(
+        title="Token",
+        description="Starts with pat-. Settings, Integrations, Service Keys: only the read scopes listed.",
+    )
+    client_secret: SecretStr | None = Field(
+        default=None,
+        title="Client secret",
+        description="Only for webhooks: the app's client secret, with which HubSpot signs. Service keys send none.",
+    )
+    portal: int | None = Field(
+        default=None,
+        ge=1,
+        title="Hub ID",
+        description="The account's number; the test shows it. When given, a token of another account is refused.",
+    )
+    objects: tuple[Kind, ...] = Field(
+        default=("deal", "ticket"),
+        min_length=1,
+        title="Records",
+        description="Which records are read: deal, ticket or both.",
+    )
+    opening_pipelines: tuple[str, ...] = Field(
+        default=(),
+        title="Pipelines that open requests",
+        description="Ids of pipelines whose records open a request; others only join one. Empty: all pipelines.",
+    )
+    read_notes: bool = Field(default=True, title="Notes", description="Read notes logged on the records above.")
+    read_emails: bool = Field(default=True, title="E-mails", description="Read e-mails logged on the records above.")
+    keep: Literal["full", "excerpt", "references"] = Field(
+        default="excerpt",
+        title="Keep of content",
+        description="Of notes, mails and descriptions: the full text, the first 500 characters, or references only.",
+    )
+    share: float = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        title="Share of the limit",
+        description="The part of HubSpot's request limits this connection takes; all apps of an account share them.",
+    )
+    overlap_minutes: int = Field(
+        default=5,
+        ge=5,
+        le=120,
+        title="Overlap in minutes",
+        description="How far each read looks back, because HubSpot's search shows changes late.",
+    )
+    page_size: int = Field(
+        default=200, ge=1, le=200, title="Records a page", description="How many records one search asks for."
+    )
+
+    @field_validator("base_url", "app_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of artifacts that are read, in the order they are read in."""
+        logged = [kind for kind, wanted in (("note", self.read_notes), ("email", self.read_emails)) if wanted]
+        return (*dict.fromkeys(self.objects), *logged)

@@ -1,0 +1,153 @@
+"""Reading one HubSpot account: its check, what changed, what webhooks hinted at. The census has a file of its own.
+
+Deals, tickets, notes and e-mails are found through "CRM search" in order of modification and read whole through
+"batch read" (developers.hubspot.com). Records archived, associations changed: neither shows here, see the census.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from connectors.contract import Misconfigured, Page, Progress, SetAside, Step, Surroundings
+from connectors.hubspot import walk
+from connectors.hubspot.census import Census
+from connectors.hubspot.check import steps
+from connectors.hubspot.client import HubSpot
+from connectors.hubspot.options import Options
+from connectors.hubspot.reading import milliseconds, text_at
+from connectors.hubspot.telling import Teller
+from connectors.transport import Client
+
+
+class HubSpotSource:
+    """One opened connection to a HubSpot account."""
+
+    def __init__(self, connection: str, options: Options, surroundings: Surroundings, client: Client) -> None:
+        self._connection, self._options, self._now = connection, options, surroundings.now
+        self._hubspot = HubSpot(client, options)
+        self._overlap = timedelta(minutes=options.overlap_minutes)
+
+    async def check(self) -> AsyncIterator[Step]:
+        """Address and token, each scope by name, the search, the clock."""
+        async for step in steps(self._hubspot, self._options, self._now):
+            yield step
+
+    async def pages(self, cursor: dict[str, Any] | None, since: datetime | None) -> AsyncIterator[Page]:
+        """Kind by kind what was modified, oldest first; see `walk` for the cursor."""
+        account = await self._account(cursor)
+        standings = walk.from_json(cursor, self._options.kinds)
+        first = any(each.mark is None for each in standings.values())
+        reading = _Reading(
+            text_at(account, "portalId") or "", standings, first, self._overlap, milliseconds(since) if since else 0
+        )
+        teller = self._teller(account)
+        for kind in self._options.kinds:
+            async for page in self._walked(kind, reading, teller):
+                yield page
+
+    async def _account(self, cursor: dict[str, Any] | None) -> dict[str, Any]:
+        """The account. An expired token that still gets answers, or one of another account, ends here."""
+        account = await self._hubspot.account()
+        portal = text_at(account, "portalId")
+        expected = text_at(cursor, "portal") or (str(self._options.portal) if self._options.portal else portal)
+        if portal != expected:
+            raise Misconfigured(
+                f"The token belongs to HubSpot account {portal}, not to {expected}",
+                "Give a token of the account this connection reads, or make a new connection",
+                "token",
+            )
+        return account
+
+    def _teller(self, account: dict[str, Any]) -> Teller:
+        return Teller(self._connection, self._options, self._hubspot, account, self._now)
+
+    async def _walked(self, kind: str, reading: "_Reading", teller: Teller) -> AsyncIterator[Page]:
+        standing, limit = reading.standings[kind], self._options.page_size
+        going = standing.begin(reading.since, reading.reach)
+        more = True
+        while more:
+            filters, sort = going.query()
+            answer = await self._hubspot.search(kind, filters, sort, limit)
+            going.started = going.started or milliseconds(self._heard())
+            rows, more = going.take(walk.rows_of(answer["results"]), limit)
+            events = await teller.tell(kind, standing.unseen(rows), polled=True)
+            if more:
+                standing.forget(min(going.at, going.started) - reading.reach)
+            else:
+                reading.finished(kind, datetime.fromtimestamp(going.started / 1000, UTC))
+            yield reading.page(kind, events, teller.take_set_aside(), _total(answer) if more else None)
+
+    def _heard(self) -> datetime:
+        """Now, by the slower of HubSpot's clock and ours."""
+        return min(self._now(), self._hubspot.answered_at or self._now())
+
+    def census(self, known: Mapping[str, str], cursor: dict[str, Any] | None) -> AsyncIterator[Page]:
+        """Associations that moved no time stamp, archived records, and records that the search never showed."""
+        return self._census(known, cursor)
+
+    async def _census(self, known: Mapping[str, str], cursor: dict[str, Any] | None) -> AsyncIterator[Page]:
+        account = await self._account(cursor)
+        started = milliseconds(self._heard())
+        census = Census(self._connection, self._options, self._hubspot, self._teller(account), started)
+        async for page in census.pages(known, cursor):
+            yield page
+
+    async def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
+        """What webhooks named as `<kind>/<record id>`; an id without a kind is looked for in every kind."""
+        teller = self._teller(await self._account(None))
+        for kind in self._options.kinds:
+            ids = [each for hint in hints if (each := _named(hint, kind))]
+            for start in range(0, len(ids), 100):
+                some = list(dict.fromkeys(ids[start : start + 100]))
+                events = await teller.tell(kind, some, polled=False)
+                told = {event.native_id for event in events if event.kind == kind}
+                gone = [each for each in some if each not in told]
+                events += await teller.deleted(kind, gone) if gone else []
+                yield Page(events, {}, None, set_aside=teller.take_set_aside())
+
+
+def _named(hint: str, kind: str) -> str | None:
+    told, slash, native_id = hint.rpartition("/")
+    return native_id if native_id.isdecimal() and (not slash or told == kind) else None
+
+
+def _total(answer: dict[str, Any]) -> int | None:
+    """How many records a search found; HubSpot has been seen to say -2147483648 for "I do not know"."""
+    total = answer.get("total")
+    return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
+
+
+class _Reading:
+    """One run of `pages`: builds the pages and knows when the first read is over."""
+
+    def __init__(
+        self, portal: str, standings: dict[str, walk.Standing], first: bool, overlap: timedelta, since: int
+    ) -> None:
+        self.standings, self.since = standings, since
+        self.reach = int(overlap.total_seconds() * 1000)
+        self._portal, self._first, self._overlap = portal, first, overlap
+        self._left = list(standings)
+        self._true_up_to: datetime | None = None
+
+    def finished(self, kind: str, started: datetime) -> None:
+        """A kind was walked to its end, in a walk that started then."""
+        self.standings[kind].end(self.reach)
+        self._left.remove(kind)
+        reached = started - self._overlap
+        self._true_up_to = min(self._true_up_to or reached, reached)
+
+    def page(self, kind: str, events: Sequence[Any], set_aside: Sequence[SetAside], ahead: int | None) -> Page:
+        """A page with the cursor as it stands now. ahead: how many records the last search still saw."""
+        going = self.standings[kind].walk
+        progress = None
+        if self._first:
+            done = going.done if going else len(events)
+            progress = Progress(done, done + ahead if ahead is not None else None)
+        return Page(
+            events=events,
+            cursor={"portal": self._portal, "kinds": walk.to_json(self.standings)},
+            true_up_to=None if self._left else self._true_up_to,
+            more=bool(self._left),
+            progress=progress,
+            set_aside=set_aside,
+        )

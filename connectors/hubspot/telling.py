@@ -1,0 +1,276 @@
+"""Source events from what HubSpot answered: the record as told, with what its ids mean beside it.
+
+Versions. A record's is its time of modification and a hash of what was told, its order that time with the number of
+history entries in the digits HubSpot leaves free (two changes in one millisecond: the longer history is the later).
+Associations move no time stamp: their version is a hash of what they are, with the record's time of modification where
+a poll tells them and the time of fetching where a census or a hint does, and they are ordered by the time of fetching.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from connectors.contract import SetAside
+from connectors.hubspot.client import HubSpot
+from connectors.hubspot.fitting import fitted
+from connectors.hubspot.options import Options
+from connectors.hubspot.reading import (
+    PIPELINE_PROPERTY,
+    PLURALS,
+    STAGE_PROPERTY,
+    dicts_at,
+    id_at,
+    mapping_at,
+    merged_ids,
+    milliseconds,
+    moment_at,
+    text_at,
+)
+from schemas.artifacts import artifact_id
+from schemas.canonical import canonical_json, microseconds
+from schemas.events import SourceEvent, content_version
+
+_RECORD = ("hs_object_id", "hs_lastmodifieddate", "hubspot_owner_id", "hs_created_by_user_id")
+PROPERTIES = {
+    "deal": (
+        *_RECORD,
+        *("dealname", "description", "dealstage", "pipeline", "dealtype", "amount", "deal_currency_code", "closedate"),
+        *("createdate", "hs_next_step", "hs_priority", "closed_lost_reason", "closed_won_reason"),
+        *("hs_merged_object_ids", "hs_object_source_label"),
+    ),
+    "ticket": (
+        *_RECORD,
+        *("subject", "content", "hs_pipeline", "hs_pipeline_stage", "hs_ticket_priority", "hs_ticket_category"),
+        *("createdate", "closed_date", "source_type", "hs_resolution"),
+        *("hs_merged_object_ids", "hs_object_source_label"),
+    ),
+    "note": (*_RECORD, "hs_createdate", "hs_timestamp", "hs_note_body"),
+    "email": (
+        *_RECORD,
+        *("hs_createdate", "hs_timestamp", "hs_email_subject", "hs_email_text", "hs_email_html", "hs_email_headers"),
+        *("hs_email_from_email", "hs_email_direction", "hs_email_status", "hs_email_message_id"),
+    ),
+    "contact": ("firstname", "lastname", "email"),
+    "company": ("name", "domain"),
+}
+"""What is read of each kind; nothing else is asked for."""
+
+HISTORY = {
+    "deal": ("dealstage", "hubspot_owner_id", "amount", "closedate", "hs_priority"),
+    "ticket": ("hs_pipeline_stage", "hubspot_owner_id", "hs_ticket_priority"),
+}
+"""Properties whose past values are read."""
+
+_DELETED = 999
+"""Comes after every change of the same millisecond."""
+
+
+class Teller:
+    """Reads records of one account and makes source events of them."""
+
+    def __init__(
+        self, connection: str, options: Options, hubspot: HubSpot, account: dict[str, Any], now: Callable[[], datetime]
+    ) -> None:
+        self._connection, self._options, self._hubspot, self._now = connection, options, hubspot, now
+        app = options.app_url or f"https://{text_at(account, 'uiDomain') or 'app.hubspot.com'}"
+        self._around = {"portal": text_at(account, "portalId"), "app": app, "keep": options.keep}
+        self._owners: list[dict[str, Any]] | None = None
+        self._pipelines: dict[str, list[dict[str, Any]]] = {}
+        self._set_aside: list[SetAside] = []
+
+    def take_set_aside(self) -> list[SetAside]:
+        """Records that cannot become source events, since last asked."""
+        taken, self._set_aside = self._set_aside, []
+        return taken
+
+    async def tell(self, kind: str, ids: Sequence[str], *, polled: bool) -> list[SourceEvent]:
+        """Everything about these records: themselves, what was merged into them, their associations.
+
+        Notes and e-mails that lie on no deal or ticket are passed over. Records that are gone are left out.
+        """
+        around = await self.associated(kind, ids)
+        wanted = [each for each in ids if kind in STAGE_PROPERTY or _on_a_record(around[each])]
+        found = await self._read(kind, wanted)
+        stamps = {str(record["id"]): _modified(record) if polled else None for record in found}
+        known = {each: around[each] for each in stamps}
+        return await self._events(kind, found) + await self.tell_associations(kind, known, stamps)
+
+    async def tell_records(self, kind: str, ids: Sequence[str]) -> list[SourceEvent]:
+        """The records alone, without their associations."""
+        return await self._events(kind, await self._read(kind, ids))
+
+    async def _read(self, kind: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """These records; the id of a merged one is answered with the record it lives on in, which tells itself."""
+        records = await self._hubspot.read(kind, ids, PROPERTIES[kind], HISTORY.get(kind, ()))
+        return [record for record in records if id_at(record, "id") in ids]
+
+    async def _events(self, kind: str, records: Iterable[dict[str, Any]]) -> list[SourceEvent]:
+        events: list[SourceEvent] = []
+        for record in records:
+            modified = _modified(record)
+            if modified is None:
+                reason = "hs_lastmodifieddate: HubSpot gave the record no time of modification"
+                self._set_aside.append(SetAside(str(record.get("id")), reason, canonical_json(record)))
+                continue
+            payload = {"object": record, "around": await self._record_around(kind, record)}
+            order = milliseconds(modified) * 1000 + _entries(record)
+            native_id = str(record["id"])
+            events.append(self._event(kind, kind, native_id, native_id, str(milliseconds(modified)), order, payload))
+            events += self._merges(kind, record, order)
+        return events
+
+    def _event(
+        self, kind: str, of: str, native_id: str, record_id: str, version: str, order: int, payload: dict[str, Any]
+    ) -> SourceEvent:
+        payload = fitted(payload)
+        return SourceEvent(
+            connection=self._connection,
+            connector="hubspot",
+            kind=kind,
+            native_id=native_id,
+            artifact=artifact_id(self._connection, of, record_id),
+            version=f"{version}-{content_version(payload)[7:23]}",
+            order=order,
+            fetched_at=self._now(),
+            payload=payload,
+        )
+
+    def _merges(self, kind: str, record: dict[str, Any], order: int) -> list[SourceEvent]:
+        """One telling for each record that lives on in this one; the old id's own address answers with the new."""
+        properties = mapping_at(record, "properties")
+        survivor = {
+            "id": str(record["id"]),
+            "updatedAt": record.get("updatedAt"),
+            "properties": {"hs_merged_object_ids": properties.get("hs_merged_object_ids")},
+        }
+        events = []
+        for old in merged_ids(properties):
+            if old != survivor["id"]:
+                payload = {"merged": old, "type": kind, "survivor": survivor, "around": self._around}
+                event = self._event("merge", kind, f"{kind}/{old}", old, "", order, payload)
+                events.append(event.model_copy(update={"version": f"into {survivor['id']}"}))
+        return events
+
+    async def deleted(self, kind: str, ids: Sequence[str]) -> list[SourceEvent]:
+        """Tellings of archived records, each read directly, with HubSpot's time of archiving."""
+        events: list[SourceEvent] = []
+        records = await self._hubspot.read(kind, ids, PROPERTIES[kind], HISTORY.get(kind, ()), archived=True)
+        for record in records:
+            at = moment_at(record, "archivedAt")
+            native_id = id_at(record, "id")
+            if at is None or native_id is None or native_id not in ids or record.get("archived") is not True:
+                continue
+            payload = {"object": record, "around": await self._record_around(kind, record)}
+            order = milliseconds(at) * 1000 + _DELETED
+            events.append(self._event(kind, kind, native_id, native_id, f"archived {milliseconds(at)}", order, payload))
+        return events
+
+    async def tell_associations(
+        self, kind: str, around: dict[str, dict[str, Any]], stamps: dict[str, datetime | None]
+    ) -> list[SourceEvent]:
+        """What these records are associated with; `around` as `associated` gives it, a stamp of None: now."""
+        named = {to: await self._named(to, around.values()) for to in ("contact", "company")}
+        fetched = self._now()
+        events = []
+        for native_id, associations in around.items():
+            payload = {
+                "of": {"type": kind, "id": native_id},
+                "associations": {PLURALS[to]: listed for to, listed in associations.items()},
+                **{PLURALS[to]: _those(records, associations.get(to, ())) for to, records in named.items()},
+                "around": self._around,
+            }
+            version = content_version(payload)[7:39]
+            stamp = milliseconds(stamps.get(native_id) or fetched)
+            event = self._event(
+                "associations", kind, f"{kind}/{native_id}", native_id, "", microseconds(fetched), payload
+            )
+            events.append(event.model_copy(update={"version": f"{version}@{stamp}"}))
+        return events
+
+    async def associated(self, kind: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Per record id, per kind of other record: the associations as HubSpot tells them."""
+        found: dict[str, dict[str, Any]] = {each: {} for each in ids}
+        people = ("contact", "company") if kind in STAGE_PROPERTY else ()
+        others = [other for other in self._options.objects if other != kind]
+        for to in (*people, *others):
+            if ids:
+                for each, listed in (await self._hubspot.associations(kind, ids, to)).items():
+                    found.setdefault(each, {})[to] = listed
+        return found
+
+    async def _named(self, to: str, around: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        wanted = {other for each in around for one in each.get(to, ()) if (other := id_at(one, "toObjectId"))}
+        records = await self._hubspot.read(to, sorted(wanted), PROPERTIES[to]) if wanted else []
+        return {
+            str(record.get("id")): {
+                "id": str(record.get("id")),
+                "properties": {name: mapping_at(record, "properties").get(name) for name in PROPERTIES[to]},
+            }
+            for record in records
+        }
+
+    async def _record_around(self, kind: str, record: dict[str, Any]) -> dict[str, Any]:
+        if self._owners is None:
+            self._owners = await self._hubspot.owners()
+        around: dict[str, Any] = self._around | {"owners": _owners_of(record, self._owners)}
+        if kind not in STAGE_PROPERTY:
+            return around
+        if kind not in self._pipelines:
+            self._pipelines[kind] = await self._hubspot.pipelines(kind)
+        pipeline = text_at(mapping_at(record, "properties"), PIPELINE_PROPERTY[kind])
+        opening = self._options.opening_pipelines
+        return around | {
+            "opens": not opening or pipeline in opening,
+            "pipelines": _pipelines_of(kind, record, self._pipelines[kind]),
+        }
+
+
+def _on_a_record(associations: dict[str, Any]) -> bool:
+    return any(associations.get(kind) for kind in STAGE_PROPERTY)
+
+
+def _those(records: dict[str, dict[str, Any]], associated: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    ids = (id_at(one, "toObjectId") or "" for one in associated)
+    return [records[each] for each in ids if each in records]
+
+
+def _modified(record: dict[str, Any]) -> datetime | None:
+    properties = mapping_at(record, "properties")
+    return moment_at(properties, "hs_lastmodifieddate") or moment_at(record, "updatedAt")
+
+
+def _entries(record: dict[str, Any]) -> int:
+    histories = mapping_at(record, "propertiesWithHistory")
+    return min(sum(len(dicts_at(histories, name)) for name in histories), _DELETED - 1)
+
+
+def _owners_of(record: dict[str, Any], owners: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The owners and users this record and its history speak of."""
+    properties, histories = mapping_at(record, "properties"), mapping_at(record, "propertiesWithHistory")
+    entries = [each for name in histories for each in dicts_at(histories, name)]
+    owner_ids = {id_at(properties, "hubspot_owner_id")}
+    owner_ids |= {id_at(each, "value") for each in dicts_at(histories, "hubspot_owner_id")}
+    user_ids = {id_at(each, "updatedByUserId") for each in entries}
+    user_ids |= {id_at(properties, "hs_created_by_user_id")}
+    owner_ids -= {None}
+    user_ids -= {None}
+    return [
+        owner
+        for owner in owners
+        if id_at(owner, "id") in owner_ids
+        or id_at(owner, "userId") in user_ids
+        or id_at(owner, "userIdIncludingInactive") in user_ids
+    ]
+
+
+def _pipelines_of(kind: str, record: dict[str, Any], pipelines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The pipelines that the record is in or was in."""
+    properties = mapping_at(record, "properties")
+    past = dicts_at(mapping_at(record, "propertiesWithHistory"), STAGE_PROPERTY[kind])
+    stages = {text_at(properties, STAGE_PROPERTY[kind]), *(text_at(each, "value") for each in past)} - {None}
+    own = text_at(properties, PIPELINE_PROPERTY[kind])
+    return [
+        pipeline
+        for pipeline in pipelines
+        if text_at(pipeline, "id") == own or stages & {text_at(stage, "id") for stage in dicts_at(pipeline, "stages")}
+    ]
