@@ -1,0 +1,94 @@
+"""A tool as small as can be: memos that are known by a key and mention others in their text."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from schemas.artifacts import Activity, ActivityKind, Evidence, Identity, Mapped, Part, Reference, Text, artifact_id
+from schemas.canonical import instant
+from schemas.errors import BadRecord
+from schemas.events import SourceEvent, content_version, to_kafka
+
+START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+def memo(
+    number: int,
+    *,
+    version: int = 1,
+    text: str = "",
+    parent: int | None = None,
+    status: str = "open",
+    by: str = "anna",
+    connection: str = "memos",
+    **more: Any,
+) -> SourceEvent:
+    """What the tool says of a memo."""
+    payload = {"number": number, "version": version, "text": text, "parent": parent, "status": status, "by": by} | more
+    return SourceEvent(
+        connection=connection,
+        connector="memo",
+        kind="memo",
+        native_id=str(number),
+        artifact=artifact_id(connection, "memo", str(number)),
+        version=f"{version}/{content_version(payload)}",
+        order=version,
+        fetched_at=START + timedelta(days=30),
+        payload=payload,
+    )
+
+
+def map_memo(event: SourceEvent) -> Mapped:
+    """The mapping: a memo's key is MEMO-<number>."""
+    told = event.payload
+    if told["status"] == "nonsense":
+        raise BadRecord("status: 'nonsense' is none; use open or done")
+    if told["status"] == "explode":
+        raise ZeroDivisionError("a fault of the mapping")
+    scope, number = event.connection, told["number"]
+    created = START + timedelta(hours=number)
+    references = [Reference("jira.key", scope, f"MEMO-{number}", Evidence.IDENTITY, "is")]
+    if told["parent"] is not None:
+        references.append(Reference("jira.key", scope, f"MEMO-{told['parent']}", Evidence.EXPLICIT, "parent"))
+    texts = (Text("text", told["text"], Evidence.WRITTEN, created),)
+    person = f"{scope}/account/{told['by']}"
+    at = created + timedelta(hours=told["version"])
+    said = Activity(f"{event.artifact}/{told['version']}", event.artifact, ActivityKind.STATUS, at, person,
+                    to_value=told["status"], to_label=told["status"])  # fmt: skip
+    return Mapped(
+        artifact=event.artifact,
+        connection=event.connection,
+        connector="memo",
+        kind="issue",
+        fields={
+            "title": told.get("title", f"Memo {number}"),
+            "natural_key": f"MEMO-{number}",
+            "created_at": instant(created),
+            "opens": told.get("opens", True),
+            "requester": person,
+            "status": {"id": told["status"], "label": told["status"], "category": None, "pipeline": None},
+        },
+        parts={"memo": Part(tuple(references), texts)},
+        activities=(said,),
+        identities=(Identity(person, told["by"].title(), f"{told['by']}@example.com"),),
+    )
+
+
+@dataclass
+class Record:
+    """A Kafka record."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+
+
+def records(events: list[SourceEvent], *, first: int = 0, partition: int = 0) -> list[Record]:
+    """Records as they lie in a topic."""
+    made = []
+    for place, event in enumerate(events):
+        _, value, headers = to_kafka(event)
+        made.append(Record("source.memo", partition, first + place, value, list(headers)))
+    return made
