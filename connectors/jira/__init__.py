@@ -1,0 +1,64 @@
+"""Jira Cloud and Jira Data Center: issues with their history, comments, links and remote links.
+
+options.py   what an admin fills in
+pull.py      check, pages, census (census.py), single issues; search.py asks, reading.py completes, cursor.py
+             remembers, telling.py makes source events, cutting.py keeps them small
+push.py      webhooks
+mapping.py   source events in the hub's words: issues.py, histories.py, links.py, people.py, text.py
+stages.py    default stage map and link kinds
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import ClassVar
+
+from connectors.contract import Delivery, Pushed, Source, Surroundings
+from connectors.jira import push
+from connectors.jira.mapping import map_event
+from connectors.jira.options import JiraOptions
+from connectors.jira.stages import LINK_KINDS, STAGES
+from schemas.artifacts import Mapped
+from schemas.events import SourceEvent
+from schemas.stages import StageRule
+
+
+class JiraConnector:
+    """The connector for Jira; see connectors.contract.Connector."""
+
+    name: ClassVar[str] = "jira"
+    title: ClassVar[str] = "Jira"
+    Options: ClassVar[type[JiraOptions]] = JiraOptions
+    stages: ClassVar[tuple[StageRule, ...]] = STAGES
+    link_kinds: ClassVar[Mapping[str, str]] = LINK_KINDS
+
+    def open(
+        self, connection: str, options: JiraOptions, surroundings: Surroundings
+    ) -> AbstractAsyncContextManager[Source]:
+        """A source for these options. Makes no request before it is asked something."""
+        return _opened(connection, options, surroundings)
+
+    def map(self, event: SourceEvent) -> Mapped:
+        """What the event says. Raises BadRecord."""
+        return map_event(event)
+
+    def verify(self, connection: str, options: JiraOptions, delivery: Delivery, now: datetime) -> Pushed:
+        """What a webhook delivery holds. Raises Unverified, BadRecord."""
+        return push.verify(connection, options, delivery, now)
+
+
+@asynccontextmanager
+async def _opened(connection: str, options: JiraOptions, surroundings: Surroundings) -> AsyncIterator[Source]:
+    # The vendor's library takes a while to load; who only maps events does not wait for it.
+    from connectors.jira.pull import JiraSource
+    from connectors.jira.session import Session
+
+    session = Session(options, surroundings.network)
+    try:
+        yield JiraSource(connection, options, session, surroundings.now)
+    finally:
+        await session.close()
+
+
+connector = JiraConnector()
+"""The one instance; it has no state."""

@@ -1,0 +1,151 @@
+"""Where reading stands. Pure: what was seen, what the next request asks for, what is true once a page is safe.
+
+One *window* is one pass over `updated >= from`, oldest first. Its page token is kept, so that a crash resumes it. Each
+new window begins `overlap` before the newest change seen, because Jira's search index shows changes late and out of
+order; a ledger of (issue, version) keeps what was already told from being told again.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from connectors.jira.shapes import moment, number, obj, word
+from schemas.canonical import digest, instant, microseconds, parse_instant
+
+INDEX_LAG = timedelta(minutes=2)
+"""What search shows is taken to be complete up to this long ago."""
+_LEDGER_MOST = 5000
+"""Beyond this the oldest are told again, which costs a request and changes nothing."""
+
+
+def milliseconds(at: datetime) -> int:
+    """Whole milliseconds since 1970: the finest that Jira states."""
+    return microseconds(at) // 1000
+
+
+def updated_ms(issue: dict[str, Any]) -> int:
+    """The issue's version: `updated` in milliseconds; 0 where it has none."""
+    at = moment(obj(issue.get("fields")).get("updated"))
+    return milliseconds(at) if at else 0
+
+
+@dataclass
+class Window:
+    """One pass. start counts the rows of Data Center's paging, token is Cloud's."""
+
+    since: int
+    began: datetime
+    token: str | None = None
+    start: int = 0
+    seen: int = 0
+    done: int = 0
+    total: int | None = None
+    first: bool = False
+
+
+@dataclass
+class Cursor:
+    """The state of a connection's reading."""
+
+    scope: str
+    high: int = 0
+    """Newest `updated` of all finished windows, in milliseconds."""
+    true_up_to: datetime | None = None
+    ledger: dict[str, int] = field(default_factory=dict)
+    window: Window | None = None
+
+    @classmethod
+    def load(cls, stored: dict[str, Any] | None, scope_jql: str) -> "Cursor":
+        """The stored cursor; a new one where there is none or where the filter has changed since."""
+        scope = digest(scope_jql)[:16]
+        known = obj(stored)
+        if known.get("scope") != scope:
+            return cls(scope)
+        cursor = cls(scope, number(known.get("high")) or 0)
+        cursor.ledger = {key: at for key, at in obj(known.get("ledger")).items() if isinstance(at, int)}
+        true = word(known.get("true"))
+        cursor.true_up_to = parse_instant(true) if true else None
+        cursor.window = _window(obj(known.get("window")))
+        return cursor
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON."""
+        window = self.window
+        return {
+            "scope": self.scope,
+            "high": self.high,
+            "true": instant(self.true_up_to) if self.true_up_to else None,
+            "ledger": dict(self.ledger),
+            "window": None
+            if window is None
+            else {
+                "since": window.since,
+                "began": instant(window.began),
+                "token": window.token,
+                "start": window.start,
+                "seen": window.seen,
+                "done": window.done,
+                "total": window.total,
+                "first": window.first,
+            },
+        }
+
+    def open_window(self, since: datetime | None, overlap: timedelta, now: datetime) -> Window:
+        """The window under way, or a new one."""
+        if self.window is None:
+            lower = self.high - _ms(overlap) if self.high else (milliseconds(since) if since else 0)
+            self.window = Window(max(0, lower), now, first=not self.high)
+        return self.window
+
+    def unseen(self, issues: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those whose version was not told yet."""
+        return [issue for issue in issues if self.ledger.get(str(issue.get("id"))) != updated_ms(issue)]
+
+    def take(self, issues: list[dict[str, Any]], overlap: timedelta) -> None:
+        """Note that these were told."""
+        window = self.window
+        assert window is not None
+        for issue in issues:
+            version = updated_ms(issue)
+            self.ledger[str(issue.get("id"))] = version
+            window.seen = max(window.seen, version)
+        window.done += len(issues)
+        oldest = max(window.seen, self.high) - 2 * _ms(overlap)
+        kept = sorted((at, key) for key, at in self.ledger.items() if at >= oldest)[-_LEDGER_MOST:]
+        self.ledger = {key: at for at, key in kept}
+
+    def close_window(self, now: datetime) -> None:
+        """The pass is complete. A change dated in the future (a clock put back) must not move the next window past
+        what happens until then."""
+        window = self.window
+        assert window is not None
+        self.high = max(self.high, min(window.seen, milliseconds(now)))
+        self.true_up_to = max(window.began - INDEX_LAG, self.true_up_to or window.began - INDEX_LAG)
+        self.window = None
+
+    def lose_token(self, overlap: timedelta) -> None:
+        """Jira no longer takes the page token (it lives seven days): go on from what was seen, less the overlap."""
+        window = self.window
+        assert window is not None
+        window.since = max(window.since, window.seen - _ms(overlap))
+        window.token, window.start = None, 0
+
+
+def _ms(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)
+
+
+def _window(stored: dict[str, Any]) -> Window | None:
+    began = word(stored.get("began"))
+    if not began:
+        return None
+    return Window(
+        since=number(stored.get("since")) or 0,
+        began=parse_instant(began).astimezone(UTC),
+        token=word(stored.get("token")),
+        start=number(stored.get("start")) or 0,
+        seen=number(stored.get("seen")) or 0,
+        done=number(stored.get("done")) or 0,
+        total=number(stored.get("total")),
+        first=stored.get("first") is True,
+    )

@@ -1,0 +1,169 @@
+"""What an admin fills in for a Jira connection. The model doubles as the form: title and description are shown."""
+
+import re
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ApiToken(_Form):
+    """A person's classic API token (Cloud): id.atlassian.com, Security, API tokens."""
+
+    kind: Literal["api_token"] = "api_token"
+    email: str = Field(title="E-mail", description="Address of the account that the token belongs to", min_length=3)
+    token: SecretStr = Field(title="API token", description="Lives a year at most; note when it ends", min_length=1)
+
+
+class ScopedToken(_Form):
+    """A scoped API token (Cloud), as every service account has. It works only through Atlassian's gateway."""
+
+    kind: Literal["scoped_token"] = "scoped_token"
+    email: str = Field(title="E-mail", description="Address of the account that the token belongs to", min_length=3)
+    token: SecretStr = Field(title="Scoped token", description="Scopes read:jira-work and read:jira-user", min_length=1)
+    gateway: str = Field(
+        default="https://api.atlassian.com", title="Gateway", description="Address that scoped tokens are used at"
+    )
+
+
+class PersonalAccessToken(_Form):
+    """A personal access token (Data Center 8.14 and later): profile, Personal Access Tokens."""
+
+    kind: Literal["personal_access_token"] = "personal_access_token"
+    token: SecretStr = Field(title="Personal access token", description="Of an account that only reads", min_length=1)
+
+
+Auth = Annotated[ApiToken | ScopedToken | PersonalAccessToken, Field(discriminator="kind")]
+
+_PROJECT = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
+_ORDER = re.compile(r"\border\s+by\b", re.IGNORECASE)
+_QUOTED = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
+
+
+class JiraOptions(_Form):
+    """One Jira site, read with one account."""
+
+    base_url: str = Field(
+        title="Address", description="As people open it in a browser", examples=["https://acme.atlassian.net"]
+    )
+    edition: Literal["cloud", "datacenter"] = Field(
+        default="cloud", title="Edition", description="Cloud (atlassian.net) or Data Center (run by your company)"
+    )
+    auth: Auth = Field(title="Sign in with", description="API token, scoped token, or personal access token")
+    cloud_id: str = Field(
+        default="",
+        title="Cloud id",
+        description="Only for a scoped token: the cloudId shown at <address>/_edge/tenant_info",
+        pattern=r"^[A-Za-z0-9-]{0,64}$",
+    )
+    projects: tuple[str, ...] = Field(
+        default=(), title="Projects", description="Keys of the projects to read; none: all that the account may see"
+    )
+    extra_jql: str = Field(
+        default="",
+        title="Further filter",
+        description="JQL that issues must fit too, without ORDER BY",
+        max_length=2000,
+    )
+    opener_types: tuple[str, ...] = Field(
+        default=(),
+        title="Types that open a request",
+        description="Names of issue types; none: every standard type (no epics, no sub-tasks)",
+    )
+    share: float = Field(
+        default=0.25, gt=0, le=1, title="Share of the rate limit", description="Part of Jira's limit that the hub takes"
+    )
+    overlap_minutes: int = Field(
+        default=10,
+        ge=2,
+        le=1440,
+        title="Overlap in minutes",
+        description="Each poll reads this much again, because Jira's search index lags behind",
+    )
+    page_size: int = Field(default=50, ge=1, le=100, title="Issues per page", description="How many are read in one go")
+    read_restricted: bool = Field(
+        default=False,
+        title="Read restricted content",
+        description="Also read issues with a security level, and comments for a role, a group or agents only",
+    )
+    keep: Literal["full", "excerpt", "references"] = Field(
+        default="full",
+        title="Keep of texts",
+        description="Full text, the first 500 characters, or only what names other things",
+    )
+    remote_links: bool = Field(
+        default=True, title="Read remote links", description="One more request for each issue; they join across tools"
+    )
+    gone_limit: float = Field(
+        default=0.02,
+        ge=0,
+        le=1,
+        title="Most issues that may vanish at once",
+        description="Share of all issues; where more than this (and more than 10) are gone, a person has to look",
+    )
+    ca_file: str | None = Field(
+        default=None, title="Certificate authority", description="PEM file of your company's authority, if it has one"
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None, title="Webhook secret", description="As entered in Jira's webhook; signs every delivery"
+    )
+    webhook_token: SecretStr | None = Field(
+        default=None,
+        title="Webhook path token",
+        description="For webhooks without a secret: the last part of the webhook's address, 32 characters or more",
+        min_length=32,
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        parts = urlsplit(value.strip())
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("give the address with https://, as it stands in the browser")
+        if parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError("give only host and path; secrets have their own fields")
+        return value.strip().rstrip("/")
+
+    @field_validator("projects")
+    @classmethod
+    def _keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [key for key in value if not _PROJECT.fullmatch(key)]
+        if wrong:
+            raise ValueError("give project keys in capitals, such as PAY")
+        return tuple(sorted(set(value)))
+
+    @field_validator("extra_jql")
+    @classmethod
+    def _only_a_filter(cls, value: str) -> str:
+        bare = _QUOTED.sub('""', value)
+        if _ORDER.search(bare):
+            raise ValueError("leave out ORDER BY; the connector sorts by time")
+        if bare.count("(") != bare.count(")") or '"' in bare.replace('""', "") or "'" in bare:
+            raise ValueError("a bracket or a quotation mark is not closed")
+        return value.strip()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "JiraOptions":
+        if (self.edition == "datacenter") != isinstance(self.auth, PersonalAccessToken):
+            raise ValueError("auth: Cloud takes an API token or a scoped token, Data Center a personal access token")
+        if isinstance(self.auth, ScopedToken) and not self.cloud_id:
+            raise ValueError("cloud_id: a scoped token needs it; it is shown at <address>/_edge/tenant_info")
+        return self
+
+    @property
+    def api_url(self) -> str:
+        """Where requests go: the site itself, or the gateway for a scoped token, which answers 401 at the site."""
+        if isinstance(self.auth, ScopedToken):
+            return f"{self.auth.gateway.rstrip('/')}/ex/jira/{self.cloud_id}"
+        return self.base_url
+
+    @property
+    def scope_jql(self) -> str:
+        """The filter of this connection as JQL; "" for everything the account may see."""
+        quoted = ", ".join(f'"{key}"' for key in self.projects)
+        clauses = ([f"project in ({quoted})"] if quoted else []) + ([f"({self.extra_jql})"] if self.extra_jql else [])
+        return " AND ".join(clauses)

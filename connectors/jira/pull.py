@@ -1,0 +1,140 @@
+"""Reading Jira: check, pages of what changed (oldest first, resumable), single issues that a webhook hinted at.
+
+Vendor pages: developer.atlassian.com/cloud/jira/platform/rest/v3 (issue search, issues, issue comments, issue remote
+links, myself, server info). Nothing is written: the only POSTs are searches and bulk reads.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from connectors.contract import Page, Progress, RetryLater, Step
+from connectors.jira import checking
+from connectors.jira.census import Census
+from connectors.jira.cursor import Cursor, Window, milliseconds
+from connectors.jira.options import JiraOptions
+from connectors.jira.reading import Reader
+from connectors.jira.search import CloudSearch, DataCenterSearch, Found, TokenLost
+from connectors.jira.session import Session
+from connectors.jira.shapes import obj, rows, word
+from connectors.jira.telling import Teller
+from connectors.transport import NotFound, Refused
+
+_HINTS_AT_ONCE = 20
+
+
+class JiraSource:
+    """One Jira site, read with one account. Makes no request before it is asked something."""
+
+    def __init__(self, connection: str, options: JiraOptions, session: Session, now: Callable[[], datetime]) -> None:
+        self._connection, self._options, self._session, self._now = connection, options, session, now
+        self._reader = Reader(session, options)
+        self._overlap = timedelta(minutes=options.overlap_minutes)
+        self._known: tuple[str, dict[str, dict[str, Any]]] | None = None
+
+    def check(self) -> AsyncIterator[Step]:
+        """Address, sign-in, each project, issues with their history, the clock: up to the first that fails."""
+        return checking.steps(self._session, self._options, self._now)
+
+    async def pages(self, cursor: dict[str, Any] | None, since: datetime | None) -> AsyncIterator[Page]:
+        """One pass over what changed, page by page. Raises RetryLater, Misconfigured."""
+        search = await self._search()
+        state = Cursor.load(cursor, self._options.scope_jql)
+        window = state.open_window(since, self._overlap, self._now())
+        if window.first and window.total is None:
+            window.total = await search.total(window)
+        lost = False
+        while True:
+            try:
+                found = await search.page(window)
+            except TokenLost:
+                if lost:
+                    raise RetryLater("Jira does not take its own page tokens; the pass begins anew") from None
+                lost = True
+                state.lose_token(self._overlap)
+                continue
+            page = await self._page(state, window, found)
+            yield page
+            if not page.more:
+                return
+
+    async def _page(self, state: Cursor, window: Window, found: Found) -> Page:
+        fresh = state.unseen(found.issues)
+        units = await self._reader.units(fresh, await self._teller())
+        state.take(fresh, self._overlap)
+        progress = Progress(window.done, window.total) if window.first else None
+        if found.last:
+            # A token that ends in the middle of a long read answers 200 with nothing: that is not "nothing more".
+            await self._session.get("myself")
+            state.close_window(self._now())
+        return Page(
+            events=units.events,
+            cursor=state.dump(),
+            true_up_to=state.true_up_to,
+            more=not found.last,
+            progress=progress,
+            set_aside=units.set_aside,
+        )
+
+    async def census(self, known: Mapping[str, str], cursor: dict[str, Any] | None) -> AsyncIterator[Page]:
+        """Deletes, issues out of the filter, and changed remote links; see census.py. Raises RetryLater,
+        Misconfigured."""
+        search = await self._search()
+        census = Census(self._connection, self._options, self._session, self._reader, search)
+        async for page in census.pages(known, cursor, await self._teller()):
+            yield page
+
+    async def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
+        """The issues with these ids or keys, whole. One that is gone or out of the filter is left to the census."""
+        await self._session.get("myself")
+        for start in range(0, len(hints), _HINTS_AT_ONCE):
+            found = [await self._one(hint) for hint in dict.fromkeys(hints[start : start + _HINTS_AT_ONCE])]
+            issues = [issue for issue in found if issue is not None and await self._in_scope(issue)]
+            units = await self._reader.units(issues, await self._teller())
+            more = start + _HINTS_AT_ONCE < len(hints)
+            yield Page(units.events, {}, None, more=more, set_aside=units.set_aside)
+
+    async def _one(self, hint: str) -> dict[str, Any] | None:
+        if not hint.replace("-", "").replace("_", "").isalnum():
+            return None
+        params = {"expand": "changelog"} if self._options.edition == "datacenter" else {}
+        try:
+            issue = obj(await self._session.get(f"issue/{hint}", fields="*all,-worklog", **params))
+        except (NotFound, Refused):
+            return None
+        return issue if word(issue.get("id")) else None
+
+    async def _in_scope(self, issue: dict[str, Any]) -> bool:
+        """Whether the filter selects it. With a further filter only a search can say; where its index lags, the next
+        poll finds the issue."""
+        key = word(obj(obj(issue.get("fields")).get("project")).get("key"))
+        if self._options.projects and key not in self._options.projects:
+            return False
+        if not self._options.extra_jql:
+            return True
+        ask = f"{self._options.scope_jql} AND id = {int(issue['id'])} ORDER BY key ASC"
+        if self._options.edition == "cloud":
+            answer = await self._session.post("search/jql", {"jql": ask, "maxResults": 1, "fields": ["id"]})
+        else:
+            answer = await self._session.get("search", jql=ask, maxResults=1, fields="id")
+        return any(True for _ in rows(obj(answer).get("issues")))
+
+    async def _search(self) -> CloudSearch | DataCenterSearch:
+        """Signs in first: Jira tells a stranger "no issues" rather than "who are you"."""
+        me = obj(await self._session.get("myself"))
+        if self._options.edition == "cloud":
+            return CloudSearch(self._session, self._options)
+        return DataCenterSearch(self._session, self._options, word(me.get("timeZone")) or "UTC")
+
+    async def _teller(self) -> Teller:
+        if self._known is None:
+            info = obj(await self._session.get("serverInfo"))
+            fields = {
+                str(field["id"]): {"name": field.get("name"), "custom": obj(field.get("schema")).get("custom")}
+                for field in rows(await self._session.get("field"))
+                if field.get("custom") is True and word(field.get("id"))
+            }
+            self._known = (word(info.get("displayUrl")) or word(info.get("baseUrl")) or self._options.base_url, fields)
+        site, names = self._known
+        at = datetime.fromtimestamp(milliseconds(self._now()) / 1000, UTC)
+        return Teller(self._connection, self._options.keep, self._options.read_restricted, site, names, at)

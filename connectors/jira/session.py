@@ -1,0 +1,103 @@
+"""Asking Jira: the `jira` library signs in and types the errors, our transport guards, limits and judges.
+
+The library is synchronous and its session is not documented to be thread-safe: a small pool of threads of its own, one
+client in each. Its retries are off (they repeat POST, and wait in the thread), and it asks for no server information.
+"""
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+from jira import JIRA, JIRAError
+
+from connectors.contract import Misconfigured, RetryLater
+from connectors.jira.options import JiraOptions, PersonalAccessToken
+from connectors.transport import Network, outcome
+
+THREADS = 4
+_TIMEOUT = (5, 60)
+"""Seconds to connect, and to wait for the next bytes."""
+
+
+class Session:
+    """Signed requests to one Jira. Makes none before it is asked."""
+
+    def __init__(self, options: JiraOptions, network: Network) -> None:
+        self._options, self._network = options, network
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="jira")
+        self._own = threading.local()
+        self._clients: list[JIRA] = []
+        self._lock = threading.Lock()
+
+    async def get(self, path: str, **params: Any) -> Any:
+        """GET below /rest/api/<version>/. Raises RetryLater, Misconfigured, NotFound, Refused."""
+        return await self._in_thread("GET", path, params, None)
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """POST of a question (search, bulk fetch): nothing in Jira changes by it. Raises as `get` does."""
+        return await self._in_thread("POST", path, None, body)
+
+    async def close(self) -> None:
+        """End threads and connections. Requests under way end by their time-out."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for client in self._clients:
+            client.close()  # type: ignore[no-untyped-call]
+
+    async def _in_thread(self, method: str, path: str, params: Any, body: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._ask, method, path, params, body)
+
+    def _ask(self, method: str, path: str, params: Any, body: Any) -> Any:
+        client = self._client()
+        session, url = client._session, client._get_url(path)  # noqa: SLF001 - it has no public verbs
+        try:
+            response = session.request(method, url, params=params, json=body)
+        except JIRAError as error:
+            if error.response is None:
+                raise RetryLater("Jira gave no answer that could be read") from None
+            response = error.response
+        signed_in(response.headers)
+        return outcome(response.status_code, response.headers, response.content, datetime.now(UTC))
+
+    def _client(self) -> JIRA:
+        client: JIRA | None = getattr(self._own, "client", None)
+        if client is None:
+            client = self._own.client = self._new_client()
+            with self._lock:
+                self._clients.append(client)
+        return client
+
+    def _new_client(self) -> JIRA:
+        options, auth = self._options, self._options.auth
+        version = "2" if options.edition == "datacenter" else "3"
+        token = auth.token.get_secret_value()
+        signing: dict[str, Any] = (
+            {"token_auth": token} if isinstance(auth, PersonalAccessToken) else {"basic_auth": (auth.email, token)}
+        )
+        client = JIRA(
+            server=options.api_url,
+            options={"rest_api_version": version, "check_update": False},
+            get_server_info=False,
+            max_retries=0,
+            timeout=_TIMEOUT,
+            **signing,
+        )
+        self._network.guard(client._session, options.ca_file)  # noqa: SLF001 - the library hands its session out nowhere
+        return client
+
+
+def signed_in(headers: Mapping[str, str]) -> None:
+    """Raise Misconfigured where Jira answered as to a stranger: with an expired token it may say 200 and show nothing.
+
+    Headers of Atlassian's login layer (Seraph): X-Seraph-LoginReason, and on Data Center X-AUSERNAME.
+    """
+    reason = headers.get("X-Seraph-LoginReason", "")
+    stranger = headers.get("X-AUSERNAME", "").lower() == "anonymous"
+    if stranger or "AUTHENTICATED_FAILED" in reason or "AUTHENTICATION_DENIED" in reason:
+        raise Misconfigured(
+            "Jira no longer knows this token and answers as to a stranger",
+            "Make a new token for the same account and enter it",
+            "auth.token",
+        )

@@ -1,0 +1,139 @@
+"""Jira's two rich texts as plain text: Atlassian Document Format (REST v3) and wiki markup (REST v2, webhooks).
+
+What a person wrote and what they only quoted are kept apart, because a mention in a quotation is no evidence.
+Formats: developer.atlassian.com/cloud/jira/platform/apis/document/structure and Jira's "Text Formatting Notation Help".
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.jira.shapes import obj, rows, word
+
+_DEEPEST = 60
+"""Nodes below this depth are left out; Jira's editor nests about ten."""
+_BLOCKS = frozenset(
+    {
+        "paragraph",
+        "heading",
+        "listItem",
+        "blockquote",
+        "codeBlock",
+        "panel",
+        "tableRow",
+        "mediaSingle",
+        "rule",
+        "taskItem",
+    }
+    | {"decisionItem", "expand", "nestedExpand"}
+)
+_QUOTING = frozenset({"blockquote", "codeBlock"})
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Plain text, what was written apart from what was quoted."""
+
+    written: str = ""
+    quoted: str = ""
+
+
+def words(value: object) -> Words:
+    """The plain text of a rich text field in either format; empty for anything else."""
+    if isinstance(value, dict):
+        return _from_document(value)
+    if isinstance(value, str):
+        return _from_wiki(value)
+    return Words()
+
+
+def _from_document(document: dict[str, Any]) -> Words:
+    written: list[str] = []
+    quoted: list[str] = []
+    for text, is_quoted in _walk(document, False, 0):
+        (quoted if is_quoted else written).append(text)
+    return Words(_tidy("".join(written)), _tidy("".join(quoted)))
+
+
+def _walk(node: dict[str, Any], quoting: bool, depth: int) -> Iterator[tuple[str, bool]]:
+    kind = node.get("type")
+    quoting = quoting or kind in _QUOTING if isinstance(kind, str) else quoting
+    leaf = _leaf(node, kind)
+    if leaf:
+        yield leaf, quoting
+    if depth < _DEEPEST:
+        for child in rows(node.get("content")):
+            yield from _walk(child, quoting, depth + 1)
+    if isinstance(kind, str) and kind in _BLOCKS:
+        yield "\n", quoting
+
+
+def _leaf(node: dict[str, Any], kind: object) -> str:
+    attrs = obj(node.get("attrs"))
+    if kind == "text":
+        return _linked(word(node.get("text")) or "", node)
+    if kind == "hardBreak":
+        return "\n"
+    if kind in ("inlineCard", "blockCard", "embedCard"):
+        return (word(attrs.get("url")) or "") + " "
+    if kind in ("mention", "emoji", "status", "placeholder"):
+        return word(attrs.get("text")) or word(attrs.get("shortName")) or ""
+    return "\t" if kind in ("tableCell", "tableHeader") else ""
+
+
+def _linked(text: str, node: dict[str, Any]) -> str:
+    """A link's address is part of what was said: it may be the only thing that names another issue."""
+    for mark in rows(node.get("marks")):
+        address = word(obj(mark.get("attrs")).get("href"))
+        if mark.get("type") == "link" and address and address not in text:
+            return f"{text} {address}"
+    return text
+
+
+_QUOTED_WIKI = re.compile(
+    r"\{(quote|code|noformat)(?::[^}\n]{0,200})?\}(.*?)\{\1\}|^bq\. (.*)$", re.DOTALL | re.MULTILINE
+)
+_WIKI: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"\[~(?:accountid:)?([^\]\n]{1,128})\]"), r"@\1"),
+    (re.compile(r"\[([^\]|\n]{1,1000})\|(\S{1,2000}?)(?:\|[a-z-]{1,20})?\]"), lambda m: _named_link(m[1], m[2])),
+    (re.compile(r"\[((?:https?|mailto|ftp):[^\]\s]{1,2000})\]"), r"\1"),
+    (re.compile(r"!([^!\s|]{1,300})(?:\|[^!\n]{0,200})?!"), ""),
+    (re.compile(r"\{(?:color|panel|quote|code|noformat|anchor)(?::[^}\n]{0,200})?\}"), ""),
+    (re.compile(r"^\s{0,20}(?:h[1-6]\. |[*#-]{1,6} |\|\|?)", re.MULTILINE), ""),
+    (re.compile(r"\|\|?"), "\t"),
+    (re.compile(r"(?<![\w*_])([*_+^~])(?=\S)([^*\n]{1,500}?)(?<=\S)\1(?![\w*_])"), r"\2"),
+)
+
+
+def _named_link(name: str, address: str) -> str:
+    return name if name == address else f"{name} {address}"
+
+
+def _from_wiki(text: str) -> Words:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    quoted = "\n".join(match[2] or match[3] or "" for match in _QUOTED_WIKI.finditer(text))
+    return Words(_plain(_QUOTED_WIKI.sub("\n", text)), _plain(quoted))
+
+
+def _plain(text: str) -> str:
+    for pattern, instead in _WIKI:
+        text = pattern.sub(instead, text)
+    return _tidy(text)
+
+
+def _tidy(text: str) -> str:
+    text = re.sub(r"[^\S\n]+", " ", text.replace("\u00a0", " "))
+    return re.sub(r"\n\s*\n+", "\n", text).strip()
+
+
+_NAMES_SOMETHING = re.compile(
+    r"https?://[^\s<>\"'|\]})]{1,2000}|<[^\s<>@]{1,200}@[^\s<>@]{1,200}>"
+    r"|(?<![A-Za-z0-9_-])[A-Z][A-Z0-9_]{1,40}-\d{1,10}(?![A-Za-z0-9_])|\bR-[A-Z2-7]{12}\b"
+)
+
+
+def only_names(text: str, room: int = 20_000) -> str:
+    """What in a text may name something (addresses, keys, Message-IDs), one a line; the rest is left out."""
+    found = dict.fromkeys(match.group() for match in _NAMES_SOMETHING.finditer(text))
+    return "\n".join(found)[:room]
