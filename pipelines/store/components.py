@@ -73,6 +73,14 @@ async def load(bulk: Bulk, touched: Touched) -> Loaded:
     return loaded
 
 
+async def look(bulk: Bulk, component: str, limit: int) -> Loaded:
+    """Load one component as it is stored, without a lock: for who only reads."""
+    loaded = Loaded({component})
+    await _load_members(bulk, loaded, ())
+    await _load_edges(bulk, loaded, limit)
+    return loaded
+
+
 async def _concerned(bulk: Bulk, touched: Touched) -> tuple[set[str], set[str]]:
     """The artifacts concerned, and the components they are in now."""
     artifacts = set(touched.artifacts)

@@ -1,0 +1,212 @@
+"""What the API answers, as models for the OpenAPI document; the answers are put together from stored text."""
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from schemas.records import LifecycleRecord, StateName
+
+RequestId = "^R-[A-Z2-7]{12}$"
+
+
+class Freshness(BaseModel):
+    """Up to when one connection is true."""
+
+    connection: str = Field(examples=["jira-acme"])
+    connector: str = Field(examples=["jira"])
+    state: str = Field(description="reading, paused or stopped", examples=["reading"])
+    true_up_to: AwareDatetime | None = Field(
+        description="Everything the tool changed before this instant is in what is served; null during a first read"
+    )
+    behind_seconds: int | None = Field(description="How long ago that is")
+    alive_at: AwareDatetime | None = Field(description="When the tool last answered")
+    first_read_done: bool
+    problem: str | None = Field(description="What a person must mend, or what it is waiting for")
+
+
+class FreshnessAnswer(BaseModel):
+    """Up to when each connection is true."""
+
+    items: list[Freshness]
+
+
+class Progress(BaseModel):
+    """How far a first read is; total is an estimate, null while nobody can know."""
+
+    done: int
+    total: int | None
+
+
+class Connection(Freshness):
+    """One configured tool. Its options and secrets are not told here."""
+
+    title: str
+    since: AwareDatetime | None = Field(description="Read from when; null: from the beginning")
+    attention: bool = Field(description="It will not go on by itself")
+    retry_at: AwareDatetime | None
+    progress: Progress
+
+
+class Connections(BaseModel):
+    """All connections, by id."""
+
+    items: list[Connection]
+
+
+class RequestAnswer(BaseModel):
+    """One request: its record as stored, and what depends on the moment."""
+
+    request: LifecycleRecord
+    etag: str = Field(description="Hash of the stored record, as in the ETag header")
+    change: int | None = Field(description="Number of its newest change; null before its first publication")
+    problem: str | None = Field(description="Why the record is not up to date; null: it is")
+    summary: str | None = Field(description="One line in people's words; only when asked for by summary=true")
+    freshness: list[Freshness]
+
+
+class RequestItem(BaseModel):
+    """One request of a list."""
+
+    id: str = Field(pattern=RequestId)
+    title: str | None
+    stage: str = Field(examples=["development"])
+    state: StateName | None
+    stage_since: AwareDatetime | None
+    created_at: AwareDatetime | None
+    changed_at: AwareDatetime | None
+    holder: str | None = Field(description="Name of who has it now")
+    summary: str = Field(examples=["In development since 3 March; 4 of 6 issues done"])
+    etag: str
+    problem: str | None
+    record: LifecycleRecord | None = Field(default=None, description="Only when asked for by whole=true")
+
+
+class RequestPage(BaseModel):
+    """A page of requests."""
+
+    items: list[RequestItem]
+    next: str | None = Field(description="cursor of the next page; null: this is the last")
+
+
+class Reading(BaseModel):
+    """How a reference was understood."""
+
+    kind: str = Field(examples=["jira.key"])
+    value: str = Field(examples=["PAY-12"])
+
+
+class KnownArtifact(BaseModel):
+    """A thing in a tool that is stored."""
+
+    id: str = Field(examples=["jira-acme/issue/10012"])
+    connection: str
+    connector: str
+    kind: str = Field(examples=["issue"])
+    native_id: str = Field(examples=["10012"])
+    natural_key: str | None = Field(examples=["PAY-12"])
+    url: str | None
+    request: str | None = Field(description="The request it is in; null: in none")
+
+
+class LookupItem(BaseModel):
+    """What one reference leads to."""
+
+    place: int = Field(description="Place of the reference among those asked for, from 0")
+    outcome: Literal["in a request", "in no request", "not found"]
+    read_as: list[Reading] = Field(description="What the reference may mean, the likeliest first; empty: no reference")
+    requests: list[str] = Field(description="Ids of the requests it leads to; several if several tools use the name")
+    artifacts: list[KnownArtifact]
+
+
+class LookupAnswer(BaseModel):
+    """What each reference leads to, in the order asked, and up to when what is read is true."""
+
+    items: list[LookupItem]
+    requests: dict[str, RequestItem] = Field(description="The requests named above, by id")
+    freshness: list[Freshness]
+
+
+class TimelineActivity(BaseModel):
+    """One thing that happened."""
+
+    key: str
+    artifact: str
+    kind: str = Field(examples=["status changed"])
+    at: AwareDatetime
+    actor: str | None = None
+    actor_name: str | None = None
+    automatic: bool = False
+    field: str | None = None
+    from_value: str | None = None
+    from_label: str | None = None
+    to_value: str | None = None
+    to_label: str | None = None
+    text: str | None = None
+    objects: list[list[str]] = []
+    audience: list[str] | None = Field(default=None, description="Level and the tool's words, unless open")
+    restricted: bool = Field(description="Texts and values are left out")
+
+
+class TimelinePage(BaseModel):
+    """A page of what happened."""
+
+    items: list[TimelineActivity]
+    next: str | None = Field(description="cursor of the next page; null: this is the last")
+
+
+class Links(BaseModel):
+    """What holds a request together, and what it waits for."""
+
+    request: str
+    links: list[dict[str, Any]] = Field(description="As in the record")
+
+
+class Why(BaseModel):
+    """Why two artifacts belong together: the shortest chain of joining links between them."""
+
+    request: str
+    together: bool = Field(description="Both are in this request")
+    left: str = Field(description="Artifact at which the chain begins")
+    right: str = Field(description="Artifact at which it ends")
+    other_request: str | None = Field(description="The request that the right one is in, if it is in another")
+    chain: list[dict[str, Any]] = Field(description="Links as in the record, in the order of the chain")
+    words: list[str] = Field(description="The chain's reasons, one sentence each")
+
+
+class Change(BaseModel):
+    """One published change. etag `gone`: the id redirects (merged_into) or is no request any more."""
+
+    number: int
+    request: str
+    merged_into: str | None
+    etag: str
+    at: AwareDatetime
+
+
+class Changes(BaseModel):
+    """Changes in their one order, without gaps."""
+
+    items: list[Change]
+    next: int = Field(description="Give this as `since` for the next page")
+    latest: int = Field(description="Number of the newest change there is")
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class Part(BaseModel):
+    """One part the hub needs."""
+
+    name: str
+    ok: bool
+    says: str | None = Field(description="What is wrong, and the mend")
+
+
+class Ready(BaseModel):
+    """Whether everything needed for answers is there."""
+
+    status: Literal["ready", "not ready"]
+    parts: list[Part]

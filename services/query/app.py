@@ -1,0 +1,91 @@
+"""The application: every part of it is handed in; it reads no environment and opens nothing by itself."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.query import changes, connections, health, listing, lookup, parts, problems, requests
+from services.query.access import Guard, check_token
+from services.query.database import Database
+from services.query.problems import FieldError, Problem
+from services.query.serving import Check, Serving
+
+VERSION = "1"
+
+_ABOUT = """Look up business requests: merged from every tool that knows a part of them, with the reason of every link,
+and up to when each tool's part is true. Read only. Errors are problem documents (RFC 9457) that name the field and the
+mend. Instants are ISO 8601 with a time zone."""
+
+
+def create_app(
+    engine: AsyncEngine,
+    now: Callable[[], datetime],
+    *,
+    token: str | None = None,
+    checks: Mapping[str, Check] | None = None,
+    metrics: CollectorRegistry | None = None,
+    schema_version: str | None = None,
+    closing: asyncio.Event | None = None,
+    statement_seconds: float = 5.0,
+    poll_seconds: float = 0.5,
+    keep_seconds: float = 1.0,
+) -> FastAPI:
+    """The lookup API as an ASGI application.
+
+    now: an aware clock. token: what callers must bear (at least 256 bits); None: loopback names only, so listen on
+    loopback. checks: further parts for /readyz, by name (the broker); each tells what is wrong, or None.
+    metrics: what /metrics shows. schema_version: the migration this release needs; None: not looked at.
+    closing: set when the process begins to stop, so that streams end (services.query.server does).
+    statement_seconds: a longer answer of the database becomes a 503. poll_seconds: how often all streams together ask
+    for new changes. keep_seconds: how old freshness may be. Raises Misconfigured for a short token.
+    """
+    app = _routes()
+    app.state.serving = Serving.of(
+        Database(engine, statement_seconds), now, checks or {}, metrics, schema_version, closing or asyncio.Event(),
+        poll_seconds, keep_seconds,
+    )  # fmt: skip
+    check_token(token)
+    app.add_middleware(Guard, token=token)  # inside the framework's own last resort, which answers in plain text
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI 3.1 document; needs no database."""
+    return _routes().openapi()
+
+
+def _routes() -> FastAPI:
+    app = FastAPI(
+        title="Throughline lookup", version=VERSION, description=_ABOUT, docs_url=None, redoc_url=None,
+        redirect_slashes=False,
+    )  # fmt: skip
+    problems.install(app)
+    app.include_router(health.router)
+    for noun in (lookup, listing, requests, parts, changes, connections):
+        app.include_router(noun.router, prefix="/v1")
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    return app
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's document with our problems instead of its own validation errors."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, openapi_version=app.openapi_version, description=app.description,
+            routes=app.routes,
+        )  # fmt: skip
+        schemas = document["components"]["schemas"]
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        at = "#/components/schemas/{model}"
+        schemas["FieldError"] = FieldError.model_json_schema(ref_template=at)
+        schemas["Problem"] = Problem.model_json_schema(ref_template=at)
+        schemas["Problem"].pop("$defs", None)
+        app.openapi_schema = document
+    return app.openapi_schema

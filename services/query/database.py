@@ -1,0 +1,128 @@
+"""Reading the database within a time, with errors that say what to do. Nothing here writes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.sql import Executable
+
+from services.query.problems import Refused
+
+RETRY_AFTER = {"Retry-After": "5"}
+
+
+class TooSlow(Refused):
+    """The statement took longer than it may."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            503, "too-slow", f"The database did not answer within {seconds:g} s.",
+            "Ask for less: another filter, a longer word, a later changed_since; or try again in a quieter minute.",
+            headers=RETRY_AFTER,
+        )  # fmt: skip
+
+
+class Away(Refused):
+    """The database cannot be reached."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            503, "database-away", "The database cannot be reached.",
+            "Try again; /readyz says when it is back.", headers=RETRY_AFTER,
+        )  # fmt: skip
+
+
+class NotMigrated(Refused):
+    """The database lacks a table or column."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            503, "not-migrated", "The database lacks a table or column that this release needs.",
+            "Run `throughline migrate`.",
+        )  # fmt: skip
+
+
+class Database:
+    """Reads through an engine; a statement that takes longer than `seconds` is ended and becomes TooSlow.
+
+    PostgreSQL: statements commit by themselves, so that a look-up is one round trip. SQLite: a plain BEGIN, which
+    waits for no writer.
+    """
+
+    def __init__(self, engine: AsyncEngine, seconds: float) -> None:
+        self.dialect = engine.dialect
+        self.sqlite = engine.dialect.name == "sqlite"
+        self._seconds = seconds
+        options: dict[str, Any] = {"read_only": True} if self.sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._engine = engine.execution_options(**options)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for the statements of one answer, all within the time. Raises TooSlow, Away, NotMigrated."""
+        connected = False
+        try:
+            async with asyncio.timeout(self._seconds) as limit, self._engine.connect() as connection:
+                connected = True
+                async with self._within(connection, limit):
+                    yield connection
+        except TimeoutError:
+            raise (TooSlow(self._seconds) if connected else Away()) from None
+        except (SQLAlchemyError, OSError) as error:
+            raise _refusal(error, self._seconds) from error
+
+    async def rows(self, statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[Any]:
+        """All rows of one statement."""
+        async with self.reading() as connection:
+            return (await connection.execute(statement, parameters)).all()
+
+    async def first(self, sql: str, value: str) -> Sequence[Any] | None:
+        """The first row of sql, in which `:key` stands for value, straight from the driver: the hot way."""
+        async with self.reading() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            if self.sqlite:
+                async with driver.execute(sql.replace(":key", "?1"), (value,)) as cursor:
+                    row: Sequence[Any] | None = await cursor.fetchone()
+            else:
+                row = await driver.fetchrow(sql.replace(":key", "$1"), value)
+            return row
+
+    async def reachable(self) -> None:
+        """Ask something that needs no table."""
+        await self.rows(text("SELECT 1"))
+
+    @asynccontextmanager
+    async def _within(self, connection: AsyncConnection, limit: asyncio.Timeout) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        # PostgreSQL: the driver, cancelled, ends the statement in the server too.
+        limit.reschedule(None if self.sqlite else loop.time() + self._seconds)
+        if not self.sqlite:
+            yield
+            return
+        # SQLite runs in a thread that no cancelling reaches; interrupt() ends its statement.
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        late = loop.call_later(self._seconds, lambda: loop.create_task(driver.interrupt()))
+        try:
+            yield
+        finally:
+            late.cancel()
+
+
+def _refusal(error: Exception, seconds: float) -> Exception:
+    if isinstance(error, PoolTimeout | OSError):
+        return Away()
+    if not isinstance(error, DBAPIError):
+        return error
+    says = str(error.orig)
+    if says == "interrupted":
+        return TooSlow(seconds)
+    if says.startswith(("no such table", "no such column")) or getattr(error.orig, "sqlstate", "") in {
+        "42P01",
+        "42703",
+    }:
+        return NotMigrated()
+    return error if isinstance(error, ProgrammingError) else Away()

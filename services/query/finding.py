@@ -1,0 +1,93 @@
+"""From what a person pastes to artifacts and requests: shared by the look-up and by `why?with=`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pipelines.references import parse
+from schemas.artifacts import Evidence, Reference
+from services.query import reading
+from services.query.reading import Known
+
+MOST_ARTIFACTS = 50
+"""Told for one reference; a value that more artifacts are known by names nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one reference leads to."""
+
+    read_as: tuple[tuple[str, str], ...]
+    """(kind, value) of what it may mean, the likeliest first."""
+    artifacts: tuple[Known, ...]
+
+    @property
+    def requests(self) -> tuple[str, ...]:
+        """Ids of the requests that the artifacts are in, in the artifacts' order."""
+        return tuple(dict.fromkeys(one.request for one in self.artifacts if one.request))
+
+    @property
+    def outcome(self) -> str:
+        """`in a request`, `in no request` or `not found`."""
+        if not self.artifacts:
+            return "not found"
+        return "in a request" if self.requests else "in no request"
+
+
+async def find(connection: AsyncConnection, references: Sequence[str]) -> list[Found]:
+    """What each reference leads to, in their order; one statement for all of them.
+
+    A reference is a key, an address, a Message-ID, a number, a request id or an artifact id.
+    """
+    asked = [(text.strip(), parse(text)) for text in references]
+    names = {name for text, pairs in asked for name in _names(text, pairs)}
+    known = await reading.known(connection, names)
+    return [_found(text, pairs, known) for text, pairs in asked]
+
+
+def _names(text: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """What the reference may be stored under: reference keys, a request id, the artifact id as it is."""
+    keys = [value if kind == "request" else _key(kind, value) for kind, value in pairs]
+    return [*keys, text] if text.count("/") >= 2 and len(text) <= 500 else keys
+
+
+def _key(kind: str, value: str) -> str:
+    return Reference(kind, "", value, Evidence.IDENTITY).key
+
+
+def _found(text: str, pairs: tuple[tuple[str, str], ...], known: dict[str, list[Known]]) -> Found:
+    artifacts: dict[str, Known] = {}
+    for name in _names(text, pairs):
+        artifacts |= {one.artifact: one for one in known.get(name, ()) if one.artifact not in artifacts}
+    return Found(pairs, tuple(_of_host(text, list(artifacts.values()))[:MOST_ARTIFACTS]))
+
+
+def _of_host(text: str, artifacts: list[Known]) -> list[Known]:
+    """Where two tools own one key, a pasted address says by its host which of them is meant."""
+    host = _host(text)
+    meant = [one for one in artifacts if host and one.url and _host(one.url) == host]
+    return meant or artifacts
+
+
+def _host(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
+
+
+def told(one: Known) -> dict[str, Any]:
+    """An artifact as the API tells it."""
+    return {
+        "id": one.artifact,
+        "connection": one.connection,
+        "connector": one.connector,
+        "kind": one.kind,
+        "native_id": one.native_id,
+        "natural_key": one.natural_key,
+        "url": one.url,
+        "request": one.request,
+    }

@@ -1,0 +1,103 @@
+"""Lists of requests: filters, words, sorting, paging."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from pipelines.search import terms
+from schemas.canonical import instant
+from schemas.records import StateName
+from services.query import answers, paging
+from services.query.items import item
+from services.query.problems import documented, wrong
+from services.query.searching import MOST_WORDS, Search, Sort, statement
+from services.query.serving import Serving, answer, serving
+
+router = APIRouter(tags=["requests"])
+
+Value = Annotated[str, Field(min_length=1, max_length=200)]
+
+DURATION = r"^([0-9]{1,5}|P[0-9]{1,4}W|P[0-9]{1,5}D(T[0-9]{1,6}H)?|PT([0-9]{1,6}H([0-9]{1,7}M)?|[0-9]{1,7}M))$"
+"""Weeks, days, hours and minutes of ISO 8601, or a number of days. Months and years have no one length."""
+
+_UNITS = {"W": "weeks", "D": "days", "H": "hours", "M": "minutes"}
+
+
+class Wanted(BaseModel):
+    """What is looked for. Several values of one filter mean any of them; several filters mean all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(
+        default="",
+        max_length=200,
+        description="All of these words, the last one as a beginning, in titles, keys and names",
+        examples=["payroll port"],
+    )
+    stage: list[Value] = Field(default=[], max_length=20, description="Any of these stages", examples=[["development"]])
+    state: list[StateName] = Field(default=[], max_length=5, description="Any of these states", examples=[["waiting"]])
+    tool: list[Value] = Field(default=[], max_length=20, description="Holds something of this connector")
+    connection: list[Value] = Field(default=[], max_length=20, description="Holds something of this connection")
+    person: list[Value] = Field(
+        default=[], max_length=20, description="An identity's id, an e-mail address or a full name"
+    )
+    unit: list[Value] = Field(default=[], max_length=20, description="Business unit")
+    project: list[Value] = Field(default=[], max_length=20, description="Key of a project", examples=[["PAY"]])
+    changed_since: AwareDatetime | None = Field(default=None, description="Something happened to it then or later")
+    in_stage_longer_than: str | None = Field(
+        default=None,
+        pattern=DURATION,
+        max_length=40,
+        description="In its present stage for longer than this: days, or an ISO 8601 duration. "
+        "Finished ones stay in their last stage: ask for `state` too",
+        examples=["P14D", "10"],
+    )
+    sort: Sort = Field(default="updated", description="stage_since: entry into the present stage")
+    order: Literal["asc", "desc"] = "desc"
+    cursor: str | None = Field(default=None, max_length=500, description="`next` of the page before")
+    limit: int = Field(default=25, ge=1, le=100)
+    whole: bool = Field(default=False, description="With the whole records")
+
+
+@router.get(
+    "/requests", response_model=answers.RequestPage, summary="List and search", responses=documented(400, 422, 503)
+)
+async def requests(wanted: Annotated[Wanted, Query()], hub: Annotated[Serving, Depends(serving)]) -> Response:
+    """A page of requests. What changes while you page may move to a place you have passed; nothing is told twice."""
+    rows = await hub.database.rows(statement(_search(wanted, hub)))
+    page, now = rows[: wanted.limit], hub.now()
+    more = len(rows) > wanted.limit
+    following = paging.cursor(_kind(wanted), (page[-1].key, page[-1].id)) if more else None
+    return answer({"items": [item(row, now, whole=wanted.whole) for row in page], "next": following})
+
+
+def _search(wanted: Wanted, hub: Serving) -> Search:
+    if wanted.text and not terms(wanted.text, MOST_WORDS):
+        raise wrong("query.text", "holds no word", "give words of at least 2 letters or digits")
+    long_ago = _duration(wanted.in_stage_longer_than) if wanted.in_stage_longer_than else None
+    return Search(
+        **wanted.model_dump(include={"text", "stage", "state", "tool", "connection", "person", "unit", "project"}),
+        changed_since=instant(wanted.changed_since) if wanted.changed_since else None,
+        in_stage_since=instant(hub.now() - long_ago) if long_ago is not None else None,
+        sort=wanted.sort,
+        descending=wanted.order == "desc",
+        after=paging.place(_kind(wanted), wanted.cursor),
+        limit=wanted.limit,
+    )
+
+
+def _kind(wanted: Wanted) -> str:
+    return f"{wanted.sort} {wanted.order}"
+
+
+def _duration(text: str) -> timedelta:
+    """The length of time; the pattern has checked its form."""
+    if text.isdecimal():
+        return timedelta(days=int(text))
+    day, _, time = text.removeprefix("P").partition("T")
+    parts = re.findall(r"([0-9]+)([WD])", day) + re.findall(r"([0-9]+)([HM])", time)
+    return timedelta(**{_UNITS[unit]: int(number) for number, unit in parts})

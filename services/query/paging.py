@@ -1,0 +1,42 @@
+"""Keyset cursors: the last row's sort key, so that a page costs the same wherever it is and nothing shifts."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+
+import orjson
+
+from services.query.problems import Refused
+
+Place = tuple[str, str]
+"""Where a page ended: the sort key and the id of its last row."""
+
+
+def cursor(kind: str, place: Place) -> str:
+    """An opaque text for this place; kind says which list and order it belongs to."""
+    return base64.urlsafe_b64encode(orjson.dumps([kind, *place])).decode().rstrip("=")
+
+
+def place(kind: str, text: str | None) -> Place | None:
+    """The place that cursor() wrote. Refuses what it did not write, or wrote for another list or order."""
+    if text is None:
+        return None
+    try:
+        told = orjson.loads(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True))
+    except (binascii.Error, ValueError):
+        raise _foreign() from None
+    return _checked(kind, told)
+
+
+def _checked(kind: str, told: object) -> Place:
+    if isinstance(told, Sequence) and len(told) == 3 and all(isinstance(part, str) for part in told):
+        written_for, key, last = told
+        if written_for == kind and "\0" not in key + last:
+            return key, last
+    raise _foreign()
+
+
+def _foreign() -> Refused:
+    return Refused(
+        400, "cursor", "The cursor does not belong to this list in this order.", "Give `next` of the page before."
+    )

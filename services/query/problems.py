@@ -1,0 +1,157 @@
+"""Errors as RFC 9457 problem details: what is wrong, with which field, and what to do. Never what was sent."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field of the request, and how to mend it."""
+
+    field: str = Field(examples=["query.limit"])
+    problem: str = Field(examples=["is too large"])
+    mend: str = Field(examples=["give at most 100"])
+
+
+class Problem(BaseModel):
+    """An error by RFC 9457."""
+
+    type: str = Field(examples=["urn:throughline:problem:not-found"])
+    title: str = Field(examples=["Not found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["No request has this id."])
+    mend: str = Field(description="What to do", examples=["Look for any reference under /v1/lookup?reference="])
+    errors: list[FieldError] | None = None
+    error_id: str | None = Field(default=None, description="Names this error in the log")
+    freshness: list[dict[str, Any]] | None = Field(default=None, description="What is read, and up to when")
+
+
+class Refused(Exception):
+    """A request that cannot be answered; becomes a problem document. Carries no input."""
+
+    def __init__(
+        self, status: int, kind: str, detail: str, mend: str, *, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+        self.mend = mend
+        self.headers = dict(headers or {})
+        self.more = more
+
+
+_TITLES = {
+    400: "Bad request",
+    401: "Not signed in",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    421: "Misdirected request",
+    422: "Not understood",
+    500: "Internal error",
+    503: "Not available",
+}
+
+_ROUTER = {
+    404: ("no-such-path", "There is nothing under this path.", "See /openapi.json for what there is."),
+    405: ("method-not-allowed", "This path cannot be used with this method.", "Use a method named in Allow."),
+}
+
+_MENDS = {
+    "missing": ("is missing", "give it"),
+    "int_parsing": ("is no whole number", "give a whole number"),
+    "bool_parsing": ("is neither true nor false", "give true or false"),
+    "less_than_equal": ("is too large", "give at most {le}"),
+    "greater_than_equal": ("is too small", "give at least {ge}"),
+    "literal_error": ("is none of the known values", "give one of {expected}"),
+    "enum": ("is none of the known values", "give one of {expected}"),
+    "string_too_long": ("is too long", "give at most {max_length} characters"),
+    "string_too_short": ("is too short", "give at least {min_length} characters"),
+    "string_pattern_mismatch": ("does not have the right form", "see its pattern in /openapi.json"),
+    "too_long": ("is given too often", "give at most {max_length}"),
+    "too_short": ("is given too seldom", "give at least {min_length}"),
+    "extra_forbidden": ("has a parameter that is not known", "see /openapi.json for the known ones"),
+    "timezone_aware": ("has no time zone", "give an instant such as 2026-03-03T09:00:00Z"),
+}
+"""Pydantic's kind of error: what is wrong, what to do. Its context holds our own limits, never the input."""
+
+_INSTANT = ("is no instant", "give an instant such as 2026-03-03T09:00:00Z")
+
+
+def problem(status: int, kind: str, detail: str, mend: str, *, headers: Mapping[str, str] | None = None,
+            **more: Any) -> Response:  # fmt: skip
+    """A problem document as a response."""
+    body = {
+        "type": f"urn:throughline:problem:{kind}",
+        "title": _TITLES.get(status, "Error"),
+        "status": status,
+        "detail": detail,
+        "mend": mend,
+        **more,
+    }
+    return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store",
+                                                                               **(headers or {})})  # fmt: skip
+
+
+def wrong(field: str, what: str, mend: str) -> Refused:
+    """A 422 for one field."""
+    return Refused(422, "invalid", f"{field} {what}.", f"{field}: {mend}.", errors=[_error(field, what, mend)])
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of a route or of the router with a problem document."""
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI responses of these statuses as problem documents."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": _TITLES[status], "content": content} for status in statuses}
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return problem(error.status, error.kind, error.detail, error.mend, headers=error.headers, **error.more)
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [_told(one) for one in error.errors()]
+    first = errors[0]
+    return problem(422, "invalid", f"{first['field']} {first['problem']}.", f"{first['field']}: {first['mend']}.",
+                   errors=errors)  # fmt: skip
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kind, detail, mend = _ROUTER.get(error.status_code, ("refused", "The request was refused.", "See /openapi.json."))
+    return problem(error.status_code, kind, detail, mend, headers=error.headers)
+
+
+def _told(error: Mapping[str, Any]) -> dict[str, str]:
+    kind = str(error["type"])
+    default = _INSTANT if kind.startswith("datetime") else ("is not valid", "see /openapi.json for its form")
+    what, mend = _MENDS.get(kind, default)
+    # The name of an unknown parameter is input too.
+    location = error["loc"][:1] if kind == "extra_forbidden" else error["loc"]
+    return _error(_place(location), what, mend.format_map(error.get("ctx") or {}))
+
+
+def _place(location: Sequence[Any]) -> str:
+    return ".".join(str(part) for part in location if not isinstance(part, int))
+
+
+def _error(field: str, what: str, mend: str) -> dict[str, str]:
+    return {"field": field, "problem": what, "mend": mend}

@@ -1,0 +1,188 @@
+"""The SQL of the lookup API, but for lists (see searching). Every statement goes by an index, whatever is stored."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Boolean, Integer, String, Text, column, func, literal, select, table, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pipelines.store.bulk import Bulk
+from pipelines.store.metadata import Instant
+from pipelines.store.tables import activities, changes, members
+from schemas.canonical import storable
+from services.query.database import Database
+from services.query.paging import Place
+
+CONNECTIONS = table(
+    "connections",
+    column("id", String),
+    column("connector", String),
+    column("title", String),
+    column("state", String),
+    column("since", Instant),
+    column("true_up_to", Instant),
+    column("alive_at", Instant),
+    column("first_read_done", Boolean),
+    column("progress_done", Integer),
+    column("progress_total", Integer),
+    column("problem", Text),
+    column("attention", Boolean),
+    column("retry_at", Instant),
+)
+"""What may be read of the feed's table: options, secrets and cursors cannot be selected by accident."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A request as stored. record is canonical text; change is the number it was last published under, if it was."""
+
+    id: str
+    record: str
+    etag: str
+    problem: str | None
+    change: int | None
+
+
+_REQUEST = """SELECT r.id, r.record, r.etag, r.problem,
+    (SELECT max(c.number) FROM changes c WHERE c.request = r.id) FROM requests r WHERE r.id = :key"""
+
+
+async def request(database: Database, identifier: str) -> Stored | None:
+    """The request with this id, in one statement."""
+    row = await database.first(_REQUEST, identifier)
+    return None if row is None else Stored(*row)
+
+
+async def requests(connection: AsyncConnection, identifiers: Iterable[str]) -> dict[str, Stored]:
+    """The requests with these ids, in one statement."""
+    sql = """SELECT r.id, r.record, r.etag, r.problem,
+        (SELECT max(c.number) FROM changes c WHERE c.request = r.id) FROM requests r WHERE r.id IN {keys}"""
+    return {row[0]: Stored(*row) for row in await Bulk(connection).by_keys(sql, identifiers)}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An artifact that is stored, and the request it is in (None: in none)."""
+
+    artifact: str
+    connection: str
+    connector: str
+    kind: str
+    natural_key: str | None
+    url: str | None
+    request: str | None
+
+    @property
+    def native_id(self) -> str:
+        """The tool's own id, the last part of the artifact's id."""
+        return self.artifact.split("/", 2)[2]
+
+
+async def owner(database: Database, identifier: str) -> Known | None:
+    """The artifact that owns this request id for ever."""
+    async with database.reading() as connection:
+        return next(iter((await known(connection, [identifier])).get(identifier, [])), None)
+
+
+_KNOWN = """
+WITH named AS (
+    SELECT v.value AS name, v.artifact AS artifact FROM artifact_values v
+        WHERE v.value IN {keys} AND v.names_itself
+    UNION SELECT m.own_id, m.artifact FROM members m WHERE m.own_id IN {keys}
+    UNION SELECT a.id, a.id FROM artifacts a WHERE a.id IN {keys}
+)
+SELECT n.name, a.id, a.connection, a.connector, a.kind, a.natural_key, a.fields, m.request
+FROM named n JOIN artifacts a ON a.id = n.artifact LEFT JOIN members m ON m.artifact = a.id
+ORDER BY n.name, a.id"""
+
+
+async def known(connection: AsyncConnection, names: Iterable[str]) -> dict[str, list[Known]]:
+    """By each of these names (reference keys, request ids, artifact ids) the artifacts it names, in one statement."""
+    found: dict[str, list[Known]] = {}
+    for name, *columns, fields, in_request in await Bulk(connection).by_keys(_KNOWN, map(storable, names)):
+        artifact, source, connector, kind, natural_key = columns
+        one = Known(artifact, source, connector, kind, natural_key, _url(fields), in_request)
+        found.setdefault(name, []).append(one)
+    return found
+
+
+def _url(fields: str) -> str | None:
+    told = orjson.loads(fields).get("url")
+    return told[2] if told else None
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineQuery:
+    """Which activities of a request, and where the page begins."""
+
+    request: str
+    kinds: Sequence[str] = ()
+    artifacts: Sequence[str] = ()
+    actors: Sequence[str] = ()
+    since: str | None = None
+    until: str | None = None
+    descending: bool = False
+    after: Place | None = None
+    limit: int = 100
+
+
+async def timeline(connection: AsyncConnection, query: TimelineQuery) -> list[dict[str, Any]]:
+    """One more than `limit` activities that stand, as stored; each with `actor_name` where the actor is known."""
+    key = tuple_(activities.c.at, activities.c.key)
+    there = members.join(activities, activities.c.artifact == members.c.artifact)
+    wanted = select(activities.c.key, activities.c.at, activities.c.body).select_from(there)
+    wanted = wanted.where(members.c.request == query.request, ~activities.c.withdrawn, *_filters(query))
+    if query.after:
+        edge = tuple_(*(literal(storable(part)) for part in query.after))
+        wanted = wanted.where(key < edge if query.descending else key > edge)
+    order = (activities.c.at, activities.c.key)
+    wanted = wanted.order_by(*(c.desc() if query.descending else c.asc() for c in order)).limit(query.limit + 1)
+    told = [orjson.loads(row.body) for row in await connection.execute(wanted)]
+    names = await actor_names(connection, {body["actor"] for body in told if body.get("actor")})
+    return [{**body, "actor_name": names.get(body.get("actor", ""))} for body in told]
+
+
+def _filters(query: TimelineQuery) -> Iterable[Any]:
+    for where, values in (
+        (activities.c.kind, query.kinds),
+        (activities.c.artifact, query.artifacts),
+        (activities.c.actor, query.actors),
+    ):
+        if values:
+            yield where.in_([storable(value) for value in values])
+    if query.since:
+        yield activities.c.at >= query.since
+    if query.until:
+        yield activities.c.at < query.until
+
+
+async def actor_names(connection: AsyncConnection, identities: Iterable[str]) -> dict[str, str]:
+    """Names of these identities, where known."""
+    sql = "SELECT id, name FROM identities WHERE id IN {keys} AND name IS NOT NULL"
+    return {row[0]: row[1] for row in await Bulk(connection).by_keys(sql, identities)}
+
+
+async def connections(database: Database) -> Sequence[Any]:
+    """All connections, by id."""
+    return await database.rows(select(CONNECTIONS).order_by(CONNECTIONS.c.id))
+
+
+async def newest_change(database: Database) -> int:
+    """The newest change number; 0 before the first."""
+    rows = await database.rows(select(func.coalesce(func.max(changes.c.number), 0)))
+    return int(rows[0][0])
+
+
+async def changes_after(database: Database, number: int, limit: int) -> Sequence[Any]:
+    """Changes with a higher number, in their order."""
+    told = (changes.c.number, changes.c.request, changes.c.merged_into, changes.c.etag, changes.c.at)
+    wanted = select(*told).where(changes.c.number > number).order_by(changes.c.number).limit(limit)
+    return await database.rows(wanted)
+
+
+async def schema_version(database: Database) -> str | None:
+    """The migration that the database is at; None before the first."""
+    rows = await database.rows(select(column("version_num")).select_from(table("alembic_version")))
+    return rows[0][0] if rows else None

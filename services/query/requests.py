@@ -1,0 +1,125 @@
+"""One request by its id: the record as it is stored, or as it stood at an earlier moment."""
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Header, Path, Query
+from pydantic import AwareDatetime
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pipelines.lifecycle import to_text
+from pipelines.recall import recall
+from pipelines.summary import summary as summed_up
+from schemas.records import LifecycleRecord
+from services.query import answers, reading
+from services.query.finding import told
+from services.query.problems import Refused, documented, wrong
+from services.query.reading import Stored
+from services.query.serving import Serving, answer, serving
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    308: {"description": "The id is part of another request now; `Location` leads there"},
+    **documented(404, 422, 503),
+}
+
+router = APIRouter(tags=["requests"], responses=RESPONSES)
+
+Hub = Annotated[Serving, Depends(serving)]
+Id = Annotated[str, Path(pattern=answers.RequestId, description="A request id", examples=["R-MZXW6YTBOI3D"])]
+NO_CACHE = "private, no-cache"
+
+
+class Moved(Refused):
+    """The id belongs to an artifact that is part of another request."""
+
+    def __init__(self, asked: Request, old: str, new: str) -> None:
+        path = asked.url.path.replace(f"/requests/{old}", f"/requests/{new}", 1)
+        query = f"?{asked.url.query}" if asked.url.query else ""
+        super().__init__(
+            308, "moved", "This id is part of another request.", "Follow Location; keep the new id.",
+            headers={"Location": path + query}, request=new,
+        )  # fmt: skip
+
+
+async def _stored(asked: Request, identifier: Id, hub: Hub) -> Stored:
+    """The request; where it is not stored under this id, where the id leads, or what is read and up to when."""
+    found = await reading.request(hub.database, identifier)
+    if found is not None:
+        return found
+    owner = await reading.owner(hub.database, identifier)
+    if owner and owner.request and owner.request != identifier:
+        raise Moved(asked, identifier, owner.request)
+    freshness = await hub.freshness.current()
+    if owner:
+        raise Refused(
+            404, "in-no-request", "The thing that owns this id is known, but in no request.",
+            "It may join one later; ask again.", artifact=told(owner), freshness=freshness,
+        )  # fmt: skip
+    raise Refused(
+        404, "unknown-request", "Nothing that is read so far has this request id.",
+        "See freshness for what is read and up to when; look for any other reference under /v1/lookup?reference=.",
+        freshness=freshness,
+    )  # fmt: skip
+
+
+Found = Annotated[Stored, Depends(_stored)]
+
+
+@router.get(
+    "/requests/{identifier}",
+    response_model=answers.RequestAnswer,
+    summary="One request",
+    responses={304: {"description": "The record is the one you have"}},
+)
+async def request(
+    found: Found,
+    hub: Hub,
+    as_of: Annotated[
+        AwareDatetime | None, Query(description="As it stood then, by today's knowledge of what belongs to it")
+    ] = None,
+    summary: Annotated[bool, Query(description="With one line in people's words")] = False,
+    if_none_match: Annotated[str | None, Header(description="ETag of the record you have")] = None,
+) -> Response:
+    """The record as stored, its newest change number, and up to when each connection is true.
+
+    The ETag is the hash of the stored record alone: freshness goes on while the record stays, so a 304 says that the
+    record is the same, and /v1/freshness says up to when.
+    """
+    if as_of is not None:
+        return await _earlier(found, hub, as_of, summary=summary)
+    tag = f'W/"{found.etag}"'
+    if if_none_match and _matches(if_none_match, found.etag):
+        return Response(status_code=304, headers={"ETag": tag, "Cache-Control": NO_CACHE})
+    return await _record(found, hub, found.record, {"ETag": tag}, summary=summary)
+
+
+async def _earlier(found: Stored, hub: Serving, as_of: Any, *, summary: bool) -> Response:
+    if as_of > hub.now():
+        raise wrong("query.as_of", "lies in the future", "give an instant up to now")
+    async with hub.database.reading() as connection:
+        record = await recall(connection, found.id, as_of)
+    if record is None:
+        raise Refused(
+            404, "not-yet", "Nothing of this request existed at that instant.", "Give a later as_of.",
+            freshness=await hub.freshness.current(),
+        )  # fmt: skip
+    return await _record(found, hub, to_text(record), {}, summary=summary)
+
+
+async def _record(found: Stored, hub: Serving, record: str, headers: dict[str, str], *, summary: bool) -> Response:
+    line = summed_up(LifecycleRecord.model_validate_json(record), hub.now()) if summary else None
+    body = {
+        "request": orjson.Fragment(record),
+        "etag": found.etag,
+        "change": found.change,
+        "problem": found.problem,
+        "summary": line,
+        "freshness": await hub.freshness.current(),
+    }
+    return answer(body, headers={"Cache-Control": NO_CACHE, **headers})
+
+
+def _matches(header: str, etag: str) -> bool:
+    given = (part.strip().removeprefix("W/").strip('"') for part in header.split(","))
+    return header.strip() == "*" or etag in given

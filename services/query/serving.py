@@ -1,0 +1,117 @@
+"""What every route is handed: the database, freshness, the clock, the changes that streams wait for."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+import orjson
+from prometheus_client import CollectorRegistry
+from starlette.requests import Request
+from starlette.responses import Response
+
+from schemas.canonical import instant
+from services.query import reading
+from services.query.database import Database
+
+Check = Callable[[], Awaitable[str | None]]
+"""Looks at one part the hub needs; what is wrong with it, with the mend; None: nothing."""
+
+JSON = "application/json"
+
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """What a reading gave, kept for some seconds, whoever asks."""
+
+    def __init__(self, read: Callable[[], Awaitable[T]], seconds: float) -> None:
+        self._read = read
+        self._seconds = seconds
+        self._value: T | None = None
+        self._until = 0.0
+        self._lock = asyncio.Lock()
+
+    async def current(self) -> T:
+        """The value, at most these seconds old. Raises what the reading raises."""
+        clock = asyncio.get_running_loop().time
+        if self._value is None or clock() >= self._until:
+            async with self._lock:
+                if self._value is None or clock() >= self._until:
+                    self._value = await self._read()
+                    self._until = clock() + self._seconds
+        return self._value
+
+
+def freshness_of(row: Any, now: datetime) -> dict[str, Any]:
+    """Up to when one connection is true, and what keeps it from being newer."""
+    return {
+        "connection": row.id,
+        "connector": row.connector,
+        "state": row.state,
+        "true_up_to": told(row.true_up_to),
+        "behind_seconds": max(0, int((now - row.true_up_to).total_seconds())) if row.true_up_to else None,
+        "alive_at": told(row.alive_at),
+        "first_read_done": bool(row.first_read_done),
+        "problem": row.problem,
+    }
+
+
+def told(at: datetime | None) -> str | None:
+    """An instant as text."""
+    return instant(at.astimezone(UTC)) if at else None
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What create_app was handed, ready for use."""
+
+    database: Database
+    freshness: Kept[list[dict[str, Any]]]
+    newest: Kept[int]
+    """The newest change number, as old as a stream may lag."""
+    now: Callable[[], datetime]
+    checks: Mapping[str, Check]
+    metrics: CollectorRegistry | None
+    schema_version: str | None
+    closing: asyncio.Event
+    poll_seconds: float
+
+    @classmethod
+    def of(
+        cls,
+        database: Database,
+        now: Callable[[], datetime],
+        checks: Mapping[str, Check],
+        metrics: CollectorRegistry | None,
+        schema_version: str | None,
+        closing: asyncio.Event,
+        poll_seconds: float,
+        keep_seconds: float,
+    ) -> "Serving":
+        """Ready for use; nothing is read yet."""
+
+        async def freshness() -> list[dict[str, Any]]:
+            return [freshness_of(row, now()) for row in await reading.connections(database)]
+
+        async def newest() -> int:
+            return await reading.newest_change(database)
+
+        fresh = Kept(freshness, keep_seconds)
+        return cls(
+            database, fresh, Kept(newest, poll_seconds), now, checks, metrics, schema_version, closing, poll_seconds
+        )
+
+
+def serving(request: Request) -> Serving:
+    """What this request's application was handed."""
+    handed: Serving = request.app.state.serving
+    return handed
+
+
+def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON without a detour through Pydantic; a stored text goes in as it is, as orjson.Fragment."""
+    return Response(
+        orjson.dumps(body), status, media_type=JSON, headers={"Cache-Control": "no-store", **(headers or {})}
+    )
