@@ -1,0 +1,15 @@
+"""Alembic's entry: runs on the connection it is handed."""
+
+from alembic import context
+
+import services.feed.tables
+from pipelines.store import tables
+from pipelines.store.metadata import metadata
+
+OWNERS = (tables, services.feed.tables)
+"""Importing them fills the one MetaData."""
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+with context.begin_transaction():
+    context.run_migrations()
