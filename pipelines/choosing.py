@@ -116,15 +116,14 @@ def _amount(value: object) -> dict[str, str | None] | None:
 
 
 def ended(life: Life) -> bool:
-    """Whether nothing is left to do: all cancelled, or the work is done and nothing in any stage is open."""
-    last = life.way[-1]
-    if last.state is State.CANCELLED:
-        return True
-    names = life.stage_map.stages
-    worked = last.stage in names and any(
-        life.stage_map.gate(name) == "all" for name in names[: names.index(last.stage) + 1]
+    """Whether nothing is left to do: all cancelled, or done in the last stage that waits for all, or a later one."""
+    last, names = life.way[-1], life.stage_map.stages
+    if last.state is not State.DONE or last.stage not in names:
+        return last.state is State.CANCELLED
+    final = max(
+        (level for level, name in enumerate(names) if life.stage_map.gate(name) == "all"), default=len(names) - 1
     )
-    return last.state is State.DONE and worked
+    return names.index(last.stage) >= final
 
 
 def assigned_since(life: Life, member: Member) -> datetime | None:

@@ -12,16 +12,15 @@ from schemas.stages import NOT_MAPPED
 
 def expected(life: Life, waits: Sequence[Dependency]) -> Expected:
     """The next thing, and the stage it goes on in."""
-    last, names = life.way[-1], life.stage_map.stages
+    last = life.way[-1]
     after = _next_stage(life)
     match last.state:
         case State.CANCELLED:
             return Expected(what="nothing", words="Nothing: it is cancelled", stage=None)
-        case State.DONE if ended(life) and (after is None or after == names[-1]):
+        case State.DONE if after is None or ended(life):
             return Expected(what="nothing", words="Nothing: it is done", stage=None)
         case State.DONE:
-            what = f"{_capital(after)} to begin" if after else "Nothing: it is done"
-            return Expected(what="start" if after else "nothing", words=what, stage=after)
+            return Expected(what="start", words=f"{_capital(after)} to begin", stage=after)
         case State.WAITING:
             return _waiting(life, waits)
         case State.NEW:
@@ -33,7 +32,7 @@ def expected(life: Life, waits: Sequence[Dependency]) -> Expected:
 
 
 def _next_stage(life: Life) -> str | None:
-    """The stage after the one it is in; one that open or finished work already waits in comes first."""
+    """The stage after the one it is in."""
     stage, names = life.way[-1].stage, life.stage_map.stages
     if stage == NOT_MAPPED:
         return None
