@@ -67,14 +67,16 @@ _CAUSES: tuple[tuple[str, str, str, str], ...] = (
     ("WRONG_VERSION_NUMBER", "does not speak TLS on this port", "Turn tls off, or use its TLS port", "tls"),
 )  # fmt: skip
 
+_HANGS_UP = "it hangs up; perhaps this port wants TLS or a sign-in, or neither, or it is just starting"
 _WAITS: tuple[tuple[str, str], ...] = (
     ("Connect call failed", "nobody listens there"),
     ("Connection refused", "nobody listens there"),
     ("Multiple exceptions", "nobody listens there"),
     ("not known", "the host name is not known"),
     ("name resolution", "the host name cannot be looked up now"),
-    (" closed", "it closes the connection; perhaps it wants TLS or a sign-in, or is just starting"),
-    ("\": ", "no answer in time; perhaps it does not speak TLS on this port"),
+    (" closed", _HANGS_UP),
+    ("reset by peer", _HANGS_UP),
+    ('": \n', "no answer in time; perhaps it does not speak TLS on this port"),
 )  # fmt: skip
 
 
@@ -90,14 +92,15 @@ def explain(error: BaseException, seen: Sequence[str], settings: BrokerSettings)
         return Misconfigured(f"{where} denies {kind} {what}", "Grant what `throughline topics` lists", "username")
     if isinstance(error, UnknownTopicOrPartitionError):
         return Misconfigured(f"{where} lacks a topic", "Create what `throughline topics` lists", "prefix")
-    text = "\n".join(seen)
+    text = "".join(f"{line}\n" for line in seen)
     for sign, problem, mend, name in _CAUSES:
         if sign in text:
             return Misconfigured(f"{where} {problem}", mend, name)
     for sign, reason in _WAITS:
         if sign in text:
             return RetryLater(f"{where}: {reason}")
-    return RetryLater(f"{where} cannot be reached: {type(error).__name__}")
+    # These lines hold addresses and the client's own words, neither secrets nor content.
+    return RetryLater(f"{where} cannot be reached: {seen[-1] if seen else type(error).__name__}")
 
 
 @contextmanager

@@ -179,7 +179,8 @@ class _MockCluster:
             function.restype, function.argtypes = result, arguments
         problem = ctypes.create_string_buffer(512)
         conf = lib.rd_kafka_conf_new()
-        lib.rd_kafka_conf_set(conf, b"log_level", b"3", problem, len(problem))
+        # Else it writes of broken requests to stderr, in words of its own between our log lines.
+        lib.rd_kafka_conf_set(conf, b"log_level", b"0", problem, len(problem))
         # The handle itself connects to nothing; the mock cluster only borrows its logging and threads.
         handle = lib.rd_kafka_new(0, conf, problem, len(problem))
         if not handle:

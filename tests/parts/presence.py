@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -35,10 +36,26 @@ def listening(port: int) -> bool:
     return True
 
 
-def wait_until(ready: Callable[[], bool], seconds: float, alive: Callable[[], bool], why: Callable[[], str]) -> None:
-    """Poll `ready`; raise with `why()` when `alive` turns false or time is over."""
+def alive(pid: int) -> bool:
+    """Whether a process runs (a dead one that nobody has collected does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def within_seconds(holds: Callable[[], bool], seconds: float = 5) -> bool:
+    """Poll `holds` until it is true, for at most `seconds`; gives whether it is."""
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return holds()
+
+
+def wait_until(ready: Callable[[], bool], seconds: float, going: Callable[[], bool], why: Callable[[], str]) -> None:
+    """Poll `ready`; raise with `why()` when `going` turns false or time is over."""
     deadline = time.monotonic() + seconds
     while not ready():
-        if not alive() or time.monotonic() > deadline:
+        if not going() or time.monotonic() > deadline:
             raise RuntimeError(f"not ready within {seconds:g} s:\n{why()}")
         time.sleep(0.05)

@@ -92,7 +92,13 @@ async def test_what_a_person_must_mend(secure_kafka: Kafka, change: dict[str, An
 async def test_a_plain_client_on_a_tls_port_is_told_from_nobody_there(secure_kafka: Kafka) -> None:
     error = await refusal(BrokerSettings(bootstrap=secure_kafka.bootstrap))
     assert isinstance(error, RetryLater)
-    assert "perhaps it wants TLS or a sign-in" in str(error)
+    assert "it hangs up; perhaps this port wants TLS" in str(error)
+
+
+async def test_a_tls_client_on_a_port_without_tls(embedded: EmbeddedBroker) -> None:
+    error = await refusal(BrokerSettings(bootstrap=embedded.bootstrap, tls=True))
+    assert isinstance(error, RetryLater)
+    assert "it hangs up; perhaps this port wants TLS or a sign-in, or neither" in str(error)
 
 
 async def test_the_embedded_broker_is_waited_for_and_each_reason_is_told_once() -> None:

@@ -5,13 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from services.broker import EmbeddedBroker, EmbeddedBrokerError
-from tests.parts.presence import listening
+from tests.parts.presence import alive, listening, within_seconds
 
 TOP = Path(__file__).parents[2]
 PARENT = """
@@ -23,21 +22,6 @@ if sys.argv[1] == "return":
     sys.exit(0)
 time.sleep(60)
 """
-
-
-def gone(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return True
-    return state == "Z"
-
-
-def within_seconds(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return holds()
 
 
 def parent(how: str) -> tuple[subprocess.Popen[str], int, int]:
@@ -59,7 +43,7 @@ def test_it_starts_well_below_a_second_and_stops() -> None:
     broker.stop()
     assert not broker.running
     assert not listening(port)
-    assert gone(broker.pid)
+    assert not alive(broker.pid)
 
 
 def test_topics_have_the_partitions_asked_for_once() -> None:
@@ -93,7 +77,7 @@ def test_it_ends_with_its_parent(how: str) -> None:
         assert listening(port)
         process.kill()
     process.communicate(timeout=10)
-    assert within_seconds(lambda: gone(pid))
+    assert within_seconds(lambda: not alive(pid))
     assert within_seconds(lambda: not listening(port))
 
 

@@ -1,0 +1,67 @@
+"""The real parts themselves: what they keep over kill -9, and that none outlives the tests."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from tests.conftest import Pair
+from tests.parts.postgres import Postgres
+from tests.parts.presence import alive, within_seconds
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from tests.parts.leash import Leashed
+folder = Path(sys.argv[1])
+leashed = Leashed(["sh", "-c", "echo $$ > pid.new; mv pid.new pid; exec sleep 60"], folder / "log", folder)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.postgres
+async def test_postgres_keeps_what_was_committed_over_kill(postgres: Postgres, postgres_url: str) -> None:
+    engine = create_async_engine(postgres_url)
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE kept (n int)"))
+        await connection.execute(text("INSERT INTO kept VALUES (7)"))
+    await engine.dispose()
+    await asyncio.to_thread(postgres.kill)
+    assert not postgres.running
+    await asyncio.to_thread(postgres.start)
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("SELECT n FROM kept"))).scalar_one() == 7
+    await engine.dispose()
+
+
+async def test_each_database_is_new_and_empty(database_url: str) -> None:
+    engine = create_async_engine(database_url)
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE mine (n int)"))
+    await engine.dispose()
+    assert engine.dialect.name in database_url
+
+
+def test_a_pair_belongs_together(pair: Pair) -> None:
+    assert pair.kind == f"{pair.bus.kind}+{pair.database_url.partition('+')[0]}"
+    assert pair.bus.settings.embedded == (pair.bus.embedded is not None) == (pair.postgres is None)
+
+
+def test_a_part_ends_when_the_tests_are_killed(tmp_path: Path) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(tmp_path)], cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True
+    )
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == "ready\n"
+    pid = tmp_path / "pid"
+    assert within_seconds(pid.exists)
+    number = int(pid.read_text())
+    assert alive(number)
+    owner.kill()
+    owner.communicate()
+    assert within_seconds(lambda: not alive(number))
