@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
-from pydantic import BaseModel
-
 from schemas.artifacts import Mapped
 from schemas.errors import BadRecord, HubError, Misconfigured, RetryLater
 from schemas.events import SourceEvent
@@ -120,8 +118,9 @@ class Connector(Protocol):
 
     name: ClassVar[str]
     title: ClassVar[str]
-    Options: ClassVar[type[BaseModel]]
-    """What the admin fills in: SecretStr for secrets, a title and a help line per field. Doubles as the form."""
+    Options: ClassVar[type[Any]]
+    """A Pydantic model of what the admin fills in, which doubles as the form: SecretStr for secrets, a title and a help
+    line per field."""
     stages: ClassVar[tuple[StageRule, ...]]
     """The default stage map, with reasons."""
     link_kinds: ClassVar[Mapping[str, str]]

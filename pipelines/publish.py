@@ -8,9 +8,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines.store import leases
@@ -23,6 +24,7 @@ from schemas.canonical import canonical_json, instant
 logger = logging.getLogger("throughline.publish")
 
 LEASE = "publisher"
+_RENEW = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,13 @@ class Publisher:
         self.holder = holder
         self.batch = batch
         self.lease: leases.Lease | None = None
+        self._held_at = now()
         self.wake = asyncio.Event()
 
     async def run(self, idle: float = 0.5) -> None:
         """Publish for ever; `wake` cuts the waiting for new changes short."""
         while True:
-            if await self.once():
+            if await self._step():
                 continue
             try:
                 async with asyncio.timeout(idle):
@@ -84,11 +87,19 @@ class Publisher:
                 pass
             self.wake.clear()
 
+    async def _step(self) -> int:
+        try:
+            return await self.once()
+        except leases.LeaseLost:
+            self.lease = None
+        except (DBAPIError, OSError) as error:
+            logger.warning("publish.step.failed", extra={"error": type(error).__name__})
+            await asyncio.sleep(1)
+        return 0
+
     async def once(self) -> int:
         """Number and publish one batch. Returns how many changes went out; 0 also where another one publishes."""
-        async with writing(self.engine) as connection:
-            self.lease = await leases.take(connection, LEASE, self.holder, self.now())
-        if self.lease is None:
+        if not await self._anything() or not await self._hold():
             return 0
         due = await self._due() or await self._number()
         if not due:
@@ -97,6 +108,20 @@ class Publisher:
         sent = [change for change, ok in zip(due, acknowledged, strict=True) if ok]
         await self._mark_sent(sent)
         return len(sent)
+
+    async def _anything(self) -> bool:
+        """Whether something waits to be numbered or sent."""
+        async with reading(self.engine) as connection:
+            waits = select(exists(unpublished.select()), exists(changes.select().where(~changes.c.sent)))
+            return any((await connection.execute(waits)).one())
+
+    async def _hold(self) -> bool:
+        """Take the lease, or renew it in good time."""
+        if self.lease is None or self.now() - self._held_at > _RENEW:
+            async with writing(self.engine) as connection:
+                self.lease = await leases.take(connection, LEASE, self.holder, self.now())
+            self._held_at = self.now()
+        return self.lease is not None
 
     async def _due(self) -> list[Change]:
         """What was numbered but not marked as sent, with the records as they are now."""

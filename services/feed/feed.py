@@ -79,12 +79,15 @@ class Feed:
             if self.shared.flow.bus.embedded:
                 # What is open was read by a reader that is gone; its cursor has not moved, so it comes again.
                 await pages.forget_open(connection, stored.id)
-        self.readers[stored.id] = Reader(self.shared, stored, lease)
+        self.readers[stored.id] = Reader(self.shared, stored, lease, self.shared.now())
         self._tasks[stored.id] = asyncio.create_task(self._read(stored.id), name=f"read {stored.id}")
 
     async def _renew(self, reader: Reader) -> None:
+        if self.shared.now() - reader.renewed_at < LEASE / 3:
+            return
         async with writing(self.shared.engine) as connection:
             lease = await leases.take(connection, reader.lease.name, self.holder, self.shared.now(), LEASE)
+        reader.renewed_at = self.shared.now()
         if lease is None or lease.epoch != reader.lease.epoch:
             await self._stop(set(self.readers) - {reader.name})
 

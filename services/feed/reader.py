@@ -44,6 +44,7 @@ class Reader:
     shared: Reading
     stored: StoredConnection
     lease: leases.Lease
+    renewed_at: datetime
     limiter: Limiter = field(default_factory=Limiter)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -1,0 +1,91 @@
+"""`throughline`: the commands, and how their errors are told."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from schemas.errors import HubError, Misconfigured
+from services.cli.installation import Installation
+
+EXIT_WRONG_USE, EXIT_MISCONFIGURED, EXIT_UNAVAILABLE, EXIT_NOT_FOUND = 2, 3, 4, 5
+"""Exit codes: 0 well, 1 unexpected, 2 wrong use, 3 a person must mend something, 4 try again later, 5 not found."""
+
+app = typer.Typer(
+    name="throughline",
+    help="One line of sight from the business's first ask to the change that answered it.",
+    epilog="Exit codes: 0 well, 1 unexpected, 2 wrong use, 3 a person must mend something, 4 try again later, "
+    "5 not found.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def installation() -> Installation:
+    """The installation of this environment."""
+    return Installation.of()
+
+
+def run(work: Coroutine[Any, Any, int | None]) -> None:
+    """Run a command to its end, and leave with its exit code."""
+    code = asyncio.run(work)
+    if code:
+        raise typer.Exit(code)
+
+
+def tell(line: str) -> None:
+    """A line for the person at the terminal, apart from the command's output."""
+    errors.print(line, markup=False)
+
+
+@app.command()
+def up(
+    sandbox: Annotated[bool, typer.Option(help="Start the sandbox company too, and connect to it.")] = False,
+) -> None:
+    """Run everything in this one process: reading, understanding, publishing, the API and the webhook listener."""
+    from services.cli import processes
+
+    processes.configure_logging(installation())
+    run(processes.run(installation(), processes.ROLES, tell))
+
+
+@app.command("run")
+def run_role(
+    roles: Annotated[list[str], typer.Argument(help="feed, ingest, publish, query, webhooks", metavar="ROLE...")],
+) -> None:
+    """Run single roles in this process, for scaling out with Kafka and PostgreSQL."""
+    from services.cli import processes
+
+    unknown = [role for role in roles if role not in processes.ROLES]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]} is no role; choose of {', '.join(processes.ROLES)}")
+    processes.configure_logging(installation())
+    run(processes.run(installation(), roles, tell))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database up to this release."""
+    from services.cli import upkeep
+
+    run(upkeep.migrate(installation(), tell))
+
+
+def main() -> None:
+    """Entry point: errors that name a mend are told in one line, not as a stack."""
+    try:
+        app()
+    except Misconfigured as error:
+        errors.print(f"[bold red]Cannot go on:[/] {error.problem}.", markup=True)
+        errors.print(f"  {error.mend}", markup=False)
+        sys.exit(EXIT_MISCONFIGURED)
+    except HubError as error:
+        errors.print(f"Try again later: {error}", markup=False)
+        sys.exit(EXIT_UNAVAILABLE)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,108 @@
+"""What one installation is made of: its settings, database, keys, connectors and broker."""
+
+import fcntl
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from connectors.catalogue import catalogue
+from connectors.contract import Connector
+from connectors.transport import Policy
+from pipelines.store.engine import open_engine
+from schemas.errors import Misconfigured
+from services.broker import BrokerSettings, EmbeddedBroker
+from services.security import KeyRing, key_ring
+from services.settings import Settings, read_settings
+
+
+def now() -> datetime:
+    """The clock of every process."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Everything that commands wire together, made when first asked for."""
+
+    settings: Settings
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str] | None = None) -> "Installation":
+        """From the environment. Raises Misconfigured that names the variables."""
+        return cls(read_settings(environ) if environ is not None else read_settings())
+
+    @cached_property
+    def catalogue(self) -> dict[str, Connector]:
+        """The connectors by name."""
+        return catalogue()
+
+    @cached_property
+    def keys(self) -> KeyRing:
+        """The key ring; the first start makes a key."""
+        return key_ring(self.settings.secret_key, self.settings.secret_key_file)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the broker is the embedded one."""
+        return self.settings.kafka_bootstrap is None
+
+    @property
+    def policy(self) -> Policy:
+        """Which addresses connections may reach."""
+        return Policy(self.settings.allow_loopback_tools, self.settings.allowed_networks)
+
+    @property
+    def holder(self) -> str:
+        """This process among all that take leases."""
+        return f"{socket.gethostname()}/{os.getpid()}"
+
+    @asynccontextmanager
+    async def engine(self) -> AsyncIterator[AsyncEngine]:
+        """The database."""
+        self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        engine = open_engine(self.settings.database_url.get_secret_value())
+        try:
+            yield engine
+        finally:
+            await engine.dispose()
+
+    @contextmanager
+    def broker(self) -> Iterator[tuple[BrokerSettings, EmbeddedBroker | None]]:
+        """Where the broker is; an embedded one runs meanwhile."""
+        if not self.embedded:
+            yield BrokerSettings(**self.settings.kafka()), None
+            return
+        with EmbeddedBroker.start() as embedded:
+            yield BrokerSettings(bootstrap=embedded.bootstrap, embedded=True, **self.settings.kafka()), embedded
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the data directory: two hubs on one embedded broker's data would not know of each other.
+
+        Raises Misconfigured where another one holds it. The lock ends with the process, however that ends.
+        """
+        self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self.settings.data_dir / "lock"
+        with path.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise Misconfigured(
+                    f"Another hub runs on {_short(self.settings.data_dir)}",
+                    "Stop it first, or set THROUGHLINE_DATA_DIR to another folder",
+                    "data_dir",
+                ) from None
+            yield
+
+
+def _short(path: Path) -> str:
+    """A path as people write it."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

@@ -1,0 +1,243 @@
+"""The long-running roles, wired: one of them a process when scaled out, all of them in one by default."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import uvicorn
+from faststream.kafka import KafkaBroker
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.types import ASGIApp
+
+from pipelines.ingest import Ingest
+from pipelines.publish import Publisher
+from pipelines.recompute import Recompute
+from schemas.errors import Misconfigured
+from services import migrations
+from services.broker import (
+    LIFECYCLES,
+    BrokerSettings,
+    EmbeddedBroker,
+    Outgoing,
+    Placed,
+    Ready,
+    batch_subscriber,
+    close,
+    connect,
+    ensure_topics,
+    open_broker,
+    publish_page,
+    source_topic,
+)  # fmt: skip
+from services.broker.batches import Subscription
+from services.cli.installation import Installation, now
+from services.feed import flow
+from services.feed.feed import Feed
+from services.feed.flow import Bus, Flow
+from services.feed.pages import Place
+from services.feed.reader import Reading
+from services.feed.webhooks import Webhooks
+from services.query.app import create_app
+from services.query.server import Server
+from services.security import bearer_token
+from services.telemetry import Metrics, configure_logs
+
+logger = logging.getLogger("throughline")
+
+ROLES = ("feed", "ingest", "publish", "query", "webhooks")
+GROUP = "ingest"
+
+Tell = Callable[[str], None]
+
+
+class QuietServer(Server):
+    """A server in a process that has signals of its own: stop() ends it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the process."""
+        yield
+
+
+def configure_logging(installation: Installation) -> None:
+    """Logs as the settings say."""
+    configure_logs(installation.settings.log_level, installation.settings.log_format)
+
+
+@dataclass
+class Hub:
+    """The running parts of one process."""
+
+    installation: Installation
+    engine: AsyncEngine
+    settings: BrokerSettings
+    embedded: EmbeddedBroker | None
+    ready: Ready
+    broker: KafkaBroker
+    metrics: Metrics = field(default_factory=Metrics)
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    publisher: Publisher | None = None
+    subscription: Subscription | None = None
+    tasks: list[Awaitable[Any]] = field(default_factory=list)
+    servers: list[QuietServer] = field(default_factory=list)
+
+    def add(self, role: str) -> None:
+        """Wire one role. Subscribers must be added before the broker connects."""
+        getattr(self, f"_add_{role}")()
+
+    def _add_ingest(self) -> None:
+        mappings = {name: one.map for name, one in self.installation.catalogue.items()}
+        ingest = Ingest(self.engine, mappings, now, self.ready.incarnation, self._wake_publisher)
+        topics = [source_topic(name) for name in mappings]
+        self.subscription = batch_subscriber(
+            self.broker, self.settings, topics, GROUP, ingest, max_records=self.installation.settings.batch_size,
+            batch_timeout_ms=50,
+        )  # fmt: skip
+        recompute = Recompute(self.engine, now, self.installation.holder, self._wake_publisher)
+        self.tasks.append(recompute.run())
+
+    def _wake_publisher(self) -> None:
+        if self.publisher:
+            self.publisher.wake.set()
+
+    def _add_publish(self) -> None:
+        self.publisher = Publisher(self.engine, self._send_lifecycles, now, self.installation.holder)
+        self.tasks.append(self.publisher.run())
+
+    async def _send_lifecycles(self, records: Sequence[tuple[bytes, bytes, list[tuple[str, bytes]]]]) -> list[bool]:
+        topic = self.settings.topic(LIFECYCLES)
+        results = await publish_page(self.broker, [Outgoing(topic, *record) for record in records])
+        return [isinstance(result, Placed) for result in results]
+
+    def _add_feed(self) -> None:
+        bus = Bus(self._send_source, self.ready.incarnation, self.embedded is not None)
+        shared = Reading(
+            self.engine, Flow(self.engine, bus, now), self.installation.catalogue, self.installation.keys,
+            self.installation.policy, now, timedelta(seconds=self.installation.settings.poll_interval),
+        )  # fmt: skip
+        self.tasks.append(Feed(shared, self.installation.holder).run())
+
+    async def _send_source(self, records: Sequence[flow.Outgoing]) -> list[Place | Exception]:
+        named = [
+            Outgoing(self.settings.topic(source_topic(name)), key, value, headers)
+            for name, key, value, headers in records
+        ]
+        results = await publish_page(self.broker, named)
+        return [
+            (record.topic, one.partition, one.offset + 1) if isinstance(one, Placed) else one
+            for record, one in zip(named, results, strict=True)
+        ]
+
+    def _add_query(self) -> None:
+        settings = self.installation.settings
+        token = bearer_token(settings.api_token_file).get_secret_value() if settings.api_token_file else None
+        app = create_app(
+            self.engine, now, token=token, checks=self._checks(), metrics=self.metrics.registry,
+            schema_version=migrations.head(), closing=self.closing,
+        )  # fmt: skip
+        self._serve(app, settings.api_host, settings.api_port)
+
+    def _checks(self) -> Mapping[str, Callable[[], Awaitable[str | None]]]:
+        async def broker() -> str | None:
+            if await self.broker.ping(2.0):
+                return None
+            return f"Kafka at {self.settings.bootstrap} does not answer; reading waits for it"
+
+        async def ingest() -> str | None:
+            assert self.subscription is not None
+            health = self.subscription.health(now().timestamp())
+            return health.reason or None
+
+        return {"broker": broker} | ({"ingest": ingest} if self.subscription else {})
+
+    def _add_webhooks(self) -> None:
+        settings = self.installation.settings
+        public = str(settings.public_url or f"http://{settings.webhook_host}:{settings.webhook_port}")
+        hooks = Webhooks(self.engine, self.installation.catalogue, self.installation.keys, public, now)
+        self._serve(hooks.app(), settings.webhook_host, settings.webhook_port)
+
+    def _serve(self, app: ASGIApp, host: str, port: int) -> None:
+        server = QuietServer(app, host, port, self.closing)
+        self.servers.append(server)
+        self.tasks.append(_serving(server, host, port))
+
+
+async def _serving(server: uvicorn.Server, host: str, port: int) -> None:
+    try:
+        await server.serve()
+    except SystemExit:  # uvicorn's way to say that the port is taken
+        raise Misconfigured(
+            f"Nothing can listen at {host}:{port}", "Stop what listens there, or choose another port"
+        ) from None
+
+
+@asynccontextmanager
+async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> AsyncIterator[Hub]:
+    """A hub with these roles wired and connected; its tasks are not started."""
+    async with AsyncExitStack() as stack:
+        if installation.embedded:
+            stack.enter_context(installation.alone())
+        settings, embedded = stack.enter_context(installation.broker())
+        engine = await stack.enter_async_context(installation.engine())
+        await migrations.upgrade(engine)
+        ready = await ensure_topics(settings, installation.catalogue, embedded, tell=tell)
+        broker = open_broker(settings)
+        made = Hub(installation, engine, settings, embedded, ready, broker)
+        for role in sorted(roles):
+            made.add(role)
+        await connect(broker, settings, tell=tell)
+        stack.push_async_callback(close, broker)
+        yield made
+
+
+async def run(
+    installation: Installation,
+    roles: Sequence[str],
+    tell: Tell,
+    started: Callable[[Hub], Awaitable[None]] | None = None,
+) -> None:
+    """Run roles until SIGINT or SIGTERM, or until one of them fails; `started` runs beside them.
+
+    Raises Misconfigured for what only a person can mend.
+    """
+    if installation.embedded and set(roles) != set(ROLES):
+        raise Misconfigured(
+            "The embedded broker serves one process only",
+            "Set THROUGHLINE_KAFKA_BOOTSTRAP (and a PostgreSQL database) to run roles apart, or use `throughline up`",
+        )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with hub(installation, roles, tell) as running:
+        tasks = [asyncio.ensure_future(task) for task in running.tasks]
+        if started is not None:
+            tasks.append(asyncio.ensure_future(started(running)))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await _until_ended({stopping, *tasks}, stopping)
+        finally:
+            await _end(running, [stopping, *tasks])
+
+
+async def _until_ended(tasks: set["asyncio.Future[Any]"], stopping: "asyncio.Task[Any]") -> None:
+    """Wait for the stop; what ends before by an error ends everything, what ends well was done."""
+    waiting = set(tasks)
+    while not stopping.done():
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+
+async def _end(running: Hub, tasks: list["asyncio.Future[Any]"]) -> None:
+    running.closing.set()
+    for server in running.servers:
+        server.stop()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
