@@ -1,0 +1,84 @@
+"""Any reference leads to its request."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import event as listen
+
+from tests.pipelines.memos import memo
+from tests.services.query.conftest import Hub, owned
+
+
+async def one(hub: Hub, reference: str) -> Any:
+    answer = await hub.get("/v1/lookup", reference=reference)
+    return answer["items"][0]
+
+
+@pytest.mark.parametrize("reference", ["MEMO-3", "memo-3", " MEMO-3 ", "memos/memo/3", owned(3), owned(3).lower()])
+async def test_any_name_of_any_member_leads_to_the_request(hub: Hub, reference: str) -> None:
+    answer = await hub.get("/v1/lookup", reference=reference)
+    found = answer["items"][0]
+    assert found["outcome"] == "in a request"
+    assert found["requests"] == [owned(1)]
+    assert found["artifacts"] == [
+        {
+            "id": "memos/memo/3", "connection": "memos", "connector": "memo", "kind": "issue", "native_id": "3",
+            "natural_key": "MEMO-3", "url": None, "request": owned(1),
+        }
+    ]  # fmt: skip
+    assert answer["requests"][owned(1)]["title"] == "Payroll portal for Zoë"
+
+
+async def test_known_but_in_no_request(hub: Hub) -> None:
+    found = await one(hub, "MEMO-6")
+    assert (found["outcome"], found["requests"]) == ("in no request", [])
+    assert found["artifacts"][0]["natural_key"] == "MEMO-6"
+
+
+async def test_not_found_says_what_is_read(hub: Hub) -> None:
+    answer = await hub.get("/v1/lookup", reference="PAY-99")
+    assert answer["items"] == [
+        {
+            "place": 0, "outcome": "not found", "read_as": [{"kind": "jira.key", "value": "PAY-99"}],
+            "requests": [], "artifacts": [],
+        }
+    ]  # fmt: skip
+    assert answer["freshness"][0]["true_up_to"] == "2026-04-01T11:58:00.000000Z"
+
+
+async def test_what_is_no_reference_is_found_nowhere(hub: Hub) -> None:
+    found = await one(hub, "no reference at all \x00")
+    assert (found["outcome"], found["read_as"]) == ("not found", [])
+
+
+async def test_whole_records_on_request(hub: Hub) -> None:
+    answer = await hub.get("/v1/lookup", reference="MEMO-4", whole="true")
+    assert answer["requests"][owned(4)]["record"]["id"] == owned(4)
+
+
+async def test_one_and_a_hundred_cost_the_same_number_of_statements(hub: Hub) -> None:
+    await hub.told(*(memo(number) for number in range(10, 110)))
+    counts = []
+    for names in (["MEMO-10"], [f"MEMO-{number}" for number in range(10, 110)]):
+        statements: list[str] = []
+
+        def note(_c: Any, _k: Any, statement: str, *_: Any, into: list[str] = statements) -> None:
+            if not statement.startswith("BEGIN"):
+                into.append(statement)
+
+        listen.listen(hub.engine.sync_engine, "before_cursor_execute", note)
+        answer = await hub.http.get("/v1/lookup", params={"reference": names})
+        listen.remove(hub.engine.sync_engine, "before_cursor_execute", note)
+        items = answer.json()["items"]
+        assert [item["place"] for item in items] == list(range(len(names)))
+        assert {item["outcome"] for item in items} == {"in a request"}
+        counts.append(len(statements))
+    assert counts == [3, 3]
+
+
+async def test_more_than_a_hundred_are_refused(hub: Hub) -> None:
+    answer = await hub.http.get("/v1/lookup", params={"reference": ["MEMO-1"] * 101})
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"field": "query.reference", "problem": "is given too often", "mend": "give at most 100"}
+    ]
