@@ -228,3 +228,29 @@ def test_a_deleted_artifact_keeps_its_place() -> None:
 def test_evidence_withdrawn_stops_joining() -> None:
     assert requests(grouped(issue("PAY-12"), mail("m1", title("PAY-12")))) == sets("PAY-12 m1")
     assert requests(grouped(issue("PAY-12"), mail("m1"))) == sets("PAY-12", "m1")
+
+
+def test_an_answer_to_what_broke_off_does_not_lead_back_through_an_unread_mail() -> None:
+    old = mail("m1", reply("lost"), title("PAY-1"), subject="PAY-1 invoice")
+    reused = mail("m2", reply("m1"), title("PAY-2"), subject="PAY-2 export broken", day=20)
+    answer = mail("m3", reply("m2"), reply("lost", "References"), subject="Re: PAY-2 export broken", day=21)
+    groups = grouped(issue("PAY-1"), issue("PAY-2"), old, reused, answer)
+    assert requests(groups) == sets("PAY-1 m1", "PAY-2 m2 m3")
+
+
+def test_explicit_links_make_no_value_generic() -> None:
+    children = [issue(f"OPS-{n}", part_of("PAY-1"), *written("PAY-1"), level=-1) for n in range(1, 61)]
+    groups = grouped(issue("PAY-1"), *children, mail("m1", title("PAY-1")))
+    assert len(groups.requests) == 1
+    assert len(groups.requests[0].artifacts) == 62
+
+
+def test_a_programme_stays_one_however_deep_it_lies() -> None:
+    """Containers between a programme and what names the top add nothing to any one request."""
+    levels = [issue("OPS-1", level=3), issue("OPS-2", part_of("OPS-1"), level=2)]
+    epic = issue("OPS-3", part_of("OPS-2"), level=1)
+    stories = [issue("PAY-1", part_of("OPS-3")), issue("PAY-2", part_of("OPS-3"))]
+    for key in ("OPS-1", "OPS-2"):
+        groups = grouped(*levels, epic, *stories, mail("m1", title(key)))
+        assert requests(groups) == sets("PAY-1", "PAY-2", "m1")
+        assert max(len(one.requests) for one in groups.programmes) == 3
