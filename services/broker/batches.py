@@ -193,6 +193,13 @@ def batch_subscriber(
     )
     subscription.subscriber = subscriber
 
+    _raw(subscriber)(subscription.handle)
+    return subscription
+
+
+def _raw(subscriber: BatchSubscriber) -> Callable[[Handler], object]:
+    """Take handlers with a parser and decoder that hand the records on as they are: nothing in them can fail."""
+
     async def parser(message: Batch, _original: Any) -> KafkaAckableMessage:
         return KafkaAckableMessage(
             body=b"",
@@ -207,5 +214,4 @@ def batch_subscriber(
         records: Batch = message.raw_message
         return records
 
-    subscriber(subscription.handle, parser=parser, decoder=decoder)
-    return subscription
+    return lambda handler: subscriber(handler, parser=parser, decoder=decoder)
