@@ -1,0 +1,106 @@
+"""What an admin fills in for a mailbox."""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class Password(BaseModel):
+    """Sign in with LOGIN."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["password"] = Field(default="password", title="Kind", description="Sign in with a password")
+    user: str = Field(title="User", description="The mailbox's user name, often its address", min_length=1)
+    password: SecretStr = Field(
+        title="Password", description="Its password, or an app password where the host has them"
+    )
+
+
+class OAuthToken(BaseModel):
+    """Sign in with XOAUTH2 (developers.google.com/gmail/imap/xoauth2-protocol; Microsoft 365 the same)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["xoauth2"] = Field(default="xoauth2", title="Kind", description="Sign in with an access token")
+    user: str = Field(title="User", description="The mailbox's address", min_length=1)
+    token: SecretStr = Field(title="Access token", description="An access token for IMAP; it lives about an hour")
+
+
+class MailboxOptions(BaseModel):
+    """One mailbox on an IMAP server. Everything is read with EXAMINE and BODY.PEEK: nothing in it changes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = Field(
+        title="Server",
+        description="Host name of the IMAP server, such as imap.example.com",
+        min_length=1,
+        max_length=253,
+    )
+    port: int | None = Field(
+        default=None, title="Port", description="Empty for the usual one: 993 with TLS, 143 otherwise", ge=1, le=65535
+    )
+    security: Literal["tls", "starttls", "plain"] = Field(
+        default="tls",
+        title="Encryption",
+        description="tls from the first byte, starttls after the greeting; plain only on this machine (a sandbox)",
+    )
+    ca_file: str | None = Field(
+        default=None, title="Certificate authorities", description="PEM file of your own authority; empty: the system's"
+    )
+    auth: Annotated[Password | OAuthToken, Field(discriminator="kind")] = Field(
+        title="Sign in", description="How to sign in: with a password, or with an access token"
+    )
+    folders: tuple[str, ...] = Field(
+        default=("INBOX",),
+        title="Folders",
+        description="Names of the folders to read, as people see them; * stands for any letters (Projects/*)",
+        min_length=1,
+    )
+    leave_out_folders: tuple[str, ...] = Field(
+        default=(),
+        title="Folders to leave out",
+        description="Names or patterns; drafts, junk and trash are always left out unless named exactly above",
+    )
+    leave_out_senders: tuple[str, ...] = Field(
+        default=(),
+        title="Senders to leave out",
+        description="Addresses (hr@example.com) or domains (@example.com): their mail is neither stored nor published",
+    )
+    leave_out_subjects: tuple[str, ...] = Field(
+        default=(),
+        title="Subjects to leave out",
+        description="Words or patterns with *: mail whose subject holds one is neither stored nor published",
+    )
+    own: tuple[str, ...] = Field(
+        default=(),
+        title="Own addresses",
+        description="Addresses or @domains of your own team: a mail they send joins requests but opens none",
+    )
+    keep: Literal["full", "excerpt", "references"] = Field(
+        default="excerpt",
+        title="Keep of the content",
+        description="full text, an excerpt of 500 characters, or only the references found in it (no subject either)",
+    )
+    read_restricted: bool = Field(
+        default=False,
+        title="Read private mail",
+        description="Also read mail that its sender marked as personal or private (Sensitivity header)",
+    )
+    since: AwareDatetime | None = Field(
+        default=None, title="Read from", description="Leave out mail that arrived before this moment; empty: read all"
+    )
+
+    @model_validator(mode="after")
+    def _plain_only_here(self) -> "MailboxOptions":
+        if self.security == "plain" and self.host.lower() not in LOOPBACK:
+            raise ValueError("security: plain is only for a server on this machine; choose tls or starttls")
+        return self
+
+    @property
+    def where(self) -> tuple[str, int]:
+        """Host and port."""
+        return self.host, self.port or (993 if self.security == "tls" else 143)

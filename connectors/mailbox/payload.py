@@ -1,0 +1,69 @@
+"""The shape of a mail's source event: what `message` and `pull` write and `mapping` reads."""
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from connectors.contract import BadRecord
+
+Pair = tuple[str, str]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=False)
+
+
+class TextPart(_Strict):
+    """A text of the mail, decoded."""
+
+    path: str = ""
+    within: str = ""
+    """Path of the attached mail that holds it; "" for the mail's own."""
+    type: str
+    text: str
+    size: int = 0
+    cut: bool = False
+
+
+class AttachedFile(_Strict):
+    """An attachment: never its content."""
+
+    name: str
+    type: str
+    size: int
+
+
+class AttachedMail(_Strict):
+    """A mail attached to this one, or reported on by it."""
+
+    path: str = ""
+    headers: list[Pair]
+
+
+class MailPayload(_Strict):
+    """A mail as the server gave it."""
+
+    headers: list[Pair]
+    """Unfolded, RFC 2047 words not decoded."""
+    internal_date: AwareDatetime | None = None
+    """When the server received it."""
+    folder: str = ""
+    texts: list[TextPart] = Field(default_factory=list)
+    attachments: list[AttachedFile] = Field(default_factory=list)
+    mails: list[AttachedMail] = Field(default_factory=list)
+    own: bool = False
+    """Sent by one of the mailbox's own addresses, as the connection lists them."""
+    keep: Literal["full", "excerpt", "references"] = "excerpt"
+    """What the connection keeps of the content."""
+
+
+def read_payload(payload: dict[str, Any]) -> MailPayload:
+    """The payload, typed. Raises BadRecord naming the first field that is wrong, never its content."""
+    try:
+        return MailPayload.model_validate(payload)
+    except (ValidationError, RecursionError) as error:
+        place = "payload"
+        if isinstance(error, ValidationError):
+            first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+            place = ".".join(str(step) for step in first["loc"]) or place
+        raise BadRecord(f"{place} is not as the mailbox connector writes it") from None

@@ -1,0 +1,198 @@
+"""Reads a mailbox over IMAP4rev1 (RFC 3501): every mail of the chosen folders, by UID, oldest first.
+
+New mail has a higher UID than any before it, so a folder's cursor is its UIDVALIDITY and the last UID read. What is
+expunged is not deleted (the mail was sent all the same), and flags are nobody's business: neither is read.
+"""
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from connectors.contract import HubError, Misconfigured, Page, Step, Surroundings
+from connectors.mailbox.cursor import Cursor, FolderCursor
+from connectors.mailbox.options import MailboxOptions
+from connectors.mailbox.reading import PAGE, Place, batches
+from connectors.mailbox.rules import chosen, missing
+from connectors.mailbox.session import Session, Worker
+
+IDLE_SECONDS = 540.0
+"""IDLE is renewed before 10 minutes: routers forget quiet connections (RFC 2177 says 29 minutes)."""
+
+
+class MailboxSource:
+    """One mailbox. Opens its session when first asked, in a thread of its own, and again after it broke.
+
+    One task at a time: `pages`, `wait` and the others share the session.
+    """
+
+    def __init__(self, connection: str, options: MailboxOptions, around: Surroundings) -> None:
+        self._connection, self._options, self._around = connection, options, around
+        self._worker = Worker()
+        self._session: Session | None = None
+        self._stop = threading.Event()
+        around.network.limiter.announce(40, 1.0, "the mail server")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stop.set()
+        await self._drop()
+        self._worker.close()
+
+    async def check(self) -> AsyncIterator[Step]:
+        """Reach, sign in, folders, read: each by name, ending at the first that fails."""
+        steps: tuple[tuple[str, Callable[[], Awaitable[str]]], ...] = (
+            ("reach", self._can_reach),
+            ("sign in", self._can_sign_in),
+            ("folders", self._can_list),
+            ("read", self._can_read),
+        )
+        await self._drop()
+        for name, work in steps:
+            try:
+                says = await work()
+            except HubError as error:
+                await self._drop()
+                yield Step(name, ok=False, says=str(error))
+                return
+            yield Step(name, ok=True, says=says)
+
+    async def pages(self, cursor: dict[str, Any] | None, since: datetime | None) -> AsyncIterator[Page]:
+        """New mail of every chosen folder; ends with a page that says up to when all of it is read."""
+        started = self._around.now()
+        known = Cursor(since=since or self._options.since) if cursor is None else Cursor.read(cursor)
+        try:
+            session = await self._signed_in()
+            names = await self._folders(session)
+            if cursor is None:
+                known.total = sum([(await self._worker.run(session.examine, name)).exists for name in names])
+            for name in names:
+                async for page in self._folder(Place(session, self._connection, name, self._options), known):
+                    yield page
+        except HubError:
+            await self._drop()
+            raise
+        known.keep(names)
+        known.true_up_to = started
+        yield Page((), known.write(), started)
+
+    async def _folder(self, place: Place, known: Cursor) -> AsyncIterator[Page]:
+        state = await self._worker.run(place.session.examine, place.folder)
+        read = known.folders.get(place.folder)
+        if read is not None and read.nothing_new(state):
+            return
+        if read is None or read.void(state):
+            # No UID means what it meant: read all again. Events hold no UID, so what was told keeps its event id.
+            read = FolderCursor(state.validity, 0)
+        day = (known.since - timedelta(days=1)).date() if known.since else None  # SINCE counts the server's own days
+        uids = place.session.uids(read.uid, state, day)
+        while chunk := await self._worker.run(lambda: list(itertools.islice(uids, PAGE))):
+            mails = await self._worker.run(place.look, chunk, known.since)
+            for batch in batches(mails):
+                events, aside = await self._worker.run(place.read, batch, self._around.now())
+                known.folders[place.folder] = read = FolderCursor(state.validity, batch[-1].uid)
+                known.done += len(batch)
+                yield Page(events, known.write(), known.true_up_to, more=True, progress=known.progress, set_aside=aside)
+            known.done += len(chunk) - len(mails)
+            read = FolderCursor(state.validity, chunk[-1])
+        known.folders[place.folder] = FolderCursor(state.validity, read.uid, state.next_uid, state.modseq)
+
+    async def census(self, known: Mapping[str, str], cursor: dict[str, Any] | None) -> AsyncIterator[Page]:
+        """One page without events: a mail never changes, and one that was expunged is not deleted."""
+        del known, cursor
+        yield Page((), {}, None)
+
+    async def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
+        """Mails by Message-ID, from every chosen folder that holds them."""
+        try:
+            session = await self._signed_in()
+            for name in await self._folders(session):
+                place = Place(session, self._connection, name, self._options)
+                await self._worker.run(session.examine, name)
+                for hint in hints:
+                    for batch in batches(await self._worker.run(_named, place, hint)):
+                        events, aside = await self._worker.run(place.read, batch, self._around.now())
+                        yield Page(events, {}, None, set_aside=aside)
+        except HubError:
+            await self._drop()
+            raise
+
+    async def wait(self, timeout: float) -> bool:
+        """Until the server tells of new mail (True) or `timeout` seconds are over (False): the time to poll again.
+
+        Only a hint, for the first chosen folder: IDLE (RFC 2177) watches one folder, and may die silently. Where the
+        server has no IDLE or the connection breaks, it just waits.
+        """
+        until = time.monotonic() + timeout
+        try:
+            session = await self._signed_in()
+            if await self._worker.run(session.can_idle):
+                await self._worker.run(session.examine, (await self._folders(session))[0])
+                while (left := until - time.monotonic()) > 0:
+                    if await self._worker.run(session.idle, min(left, IDLE_SECONDS), self._stop.is_set):
+                        return True
+                return False
+        except HubError:
+            await self._drop()
+        await asyncio.sleep(max(0.0, until - time.monotonic()))
+        return False
+
+    # --- the session ---
+
+    async def _signed_in(self) -> Session:
+        if self._session is None:
+            session = await self._worker.run(Session.connect, self._options, self._around.network)
+            try:
+                await self._worker.run(session.sign_in, self._options)
+            except HubError:
+                await self._worker.run(session.close)
+                raise
+            self._session = session
+        return self._session
+
+    async def _drop(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await self._worker.run(session.close)
+
+    async def _folders(self, session: Session) -> list[str]:
+        listed = await self._worker.run(session.folders)
+        absent = missing(listed, self._options)
+        if absent:
+            place = self._options.folders.index(absent[0]) + 1
+            raise Misconfigured(
+                f"The mailbox lacks folder number {place} of the list",
+                "Correct the name, or give the account the right to read it",
+                "folders",
+            )
+        names = chosen(listed, self._options)
+        if not names:
+            raise Misconfigured("No folder is left to read", "Name at least one folder that exists", "folders")
+        return names
+
+    async def _can_reach(self) -> str:
+        session = await self._worker.run(Session.connect, self._options, self._around.network)
+        await self._worker.run(session.close)
+        return f"{self._options.host} answers" + ("" if self._options.security == "plain" else ", encrypted")
+
+    async def _can_sign_in(self) -> str:
+        session = await self._signed_in()
+        idle = await self._worker.run(session.can_idle)
+        return "Signed in; " + ("the server tells of new mail by itself" if idle else "new mail is found by polling")
+
+    async def _can_list(self) -> str:
+        return f"Folders to read: {len(await self._folders(await self._signed_in()))}"
+
+    async def _can_read(self) -> str:
+        session = await self._signed_in()
+        states = [await self._worker.run(session.examine, name) for name in await self._folders(session)]
+        return f"Mails in them: {sum(state.exists for state in states)}; opened for reading only"
+
+
+def _named(place: Place, hint: str) -> Any:
+    return place.look(place.session.holding(hint), None)

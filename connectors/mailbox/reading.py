@@ -1,0 +1,125 @@
+"""Loads mails of one open folder in bounded pieces and makes source events of them. Blocking: runs in the thread."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from connectors.contract import BadRecord, SetAside
+from connectors.mailbox import structure
+from connectors.mailbox.headers import decode_bytes
+from connectors.mailbox.message import header_pairs, leaves, parse
+from connectors.mailbox.options import MailboxOptions
+from connectors.mailbox.rules import LOOKED_AT, left_out
+from connectors.mailbox.session import Session
+from connectors.mailbox.telling import Found, event_of
+from schemas.events import SourceEvent
+
+PAGE = 50
+"""Mails in a page, at most."""
+PAGE_OCTETS = 4 * 1024 * 1024
+"""Octets loaded for a page, about; with WHOLE this bounds memory."""
+WHOLE = 256 * 1024
+"""Mails up to this size are loaded whole; of larger ones only headers and texts."""
+_LOOK = ["INTERNALDATE", "RFC822.SIZE", f"BODY.PEEK[HEADER.FIELDS ({LOOKED_AT})]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A mail that is to be read."""
+
+    uid: int
+    size: int
+    internal_date: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where reading goes on: the connection's folder that is open in the session."""
+
+    session: Session
+    connection: str
+    folder: str
+    options: MailboxOptions
+
+    def look(self, uids: list[int], since: datetime | None) -> list[Seen]:
+        """Those of the mails that are to be read. Of what is left out, no text is ever loaded."""
+        said = self.session.fetch(uids, _LOOK)
+        found = []
+        for uid in uids:
+            told = said.get(uid)
+            if told is None:  # expunged meanwhile
+                continue
+            arrived = told.get(b"INTERNALDATE")
+            arrived = arrived if isinstance(arrived, datetime) and arrived.tzinfo else None
+            if since and arrived and arrived < since:
+                continue
+            if not left_out(header_pairs(parse(_body(told)))[0], self.options):
+                found.append(Seen(uid, _size(told), arrived))
+        return found
+
+    def read(self, batch: list[Seen], fetched_at: datetime) -> tuple[list[SourceEvent], list[SetAside]]:
+        """Source events of these mails, and those that cannot become one."""
+        small = [seen for seen in batch if seen.size <= WHOLE]
+        loaded = self.session.fetch([seen.uid for seen in small], ["BODY.PEEK[]"])
+        events: list[SourceEvent] = []
+        aside: list[SetAside] = []
+        for seen in batch:
+            whole = loaded.pop(seen.uid, None)
+            if seen in small and whole is None:
+                continue
+            try:
+                event = self._large(seen, fetched_at) if whole is None else self._whole(seen, _body(whole), fetched_at)
+            except BadRecord as error:
+                start = decode_bytes(_body(whole or {})[:20_000], None)
+                aside.append(SetAside(f"{self.folder}/{seen.uid}", str(error), start))
+                continue
+            if event is not None:
+                events.append(event)
+        return events, aside
+
+    def _whole(self, seen: Seen, raw: bytes, fetched_at: datetime) -> SourceEvent:
+        mail = parse(raw)
+        return event_of(mail, leaves(mail), self._found(seen, fetched_at), self.options)
+
+    def _large(self, seen: Seen, fetched_at: datetime) -> SourceEvent | None:
+        def fetch(items: list[str]) -> dict[bytes, Any]:
+            return self.session.fetch([seen.uid], items).get(seen.uid, {})
+
+        told = fetch([f"BODY.PEEK[HEADER]<0.{structure.HEADER_OCTETS}>", "BODYSTRUCTURE"])
+        if not told:
+            return None
+        found = structure.leaves(told.get(b"BODYSTRUCTURE"), fetch)
+        return event_of(parse(_body(told)), found, self._found(seen, fetched_at), self.options)
+
+    def _found(self, seen: Seen, fetched_at: datetime) -> Found:
+        return Found(self.connection, self.folder, seen.internal_date, fetched_at)
+
+
+def batches(mails: list[Seen]) -> Iterator[list[Seen]]:
+    """The mails in pieces of at most about PAGE_OCTETS."""
+    batch: list[Seen] = []
+    octets = 0
+    for seen in mails:
+        cost = min(seen.size, 2 * WHOLE)
+        if batch and octets + cost > PAGE_OCTETS:
+            yield batch
+            batch, octets = [], 0
+        batch.append(seen)
+        octets += cost
+    if batch:
+        yield batch
+
+
+def _body(told: dict[bytes, Any]) -> bytes:
+    """The answer to BODY[…], whatever case and spaces the server writes its name in."""
+    for key, value in told.items():
+        if key.upper().startswith(b"BODY["):
+            return value if isinstance(value, bytes) else b"" if value is None else str(value).encode()
+    return b""
+
+
+def _size(told: dict[bytes, Any]) -> int:
+    size = told.get(b"RFC822.SIZE")
+    # A server that tells no size may hide a large mail: read it piece by piece.
+    return size if isinstance(size, int) else WHOLE + 1
