@@ -10,7 +10,8 @@ MOST = 1000
 def terms(text: str, most: int = MOST) -> list[str]:
     """The words of a text in their order, each once: without case, accents and punctuation.
 
-    A word has at least 2 characters, or is a digit (as in `PAY-7`). Words longer than 64 characters are cut there; at most `most` words are given. terms of joined terms are the same.
+    A word has at least 2 characters, or is a digit (as in `PAY-7`). Words longer than 64 characters are cut there; at
+    most `most` words are given. terms of joined terms are the same.
     """
     found: dict[str, None] = {}
     for word in "".join(letter if letter.isalnum() else " " for letter in _plain(text)).split():

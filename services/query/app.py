@@ -35,6 +35,7 @@ def create_app(
     statement_seconds: float = 5.0,
     poll_seconds: float = 0.5,
     keep_seconds: float = 1.0,
+    check_seconds: float = 5.0,
 ) -> FastAPI:
     """The lookup API as an ASGI application.
 
@@ -43,12 +44,12 @@ def create_app(
     metrics: what /metrics shows. schema_version: the migration this release needs; None: not looked at.
     closing: set when the process begins to stop, so that streams end (services.query.server does).
     statement_seconds: a longer answer of the database becomes a 503. poll_seconds: how often all streams together ask
-    for new changes. keep_seconds: how old freshness may be. Raises Misconfigured for a short token.
+    for new changes. keep_seconds: how old freshness may be. check_seconds: how long a check of /readyz may take. Raises Misconfigured for a short token.
     """
     app = _routes()
     app.state.serving = Serving.of(
         Database(engine, statement_seconds), now, checks or {}, metrics, schema_version, closing or asyncio.Event(),
-        poll_seconds, keep_seconds,
+        poll_seconds, keep_seconds, check_seconds,
     )  # fmt: skip
     check_token(token)
     app.add_middleware(Guard, token=token)  # inside the framework's own last resort, which answers in plain text

@@ -14,8 +14,6 @@ from services.query.serving import Check, Serving, answer, serving
 
 router = APIRouter(tags=["health"])
 
-CHECK_SECONDS = 5.0
-
 
 @router.get("/livez", response_model=Alive, summary="Is the process alive?")
 async def livez() -> Response:
@@ -27,7 +25,7 @@ async def livez() -> Response:
 async def readyz(hub: Annotated[Serving, Depends(serving)]) -> Response:
     """Looks at the database, the version of its tables and the broker; says what is wrong and what to do."""
     checks: dict[str, Check] = {"database": lambda: _database(hub), "schema": lambda: _schema(hub), **hub.checks}
-    parts = await asyncio.gather(*(_part(name, check) for name, check in checks.items()))
+    parts = await asyncio.gather(*(_part(name, check, hub.check_seconds) for name, check in checks.items()))
     ready = all(part.ok for part in parts)
     told = Ready(status="ready" if ready else "not ready", parts=list(parts))
     return answer(told.model_dump(), 200 if ready else 503)
@@ -46,12 +44,12 @@ async def metrics(hub: Annotated[Serving, Depends(serving)]) -> Response:
     return Response(generate_latest(hub.metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def _part(name: str, check: Check) -> Part:
+async def _part(name: str, check: Check, seconds: float) -> Part:
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
+        async with asyncio.timeout(seconds):
             says = await check()
     except TimeoutError:
-        says = f"did not answer within {CHECK_SECONDS:g} s"
+        says = f"did not answer within {seconds:g} s"
     return Part(name=name, ok=says is None, says=says)
 
 

@@ -77,6 +77,7 @@ class Serving:
     schema_version: str | None
     closing: asyncio.Event
     poll_seconds: float
+    check_seconds: float
 
     @classmethod
     def of(
@@ -89,6 +90,7 @@ class Serving:
         closing: asyncio.Event,
         poll_seconds: float,
         keep_seconds: float,
+        check_seconds: float,
     ) -> "Serving":
         """Ready for use; nothing is read yet."""
 
@@ -100,8 +102,9 @@ class Serving:
 
         fresh = Kept(freshness, keep_seconds)
         return cls(
-            database, fresh, Kept(newest, poll_seconds), now, checks, metrics, schema_version, closing, poll_seconds
-        )
+            database, fresh, Kept(newest, poll_seconds), now, checks, metrics, schema_version, closing, poll_seconds,
+            check_seconds,
+        )  # fmt: skip
 
 
 def serving(request: Request) -> Serving:

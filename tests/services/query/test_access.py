@@ -1,0 +1,80 @@
+"""Who may ask; and errors that tell nothing."""
+
+import logging
+from typing import NoReturn
+
+import pytest
+
+from pipelines.store.engine import open_engine
+from schemas.errors import Misconfigured
+from services.query.app import create_app
+from tests.services.query.conftest import NOW, client_of
+
+TOKEN = "k" * 43
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:8700", "127.0.0.1:1", "[::1]", "[::1]:8700"])
+async def test_loopback_names_are_answered_without_a_token(host: str) -> None:
+    async with client_of(create_app(open_engine("sqlite+aiosqlite://"), lambda: NOW), Host=host) as http:
+        answer = await http.get("/livez", headers={"Origin": "https://elsewhere.example"})
+    assert answer.status_code == 200
+    assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost:x", "127.0.0.2", "[::1].x", ""])
+async def test_any_other_name_is_refused(host: str) -> None:
+    async with client_of(create_app(open_engine("sqlite+aiosqlite://"), lambda: NOW), Host=host) as http:
+        answer = await http.get("/livez")
+    assert answer.status_code == 421
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_with_a_token_every_path_but_the_probes_asks_for_it() -> None:
+    app = create_app(open_engine("sqlite+aiosqlite://"), lambda: NOW, token=TOKEN)
+    async with client_of(app, Host="hub.example") as http:
+        assert (await http.get("/livez")).status_code == 200
+        for path in ("/v1/requests", "/openapi.json", "/metrics", "/v1/nothing", "/livez/"):
+            for given in ("", "Bearer ", f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN, "Bearer \xfc"):
+                answer = await http.get(path, headers={"Authorization": given.encode("latin-1")})
+                assert answer.status_code == 401, (path, given)
+                assert answer.headers["WWW-Authenticate"] == "Bearer"
+        answer = await http.get("/openapi.json", headers={"Authorization": f"bearer {TOKEN}"})
+        assert answer.status_code == 200
+
+
+def test_a_short_token_is_refused_at_start() -> None:
+    with pytest.raises(Misconfigured, match="256 bits") as error:
+        create_app(open_engine("sqlite+aiosqlite://"), lambda: NOW, token="CANARY" + "k" * 36)
+    assert "CANARY" not in str(error.value)
+
+
+async def test_what_nobody_foresaw_is_a_problem_with_an_id_that_the_log_knows(
+    caplog: pytest.LogCaptureFixture, sqlite_url: str
+) -> None:
+    def broken() -> NoReturn:
+        raise ZeroDivisionError("CANARY")
+
+    engine = open_engine(sqlite_url)
+    app = create_app(engine, broken)
+    with caplog.at_level(logging.ERROR):
+        async with client_of(app) as http:
+            answer = await http.get("/v1/requests?in_stage_longer_than=1")
+    await engine.dispose()
+    assert answer.status_code == 500
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["error_id"] in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    assert "CANARY" not in caplog.text + answer.text
+
+
+async def test_paths_and_methods_that_are_none() -> None:
+    async with client_of(create_app(open_engine("sqlite+aiosqlite://"), lambda: NOW)) as http:
+        unknown = await http.get("/CANARY")
+        assert unknown.status_code == 404
+        assert unknown.json()["type"] == "urn:throughline:problem:no-such-path"
+        assert "CANARY" not in unknown.text
+        for path in ("/v1/requests", "/v1/requests/R-AAAAAAAAAAAA", "/livez", "/v1/lookup"):
+            for method in ("POST", "DELETE", "PUT", "PATCH"):
+                answer = await http.request(method, path)
+                assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+                assert answer.json()["type"] == "urn:throughline:problem:method-not-allowed"
