@@ -15,12 +15,12 @@ from typing import Protocol
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from pipelines.references import find
+from pipelines.references import find, own, understood
 from pipelines.store import configuration, dead_letters, facts, offsets
 from pipelines.store.bulk import Bulk
 from pipelines.store.dead_letters import DeadLetter
 from pipelines.store.engine import writing
-from pipelines.store.facts import Telling
+from pipelines.store.facts import OWN, Telling
 from pipelines.understanding import understand
 from schemas.artifacts import Mapped, Part, Reference
 from schemas.errors import BadRecord, RetryLater
@@ -104,7 +104,8 @@ class Ingest:
         if mapping is None:
             raise BadRecord(f"connector: {event.connector} is not installed here; install it, then replay")
         mapped = mapping(event)
-        return Telling(event, mapped, {name: references_of(part) for name, part in mapped.parts.items()})
+        references = {name: references_of(part) for name, part in mapped.parts.items()}
+        return Telling(event, mapped, references | {OWN: (own(mapped.artifact),)})
 
     def _letter(self, record: Record, cause: str, reason: str) -> DeadLetter:
         origin = f"{self.incarnation}/{record.topic}/{record.partition}/{record.offset}"
@@ -154,7 +155,8 @@ class Ingest:
 
 def references_of(part: Part) -> tuple[Reference, ...]:
     """All references of a part: those it states and those found in its texts."""
-    return part.references + tuple(reference for text in part.texts for reference in find(text))
+    stated = tuple(understood(reference) for reference in part.references)
+    return stated + tuple(reference for text in part.texts for reference in find(text))
 
 
 def kind_of(error: BaseException) -> str:

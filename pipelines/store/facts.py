@@ -19,6 +19,9 @@ from schemas.events import SourceEvent
 
 Values = dict[str, tuple[bool, bool]]
 
+OWN = "@own"
+"""The part that holds the request id which the artifact owns."""
+
 CONNECTION = "@connection:"
 """Prefix of the pseudo-fields by which an artifact remembers which connections read it."""
 
@@ -136,7 +139,9 @@ async def _merge_parts(bulk: Bulk, tellings: Sequence[Telling], touched: Touched
     for telling in tellings:
         for part, references in telling.references.items():
             candidates = canonical_json([reference_row(reference) for reference in references])
-            stamp = (telling.event.order, telling.event.rank, digest(candidates))
+            # What an artifact is by itself never changes; a stamp of its own lets it stay as it was stored.
+            order, rank = (telling.event.order, telling.event.rank) if part != OWN else (0, 0)
+            stamp = (order, rank, digest(candidates))
             key = (telling.mapped.artifact, storable(part))
             if key not in latest or stamp > latest[key][2:5]:
                 latest[key] = (*key, *stamp, candidates)
