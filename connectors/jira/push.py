@@ -38,7 +38,7 @@ def verify(connection: str, options: JiraOptions, delivery: Delivery, now: datet
     trusted = signed and not options.extra_jql
     said = _Webhook(body, options, teller)
     events = said.events() if trusted else []
-    hints = said.hints() if not events else ()
+    hints = said.hints() if not events or said.hides_something else ()
     pushed = tuple(event.model_copy(update={"form": "pushed"}) for event in events)
     return Pushed(events=pushed, hints=tuple(hints), delivery=identifier)
 
@@ -78,6 +78,11 @@ class _Webhook:
         self._issue = obj(body.get("issue"))
         self._fields = obj(self._issue.get("fields"))
         self._comment = obj(body.get("comment"))
+
+    @property
+    def hides_something(self) -> bool:
+        """Data Center tells that a comment was deleted, but not which."""
+        return self._body.get("issue_event_type_name") == "issue_comment_deleted"
 
     def hints(self) -> list[str]:
         """Ids of the issues that it is about."""

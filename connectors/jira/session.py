@@ -18,8 +18,6 @@ from connectors.jira.options import JiraOptions, PersonalAccessToken
 from connectors.transport import Network, outcome
 
 THREADS = 4
-_TIMEOUT = (5, 60)
-"""Seconds to connect, and to wait for the next bytes."""
 
 
 class Session:
@@ -81,7 +79,7 @@ class Session:
             options={"rest_api_version": version, "check_update": False},
             get_server_info=False,
             max_retries=0,
-            timeout=_TIMEOUT,
+            timeout=None,  # the guarded adapter has its own
             **signing,
         )
         self._network.guard(client._session, options.ca_file)  # noqa: SLF001 - the library hands its session out nowhere

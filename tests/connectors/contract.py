@@ -37,8 +37,10 @@ class ConnectorContract:
     async def filled(self, rig: Rig) -> Rig:
         """A tool with things in it, all of them visible."""
         for number in range(self.things):
-            rig.change(rig.create(f"Thing {number}"))
-            rig.advance(7)
+            artifact = rig.create(f"Thing {number}")
+            rig.advance(1)
+            rig.change(artifact)
+            rig.advance(6)
         rig.settle()
         return rig
 
@@ -117,8 +119,9 @@ class ConnectorContract:
         runner = Runner(rig, seed)
         known = [rig.create(f"Early {number}") for number in range(6)]
         for number in range(8):
-            rig.advance(runner.random.choice([0, 0.001, 1, 20, 45]))
+            rig.advance(runner.random.choice([0.002, 0.02, 1, 20, 45]))
             rig.change(runner.random.choice(known))
+            rig.advance(0.002)  # no tool tells two changes of one thing in the same millisecond apart
             if number % 3 == 0:
                 known.append(rig.create(f"Late {number}"))
             await runner.step(kill=True)
@@ -133,6 +136,7 @@ class ConnectorContract:
         known: list[str] = []
         for number in range(10):
             known.append(rig.create(f"Thing {number}"))
+            rig.advance(0.002)
             rig.change(known[number // 2])
             rig.advance(13)
             await runner.step(kill=False)
