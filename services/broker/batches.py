@@ -142,6 +142,19 @@ class Subscription:
                 continue
         return found
 
+    async def beginning(self, topic: str, partition: int) -> int:
+        """The first offset of an assigned partition that is still there."""
+        consumer = self.subscriber.consumer
+        assert consumer is not None
+        place = TopicPartition(topic, partition)
+        return int((await consumer.beginning_offsets([place]))[place])
+
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Go on from there. Called by a handler that then returns, the group's position is set there, too."""
+        consumer = self.subscriber.consumer
+        assert consumer is not None
+        consumer.seek(TopicPartition(topic, partition), offset)
+
     async def revive(self) -> None:
         """Stop and start reading anew, from what is committed."""
         await self.subscriber.stop()

@@ -39,6 +39,7 @@ from services.cli.installation import Installation, now
 from services.feed import flow
 from services.feed.feed import Feed
 from services.feed.flow import Bus, Flow
+from services.feed.gaps import GapGuard
 from services.feed.pages import Place
 from services.feed.reader import Reading
 from services.feed.webhooks import Webhooks
@@ -93,13 +94,25 @@ class Hub:
     def _add_ingest(self) -> None:
         mappings = {name: one.map for name, one in self.installation.catalogue.items()}
         ingest = Ingest(self.engine, mappings, now, self.ready.incarnation, self._wake_publisher)
-        topics = [source_topic(name) for name in mappings]
+        connector_of = {self.settings.topic(source_topic(name)): name for name in mappings}
+        guard = GapGuard(
+            self.engine,
+            ingest,
+            self._positions,
+            self.ready.incarnation,
+            connector_of,
+            embedded=self.embedded is not None,
+        )  # fmt: skip
         self.subscription = batch_subscriber(
-            self.broker, self.settings, topics, GROUP, ingest, max_records=self.installation.settings.batch_size,
-            batch_timeout_ms=50,
+            self.broker, self.settings, [source_topic(name) for name in mappings], GROUP, guard,
+            max_records=self.installation.settings.batch_size, batch_timeout_ms=50,
         )  # fmt: skip
         recompute = Recompute(self.engine, now, self.installation.holder, self._wake_publisher)
         self.tasks.append(recompute.run())
+
+    def _positions(self) -> Subscription:
+        assert self.subscription is not None
+        return self.subscription
 
     def _wake_publisher(self) -> None:
         if self.publisher:

@@ -1,0 +1,97 @@
+"""Offsets that jump: the database is older than the topic or the group (a restored backup), or records are gone.
+
+What is still in the topic is read again: the group is set back to the first offset that is not applied. What is gone
+(retention, an embedded broker that ran over) is read again from the tools.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from pipelines.store import offsets
+from pipelines.store.engine import reading, writing
+from services.feed import connections, pages
+
+logger = logging.getLogger("throughline.gaps")
+
+Partition = tuple[str, int]
+
+
+class Positions(Protocol):
+    """A group member's place in its partitions."""
+
+    async def beginning(self, topic: str, partition: int) -> int:
+        """The first offset that is still there."""
+        ...
+
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Go on from there; the next commit says so."""
+        ...
+
+
+class GapGuard:
+    """Hands batches on without what lies behind a jump. `connector_of`: topic to connector name."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        handler: Callable[[Sequence[Any]], Awaitable[None]],
+        positions: Callable[[], Positions],
+        incarnation: str,
+        connector_of: Mapping[str, str],
+        *,
+        embedded: bool,
+    ) -> None:
+        self.engine = engine
+        self.handler = handler
+        self.positions = positions
+        self.incarnation = incarnation
+        self.connector_of = connector_of
+        self.embedded = embedded
+        self._seen: dict[Partition, int] = {}
+
+    async def __call__(self, batch: Sequence[Any]) -> None:
+        """Handle the batch. Raises what the handler raises, after which the same batch may come again."""
+        firsts: dict[Partition, int] = {}
+        for record in batch:
+            firsts.setdefault((record.topic, record.partition), record.offset)
+        jumped = {place for place, first in firsts.items() if first > self._seen.get(place, -1)}
+        back = await self._set_back(jumped, firsts) if jumped else set()
+        handled = [record for record in batch if (record.topic, record.partition) not in back]
+        if handled:
+            await self.handler(handled)
+        for record in handled:
+            self._seen[record.topic, record.partition] = record.offset + 1
+
+    async def _set_back(self, jumped: set[Partition], firsts: dict[Partition, int]) -> set[Partition]:
+        """The partitions that were set back; where records are gone, their connections are read again instead."""
+        async with reading(self.engine) as connection:
+            following = await offsets.applied(connection, self.incarnation)
+        back: set[Partition] = set()
+        for place in sorted(jumped):
+            expected = following.get(place, 0)
+            if firsts[place] <= expected:
+                continue
+            beginning = await self.positions().beginning(*place)
+            if beginning < firsts[place]:
+                back.add(place)
+                self.positions().seek(*place, max(expected, beginning))
+                logger.warning("gap.group.set_back", extra={"topic": place[0], "partition": place[1]})
+            if beginning > expected and place in following:
+                await self._read_again(self.connector_of[place[0]])
+        return back
+
+    async def _read_again(self, connector: str) -> None:
+        """Records between what is applied and what is there are gone: the tools have them still."""
+        async with writing(self.engine) as connection:
+            for stored in await connections.every(connection):
+                if stored.connector != connector:
+                    continue
+                logger.warning("gap.connection.read_again", extra={"connection": stored.id})
+                if self.embedded:
+                    await pages.forget_open(connection, stored.id)
+                    await connections.change(connection, stored.id, epoch=stored.epoch + 1, wanted=True)
+                else:
+                    await connections.start_again(connection, stored.id, stored.since)
