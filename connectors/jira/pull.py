@@ -5,6 +5,7 @@ links, myself, server info). Nothing is written: the only POSTs are searches and
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -37,12 +38,24 @@ class JiraSource:
         return checking.steps(self._session, self._options, self._now)
 
     async def pages(self, cursor: dict[str, Any] | None, since: datetime | None) -> AsyncIterator[Page]:
-        """One pass over what changed, page by page. Raises RetryLater, Misconfigured."""
+        """What changed, page by page. A window that an earlier call began is ended first, then a new one read, since
+        changes after its beginning are not in it. Raises RetryLater, Misconfigured."""
         search = await self._search()
         state = Cursor.load(cursor, self._options.scope_jql)
-        window = state.open_window(since, self._overlap, self._now())
-        if window.first and window.total is None:
-            window.total = await search.total(window)
+        resumed = state.window is not None
+        while True:
+            window = state.open_window(since, self._overlap, self._now())
+            if window.first and window.total is None:
+                window.total = await search.total(window)
+            async for page in self._window(search, state, window):
+                yield replace(page, more=page.more or resumed)
+            if not resumed:
+                return
+            resumed = False
+
+    async def _window(
+        self, search: CloudSearch | DataCenterSearch, state: Cursor, window: Window
+    ) -> AsyncIterator[Page]:
         lost = False
         while True:
             try:

@@ -301,5 +301,5 @@ def _damage(payload: dict[str, Any], data: st.DataObject) -> None:
         if isinstance(place, dict) and data.draw(st.booleans()):
             del place[step]
         else:
-            place[step] = data.draw(_JUNK)
+            place[step] = copy.deepcopy(data.draw(_JUNK))
         return
