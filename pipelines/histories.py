@@ -91,8 +91,11 @@ def history(member: Member, activities: Sequence[Activity], place: Placer) -> Hi
     gone, when = gone_at(member, activities)
     if gone:
         steps = [_before(step, when or LAST) for step in steps if step.at is None or when is None or step.at <= when]
-        steps.append(Step(when or LAST, when, None))
         complete = complete and when is not None
+    if not steps:  # told changes without a status, or gone before anything else that is dated
+        steps, complete = [Step(when or LAST, None, place(member, status))], False
+    if gone:
+        steps.append(Step(when or LAST, when, None))
     return History(member, tuple(steps), complete)
 
 

@@ -31,11 +31,11 @@ class Life:
     activities: Sequence[Activity]
     """Of members, oldest first, without those taken back."""
     way: Sequence[Stretch]
+    standing: Mapping[str, Placement]
 
     def stands(self, member: Member) -> Placement:
         """Where an artifact stands, or stood when it went away."""
-        steps = self.histories[member.id].steps
-        return next(step.placement for step in reversed(steps) if step.placement is not None)
+        return self.standing[member.id]
 
     def since(self, member: Member) -> datetime | None:
         """Since when it stands there."""
@@ -93,8 +93,12 @@ def read(request: RequestInput, stage_map: StageMap) -> Life:
     activities = sorted(
         (each for member in members for each in own[member.id]), key=lambda each: (each.at, each.artifact, each.key)
     )
+    standing = {
+        name: next(step.placement for step in reversed(each.steps) if step.placement is not None)
+        for name, each in told.items()
+    }
     way = stretches(_moving([told[each.id] for each in members]), stage_map)
-    return Life(request, stage_map, People(request), members, born, told, activities, way)
+    return Life(request, stage_map, People(request), members, born, told, activities, way, standing)
 
 
 class _Placer:

@@ -38,16 +38,19 @@ class Telling:
 
     def __init__(self, request: RequestInput, people: People) -> None:
         self._members = {each.id: each for each in (*request.members, *request.others)}
-        self._request = request
+        self._hidden = {name: request.hides(each) for name, each in self._members.items()}
+        self._called = {name: call(each, self._hidden[name]) for name, each in self._members.items()}
+        self._shows = request.shows_restricted
         self._people = people
         self._names: dict[str | None, tuple[str | None, str | None]] = {None: (None, None)}
 
     def hidden(self, activity: Activity) -> bool:
         """Whether what was said stays out of the record."""
-        member = self._members[activity.artifact]
-        if self._request.hides(member):
+        if self._hidden[activity.artifact]:
             return True
-        return activity.audience.level == "restricted" and member.connection not in self._request.shows_restricted
+        return (
+            activity.audience.level == "restricted" and self._members[activity.artifact].connection not in self._shows
+        )
 
     def actor(self, activity: Activity) -> tuple[str | None, str | None]:
         """The acting person's id and name."""
@@ -62,8 +65,7 @@ class Telling:
 
     def what(self, artifact: str) -> str:
         """What people call the artifact."""
-        member = self._members.get(artifact)
-        return call(member, self._request.hides(member)) if member else artifact
+        return self._called.get(artifact, artifact)
 
     def words(self, activity: Activity) -> str:
         """The activity as a sentence without its end."""

@@ -350,6 +350,16 @@ def test_a_deleted_artifact_keeps_its_place_and_holds_nothing_up() -> None:
     assert record.current.state == "done"
 
 
+def test_what_is_gone_before_it_was_created_still_stands_somewhere() -> None:
+    odd = issue(1, "In Progress", at(5), deleted=True)
+    record = fold(request([odd], Activity("d", odd.id, ActivityKind.DELETED, at(2))), STAGE_MAP)
+    assert way_of(record) == ["development 1: ? - now: ? cancelled"]
+    assert artifacts_of(record) == ["jira/issue/1: development, active since ?, incomplete"]
+    blank = issue(2, None, at(5))
+    record = fold(request([blank], Activity("s", blank.id, ActivityKind.STATUS, at(6))), STAGE_MAP)
+    assert here(record) == "not mapped since ?, None since ?"
+
+
 def test_a_merged_deal_leaves_the_rest_to_the_one_it_went_into() -> None:
     old, new = crm("deal", 1, "Open", at(1), merged_into="hubspot/deal/2"), crm("deal", 2, "Contract sent", at(2))
     merge = Activity("m", old.id, ActivityKind.MERGED, at(3), None, objects=((new.id, "into"),))
