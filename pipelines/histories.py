@@ -37,11 +37,6 @@ class History:
     complete: bool
     """Whether the tool's telling has no gap."""
 
-    @property
-    def now(self) -> Placement | None:
-        """Where it stands at the end."""
-        return self.steps[-1].placement if self.steps else None
-
 
 def instant_of(value: object) -> datetime | None:
     """The instant in a field's text; None where it states none (a date alone is no instant)."""

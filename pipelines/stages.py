@@ -35,6 +35,10 @@ class StageMap:
                     f"row {number} of the stage map names the stage {rule.stage!r}; use one of {self.stages}"
                 )
 
+        for name in self.gates:
+            if name not in self.stages and self.gates is not DEFAULT_GATES:
+                raise ValueError(f"a gate names the stage {name!r}; use one of {self.stages}")
+
     def gate(self, stage: str) -> Gate:
         """How the stage is left."""
         return self.gates.get(stage, "any")

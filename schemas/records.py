@@ -47,7 +47,10 @@ class _Model(BaseModel):
 class PersonView(_Model):
     """A person with everything they are to this request."""
 
-    id: str = Field(description="Permanent id of the person", examples=["mail/address/anna@example.com"])
+    id: str = Field(
+        description="Id of the person; where nobody gave one, of their first identity here",
+        examples=["mail/address/anna@example.com"],
+    )
     name: str | None = Field(description="As the tools call them", examples=["Anna Berg"])
     address: str | None = Field(description="E-mail address in lower case", examples=["anna@example.com"])
     roles: tuple[str, ...] = Field(
