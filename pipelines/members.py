@@ -50,8 +50,8 @@ class LinkInput:
     right: str
     relation: str
     effect: str
-    """`joins`, `depends on` (left cannot go on before right is done), `mentions`, or `programme` (one is a member, the other
-    contains it)."""
+    """`joins`, `depends on` (left cannot go on before right is done), `mentions`, or `programme` (one end is a member,
+    the other contains it)."""
     evidence: str = ""
     why: str = ""
     since: datetime | None = None
