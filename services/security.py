@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
-from connectors.contract import Misconfigured
+from schemas.errors import Misconfigured
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
-from connectors.contract import Misconfigured
+from schemas.errors import Misconfigured
 
 PREFIX = "THROUGHLINE_"
 _FROM_FILES = ("database_url", "kafka_password")

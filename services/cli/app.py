@@ -1,18 +1,13 @@
 """`throughline`: the commands, and how their errors are told."""
 
-import asyncio
 import sys
-from collections.abc import Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from schemas.errors import HubError, Misconfigured
-from services.cli.installation import Installation
-
-EXIT_WRONG_USE, EXIT_MISCONFIGURED, EXIT_UNAVAILABLE, EXIT_NOT_FOUND = 2, 3, 4, 5
-"""Exit codes: 0 well, 1 unexpected, 2 wrong use, 3 a person must mend something, 4 try again later, 5 not found."""
+from services.cli.commands import asking, connecting, letters, running
+from services.cli.terminal import EXIT_MISCONFIGURED, EXIT_UNAVAILABLE, errors, installation, run, tell
 
 app = typer.Typer(
     name="throughline",
@@ -23,24 +18,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
-
-
-def installation() -> Installation:
-    """The installation of this environment."""
-    return Installation.of()
-
-
-def run(work: Coroutine[Any, Any, int | None]) -> None:
-    """Run a command to its end, and leave with its exit code."""
-    code = asyncio.run(work)
-    if code:
-        raise typer.Exit(code)
-
-
-def tell(line: str) -> None:
-    """A line for the person at the terminal, apart from the command's output."""
-    errors.print(line, markup=False)
+for group in (asking, running):
+    app.add_typer(group.app)
+app.add_typer(connecting.app, name="connections")
+app.add_typer(letters.app, name="dead-letters")
 
 
 @app.command()

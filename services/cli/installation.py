@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from connectors.catalogue import catalogue
-from connectors.contract import Connector
-from connectors.transport import Policy
-from pipelines.store.engine import open_engine
 from schemas.errors import Misconfigured
-from services.broker import BrokerSettings, EmbeddedBroker
-from services.security import KeyRing, key_ring
 from services.settings import Settings, read_settings
+
+# What takes long to load is loaded when a command first asks for it: a look-up needs neither Kafka nor connectors.
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from connectors.addresses import Policy
+    from connectors.contract import Connector
+    from services.broker import BrokerSettings, EmbeddedBroker
+    from services.security import KeyRing
 
 
 def now() -> datetime:
@@ -39,13 +41,17 @@ class Installation:
         return cls(read_settings(environ) if environ is not None else read_settings())
 
     @cached_property
-    def catalogue(self) -> dict[str, Connector]:
+    def catalogue(self) -> "dict[str, Connector]":
         """The connectors by name."""
+        from connectors.catalogue import catalogue
+
         return catalogue()
 
     @cached_property
-    def keys(self) -> KeyRing:
+    def keys(self) -> "KeyRing":
         """The key ring; the first start makes a key."""
+        from services.security import key_ring
+
         return key_ring(self.settings.secret_key, self.settings.secret_key_file)
 
     @property
@@ -54,8 +60,10 @@ class Installation:
         return self.settings.kafka_bootstrap is None
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> "Policy":
         """Which addresses connections may reach."""
+        from connectors.addresses import Policy
+
         return Policy(self.settings.allow_loopback_tools, self.settings.allowed_networks)
 
     @property
@@ -64,8 +72,10 @@ class Installation:
         return f"{socket.gethostname()}/{os.getpid()}"
 
     @asynccontextmanager
-    async def engine(self) -> AsyncIterator[AsyncEngine]:
+    async def engine(self) -> "AsyncIterator[AsyncEngine]":
         """The database."""
+        from pipelines.store.engine import open_engine
+
         self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         engine = open_engine(self.settings.database_url.get_secret_value())
         try:
@@ -74,8 +84,10 @@ class Installation:
             await engine.dispose()
 
     @contextmanager
-    def broker(self) -> Iterator[tuple[BrokerSettings, EmbeddedBroker | None]]:
+    def broker(self) -> "Iterator[tuple[BrokerSettings, EmbeddedBroker | None]]":
         """Where the broker is; an embedded one runs meanwhile."""
+        from services.broker import BrokerSettings, EmbeddedBroker
+
         if not self.embedded:
             yield BrokerSettings(**self.settings.kafka()), None
             return

@@ -1,19 +1,27 @@
 """Reading the database within a time, with errors that say what to do. Nothing here writes."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import Executable
 
-from services.query.problems import Refused
+from services.query.refused import Refused
 
 RETRY_AFTER = {"Retry-After": "5"}
+
+DRIVER_ERRORS = (SQLAlchemyError, OSError, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""SQLAlchemy's, and those of the drivers where they are asked directly or cannot connect."""
+
+OUR_FAULT = ("22", "23", "42")
+"""Classes of SQLSTATE: bad data, broken constraint, wrong statement."""
 
 
 class TooSlow(Refused):
@@ -72,7 +80,7 @@ class Database:
                     yield connection
         except TimeoutError:
             raise (TooSlow(self._seconds) if connected else Away()) from None
-        except (SQLAlchemyError, OSError) as error:
+        except DRIVER_ERRORS as error:
             raise _refusal(error, self._seconds) from error
 
     async def rows(self, statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[Any]:
@@ -113,16 +121,12 @@ class Database:
 
 
 def _refusal(error: Exception, seconds: float) -> Exception:
-    if isinstance(error, PoolTimeout | OSError):
-        return Away()
-    if not isinstance(error, DBAPIError):
-        return error
-    says = str(error.orig)
-    if says == "interrupted":
+    """What to answer; the error itself where the statement is wrong, which is our fault."""
+    cause = (error.orig if isinstance(error, DBAPIError) else error) or error
+    says, state = str(cause), getattr(cause, "sqlstate", None) or ""
+    if says == "interrupted" or state == "57014":
         return TooSlow(seconds)
-    if says.startswith(("no such table", "no such column")) or getattr(error.orig, "sqlstate", "") in {
-        "42P01",
-        "42703",
-    }:
+    if says.startswith(("no such table", "no such column")) or state in {"42P01", "42703"}:
         return NotMigrated()
-    return error if isinstance(error, ProgrammingError) else Away()
+    known = isinstance(error, DBAPIError | PoolTimeout) or not isinstance(error, SQLAlchemyError)
+    return Away() if known and state[:2] not in OUR_FAULT else error

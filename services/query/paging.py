@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from services.query.problems import Refused
+from services.query.refused import Refused
 
 Place = tuple[str, str]
 """Where a page ended: the sort key and the id of its last row."""

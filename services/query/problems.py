@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.query.refused import Refused
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -33,21 +35,6 @@ class Problem(BaseModel):
     errors: list[FieldError] | None = None
     error_id: str | None = Field(default=None, description="Names this error in the log")
     freshness: list[dict[str, Any]] | None = Field(default=None, description="What is read, and up to when")
-
-
-class Refused(Exception):
-    """A request that cannot be answered; becomes a problem document. Carries no input."""
-
-    def __init__(
-        self, status: int, kind: str, detail: str, mend: str, *, headers: Mapping[str, str] | None = None, **more: Any
-    ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.kind = kind
-        self.detail = detail
-        self.mend = mend
-        self.headers = dict(headers or {})
-        self.more = more
 
 
 _TITLES = {

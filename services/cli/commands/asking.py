@@ -1,0 +1,99 @@
+"""Commands that ask: lookup, requests, changes. They read the database themselves, beside a running hub or without."""
+
+from typing import Annotated
+
+import typer
+
+from services.cli.terminal import installation, now_here, run, screen, tell
+
+app = typer.Typer()
+
+JSON = Annotated[bool, typer.Option("--json", help="For programs")]
+
+
+@app.command()
+def lookup(
+    reference: Annotated[
+        str,
+        typer.Argument(
+            metavar="REFERENCE",
+            help="An issue key, a web address of a tool, a Message-ID, a deal's or ticket's number, or a request id",
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="The record itself, one a line")] = False,
+    as_of: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="As it stood then, such as 2026-03-05 (the end of that day)"),
+    ] = None,
+) -> None:
+    """Show a request's life: stages, who has it, what is in it and why.
+
+    Any reference of any tool will do; what is not found says what is read and up to when.
+
+    Exit code 5: no request is known by this.
+
+    Example: [bold]throughline lookup PAY-12[/]
+    """
+    from services.cli.lookup import lookup as work
+    from services.cli.words import read_moment
+
+    now = now_here()
+    at = read_moment(as_of, now, "--as-of") if as_of else None
+    run(work(installation(), reference, now, screen(), as_json=as_json, as_of=at))
+
+
+Several = list[str] | None
+
+
+@app.command()
+def requests(
+    text: Annotated[str, typer.Option(help="All of these words, in titles, keys and names")] = "",
+    stage: Annotated[Several, typer.Option(help="In this stage; may be repeated")] = None,
+    state: Annotated[Several, typer.Option(help="new, active, waiting, done or cancelled")] = None,
+    tool: Annotated[Several, typer.Option(help="Holds something of this connector, such as jira")] = None,
+    connection: Annotated[Several, typer.Option(help="Holds something of this connection")] = None,
+    person: Annotated[Several, typer.Option(help="An address, a full name or an identity's id")] = None,
+    unit: Annotated[Several, typer.Option(help="Business unit")] = None,
+    project: Annotated[Several, typer.Option(help="Key of a project, such as PAY")] = None,
+    changed_since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Something happened to it since: 2026-03-05, or 7d")
+    ] = None,
+    stuck_longer_than: Annotated[
+        str | None, typer.Option(metavar="LENGTH", help="Not finished, and in its stage for longer: 14d, 2w, 36h")
+    ] = None,
+    sort: Annotated[str, typer.Option(help="updated, opened or stage_since")] = "updated",
+    reverse: Annotated[bool, typer.Option("--reverse", help="Oldest first")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most")] = 25,
+    as_json: Annotated[bool, typer.Option("--json", help="Whole records, one a line")] = False,
+) -> None:
+    """List and search requests.
+
+    Several values of one filter mean any of them; several filters mean all.
+
+    Example: [bold]throughline requests --state waiting --stuck-longer-than 14d[/]
+    """
+    from services.cli import lists
+
+    now = now_here()
+    wanted = lists.wanted(
+        now, text=text, stage=stage, state=state, tool=tool, connection=connection, person=person, unit=unit,
+        project=project, changed_since=changed_since, stuck_longer_than=stuck_longer_than, sort=sort, reverse=reverse,
+    )  # fmt: skip
+    run(lists.requests(installation(), wanted, limit, now, screen(), as_json=as_json))
+
+
+@app.command()
+def changes(
+    since: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="The last change number you have seen")] = 0,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on as changes come, until Ctrl-C")] = False,
+    as_json: JSON = False,
+) -> None:
+    """Tell changed requests in their one order, without gaps.
+
+    Keep the last number you have handled, and ask from there.
+
+    Example: [bold]throughline changes --since 120 --follow --json[/]
+    """
+    from services.cli import lists
+
+    run(lists.changes(installation(), since, now_here, screen(), tell, follow=follow, as_json=as_json))

@@ -1,0 +1,146 @@
+"""`throughline requests` and `throughline changes`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, get_args
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.search import terms
+from pipelines.summary import day, lasted
+from schemas.canonical import instant
+from schemas.records import StateName
+from services.cli.terminal import EXIT_MISCONFIGURED, choose_one, opened, tell, write_line
+from services.cli.words import read_length, read_start
+from services.query import reading
+from services.query.database import Database
+from services.query.items import item
+from services.query.searching import COLUMNS, MOST_WORDS, Search, statement
+
+if TYPE_CHECKING:
+    from services.cli.installation import Installation
+
+PAGE = 100
+POLL_SECONDS = 0.5
+UNFINISHED = ("new", "active", "waiting")
+
+
+def wanted(
+    now: datetime,
+    *,
+    text: str = "",
+    changed_since: str | None = None,
+    stuck_longer_than: str | None = None,
+    sort: str = "updated",
+    reverse: bool = False,
+    **filters: list[str] | None,
+) -> Search:
+    """What is looked for. Raises typer.BadParameter that names the option and the mend."""
+    states = get_args(StateName)
+    given = {name: tuple(values or ()) for name, values in filters.items()}
+    if wrong := [one for one in given.get("state", ()) if one not in states]:
+        raise typer.BadParameter(f"{wrong[0]} is no state: give {choose_one(states, 'or')}", param_hint="--state")
+    if sort not in COLUMNS:
+        raise typer.BadParameter(f"give {choose_one(COLUMNS, 'or')}", param_hint="--sort")
+    if text and not terms(text, MOST_WORDS):
+        raise typer.BadParameter("give words of at least 2 letters or digits", param_hint="--text")
+    stuck = now - read_length(stuck_longer_than, "--stuck-longer-than") if stuck_longer_than else None
+    if stuck and not given.get("state"):
+        given["state"] = UNFINISHED
+    since = read_start(changed_since, now, "--changed-since") if changed_since else None
+    return Search(  # type: ignore[arg-type]
+        text=text, **given, changed_since=instant(since) if since else None,
+        in_stage_since=instant(stuck) if stuck else None, sort=sort, descending=not reverse, limit=PAGE,
+    )  # fmt: skip
+
+
+async def requests(
+    made: "Installation", search: Search, limit: int, now: datetime, screen: Console, *, as_json: bool
+) -> None:
+    """Print the requests that are looked for."""
+    async with opened(made) as (_, database):
+        rows = _found(database, search, limit)
+        if as_json:
+            async for row in rows:
+                write_line(row.record)
+            return
+        told = [row async for row in rows]
+    if not told:
+        screen.print("No request fits.")
+        return
+    screen.print(_table(told[:limit], now))
+    if len(told) > limit:
+        screen.print(Text(f"There are more; these are the first {limit} (--limit).", style="dim"))
+
+
+async def _found(database: Database, search: Search, limit: int) -> AsyncIterator[Any]:
+    """Rows in order, page by page; one more than limit tells that there are more, unless for programs."""
+    left = limit + 1
+    while left > 0:
+        rows = await database.rows(statement(replace(search, limit=min(PAGE, left))))
+        for row in rows[: min(PAGE, left)]:
+            yield row
+        left -= PAGE
+        if len(rows) <= PAGE:
+            return
+        last = rows[PAGE - 1]
+        search = replace(search, after=(last.key, last.id))
+
+
+def _table(rows: Sequence[Any], now: datetime) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=True)
+    table.add_column("request", no_wrap=True, style="dim")
+    table.add_column("title", ratio=2)
+    table.add_column("how it stands", ratio=3)
+    table.add_column("changed", no_wrap=True)
+    for row in rows:
+        told = item(row, now, whole=False)
+        changed = day(datetime.fromisoformat(told["changed_at"]), now) if told["changed_at"] else ""
+        stands = Text(told["summary"])
+        if told["problem"]:
+            stands.append(f"; not up to date: {told['problem']}", style="red")
+        table.add_row(told["id"], Text(told["title"] or "—"), stands, changed)
+    return table
+
+
+async def changes(
+    made: "Installation",
+    since: int,
+    now: Callable[[], datetime],
+    screen: Console,
+    say: Callable[[str], None] = tell,
+    *,
+    follow: bool,
+    as_json: bool,
+) -> int:
+    """Print the changes after a number; with follow, for ever. EXIT_MISCONFIGURED where none can have that number."""
+    async with opened(made) as (_, database):
+        newest = await reading.newest_change(database)
+        if since > newest:
+            say(f"The newest change is {newest}: the database is older than what you have seen. Begin again from 0.")
+            return EXIT_MISCONFIGURED
+        while True:
+            rows = await reading.changes_after(database, since, PAGE)
+            for row in rows:
+                _tell_change(row, now, screen, as_json=as_json)
+                since = row.number
+            if not rows and not follow:
+                return 0
+            if not rows:
+                await asyncio.sleep(POLL_SECONDS)
+
+
+def _tell_change(row: Any, now: Callable[[], datetime], screen: Console, *, as_json: bool) -> None:
+    if as_json:
+        told = {"number": row.number, "request": row.request, "merged_into": row.merged_into, "etag": row.etag,
+                "at": instant(row.at)}  # fmt: skip
+        write_line(orjson.dumps(told).decode())
+        return
+    what = f"is part of {row.merged_into} now" if row.merged_into else "ended" if row.etag == "gone" else "changed"
+    screen.print(Text(f"{row.number:>8}  {row.request}  {what}, {lasted(now() - row.at)} ago"))

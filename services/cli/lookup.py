@@ -1,0 +1,95 @@
+"""`throughline lookup`: from any reference to the life of its request."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from pipelines.lifecycle import to_text
+from pipelines.recall import recall
+from pipelines.store.engine import reading as reading_transaction
+from schemas.records import LifecycleRecord
+from services.cli.life import Life, connections_shown, shown
+from services.cli.terminal import EXIT_NOT_FOUND, opened, tell, write_line
+from services.cli.words import moment
+from services.query import reading
+from services.query.finding import Found, find
+from services.query.reading import Stored
+
+if TYPE_CHECKING:
+    from services.cli.installation import Installation
+
+
+async def lookup(
+    made: "Installation", reference: str, now: datetime, screen: Console, *, as_json: bool, as_of: datetime | None
+) -> int:
+    """Print every request that the reference leads to; EXIT_NOT_FOUND where it leads to none."""
+    async with opened(made) as (engine, database):
+        async with database.reading() as connection:
+            found = (await find(connection, [reference]))[0]
+            stored = await reading.requests(connection, found.requests)
+        rows = await reading.connections(database)
+        told = [stored[name] for name in found.requests if name in stored]
+        if not told:
+            _no_request(found, reference, rows, now, screen, as_json=as_json)
+            return EXIT_NOT_FOUND
+        records = {one.id: one.record for one in told}
+        if as_of:
+            async with reading_transaction(engine) as connection:
+                earlier = {one.id: await recall(connection, one.id, as_of) for one in told}
+            records = {name: to_text(record) for name, record in earlier.items() if record}
+    if not records:
+        assert as_of is not None
+        tell(f"Nothing of this request existed at {moment(as_of, now)}; give a later --as-of.")
+        return EXIT_NOT_FOUND
+    if as_json:
+        for text in records.values():
+            write_line(text)
+    else:
+        _print(reference, [one for one in told if one.id in records], records, rows, now, screen)
+    return 0
+
+
+def _print(
+    reference: str, told: Sequence[Stored], records: dict[str, str], rows: Sequence[Any], now: datetime, screen: Console
+) -> None:
+    asked = reference.strip().upper()
+    if asked.startswith("R-") and asked not in records:
+        screen.print(Text(f"{asked} is part of {told[0].id} now.\n", style="dim"))
+    if len(told) > 1:
+        screen.print(Text(f"{len(told)} requests are meant by this, one after the other:\n", style="yellow"))
+    for place, one in enumerate(told):
+        if place:
+            screen.rule(style="dim")
+        record = LifecycleRecord.model_validate_json(records[one.id])
+        blocks = screen.encoding.lower().startswith("utf")
+        screen.print(shown(Life(record, rows, now, one.problem, full_blocks=blocks)))
+
+
+def _no_request(
+    found: Found, reference: str, rows: Sequence[Any], now: datetime, screen: Console, *, as_json: bool
+) -> None:
+    if as_json:
+        tell("It is known, but in no request." if found.artifacts else "Not found in what is read so far.")
+        return
+    if found.artifacts:
+        screen.print(Text("Known, but in no request:", style="yellow"))
+        for one in found.artifacts:
+            words = (one.kind, one.natural_key or one.native_id, f"({one.connection})", one.url or "")
+            screen.print(Text("  " + " ".join(word for word in words if word)))
+        screen.print("It joins one when something that opens a request names it, or it names such a thing.")
+        return
+    meant = " or ".join(dict.fromkeys(f"{kind} {value}" for kind, value in found.read_as))
+    screen.print(Text(f"Not found: {reference.strip()[:200]}", style="yellow"))
+    if meant:
+        screen.print(f"Read as {meant}; nothing that is read so far is known by that.", markup=False)
+    else:
+        screen.print("That is no reference: give a key, an address, a Message-ID, a number or a request id.")
+        screen.print("To look for words, use `throughline requests --text …`.", markup=False)
+    if rows:
+        screen.print("\nWhat is read, and up to when:")
+        screen.print(connections_shown(rows, now))
+    else:
+        screen.print("\nNothing is read: there is no connection yet (`throughline connections add`).", markup=False)

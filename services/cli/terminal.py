@@ -1,0 +1,127 @@
+"""What commands print to, how they end, and the reader's own time zone."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from typing_extensions import override
+
+from schemas.errors import Misconfigured, RetryLater
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from services.cli.installation import Installation
+    from services.query.database import Database
+
+EXIT_WRONG_USE, EXIT_MISCONFIGURED, EXIT_UNAVAILABLE, EXIT_NOT_FOUND = 2, 3, 4, 5
+"""Exit codes: 0 well, 1 unexpected, 2 wrong use, 3 a person must mend something, 4 try again later, 5 not found."""
+
+PLAIN_WIDTH = 100
+"""Columns where the output is no terminal."""
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def installation() -> "Installation":
+    """The installation of this environment."""
+    from services.cli.installation import Installation
+
+    return Installation.of()
+
+
+def run(work: Coroutine[Any, Any, int | None]) -> None:
+    """Run a command to its end, and leave with its exit code."""
+    code = asyncio.run(work)
+    if code:
+        raise typer.Exit(code)
+
+
+def tell(line: str) -> None:
+    """A line for the person at the terminal, apart from the command's output."""
+    errors.print(line, markup=False)
+
+
+def screen() -> Console:
+    """The output: as wide as the terminal; of a fixed width and without colours where it is none."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+
+
+def write_line(text: str) -> None:
+    """One line for a program, as it is."""
+    sys.stdout.write(text + "\n")
+
+
+class HereZone(tzinfo):
+    """The time zone of this machine by its own rules for every date, summer time included."""
+
+    @override
+    def utcoffset(self, dt: datetime | None) -> timedelta | None:
+        """The offset at that local time."""
+        return dt.replace(tzinfo=None).astimezone().utcoffset() if dt else None
+
+    @override
+    def dst(self, dt: datetime | None) -> timedelta | None:
+        """Not told apart."""
+        return None
+
+    @override
+    def tzname(self, dt: datetime | None) -> str | None:
+        """The name at that local time."""
+        return dt.replace(tzinfo=None).astimezone().tzname() if dt else None
+
+    @override
+    def fromutc(self, dt: datetime) -> datetime:
+        """The local time of an instant."""
+        return dt.replace(tzinfo=UTC).astimezone().replace(tzinfo=self)
+
+
+def now_here() -> datetime:
+    """Now, in the reader's zone."""
+    return datetime.now(UTC).astimezone(HereZone())
+
+
+@asynccontextmanager
+async def opened(made: "Installation") -> "AsyncIterator[tuple[AsyncEngine, Database]]":
+    """The database for a command beside a running hub, or without one.
+
+    Raises Misconfigured where there is none yet or its tables are of another release, RetryLater where it is away.
+    """
+    from services.query.database import Database, NotMigrated
+    from services.query.refused import Refused
+
+    must_exist(made)
+    try:
+        async with made.engine() as engine:
+            yield engine, Database(engine, 10.0)
+    except NotMigrated as error:
+        raise Misconfigured(error.detail.rstrip("."), error.mend, "database_url") from None
+    except Refused as error:
+        raise RetryLater(f"{error.detail} {error.mend}") from None
+
+
+def must_exist(made: "Installation") -> None:
+    """Raises Misconfigured for an SQLite file that is not there: opening it would make an empty one."""
+    from sqlalchemy.engine import make_url
+
+    url = make_url(made.settings.database_url.get_secret_value())
+    if url.get_backend_name() == "sqlite":
+        from pathlib import Path
+
+        if url.database and not Path(url.database).exists():
+            raise Misconfigured(
+                "There is no hub's database here yet",
+                "Run `throughline up` first, or set THROUGHLINE_DATA_DIR or THROUGHLINE_DATABASE_URL to where it is",
+                "database_url",
+            )
+
+
+def choose_one(texts: Iterable[str], word: str) -> str:
+    """`a, b or c`: for messages that name what may be chosen."""
+    *most, last = list(texts)
+    return f"{', '.join(most)} {word} {last}" if most else last

@@ -1,0 +1,100 @@
+"""Moments and lengths as people say them, in the reader's zone."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import typer
+
+from pipelines.summary import day, lasted
+
+_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes"}
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """`10:42` today, `3 March 10:42` otherwise, with the year where it is not this one."""
+    local = at.astimezone(now.tzinfo)
+    clock = f"{local.hour:02}:{local.minute:02}"
+    return clock if local.date() == now.date() else f"{day(at, now)} {clock}"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """`5 minutes ago`."""
+    return f"{lasted(now - at)} ago"
+
+
+def counted(number: int, word: str) -> str:
+    """`1 issue`, `2 issues`."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def true_up_to(row: Any, now: datetime) -> str:
+    """How fresh a connection is, from a row of connections."""
+    if row.true_up_to is not None:
+        told = f"true up to {moment(row.true_up_to, now)}"
+    elif row.first_read_done:
+        told = "read, but its time is not known yet"
+    else:
+        told = f"first read under way: {progress(row)}"
+    return told if row.state == "reading" else f"{told}, {row.state}"
+
+
+def progress(row: Any) -> str:
+    """How far a first read is; the whole is an estimate."""
+    if not row.progress_done:
+        return "nothing read yet"
+    if not row.progress_total or row.progress_total < row.progress_done:
+        return f"{row.progress_done:,} read"
+    share = 100 * row.progress_done // row.progress_total
+    return f"{row.progress_done:,} of about {row.progress_total:,} read ({share} %)"
+
+
+def read_moment(text: str, now: datetime, option: str) -> datetime:
+    """An instant as a person types it: `2026-03-05` (the end of that day), `2026-03-05 14:30`, or with a zone.
+
+    Raises typer.BadParameter for what is none, or lies ahead.
+    """
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise typer.BadParameter(
+            "give a date or a time, such as 2026-03-05 or 2026-03-05T14:30", param_hint=option
+        ) from None
+    only_day = len(text.strip()) == len("2026-03-05")
+    if only_day:
+        at = datetime.combine(at.date(), time.max)
+    at = at if at.tzinfo else at.replace(tzinfo=now.tzinfo)
+    if only_day and at.astimezone(now.tzinfo).date() == now.date():
+        return now
+    if at > now:
+        raise typer.BadParameter("that lies ahead; give a moment up to now", param_hint=option)
+    return at
+
+
+def read_start(text: str, now: datetime, option: str) -> datetime:
+    """As read_moment, but a date alone is the beginning of that day; also a length of time before now: `90d`."""
+    if (length := _length(text)) is not None:
+        return now - length
+    at = read_moment(text, now, option)
+    return datetime.combine(at.date(), time.min, at.tzinfo) if len(text.strip()) == len("2026-03-05") else at
+
+
+def read_length(text: str, option: str) -> timedelta:
+    """A length of time: `14d`, `2w`, `36h`, `90m`, or a number of days. Raises typer.BadParameter."""
+    length = _length(text)
+    if length is None:
+        raise typer.BadParameter("give a length of time, such as 14d, 2w or 36h", param_hint=option)
+    return length
+
+
+def _length(text: str) -> timedelta | None:
+    found = re.fullmatch(r"([0-9]{1,6})\s*([wdhm]?)", text.strip().lower())
+    return timedelta(**{_UNITS[found[2] or "d"]: int(found[1])}) if found else None
+
+
+def listed(words: Sequence[str], most: int = 3) -> str:
+    """`PAY-1, PAY-2 and 4 more`."""
+    if len(words) <= most:
+        return ", ".join(words)
+    return f"{', '.join(words[:most])} and {len(words) - most} more"
