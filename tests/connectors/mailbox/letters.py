@@ -48,7 +48,7 @@ def options(port: int = 1, **given: object) -> MailboxOptions:
 
 
 def told(raw: bytes, arrived: datetime | None = NOON, folder: str = "INBOX", **given: object) -> SourceEvent:
-    """The source event of a mail read whole."""
+    """The source event of a mail read whole, with line ends as on the wire."""
     found = Found("c-test", folder, arrived, NOON + timedelta(hours=1))
-    mail = parse(raw)
+    mail = parse(raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
     return event_of(mail, leaves(mail), found, options(**given))
