@@ -52,7 +52,8 @@ def microseconds(at: datetime) -> int:
 
 def instant(at: datetime) -> str:
     """An aware instant as fixed-width UTC text with microseconds, which sorts as the instants do."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime: its %Y has no fixed width before the year 1000.
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_instant(text: str) -> datetime:

@@ -7,6 +7,7 @@ import re
 import secrets
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -85,8 +86,9 @@ class Guard:
         except Exception as error:  # noqa: BLE001 - the boundary of this worker
             name = self._error_ids()
             # Where it happened and what kind it is, never its text: that may hold content.
-            place = "".join(traceback.format_tb(error.__traceback__, limit=-8))
-            log.error("query.request.failed error_id=%s kind=%s\n%s", name, type(error).__name__, place)
+            frames = reversed(traceback.extract_tb(error.__traceback__, limit=-8))
+            places = " < ".join(f"{Path(one.filename).name}:{one.lineno}" for one in frames)
+            log.error("query.request.failed error_id=%s kind=%s at=%s", name, type(error).__name__, places)
             if not started:
                 await _failed(name)(scope, receive, send)
 

@@ -44,7 +44,8 @@ def create_app(
     metrics: what /metrics shows. schema_version: the migration this release needs; None: not looked at.
     closing: set when the process begins to stop, so that streams end (services.query.server does).
     statement_seconds: a longer answer of the database becomes a 503. poll_seconds: how often all streams together ask
-    for new changes. keep_seconds: how old freshness may be. check_seconds: how long a check of /readyz may take. Raises Misconfigured for a short token.
+    for new changes. keep_seconds: how old freshness may be. check_seconds: how long a check of /readyz may take.
+    Raises Misconfigured for a short token.
     """
     app = _routes()
     app.state.serving = Serving.of(
@@ -88,5 +89,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas["FieldError"] = FieldError.model_json_schema(ref_template=at)
         schemas["Problem"] = Problem.model_json_schema(ref_template=at)
         schemas["Problem"].pop("$defs", None)
+        # The framework writes a stream as OpenAPI 3.2 does, in a document of 3.1.
+        stream = document["paths"]["/v1/changes/stream"]["get"]["responses"]["200"]["content"]["text/event-stream"]
+        stream.pop("itemSchema", None)
+        stream["schema"] = {"type": "string"}
         app.openapi_schema = document
     return app.openapi_schema

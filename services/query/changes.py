@@ -9,7 +9,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from services.query import answers, reading
-from services.query.problems import Refused, documented, wrong
+from services.query.problems import documented, wrong
+from services.query.refused import Refused
 from services.query.serving import Serving, answer, serving, told
 
 router = APIRouter(tags=["changes"])

@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from services.query import reading
 from services.query.answers import Alive, Part, Ready
-from services.query.problems import Refused, documented
+from services.query.problems import documented
+from services.query.refused import Refused
 from services.query.serving import Check, Serving, answer, serving
 
 router = APIRouter(tags=["health"])

@@ -5,13 +5,14 @@ from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from pipelines.search import terms
 from schemas.canonical import instant
 from schemas.records import StateName
 from services.query import answers, paging
+from services.query.instants import At
 from services.query.items import item
 from services.query.problems import documented, wrong
 from services.query.searching import MOST_WORDS, Search, Sort, statement
@@ -47,7 +48,7 @@ class Wanted(BaseModel):
     )
     unit: list[Value] = Field(default=[], max_length=20, description="Business unit")
     project: list[Value] = Field(default=[], max_length=20, description="Key of a project", examples=[["PAY"]])
-    changed_since: AwareDatetime | None = Field(default=None, description="Something happened to it then or later")
+    changed_since: At | None = Field(default=None, description="Something happened to it then or later")
     in_stage_longer_than: str | None = Field(
         default=None,
         pattern=DURATION,

@@ -13,14 +13,17 @@ from services.query.serving import Serving, answer, serving
 
 router = APIRouter(tags=["lookup"])
 
-Reference = Annotated[str, Query(min_length=1, max_length=2000)]
+Reference = Annotated[str, Query(min_length=1, max_length=1000)]
 
 
 @router.get(
     "/lookup",
     response_model=answers.LookupAnswer,
     summary="What references lead to",
-    responses=documented(422, 503),
+    responses={
+        400: {"description": "The URL is longer than 64 kB: ask in parts", "content": {"text/plain": {}}},
+        **documented(422, 503),
+    },
 )
 async def lookup(
     hub: Annotated[Serving, Depends(serving)],

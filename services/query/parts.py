@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
@@ -15,8 +15,10 @@ from schemas.canonical import instant
 from services.query import answers, paging, reading
 from services.query.chains import Link, chain
 from services.query.finding import find
-from services.query.problems import Refused, documented
+from services.query.instants import At
+from services.query.problems import documented
 from services.query.reading import Known, TimelineQuery
+from services.query.refused import Refused
 from services.query.requests import RESPONSES, Found, Hub
 from services.query.serving import Serving, answer
 
@@ -37,8 +39,8 @@ class Happenings(BaseModel):
     kind: list[ActivityKind] = Field(default=[], max_length=20, examples=[["status changed"]])
     artifact: list[Name] = Field(default=[], max_length=50, examples=[["jira-acme/issue/10012"]])
     actor: list[Name] = Field(default=[], max_length=20, description="Ids of identities")
-    since: AwareDatetime | None = Field(default=None, description="At this instant or later")
-    until: AwareDatetime | None = Field(default=None, description="Before this instant")
+    since: At | None = Field(default=None, description="At this instant or later")
+    until: At | None = Field(default=None, description="Before this instant")
     order: Literal["asc", "desc"] = "asc"
     cursor: str | None = Field(default=None, max_length=2000, description="`next` of the page before")
     limit: int = Field(default=100, ge=1, le=100)

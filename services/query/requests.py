@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Path, Query
-from pydantic import AwareDatetime
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,8 +13,10 @@ from pipelines.summary import summary as summed_up
 from schemas.records import LifecycleRecord
 from services.query import answers, reading
 from services.query.finding import told
-from services.query.problems import Refused, documented, wrong
+from services.query.instants import At
+from services.query.problems import documented, wrong
 from services.query.reading import Stored
+from services.query.refused import Refused
 from services.query.serving import Serving, answer, serving
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -76,7 +77,7 @@ async def request(
     found: Found,
     hub: Hub,
     as_of: Annotated[
-        AwareDatetime | None, Query(description="As it stood then, by today's knowledge of what belongs to it")
+        At | None, Query(description="As it stood then, by today's knowledge of what belongs to it")
     ] = None,
     summary: Annotated[bool, Query(description="With one line in people's words")] = False,
     if_none_match: Annotated[str | None, Header(description="ETag of the record you have")] = None,

@@ -94,6 +94,8 @@ REFUSED = [
     ({"state": "CANARY"}, "query.state"),
     ({"sort": "CANARY"}, "query.sort"),
     ({"changed_since": "CANARY"}, "query.changed_since"),
+    ({"changed_since": "1700000000"}, "query.changed_since"),
+    ({"changed_since": "0001-01-01T00:00:00+05:00"}, "query.changed_since"),
     ({"changed_since": "2026-03-01T14:00:00"}, "query.changed_since"),
     ({"in_stage_longer_than": "P1CANARY"}, "query.in_stage_longer_than"),
     ({"text": "-"}, "query.text"),
