@@ -112,17 +112,15 @@ class Limiter:
     def _book(self, key: str) -> tuple[int, float]:
         """Take the next free place in the row, and in the part's own: its number, and when it comes up."""
         with self._lock:
-            booked, self._next = self._place(self.rate, self._next)
+            now = self._clock()
+            booked = max(self._next, now - (max(1.0, self.rate) - 1) / self.rate)
+            self._next = booked + 1 / self.rate
             part = self._parts.get(key)
             if part is not None:
-                later, part[1] = self._place(part[0], part[1])
-                booked = max(booked, later)
+                # Evenly, none at once: such a part says nothing of how much of its limit is left.
+                booked = max(booked, part[1], now)
+                part[1] = booked + 1 / part[0]
             return next(self._numbers), booked
-
-    def _place(self, rate: float, free: float) -> tuple[float, float]:
-        """When the next place comes up in a row that goes at `rate`, and when the one after it will."""
-        booked = max(free, self._clock() - (max(1.0, rate) - 1) / rate)
-        return booked, booked + 1 / rate
 
     def _delay(self, number: int, booked: float, key: str) -> float:
         with self._lock:

@@ -68,8 +68,9 @@ def values(told: Told, name: str) -> list[Value]:
 
 
 def _user(entry: dict[str, Any]) -> str | None:
-    source = text_at(entry, "sourceId") or ""
-    return id_at(entry, "updatedByUserId") or id_at({"id": source.removeprefix("userId:")}, "id")
+    # sourceId is the integration's or workflow's number unless it says that it is a user's.
+    kind, _, number = (text_at(entry, "sourceId") or "").partition(":")
+    return id_at(entry, "updatedByUserId") or (id_at({"id": number}, "id") if kind == "userId" else None)
 
 
 def entered(told: Told, name: str) -> datetime | None:

@@ -1,0 +1,61 @@
+"""HubSpot's rich text, and what of a mail is new."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.hubspot.mails import normal_message_id
+from connectors.hubspot.texts import plain, written_and_quoted
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("<p>One</p><p>Two &amp; three</p>", "One\n\nTwo & three"),
+        ("a<br>b<script>bad()</script>", "a\nb"),
+        ("5 < 6 and 7 > 3", "5 < 6 and 7 > 3"),
+        ("plain\n\n\n\ntext", "plain\n\ntext"),
+        ("<ul><li>x</li><li>y</li></ul>", "x\n\ny"),
+        ("<p>broken <b>text", "broken text"),
+    ],
+)
+def test_plain(source: str, expected: str) -> None:
+    assert plain(source) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "written"),
+    [
+        ("Yes.\n\nOn Mon, 2 Feb 2026 Kim wrote:\n> PAY-1?", "Yes."),
+        ("Ja.\n\nAm 02.02.2026 um 10:00 schrieb Kim:\n> PAY-1?", "Ja."),
+        ("Fine\n-- \nOlga, PAY Ltd", "Fine"),
+        ("See below\n-----Original Message-----\nFrom: Kim", "See below"),
+        ("<p>New</p><blockquote>Old PAY-1</blockquote>", "New"),
+        ("From my point of view: good", "From my point of view: good"),
+        ("Nothing quoted", "Nothing quoted"),
+    ],
+)
+def test_written(source: str, written: str) -> None:
+    assert written_and_quoted(source)[0] == written
+
+
+@given(st.text())
+def test_no_text_raises(source: str) -> None:
+    plain(source)
+    written_and_quoted(source)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("<A.b@Mail.Example>", "A.b@mail.example"),
+        ("a@b", "a@b"),
+        ("", None),
+        ("<>", None),
+        ("no-at", None),
+        ("a b@c", None),
+        (None, None),
+    ],
+)
+def test_message_ids(told: str | None, expected: str | None) -> None:
+    assert normal_message_id(told) == expected
