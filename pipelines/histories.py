@@ -83,6 +83,7 @@ def history(member: Member, activities: Sequence[Activity], place: Placer) -> Hi
         steps, complete = _from_changes(member, changes, status, start, place)
     else:
         steps, complete = _unchanged(member, status, start, place)
+    steps = _given_up(member, steps)
     gone, when = gone_at(member, activities)
     if gone:
         steps = [_before(step, when or LAST) for step in steps if step.at is None or when is None or step.at <= when]
@@ -92,6 +93,19 @@ def history(member: Member, activities: Sequence[Activity], place: Placer) -> Hi
     if gone:
         steps.append(Step(when or LAST, when, None))
     return History(member, tuple(steps), complete)
+
+
+def _given_up(member: Member, steps: list[Step]) -> list[Step]:
+    """What its tool calls closed without being done is cancelled, though its status says done."""
+    outcome = member.fields.get("outcome")
+    if not isinstance(outcome, dict) or outcome.get("result") != State.CANCELLED:
+        return steps
+    last = len(steps)
+    while last and (placed := steps[last - 1].placement) is not None and placed.state is State.DONE:
+        last -= 1
+        cancelled = replace(placed, state=State.CANCELLED, reason=f"closed without being done; {placed.reason}")
+        steps[last] = replace(steps[last], placement=cancelled)
+    return steps
 
 
 def _before(step: Step, when: datetime) -> Step:

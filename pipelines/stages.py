@@ -11,6 +11,7 @@ Gate = Literal["any", "all"]
 
 ANY_VALUE = "*"
 _STATES = frozenset(State)
+_NO_STATE = StageRule("", "", "", "", NOT_MAPPED, None, "")
 DEFAULT_GATES: Mapping[str, Gate] = {"development": "all", "change": "all"}
 
 
@@ -73,6 +74,16 @@ def _row_fits(rule: StageRule, connection: str, connector: str, kind: str, type_
     )
 
 
+def _named(stage_map: StageMap, connection: str, connector: str, kind: str, status: Status | None) -> StageRule:
+    """The first row that gives the status itself a state, whatever the type: a status means one state."""
+    known = (
+        rule
+        for rule in stage_map.rules
+        if rule.state and rule.status != ANY_VALUE and _row_fits(rule, connection, connector, kind, rule.type, status)
+    )
+    return next(known, _NO_STATE)
+
+
 def place(
     stage_map: StageMap, connection: str, connector: str, kind: str, type_: str | None, status: Status | None
 ) -> Placement:
@@ -82,8 +93,9 @@ def place(
         category = stage_map.categories.get((connection, status.id))
     for number, rule in enumerate(stage_map.rules, 1):
         if _row_fits(rule, connection, connector, kind, type_ or "", status):
-            state = rule.state or category
-            waiting = rule.waiting if state is State.WAITING else None
+            named = rule if rule.state or category else _named(stage_map, connection, connector, kind, status)
+            state = named.state or category
+            waiting = named.waiting if state is State.WAITING else None
             return Placement(rule.stage, state, waiting, rule.reason, number)
     thing = f"{kind} {type_}" if type_ else kind
     label = f"status {status.label!r}" if status else "no status"
@@ -102,7 +114,9 @@ def explain(
     rule = stage_map.rules[placed.row - 1]
     whose = f"{rule.connection} " if rule.connection else ""
     row = f"row {placed.row} ({whose}{rule.connector}, {rule.kind}, {rule.type}, {rule.status})"
-    own = "" if rule.state or placed.state is None else ", by the tool's own category"
+    category = status is not None and (status.category or stage_map.categories.get((connection, status.id)))
+    whence = "the tool's own category" if category else "another row for this status"
+    own = "" if rule.state or placed.state is None else f", by {whence}"
     return f"{placed.stage}, {state}{own}: {row}: {placed.reason}"
 
 

@@ -83,7 +83,9 @@ class Telling:
                 done = "commented on" if activity.kind is ActivityKind.COMMENTED else "gave feedback on"
                 quote = f": “{shorten(activity.text, _QUOTE)}”" if activity.text and not hidden else ""
                 return f"{who} {done} {what}{quote}"
-            case ActivityKind.LINKED | ActivityKind.UNLINKED | ActivityKind.MERGED | ActivityKind.MOVED:
+            case ActivityKind.MOVED:
+                return f"{who} moved {what}{'' if hidden else _from_to(activity)}"
+            case ActivityKind.LINKED | ActivityKind.UNLINKED | ActivityKind.MERGED:
                 return self._joined(who, what, activity, hidden)
             case _:
                 return f"{who} {activity.kind.value} {what}"
@@ -97,20 +99,13 @@ class Telling:
         return f"{who} assigned {what} to {name or 'somebody'}"
 
     def _joined(self, who: str, what: str, activity: Activity, hidden: bool) -> str:
-        verb = {ActivityKind.LINKED: "linked", ActivityKind.UNLINKED: "unlinked"}.get(
-            activity.kind, activity.kind.value
-        )
-        others = [self.what(name) for name, _ in sorted(activity.objects) if name in self._members]
-        label = activity.to_label or activity.from_label
-        other = others[0] if others else (None if hidden else label)
-        word = (
-            "from"
-            if activity.kind is ActivityKind.UNLINKED
-            else "to"
-            if activity.kind is not ActivityKind.MERGED
-            else "with"
-        )
-        return f"{who} {verb} {what} {word} {shorten(other, 80)}" if other else f"{who} {verb} {what}"
+        verbs = {ActivityKind.LINKED: ("linked", "to"), ActivityKind.UNLINKED: ("unlinked", "from")}
+        verb, to = verbs.get(activity.kind, ("merged", "with"))
+        others = [self._called[name] for name, _ in sorted(activity.objects) if name in self._called]
+        if others:
+            return f"{who} {verb} {what} {to} {others[0]}"
+        label = None if hidden else activity.to_label or activity.from_label
+        return f"{who} {verb} {what}: {shorten(label, 80)}" if label else f"{who} {verb} {what}"
 
 
 def _from_to(activity: Activity) -> str:

@@ -487,6 +487,45 @@ def test_a_past_status_takes_the_category_its_tool_gives_it_today() -> None:
     assert way_of(alone) == ["improvement 1: 01 Mar 09:00 - now: 01 Mar 09:00 None, 03 Mar 09:00 done"]
 
 
+def test_a_past_status_without_category_means_what_another_row_says_of_it() -> None:
+    release = issue(1, None, at(1), kind="Bug", status=status("Verified", "done"))
+    told = request([release], *way(release, "Ready", (at(2), "In Progress"), (at(4), "Verified")))
+    bugs_first = StageMap(tuple(sorted(STAGE_MAP.rules, key=lambda rule: rule.type != "Bug")))
+    assert way_of(fold(told, bugs_first)) == [
+        "improvement 1: 01 Mar 09:00 - now: 01 Mar 09:00 new, 02 Mar 09:00 active, 04 Mar 09:00 done"
+    ]
+
+
+def test_what_is_closed_without_being_done_is_cancelled() -> None:
+    outcome = {"result": "cancelled", "reason": "Duplicate", "at": at(4).isoformat()}
+    one, two = issue(1, "Done", at(1), outcome=outcome), issue(2, "Done", at(1))
+    moves = way(one, "Ready", (at(2), "In Progress"), (at(4), "Done"))
+    record = fold(request([one], *moves), STAGE_MAP)
+    assert here(record) == "development since 01 Mar 09:00, cancelled since 04 Mar 09:00"
+    assert record.outcome is not None
+    assert (record.outcome.reason, record.artifacts[0].mapped_by) == (
+        "Duplicate", "closed without being done; Done row",
+    )  # fmt: skip
+    both = fold(request([one, two], *moves, *way(two, "Ready", (at(3), "Done"))), STAGE_MAP)
+    assert (both.current.state, both.progress.done, both.progress.total, both.progress.cancelled) == ("done", 1, 1, 1)
+
+
+def test_links_and_moves_are_told_in_words() -> None:
+    one, two = issue(1, "In Progress", at(1)), issue(2, "In Progress", at(1))
+    linked = Activity("a", one.id, ActivityKind.LINKED, at(2), ANNA.id, to_label="PAY-2", objects=((two.id, "blocks"),))
+    unlinked = Activity("b", one.id, ActivityKind.UNLINKED, at(3), ANNA.id, from_label="This issue blocks OPS-9")
+    relocated = Activity("c", one.id, ActivityKind.MOVED, at(4), ANNA.id, from_label="OPS-1", to_label="PAY-1")
+    left = assigned(one, at(5), None, ANNA)
+    record = fold(request([one, two], linked, unlinked, relocated, left, assigned(one, at(6), BEN)), STAGE_MAP)
+    assert [each.words for each in record.timeline.entries] == [
+        "Anna Berg linked PAY-1 to PAY-2",
+        "Anna Berg unlinked PAY-1: This issue blocks OPS-9",
+        "Anna Berg moved PAY-1 from OPS-1 to PAY-1",
+        "Ben Okoro took PAY-1 from its assignee",
+        "Ben Okoro assigned PAY-1 to Ben Okoro",
+    ]
+
+
 def test_the_holder_is_who_has_open_work_where_the_request_is() -> None:
     deal = crm("deal", 1, "Won", at(1), assignee=BEN.id)
     one, two = issue(1, "Ready", at(2), assignee=BEN.id), issue(2, "In Progress", at(2), assignee=ANNA.id)
