@@ -133,8 +133,9 @@ def _lines(life: Life) -> Iterator[tuple[str, str]]:
     for one in record.blocks:
         yield "Holds up", _dependency(one, life)
     if record.requester:
-        unit = f", {record.business_unit}" if record.business_unit else ""
-        yield "Asked by", f"{name_of(record.requester)}{unit}"
+        yield "Asked by", name_of(record.requester)
+    if record.business_unit:
+        yield "For", record.business_unit
     for each in record.programmes:
         key, title = each.natural_key or each.artifact, each.title
         yield "Part of", f"{key} {title}" if title else key
@@ -145,9 +146,10 @@ def _stated(life: Life) -> Iterator[tuple[str, str]]:
     record = life.record
     for each in record.dates:
         yield each.meaning.capitalize(), f"{_date(each.value, life.now)}, as {_name(record, each.artifact)} says"
-    if record.priority or record.amount:
-        worth = f"{record.amount.value} {record.amount.currency or ''}".strip() if record.amount else ""
-        yield "Priority", ", ".join(word for word in (record.priority, worth) if word)
+    if record.priority:
+        yield "Priority", record.priority
+    if record.amount:
+        yield "Worth", f"{record.amount.value} {record.amount.currency or ''}".strip()
     if record.last_said:
         said = record.last_said
         words = f": “{said.words}”" if said.words else ""

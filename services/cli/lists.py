@@ -21,7 +21,7 @@ from services.cli.words import read_length, read_start
 from services.query import reading
 from services.query.database import Database
 from services.query.items import item
-from services.query.searching import COLUMNS, MOST_WORDS, Search, statement
+from services.query.searching import MOST_WORDS, Search, Sort, statement
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
@@ -43,20 +43,21 @@ def wanted(
 ) -> Search:
     """What is looked for. Raises typer.BadParameter that names the option and the mend."""
     states = get_args(StateName)
-    given = {name: tuple(values or ()) for name, values in filters.items()}
+    given: dict[str, Any] = {name: tuple(values or ()) for name, values in filters.items()}
     if wrong := [one for one in given.get("state", ()) if one not in states]:
         raise typer.BadParameter(f"{wrong[0]} is no state: give {choose_one(states, 'or')}", param_hint="--state")
-    if sort not in COLUMNS:
-        raise typer.BadParameter(f"give {choose_one(COLUMNS, 'or')}", param_hint="--sort")
+    chosen = next((one for one in get_args(Sort) if one == sort), None)
+    if chosen is None:
+        raise typer.BadParameter(f"give {choose_one(get_args(Sort), 'or')}", param_hint="--sort")
     if text and not terms(text, MOST_WORDS):
         raise typer.BadParameter("give words of at least 2 letters or digits", param_hint="--text")
     stuck = now - read_length(stuck_longer_than, "--stuck-longer-than") if stuck_longer_than else None
     if stuck and not given.get("state"):
         given["state"] = UNFINISHED
     since = read_start(changed_since, now, "--changed-since") if changed_since else None
-    return Search(  # type: ignore[arg-type]
+    return Search(
         text=text, **given, changed_since=instant(since) if since else None,
-        in_stage_since=instant(stuck) if stuck else None, sort=sort, descending=not reverse, limit=PAGE,
+        in_stage_since=instant(stuck) if stuck else None, sort=chosen, descending=not reverse, limit=PAGE,
     )  # fmt: skip
 
 

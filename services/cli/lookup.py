@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from services.cli.installation import Installation
 
 
+_KINDS = {
+    "jira.key": "the issue key", "jira.issue": "the issue with the number", "hubspot.deal": "the deal",
+    "hubspot.ticket": "the ticket", "message-id": "the mail with the Message-ID", "url": "the address",
+    "request": "the request id",
+}  # fmt: skip
+
+
 async def lookup(
     made: "Installation", reference: str, now: datetime, screen: Console, *, as_json: bool, as_of: datetime | None
 ) -> int:
@@ -81,7 +88,7 @@ def _no_request(
             screen.print(Text("  " + " ".join(word for word in words if word)))
         screen.print("It joins one when something that opens a request names it, or it names such a thing.")
         return
-    meant = " or ".join(dict.fromkeys(f"{kind} {value}" for kind, value in found.read_as))
+    meant = " or ".join(dict.fromkeys(f"{_KINDS.get(kind, kind)} {value}" for kind, value in found.read_as))
     screen.print(Text(f"Not found: {reference.strip()[:200]}", style="yellow"))
     if meant:
         screen.print(f"Read as {meant}; nothing that is read so far is known by that.", markup=False)

@@ -1,0 +1,169 @@
+"""lookup: what a person reads, word for word, and how it ends."""
+
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from rich.console import Console
+
+from schemas.artifacts import request_id
+from schemas.records import LifecycleRecord
+from services.cli.lookup import lookup
+from services.cli.terminal import EXIT_NOT_FOUND
+from tests.services.cli.company import ISSUE, NOW, day, read, telling
+from tests.services.cli.conftest import Desk
+
+REQUEST = request_id("inbox/mail/m1")
+
+LIFE = """\
+Payslip portal                                                                        R-PSDQN6UFBW34
+In development since 7 March; 0 of 1 issue done; waiting on PAY-31; with Anna Berg
+
+alignment     ███                       3 days          2 March to 5 March
+requirements  ██                        2 days          5 March to 7 March
+development   ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓  25 days so far  since 7 March
+change        ·                                         still ahead
+improvement   ·                                         still ahead
+
+Now       development, waiting, blocked
+Held by   Anna Berg since 5 March 09:00
+Waits on  PAY-31 Single sign-on (active)
+Asked by  Bert Cole
+For       Payroll
+Target    30 April, as deal 4711 says
+Due       24 April, as issue PAY-12 says
+Priority  High
+Worth     12000.00 EUR
+Next      PAY-31 to be done
+
+In it (3)
+  mail   2 March  done           Payslips in the portal, alignment
+                                 It is the oldest part of the request
+  deal   4711     Contract sent  Payslip portal, alignment, with Carla Dahl
+                                 The deal 4711 is associated with the mail of 2 March 2026
+  issue  PAY-12   In Progress    Portal shows payslips, with Anna Berg
+                                 PAY-12 links to the deal 4711
+
+Lately (5 things happened)
+  11 March 15:00  Carla Dahl commented on the deal “Payslip portal”: “We begin next week.”
+  7 March 11:00   Anna Berg moved PAY-12 from Analysis to In Progress
+  5 March 09:00   Anna Berg created PAY-12
+  3 March 09:00   Carla Dahl created the deal “Payslip portal”
+  2 March 09:00   Bert Cole sent the mail “Payslips in the portal”
+
+Up to when
+  crm        true up to 31 March 18:42; HubSpot refuses the token (401). Enter a new one
+  inbox      first read under way: 120 of about 400 read (30 %)
+  jira-acme  true up to 14:40
+"""
+
+FRESHNESS = """
+What is read, and up to when:
+  crm        true up to 31 March 18:42; HubSpot refuses the token (401). Enter a new one
+  inbox      first read under way: 120 of about 400 read (30 %)
+  jira-acme  true up to 14:40
+"""
+
+
+async def look(desk: Desk, reference: str, *, as_json: bool = False, days: int | None = None) -> int:
+    as_of = day(days) if days is not None else None
+    return await lookup(desk.made, reference, NOW, desk.screen, as_json=as_json, as_of=as_of)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "PAY-12",
+        "pay-12",
+        "https://app.hubspot.example/contacts/77/record/0-3/4711?utm_source=mail",
+        "<m1.2026030208@customer.example>",
+        "4711",
+        REQUEST,
+        "jira-acme/issue/10012",
+    ],
+)
+async def test_every_reference_shows_the_same_life(desk: Desk, reference: str) -> None:
+    assert await look(desk, reference) == 0
+    assert desk.printed == LIFE
+
+
+async def test_the_id_of_a_part_says_where_it_went(desk: Desk) -> None:
+    old = request_id("jira-acme/issue/10012")
+    assert await look(desk, old) == 0
+    assert desk.printed == f"{old} is part of {REQUEST} now.\n\n{LIFE}"
+
+
+async def test_an_earlier_moment(desk: Desk) -> None:
+    assert await look(desk, "PAY-12", days=4) == 0
+    printed = desk.printed
+    assert "As it stood on 6 March 09:00, by today's knowledge\n" in printed
+    assert "requirements  " in printed
+    assert "since 5 March\n" in printed
+    assert "In Progress" not in printed.split("Lately")[1]
+
+
+async def test_before_its_beginning(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await look(desk, "PAY-12", days=-3) == EXIT_NOT_FOUND
+    assert desk.printed == "\n"
+    assert "Nothing of this request existed at 27 February 09:00; give a later --as-of." in capsys.readouterr().err
+
+
+async def test_json_is_the_record(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await look(desk, "PAY-12", as_json=True) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert LifecycleRecord.model_validate_json(line).id == REQUEST
+    assert json.loads(line)["current"]["stage"] == "development"
+
+
+async def test_known_but_in_no_request(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await look(desk, "PAY-99") == EXIT_NOT_FOUND
+    assert desk.printed.startswith("Known, but in no request:\n  issue PAY-99 (jira-acme)\nIt joins one when ")
+    assert await look(desk, "PAY-99", as_json=True) == EXIT_NOT_FOUND
+    assert capsys.readouterr() == ("", "It is known, but in no request.\n")
+
+
+async def test_not_found_says_what_is_read(desk: Desk) -> None:
+    assert await look(desk, "PAY-77") == EXIT_NOT_FOUND
+    said = "Not found: PAY-77\nRead as the issue key PAY-77; nothing that is read so far is known by that.\n"
+    assert desk.printed == said + FRESHNESS
+    assert await look(desk, "payslips please") == EXIT_NOT_FOUND
+    printed = desk.printed
+    assert "That is no reference: give a key, an address, a Message-ID, a number or a request id.\n" in printed
+    assert printed.endswith(FRESHNESS)
+
+
+async def test_a_number_of_two_tools_shows_both_requests(desk: Desk) -> None:
+    ticket = telling(
+        "crm", "hubspot", "ticket", "4711",
+        fields={"title": "Where is my payslip?", "opens": True, "natural_key": "4711"},
+        references=[["hubspot.ticket", "crm", "4711", "identity", "is"]],
+    )  # fmt: skip
+    await read(desk.engine, [ticket], first=50)
+    assert await look(desk, "4711") == 0
+    printed = desk.printed
+    assert printed.startswith("2 requests are meant by this, one after the other:\n")
+    assert "Payslip portal" in printed
+    assert "Where is my payslip?" in printed
+
+
+@pytest.mark.parametrize("width", [40, 60, 200])
+async def test_it_keeps_to_the_width_there_is(desk: Desk, width: int) -> None:
+    paper = io.StringIO()
+    await lookup(desk.made, "PAY-12", NOW, Console(file=paper, width=width), as_json=False, as_of=None)
+    lines = paper.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert "Payslip portal" in paper.getvalue()
+
+
+async def test_markup_in_a_title_is_only_text(desk: Desk) -> None:
+    later = ISSUE.model_copy(update={"order": 2, "version": "2", "payload": ISSUE.payload | {
+        "fields": ISSUE.payload["fields"] | {"title": "[red]Alarm[/red] [/]"}}})  # fmt: skip
+    await read(desk.engine, [later], first=60)
+    assert await look(desk, "PAY-12") == 0
+    assert "[red]Alarm[/red] [/], with Anna Berg" in desk.printed
+
+
+async def test_lengths_grow_with_the_clock_only(desk: Desk) -> None:
+    await lookup(desk.made, "PAY-12", NOW + timedelta(days=2), desk.screen, as_json=False, as_of=None)
+    assert "development   ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓  27 days so far  since 7 March\n" in desk.printed
