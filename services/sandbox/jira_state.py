@@ -30,6 +30,7 @@ LINK_TYPES = {
     "Duplicate": ("duplicates", "is duplicated by"),
     "Cloners": ("clones", "is cloned by"),
     "Issue split": ("split to", "split from"),
+    "Deployment": ("deploys", "is deployed by"),
 }
 """Link types: outward and inward description."""
 CUSTOM = {
