@@ -10,8 +10,8 @@ import codecs
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
-from email.utils import getaddresses, parsedate_tz
+from datetime import UTC, datetime
+from email.utils import getaddresses, parsedate_to_datetime
 
 from schemas.canonical import storable
 
@@ -155,15 +155,12 @@ def date(value: str) -> datetime | None:
     "-0000" is UTC whose sender does not tell the local zone (RFC 5322 section 3.3).
     """
     try:
-        parts = parsedate_tz(value)
-        if parts is None:
-            return None
-        offset = parts[9]
-        if offset is None:
-            if not re.search(r"-0000\b|\bUT\b|\bZ\b", value):
+        at = parsedate_to_datetime(value)
+        if at.tzinfo is None:
+            if "-0000" not in value:
                 return None
-            offset = 0
-        at = datetime(*parts[:6], tzinfo=timezone(timedelta(seconds=offset))).astimezone(UTC)
+            at = at.replace(tzinfo=UTC)
+        at = at.astimezone(UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
     return at if at >= _FIRST_MAIL else None

@@ -75,8 +75,12 @@ def leaves(mail: Message) -> Iterator[Leaf]:
             yield _report(part, inner, path, within)
             continue
         if attached and inner and isinstance(inner[0], Message):
+            path = path or "1"
             yield Leaf(path, part, mail=inner[0], size=_length(inner[0]), within=within)
-            within = path
+            # A multipart directly inside an attached mail shares its number (RFC 3501 section 6.4.5).
+            shared = inner[0].get_content_maintype() == "multipart" and inner[0].is_multipart()
+            todo.append((inner[0], path if shared else f"{path}.1", path, depth + 1))
+            continue
         steps = [(child, f"{path}.{place}".lstrip("."), within, depth + 1) for place, child in enumerate(inner, 1)]
         todo.extend(reversed([step for step in steps if isinstance(step[0], Message)]))
 
@@ -102,15 +106,11 @@ def _report(part: Message, blocks: list[Any], path: str, within: str) -> Leaf:
 
 
 def _length(mail: Message) -> int:
-    """Bytes of an attached mail's bodies: its own octets are not known once it is parsed."""
-    total, todo = 0, [mail]
-    while todo:
-        inner = todo.pop().get_payload()
-        if isinstance(inner, list):
-            todo.extend(part for part in inner if isinstance(part, Message))
-        else:
-            total += len(str(inner))
-    return total
+    """Bytes of an attached mail; 0 where it is too broken to be put together again."""
+    try:
+        return len(mail.as_bytes())
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return 0
 
 
 def header_pairs(mail: Message) -> tuple[list[list[str]], int]:

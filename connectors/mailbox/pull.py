@@ -33,14 +33,15 @@ class MailboxSource:
         self._connection, self._options, self._around = connection, options, around
         self._worker = Worker()
         self._session: Session | None = None
-        self._stop = threading.Event()
+        self._waits: set[threading.Event] = set()
         around.network.limiter.announce(40, 1.0, "the mail server")
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._stop.set()
+        for stop in self._waits:
+            stop.set()
         await self._drop()
         self._worker.close()
 
@@ -129,16 +130,21 @@ class MailboxSource:
         server has no IDLE or the connection breaks, it just waits.
         """
         until = time.monotonic() + timeout
+        stop = threading.Event()
+        self._waits.add(stop)
         try:
             session = await self._signed_in()
             if await self._worker.run(session.can_idle):
                 await self._worker.run(session.examine, (await self._folders(session))[0])
                 while (left := until - time.monotonic()) > 0:
-                    if await self._worker.run(session.idle, min(left, IDLE_SECONDS), self._stop.is_set):
+                    if await self._worker.run(session.idle, min(left, IDLE_SECONDS), stop.is_set):
                         return True
                 return False
         except HubError:
             await self._drop()
+        finally:  # also when cancelled: the thread would hold the session
+            stop.set()
+            self._waits.discard(stop)
         await asyncio.sleep(max(0.0, until - time.monotonic()))
         return False
 

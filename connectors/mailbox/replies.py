@@ -16,7 +16,7 @@ _WROTE = (
 _ATTRIBUTION = re.compile(
     rf"^[*_\s]{{0,4}}(?:{_ON}\b.{{0,240}}\b|.{{2,240}}\b){_WROTE}(?!\w).{{0,120}}:\s*$", re.IGNORECASE
 )
-_ADDRESSED = re.compile(r"^.{0,240}\d.{0,240}<[^<>\s]{3,200}@[^<>\s]{1,200}>\s?:\s*$")
+_ADDRESSED = re.compile(r"^(?=.{0,300}\d)[^<>]{1,390}<[^<>\s]{1,200}@[^<>\s]{1,200}>\s?:\s*$")
 _DATED = re.compile(r"\d|@")
 _CJK_ATTRIBUTION = re.compile(r"^.{0,200}(?:写道|寫道|のメール|さんは書きました|님이 작성)\s?[:：]\s*$")
 _STARTS_ATTRIBUTION = re.compile(rf"^[*_\s]{{0,4}}{_ON}\b.{{0,240}}\d", re.IGNORECASE)

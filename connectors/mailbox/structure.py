@@ -5,6 +5,7 @@ An attachment is named by its own MIME header and measured by what the server sa
 
 import binascii
 import hashlib
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -41,8 +42,9 @@ def nodes(structure: Any) -> Iterator[Node]:
         part, path, within, depth = todo.pop()
         if not isinstance(part, tuple | list) or not part or depth > DEPTH:
             raise BadRecord("the server describes the mail's parts in a way that cannot be read")
-        if isinstance(part[0], list):
-            steps = [(child, f"{path}.{n}".lstrip("."), within, depth + 1) for n, child in enumerate(part[0], 1)]
+        if _multipart(part):
+            inside = part[0] if isinstance(part[0], list) else itertools.takewhile(_is_part, part)
+            steps = [(child, f"{path}.{n}".lstrip("."), within, depth + 1) for n, child in enumerate(inside, 1)]
             todo.extend(reversed(steps))
             continue
         path = path or "1"
@@ -55,7 +57,12 @@ def nodes(structure: Any) -> Iterator[Node]:
 
 
 def _multipart(part: Any) -> bool:
-    return isinstance(part, tuple | list) and bool(part) and isinstance(part[0], list)
+    """Parts come as a list, or (in attached mails) one after the other: IMAPClient gathers them on the outside only."""
+    return isinstance(part, tuple | list) and bool(part) and isinstance(part[0], list | tuple)
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, tuple)
 
 
 def _node(part: Any, path: str, within: str) -> Node:

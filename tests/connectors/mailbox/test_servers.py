@@ -190,6 +190,31 @@ async def test_a_large_attachment_is_named_and_measured_and_never_loaded(post: P
     assert event.artifact == told(with_file(256)).artifact
 
 
+async def test_a_large_mail_says_what_it_would_say_read_whole(post: Post) -> None:
+    """Also where a mail with parts of its own is attached to it."""
+    inner = letter("Inner", "Inner text PAY-7.\n", 70)
+    inner.add_alternative("<p>Inner text</p>", subtype="html")
+    whole = [letter("Fwd: Inner", "Own text, größer.\n", 71, In_Reply_To="<m69@example.com>") for _ in range(2)]
+    for mail, size in zip(whole, (300, 600_000), strict=True):
+        mail.add_attachment(inner)
+        mail.add_attachment(b"x" * size, "image", "png", filename="bild.png")
+    post.deliver("INBOX", whole[1].as_bytes(), NOON)
+    async with opened(post) as mailbox:
+        [event] = events_of(await pages_of(mailbox))
+    small, large = connector.map(told(whole[0].as_bytes())), connector.map(event)
+    assert large.artifact == small.artifact
+    assert large.parts == small.parts
+    assert {one.relation for one in large.parts["mail"].references} == {"is", "reply", "forward"}
+    assert [one["name"] for one in event.payload["attachments"]] == ["", "bild.png"]
+
+
+async def test_a_cancelled_wait_leaves_the_session_free(post: Post) -> None:
+    async with opened(post, folders=("INBOX",)) as mailbox:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(mailbox.wait(60), 1)
+        assert await asyncio.wait_for(pages_of(mailbox), 5) != []
+
+
 async def test_real_mail_is_the_same_by_a_server(
     running_dovecot: tuple[Dovecot, Callable[[], ImapPost]],
 ) -> None:
