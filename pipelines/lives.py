@@ -102,30 +102,22 @@ def read(request: RequestInput, stage_map: StageMap) -> Life:
 
 
 class _Placer:
-    """Asks the stage map once for each status; learns categories from what artifacts say today."""
+    """Asks the stage map; learns the categories of statuses from what artifacts say today."""
 
     def __init__(self, stage_map: StageMap, members: Iterable[Member]) -> None:
         self._map = stage_map
-        self._known: dict[tuple[str, str, str, str | None, str | None, str | None, State | None], Placement] = {}
-        categories: dict[tuple[str, str], State] = {}
+        self._categories: dict[tuple[str, str], State] = {}
         for member in members:
             status = read_status(member.fields.get("status"))
             if status and status.category:
                 key = (member.connection, status.id)
-                categories[key] = min(status.category, categories.get(key, status.category))
-        self._categories = categories
+                self._categories[key] = min(status.category, self._categories.get(key, status.category))
 
     def __call__(self, member: Member, status: Status | None) -> Placement:
-        type_ = member.text("type")
-        category = None
         if status is not None:
             category = status.category or self._categories.get((member.connection, status.id))
-        id_, label = (status.id, status.label) if status else (None, None)
-        key = (member.connection, member.connector, member.kind, type_, id_, label, category)
-        if key not in self._known:
-            asked = Status(id_, label, category) if id_ is not None and label is not None else None
-            self._known[key] = place(self._map, member.connection, member.connector, member.kind, type_, asked)
-        return self._known[key]
+            status = Status(status.id, status.label, category)
+        return place(self._map, member.connection, member.connector, member.kind, member.text("type"), status)
 
 
 def _waits(links: Iterable[LinkInput], members: Iterable[Member], told: Mapping[str, History]) -> dict[str, list[Wait]]:

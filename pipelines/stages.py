@@ -11,6 +11,7 @@ Gate = Literal["any", "all"]
 
 ANY_VALUE = "*"
 _STATES = frozenset(State)
+_REMEMBERED = 10_000
 _NO_STATE = StageRule("", "", "", "", NOT_MAPPED, None, "")
 DEFAULT_GATES: Mapping[str, Gate] = {"development": "all", "change": "all"}
 
@@ -28,6 +29,11 @@ class StageMap:
     """Stages not listed have the gate `any`."""
     categories: Mapping[tuple[str, str], State] = field(default_factory=dict)
     """(connection, status id) to the category its tool gives it, for statuses that only a history names."""
+
+    asked: dict[tuple[str, str, str, str | None, Status | None], "Placement"] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    """What was asked before: a map has hundreds of rows, and the same few statuses are asked again and again."""
 
     def __post_init__(self) -> None:
         for number, rule in enumerate(self.rules, 1):
@@ -88,6 +94,19 @@ def place(
     stage_map: StageMap, connection: str, connector: str, kind: str, type_: str | None, status: Status | None
 ) -> Placement:
     """Where a thing of this type and status stands. status None: its tool gives it none (a mail)."""
+    known = stage_map.asked
+    key = (connection, connector, kind, type_, status)
+    placed = known.get(key)
+    if placed is None:
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        placed = known[key] = _place(stage_map, connection, connector, kind, type_, status)
+    return placed
+
+
+def _place(
+    stage_map: StageMap, connection: str, connector: str, kind: str, type_: str | None, status: Status | None
+) -> Placement:
     category = status.category if status else None
     if status and category is None:
         category = stage_map.categories.get((connection, status.id))

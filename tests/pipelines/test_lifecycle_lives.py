@@ -552,14 +552,22 @@ def test_like_changes_by_one_hand_within_minutes_become_one_entry() -> None:
     def edit(number: int, when: datetime, who: Identity = ANNA) -> Activity:
         return Activity(f"e{number}", one.id, ActivityKind.FIELD, when, who.id, field=f"field {number}")
 
-    told = [edit(1, at(2)), edit(2, at(2, 9, 5)), edit(3, at(2, 9, 12)), edit(4, at(2, 9, 13), BEN), edit(5, at(2, 11))]
+    told = [
+        edit(1, at(2)),
+        edit(2, at(2, 9, 5)),
+        edit(3, at(2, 9, 12)),
+        edit(4, at(2, 9, 13), BEN),
+        edit(5, at(2, 11)),
+        edit(6, at(2, 12)),
+    ]
     record = fold(request([one], *told), STAGE_MAP)
     assert [(each.words, each.count) for each in record.timeline.entries] == [
         ("Anna Berg made 3 changes to PAY-1 (field 1, field 2, field 3)", 3),
         ("Ben Okoro changed field 4 of PAY-1", 1),
         ("Anna Berg changed field 5 of PAY-1", 1),
+        ("Anna Berg changed field 6 of PAY-1", 1),
     ]
-    assert record.timeline.total == 5
+    assert record.timeline.total == 6
 
 
 def test_what_was_taken_back_is_not_told() -> None:
@@ -600,6 +608,25 @@ def test_as_of_takes_fields_back_to_what_their_history_says() -> None:
     assert (then.holder.person.id, then.holder.since) == (ANNA.id, at(2))
     assert here(then) == "development since 01 Mar 09:00, active since 02 Mar 09:00"
     assert ([each.id for each in then.artifacts], then.blocked_by, then.outcome) == ([one.id], (), None)
+
+
+def test_as_of_knows_no_wait_deletion_or_outcome_that_came_later() -> None:
+    waits = issue(1, "In Progress", at(1), waiting={"reason": "customer", "since": at(5).isoformat()})
+    outcome = {"result": "cancelled", "reason": "Obsolete", "at": at(5).isoformat()}
+    closed = issue(2, "Done", at(1), outcome=outcome, deleted=True, updated_at=at(6).isoformat())
+    deletion = Activity("d", closed.id, ActivityKind.DELETED, at(6))
+    told = request([waits, closed], *way(closed, "Ready", (at(3), "Done")), deletion)
+    now, then = fold(told, STAGE_MAP), fold(told, STAGE_MAP, as_of=at(4))
+    assert artifacts_of(now) == [
+        "jira/issue/1: development, waiting since 05 Mar 09:00, complete",
+        "jira/issue/2: development, cancelled since 03 Mar 09:00, complete",
+    ]
+    assert artifacts_of(then) == [
+        "jira/issue/1: development, active since 01 Mar 09:00, complete",
+        "jira/issue/2: development, done since 03 Mar 09:00, complete",
+    ]
+    assert ([each.deleted for each in now.artifacts], now.changed_at) == ([False, True], at(6))
+    assert ([each.deleted for each in then.artifacts], then.changed_at) == ([False, False], at(3))
 
 
 def test_etag_is_a_hash_of_the_text() -> None:
