@@ -1,0 +1,60 @@
+"""A hub process that ends itself by SIGKILL at a named point: `python -m tests.faults.child POINT COUNT ROLE...`.
+
+POINT "-" never kills. The points stand between two steps whose order is what loses nothing.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pipelines.ingest import Ingest
+from pipelines.publish import Publisher
+from services.cli import processes
+from services.cli.installation import Installation
+from services.feed.flow import Flow
+
+POINTS: dict[str, tuple[type, str, bool]] = {
+    # point: (class, its method, whether to kill after it rather than before)
+    "page published, not noted": (processes.Hub, "_send_source", True),
+    "page noted": (Flow, "publish", True),
+    "batch arrived": (Ingest, "__call__", False),
+    "batch committed, not acknowledged": (Ingest, "__call__", True),
+    "batch written, not committed": (Ingest, "_write", True),
+    "changes numbered, not sent": (Publisher, "_number", True),
+    "changes sent, not marked": (processes.Hub, "_send_lifecycles", True),
+}
+
+
+def plant(point: str, count: int) -> None:
+    """Kill this process when the point is passed for the count-th time."""
+    owner, name, after = POINTS[point]
+    original: Callable[..., Any] = getattr(owner, name)
+    passed = 0
+
+    async def deadly(*given: Any, **named: Any) -> Any:
+        nonlocal passed
+        passed += 1
+        if passed == count and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = await original(*given, **named)
+        if passed >= count and after and result != []:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, name, deadly)
+
+
+def main() -> None:
+    point, count, *roles = sys.argv[1:]
+    if point != "-":
+        plant(point, int(count))
+    installation = Installation.of()
+    processes.configure_logging(installation)
+    asyncio.run(processes.run(installation, roles or processes.ROLES, lambda line: print(line, file=sys.stderr)))
+
+
+if __name__ == "__main__":
+    main()
