@@ -44,6 +44,16 @@ _ORDER = re.compile(r"\border\s+by\b", re.IGNORECASE)
 _QUOTED = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
 
 
+def _closes(text: str) -> bool:
+    """Whether every bracket closes one that was opened before."""
+    depth = 0
+    for sign in text:
+        depth += (sign == "(") - (sign == ")")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
 class JiraOptions(_Form):
     """One Jira site, read with one account."""
 
@@ -142,7 +152,7 @@ class JiraOptions(_Form):
         bare = _QUOTED.sub('""', value)
         if _ORDER.search(bare):
             raise ValueError("leave out ORDER BY; the connector sorts by time")
-        if bare.count("(") != bare.count(")") or '"' in bare.replace('""', "") or "'" in bare:
+        if not _closes(bare) or '"' in bare.replace('""', "") or "'" in bare:
             raise ValueError("a bracket or a quotation mark is not closed")
         return value.strip()
 

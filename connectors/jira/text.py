@@ -124,7 +124,7 @@ def _plain(text: str) -> str:
 
 def _tidy(text: str) -> str:
     text = re.sub(r"[^\S\n]+", " ", text.replace("\u00a0", " "))
-    return re.sub(r"\n\s*\n+", "\n", text).strip()
+    return re.sub(r"\s*\n\s*", "\n", text).strip()
 
 
 _NAMES_SOMETHING = re.compile(

@@ -145,6 +145,10 @@ class Hands:
         self.state.took_place(issue, at, deleted=True)
         self.state.tell("jira:issue_deleted", issue, by, at=at)
 
+    def record(self, issue: Issue, items: list[dict[str, Any]], *, at: datetime, by: str) -> None:
+        """A history entry as it stands in a log, for fields that the sandbox does not hold."""
+        self._history(issue, at, by, items)
+
     def _custom(self, issue: Issue, name: str, value: Any) -> dict[str, Any]:
         field_id = next(one for one, (label, _) in CUSTOM.items() if label == name)
         before = issue.custom.get(field_id)

@@ -29,8 +29,9 @@ def document(text: str) -> dict[str, Any]:
 class Shapes:
     """Renders for one edition. site is the address people use."""
 
-    def __init__(self, state: JiraState, edition: Edition, site: str) -> None:
+    def __init__(self, state: JiraState, edition: Edition, site: str, *, wiki: bool = False) -> None:
         self.state, self.edition, self.site = state, edition, site
+        self.documents = edition == "cloud" and not wiki
         self.api = f"{site}/rest/api/{3 if edition == 'cloud' else 2}"
 
     def issue(self, issue: Issue, fields: list[str], expand: str = "") -> dict[str, Any]:
@@ -79,7 +80,7 @@ class Shapes:
             "self": f"{self.api}/issue/{issue.id}/comment/{comment.id}",
             "id": comment.id,
             "author": self.user(comment.author),
-            "body": document(comment.text) if cloud else comment.text,
+            "body": document(comment.text) if self.documents else comment.text,
             "updateAuthor": self.user(comment.author),
             "created": when(comment.created),
             "updated": when(comment.updated),
@@ -138,11 +139,10 @@ class Shapes:
         return {"startAt": 0, "maxResults": len(shown), "total": len(issue.histories), "histories": shown}
 
     def _fields(self, issue: Issue) -> dict[str, Any]:
-        cloud = self.edition == "cloud"
-        text = (document(issue.description) if issue.description else None) if cloud else (issue.description or None)
+        text = issue.description or None
         return {
             "summary": issue.title,
-            "description": text,
+            "description": document(text) if text and self.documents else text,
             "issuetype": self._type(issue.type),
             "project": self.project(issue.project),
             "status": self.status(issue.status),

@@ -1,8 +1,10 @@
 """Jira Cloud and Data Center as rigs for the contract tests."""
 
 import asyncio
+import ssl
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import requests
@@ -26,6 +28,19 @@ class QuickNetwork(Network):
 
     def guard(self, session: requests.Session, ca_file: str | None = None, *, timeout: float = 60.0) -> None:
         super().guard(session, ca_file, timeout=0.5)
+
+    def tls(self, ca_file: str | None = None) -> ssl.SSLContext:
+        return _tls(self, ca_file)
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    return Network(Policy(), Limiter()).tls()
+
+
+def _tls(network: Network, ca_file: str | None) -> ssl.SSLContext:
+    """Loading the system's authorities takes a while, and tests open many connections."""
+    return _context() if ca_file is None else Network.tls(network, ca_file)
 
 
 class Ticks:
@@ -172,8 +187,3 @@ class CloudRig(JiraRig):
 
 class DataCenterRig(JiraRig):
     edition = "datacenter"
-
-
-def at(rig: Rig) -> datetime:
-    """The rig's time."""
-    return rig.now()

@@ -1,0 +1,96 @@
+"""The sandbox's Jira telling what happens: admin webhooks, signed when they have a secret.
+
+    hooks = Webhooks(fake, "http://127.0.0.1:8088/hooks/jira/c-1", secret="...", loss=0.1, disorder=True)
+    ...  # changes
+    hooks.send()
+
+Bodies have the shape of REST v2, for Cloud with account ids. As with the real one, deliveries get lost, come twice and
+in any order: how often is said by the arguments, which ones by the seed.
+"""
+
+import hashlib
+import hmac
+import json
+import random
+from typing import Any
+
+import requests
+
+from schemas.canonical import microseconds
+from services.sandbox.jira import FakeJira
+from services.sandbox.jira_shapes import Shapes
+from services.sandbox.jira_state import Comment, Issue
+
+_THIN = ("summary", "status", "priority", "issuetype", "project", "assignee")
+
+
+class Webhooks:
+    """One webhook. Deliveries wait in `waiting` until `send`."""
+
+    def __init__(
+        self,
+        fake: FakeJira,
+        url: str,
+        *,
+        secret: str | None = None,
+        loss: float = 0.0,
+        duplicates: float = 0.0,
+        disorder: bool = False,
+        seed: int = 1,
+    ) -> None:
+        self._fake, self._url, self._secret = fake, url, secret
+        self._loss, self._duplicates, self._disorder = loss, duplicates, disorder
+        self._random = random.Random(seed)  # noqa: S311 - it decides which deliveries get lost, not a secret
+        self._shapes = Shapes(fake.state, fake.edition, fake.url, wiki=True)
+        self.waiting: list[tuple[bytes, dict[str, str]]] = []
+        """(body, headers) in the order of what happened."""
+        fake.state.watchers.append(self._happened)
+
+    def send(self) -> list[int]:
+        """Deliver what waits: the status of each answer. A refused connection is 0, and not tried again."""
+        batch, self.waiting = self.waiting, []
+        batch = [one for one in batch if self._random.random() >= self._loss]
+        batch += [one for one in batch if self._random.random() < self._duplicates]
+        if self._disorder:
+            self._random.shuffle(batch)
+        return [self._post(body, headers) for body, headers in batch]
+
+    def _post(self, body: bytes, headers: dict[str, str]) -> int:
+        try:
+            return requests.post(self._url, data=body, headers=headers, timeout=20).status_code
+        except requests.RequestException:
+            return 0
+
+    def _happened(self, event: str, issue: Issue, by: str, parts: dict[str, Any]) -> None:
+        self._wait(self._body(event, issue, by, parts))
+        comment = parts.get("comment")
+        if comment is not None and event != "comment_deleted":
+            # A comment fires twice: for itself, and as a change of its issue.
+            kind = "issue_commented" if event == "comment_created" else "issue_comment_edited"
+            body = self._body("jira:issue_updated", issue, by, parts)
+            self._wait(body | {"issue_event_type_name": kind})
+
+    def _body(self, event: str, issue: Issue, by: str, parts: dict[str, Any]) -> dict[str, Any]:
+        at = parts.get("at", issue.updated)
+        body: dict[str, Any] = {"timestamp": microseconds(at) // 1000, "webhookEvent": event}
+        about_comment = event.startswith("comment_")
+        shown = self._shapes.issue(issue, list(_THIN) if about_comment else ["*all", "-comment"])
+        body["issue"] = {name: shown[name] for name in ("id", "self", "key", "fields")}
+        if not about_comment:
+            body |= {"user": self._shapes.user(by), "issue_event_type_name": "issue_generic"}
+        if "history" in parts:
+            entry = self._shapes.history(parts["history"])
+            body["changelog"] = {"id": entry["id"], "items": entry["items"]}
+        comment: Comment | None = parts.get("comment")
+        if comment is not None:
+            body["comment"] = self._shapes.comment(issue, comment)
+        return body
+
+    def _wait(self, body: dict[str, Any]) -> None:
+        raw = json.dumps(body).encode()
+        identifier = hashlib.sha256(raw).hexdigest()[:32]
+        headers = {"Content-Type": "application/json", "X-Atlassian-Webhook-Identifier": identifier}
+        if self._secret:
+            signature = hmac.new(self._secret.encode(), raw, hashlib.sha256).hexdigest()
+            headers["X-Hub-Signature"] = f"sha256={signature}"
+        self.waiting.append((raw, headers))
