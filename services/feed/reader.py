@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connectors.contract import BadRecord, Connector, Page, SetAside, Source, Surroundings, Unverified
-from connectors.limiter import Limiter
+from connectors.limiter import DEFAULT_SHARE, Limiter
 from connectors.transport import Network, Policy
 from pipelines.store import leases
 from pipelines.store.engine import reading, writing
@@ -45,7 +45,7 @@ class Reader:
     stored: StoredConnection
     lease: leases.Lease
     renewed_at: datetime
-    limiter: Limiter = field(default_factory=Limiter)
+    limiter: Limiter | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -57,6 +57,7 @@ class Reader:
         """Read for ever."""
         connector = self.shared.catalogue[self.stored.connector]
         options = connections.parse_options(connector.Options, connections.with_secrets(self.stored, self.shared.keys))
+        self.limiter = Limiter(connector.title, share=getattr(options, "share", DEFAULT_SHARE))
         surroundings = Surroundings(self.shared.now, Network(self.shared.policy, self.limiter))
         async with connector.open(self.name, options, surroundings) as source:
             while True:
