@@ -109,7 +109,8 @@ class Ingest:
 
     def _letter(self, record: Record, cause: str, reason: str) -> DeadLetter:
         origin = f"{self.incarnation}/{record.topic}/{record.partition}/{record.offset}"
-        return DeadLetter(origin, cause, reason, record.value or b"", self.now())
+        again = dead_letters.replay_of(record.headers)
+        return DeadLetter(origin, cause, reason, record.value or b"", self.now(), replay_of=again)
 
     def _judge(self, read: Iterable[_Read]) -> None:
         """Stop at a release that fails on too much: that is no bad data."""

@@ -1,15 +1,25 @@
 """Records that could not be used: each waits with its reason until a person replays or drops it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
+from sqlalchemy import case
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store.tables import dead_letters
 from schemas.canonical import digest, storable
+
+WAITING, WANTED, REPLAYED, DROPPED, SET_ASIDE = "waiting", "wanted", "replayed", "dropped", "set aside"
+"""waiting → wanted (a person asks for it again) → replayed, back to waiting if it fails again, or dropped;
+set aside after MOST_REPLAYS failures."""
+
+MOST_REPLAYS = 3
+
+REPLAY_HEADER = "throughline-replay"
+"""On a replayed record: the id of its letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +34,39 @@ class DeadLetter:
     raw: bytes
     at: datetime
     connection: str = ""
+    replay_of: str = ""
+    """Id of the letter whose replay failed again."""
 
     @property
     def id(self) -> str:
-        """16 hex digits; one origin is one letter."""
-        return digest(self.origin)[:16]
+        """16 hex digits; one origin is one letter, and so is a replay of it."""
+        return self.replay_of or digest(self.origin)[:16]
+
+
+def replay_of(headers: Iterable[tuple[str, bytes | None]]) -> str:
+    """Id of the letter that a record replays; "" for any other record."""
+    return next((text.decode("ascii", "replace") for name, text in headers if name == REPLAY_HEADER and text), "")
 
 
 async def add(connection: AsyncConnection, letters: Sequence[DeadLetter]) -> None:
-    """Store letters; one that is there already stays as it is."""
-    if not letters:
-        return
+    """Store letters. One that is there already stays as it is, unless its replay failed: that is counted."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    rows = {letter.id: _row(letter) for letter in letters}
-    statement = insert(dead_letters).on_conflict_do_nothing()
-    await connection.execute(statement, list(rows.values()))
+    first = {letter.id: _row(letter) for letter in letters if not letter.replay_of}
+    again = {letter.id: _row(letter) for letter in letters if letter.replay_of}
+    if first:
+        await connection.execute(insert(dead_letters).on_conflict_do_nothing(), list(first.values()))
+    if again:
+        statement = insert(dead_letters)
+        counted = dead_letters.c.attempts + 1
+        told = {name: statement.excluded[name] for name in ("cause", "reason", "at")}
+        state = case((counted >= MOST_REPLAYS, SET_ASIDE), else_=WAITING)
+        update = statement.on_conflict_do_update(
+            index_elements=["id"],
+            set_={**told, "attempts": counted, "state": state},
+            # A redelivery of the failed replay finds the letter waiting, and is no second failure.
+            where=dead_letters.c.state.in_((WANTED, REPLAYED)),
+        )
+        await connection.execute(update, list(again.values()))
 
 
 def _row(letter: DeadLetter) -> dict[str, object]:
@@ -51,7 +79,7 @@ def _row(letter: DeadLetter) -> dict[str, object]:
         "event": None,
         "raw": letter.raw,
         "at": letter.at,
-        "state": "waiting",
+        "state": WAITING,
         "attempts": 0,
         "note": None,
     }

@@ -192,9 +192,9 @@ dead_letters = Table(
     Column("event", String),  # id of the source event, where it could be read
     Column("raw", LargeBinary, nullable=False),
     Column("at", Instant, nullable=False),
-    Column("state", String, nullable=False),  # waiting, replayed, dropped
-    Column("attempts", Integer, nullable=False),
-    Column("note", String),
+    Column("state", String, nullable=False),  # waiting, wanted, replayed, dropped, set aside
+    Column("attempts", Integer, nullable=False),  # replays that failed
+    Column("note", String),  # why it was dropped or cannot be replayed
     Index("ix_dead_letters_state", "state", "cause", "at"),
 )
 
