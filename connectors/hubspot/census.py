@@ -13,7 +13,7 @@ from typing import Any
 from connectors.contract import Page
 from connectors.hubspot.client import HubSpot
 from connectors.hubspot.options import Options
-from connectors.hubspot.reading import STAGE_PROPERTY, id_at
+from connectors.hubspot.reading import STAGE_PROPERTY, id_at, milliseconds, moment_at
 from connectors.hubspot.telling import Teller
 from connectors.hubspot.walk import rows_of
 from schemas.artifacts import artifact_id
@@ -22,6 +22,7 @@ from schemas.events import SourceEvent
 
 _BATCH = 32
 """Records a batch holds on average."""
+_DAY = 86_400_000
 
 
 @dataclass(slots=True)
@@ -108,7 +109,9 @@ class Census:
         unknown = {each for each in batch.around if known and self._artifact(kind, each) not in known}
         events = await self._teller.tell(kind, sorted(unknown), polled=False) if unknown else []
         changed = [each for each in batch.around if each not in unknown and self._changed(batch.modified[each])]
-        if kind in STAGE_PROPERTY and changed:
+        if kind not in STAGE_PROPERTY:
+            changed = [each for each in changed if any(batch.around[each].values())]
+        if changed:
             events += await self._teller.tell_records(kind, changed)
         rest = {} if same else {each: batch.around[each] for each in batch.around if each not in unknown}
         if kind not in STAGE_PROPERTY and not known:
@@ -120,13 +123,18 @@ class Census:
         """Changed since the last census: the polls should have told it; if the search lost it, this does."""
         return self._last_started is not None and modified >= self._last_started
 
+    def _lately(self, record: dict[str, Any]) -> bool:
+        """Archived since the last census (and a day before it); older ones were told by that one."""
+        at = moment_at(record, "archivedAt")
+        return self._last_started is None or at is None or milliseconds(at) >= self._last_started - _DAY
+
     def _artifact(self, kind: str, native_id: str) -> str:
         return artifact_id(self._connection, kind, native_id)
 
     async def _archived(self, kind: str, place: _Place, known: Mapping[str, str]) -> AsyncIterator[Page]:
         listing = self._hubspot.listed(kind, ["hs_lastmodifieddate"], place.after, archived=True)
         async for records, following in listing:
-            ids = [native_id for each in records if (native_id := id_at(each, "id"))]
+            ids = [native_id for each in records if (native_id := id_at(each, "id")) and self._lately(each)]
             ids = [each for each in ids if not known or self._artifact(kind, each) in known]
             events = await self._teller.deleted(kind, ids) if ids else []
             if events:

@@ -15,7 +15,7 @@ _GRANT = {
     "project app": "the app's app-hsmeta.json (requiredScopes), then upload and install it again",
     "private app": "HubSpot, Settings, Integrations, Legacy Apps, your app, Scopes",
 }
-_SCOPES = {
+SCOPES = {
     "deal": "crm.objects.deals.read",
     "ticket": "tickets",
     "company": "crm.objects.companies.read",
@@ -85,8 +85,8 @@ def _trials(hubspot: HubSpot, options: Options, now: Callable[[], datetime]) -> 
     readable = [*options.kinds, "contact", "company"]
     return [
         _Trial("Address and token", "oauth", signed_in),
-        *(_Trial(f"Read {kind} records", _SCOPES[kind], _search(hubspot, kind)) for kind in readable),
-        *(_Trial(f"Read {kind} pipelines", _SCOPES[kind], _pipelines(hubspot, kind)) for kind in options.objects),
+        *(_Trial(f"Read {kind} records", SCOPES[kind], _search(hubspot, kind)) for kind in readable),
+        *(_Trial(f"Read {kind} pipelines", SCOPES[kind], _pipelines(hubspot, kind)) for kind in options.objects),
         _Trial("Read owners", "crm.objects.owners.read", owners),
         _Trial("Clock", "", clock),
     ]

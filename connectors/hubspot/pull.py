@@ -17,6 +17,7 @@ from connectors.hubspot.options import Options
 from connectors.hubspot.reading import milliseconds, text_at
 from connectors.hubspot.telling import Teller
 from connectors.transport import Client
+from schemas.events import SourceEvent
 
 
 class HubSpotSource:
@@ -40,6 +41,8 @@ class HubSpotSource:
         reading = _Reading(
             text_at(account, "portalId") or "", standings, first, self._overlap, milliseconds(since) if since else 0
         )
+        if first:
+            reading.total = await self._expected(reading)
         teller = self._teller(account)
         for kind in self._options.kinds:
             async for page in self._walked(kind, reading, teller):
@@ -61,6 +64,18 @@ class HubSpotSource:
     def _teller(self, account: dict[str, Any]) -> Teller:
         return Teller(self._connection, self._options, self._hubspot, account, self._now)
 
+    async def _expected(self, reading: "_Reading") -> int | None:
+        """How many records a first read goes over; None if HubSpot does not know."""
+        expected = reading.done
+        for kind, standing in reading.standings.items():
+            filters, sort = standing.begin(reading.since, reading.reach).query()
+            total = (await self._hubspot.search(kind, filters, sort, 1)).get("total")
+            # A total of -2147483648 has been seen.
+            if not isinstance(total, int) or isinstance(total, bool) or total < 0:
+                return None
+            expected += total
+        return expected
+
     async def _walked(self, kind: str, reading: "_Reading", teller: Teller) -> AsyncIterator[Page]:
         standing, limit = reading.standings[kind], self._options.page_size
         going = standing.begin(reading.since, reading.reach)
@@ -75,7 +90,7 @@ class HubSpotSource:
                 standing.forget(min(going.at, going.started) - reading.reach)
             else:
                 reading.finished(kind, datetime.fromtimestamp(going.started / 1000, UTC))
-            yield reading.page(kind, events, teller.take_set_aside(), _total(answer) if more else None)
+            yield reading.page(events, teller.take_set_aside())
 
     def _heard(self) -> datetime:
         """Now, by the slower of HubSpot's clock and ours."""
@@ -111,12 +126,6 @@ def _named(hint: str, kind: str) -> str | None:
     return native_id if native_id.isdecimal() and (not slash or told == kind) else None
 
 
-def _total(answer: dict[str, Any]) -> int | None:
-    """How many records a search found; HubSpot has been seen to say -2147483648 for "I do not know"."""
-    total = answer.get("total")
-    return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
-
-
 class _Reading:
     """One run of `pages`: builds the pages and knows when the first read is over."""
 
@@ -127,6 +136,7 @@ class _Reading:
         self.reach = int(overlap.total_seconds() * 1000)
         self._portal, self._first, self._overlap = portal, first, overlap
         self._left = list(standings)
+        self.total: int | None = None
         self._true_up_to: datetime | None = None
 
     def finished(self, kind: str, started: datetime) -> None:
@@ -136,18 +146,19 @@ class _Reading:
         reached = started - self._overlap
         self._true_up_to = min(self._true_up_to or reached, reached)
 
-    def page(self, kind: str, events: Sequence[Any], set_aside: Sequence[SetAside], ahead: int | None) -> Page:
-        """A page with the cursor as it stands now. ahead: how many records the last search still saw."""
-        going = self.standings[kind].walk
-        progress = None
-        if self._first:
-            done = going.done if going else len(events)
-            progress = Progress(done, done + ahead if ahead is not None else None)
+    @property
+    def done(self) -> int:
+        """Records walked over in the first read, also before a restart."""
+        return sum(each.walked + (each.walk.done if each.walk else 0) for each in self.standings.values())
+
+    def page(self, events: Sequence[SourceEvent], set_aside: Sequence[SetAside]) -> Page:
+        """A page with the cursor as it stands now."""
+        done = self.done
         return Page(
             events=events,
             cursor={"portal": self._portal, "kinds": walk.to_json(self.standings)},
             true_up_to=None if self._left else self._true_up_to,
             more=bool(self._left),
-            progress=progress,
+            progress=Progress(done, None if self.total is None else max(done, self.total)) if self._first else None,
             set_aside=set_aside,
         )

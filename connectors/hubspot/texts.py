@@ -12,7 +12,7 @@ _QUOTE_STARTS = re.compile(
     re.IGNORECASE,
 )
 _SIGNATURE = re.compile(r"^-- ?$")
-_MARKUP = re.compile(r"<[a-zA-Z/!][^>]{0,2000}>")
+_MARKUP = re.compile(r"<[a-zA-Z/!][^<>]{0,2000}>")
 
 
 class _Reader(HTMLParser):

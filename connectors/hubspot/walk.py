@@ -68,6 +68,8 @@ class Standing:
     told: dict[str, int] = field(default_factory=dict)
     """Record id to the time of modification that was told: the ledger of the overlap."""
     walk: Walk | None = None
+    walked: int = 0
+    """Records of all walks that ended; only a first read's progress looks at it."""
 
     def begin(self, since: int, overlap: int) -> Walk:
         """The walk under way, or a new one."""
@@ -91,6 +93,7 @@ class Standing:
         assert self.walk is not None
         reached = min(self.walk.seen, self.walk.started)
         self.mark = max(self.mark or 0, reached) if self.walk.seen else self.mark or self.walk.at
+        self.walked += self.walk.done
         self.walk = None
         self.forget(self.mark - overlap)
 
@@ -112,6 +115,7 @@ def to_json(standings: dict[str, Standing]) -> dict[str, Any]:
         kind: {
             "mark": each.mark,
             "told": dict(each.told),
+            "walked": each.walked,
             "walk": None if each.walk is None else [*_walk_values(each.walk)],
         }
         for kind, each in standings.items()
@@ -129,5 +133,7 @@ def from_json(cursor: dict[str, Any] | None, kinds: tuple[str, ...]) -> dict[str
     for kind in kinds:
         each = mapping_at(stored, kind)
         walk = each.get("walk")
-        found[kind] = Standing(each.get("mark"), dict(each.get("told") or {}), Walk(*walk) if walk else None)
+        found[kind] = Standing(
+            each.get("mark"), dict(each.get("told") or {}), Walk(*walk) if walk else None, each.get("walked", 0)
+        )
     return found
