@@ -6,7 +6,6 @@ it never patches it.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from pipelines.belonging import artifact_views, dependencies, link_views, not_mapped, programmes, progress
 from pipelines.choosing import Choices, dates, ended
@@ -61,18 +60,16 @@ def _record(life: Life) -> LifecycleRecord:
     telling = Telling(life.request, life.people)
     waits, blocks = dependencies(life)
     requester = choices.requester()
-    facts: dict[str, Any] = {
-        "title": choices.text("title"),
-        "requester": life.people.view(requester, ["requester"]) if requester else None,
-        "holder": None if ended(life) else choices.holder(),
-        "people": _people(life, requester),
-        "business_unit": choices.text("business_unit"),
-        "priority": choices.text("priority"),
-        "amount": choices.amount(),
-        "outcome": choices.outcome(),
-    }
     return LifecycleRecord(
         id=life.request.id,
+        title=choices.text("title"),
+        requester=life.people.view(requester, ["requester"]) if requester else None,
+        holder=None if ended(life) else choices.holder(),
+        people=_people(life, requester),
+        business_unit=choices.text("business_unit"),
+        priority=choices.text("priority"),
+        amount=choices.amount(),
+        outcome=choices.outcome(),
         projects=_projects(life),
         current=current(life),
         stages=stage_views(life),
@@ -92,8 +89,7 @@ def _record(life: Life) -> LifecycleRecord:
         changed_at=_changed_at(life),
         last_human=_newest([each for each in life.activities if not telling.automatic(each)], life),
         last_automatic=_newest([each for each in life.activities if telling.automatic(each)], life),
-        sources=dict(sorted(choices.sources.items())),
-        **facts,
+        sources=dict(sorted(choices.sources.items())),  # last: each choice above leaves its source
     )
 
 

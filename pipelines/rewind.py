@@ -52,8 +52,16 @@ def _member(member: Member, activities: Sequence[Activity], at: datetime, people
     assigned = [each for each in activities if each.kind is ActivityKind.ASSIGNED]
     later = next((each for each in assigned if each.at > at), None)
     if later is not None:
-        fields["assignee"] = people.named(member, later.from_value)
+        fields["assignee"] = _identity(member, later.from_value, people)
     return replace(member, fields=fields)
+
+
+def _identity(member: Member, native: str | None, people: People) -> str | None:
+    """The identity behind a tool's own id: a known one, else one of the same form as today's assignee."""
+    known, today = people.named(member, native), member.text("assignee")
+    if known or native is None or today is None:
+        return known
+    return f"{today.rpartition('/')[0]}/{native}"
 
 
 def _drop_later(fields: dict[str, Any], member: Member, activities: Sequence[Activity], at: datetime) -> None:

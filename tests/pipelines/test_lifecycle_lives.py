@@ -610,6 +610,14 @@ def test_as_of_takes_fields_back_to_what_their_history_says() -> None:
     assert ([each.id for each in then.artifacts], then.blocked_by, then.outcome) == ([one.id], (), None)
 
 
+def test_as_of_names_a_holder_who_is_unknown_but_for_that() -> None:
+    one = issue(1, "In Progress", at(1), assignee=ANNA.id)
+    stranger = Identity("jira/account/zoe", None)
+    record = fold(request([one], assigned(one, at(5), ANNA, stranger)), STAGE_MAP, as_of=at(3))
+    assert record.holder is not None
+    assert (record.holder.person.id, record.holder.since) == (stranger.id, at(1))
+
+
 def test_as_of_knows_no_wait_deletion_or_outcome_that_came_later() -> None:
     waits = issue(1, "In Progress", at(1), waiting={"reason": "customer", "since": at(5).isoformat()})
     outcome = {"result": "cancelled", "reason": "Obsolete", "at": at(5).isoformat()}
