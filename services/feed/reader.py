@@ -93,8 +93,10 @@ class Reader:
             async for page in pages:
                 await self._publish(page, moves_cursor=False)
                 await self._change(census_cursor=page.cursor)
-        await self._change(census_at=now, census_cursor=None)
-        self.stored = replace(self.stored, census_at=now, census_cursor=None)
+                self.stored = replace(self.stored, census_cursor=page.cursor)
+        # The last cursor is kept: it is what the connector's next census compares with.
+        await self._change(census_at=now)
+        self.stored = replace(self.stored, census_at=now)
 
     async def _hints(self, connector: Connector, options: Any, source: Source) -> None:
         """Turn what webhooks told into pages, and fetch what they only hinted at."""
