@@ -1,5 +1,6 @@
 """Mails to test with."""
 
+import functools
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -31,6 +32,7 @@ def letter(
     return mail
 
 
+@functools.cache
 def with_file(size: int, number: int = 90) -> bytes:
     """A mail with a text and one attachment of so many bytes."""
     mail = letter("A big file", "See the file.\n", number)
