@@ -51,8 +51,9 @@ format: install ## Mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-demo: install ## Start a hub and a sandbox company on this machine
-	$(BIN)/throughline up --sandbox
+demo: install ## Start a hub and a sandbox company on this machine, all of it in .demo
+	@THROUGHLINE_DATA_DIR=.demo THROUGHLINE_LOG_LEVEL=warning THROUGHLINE_LOG_FORMAT=text \
+	  $(BIN)/throughline up --sandbox
 
 parts: ## Fetch a real Kafka broker for the tests (needs Java 17 and Maven)
 	@$(PYTHON) -m tests.parts.fetch

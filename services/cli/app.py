@@ -26,12 +26,21 @@ app.add_typer(letters.app, name="dead-letters")
 
 @app.command()
 def up(
-    sandbox: Annotated[bool, typer.Option(help="Start the sandbox company too, and connect to it.")] = False,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Start the sandbox company too, and read it.")] = False,
+    pace: Annotated[
+        float, typer.Option(min=0, help="How much faster its day goes on; 1: as it is, 0: it stands")
+    ] = 3600,
+    requests: Annotated[int, typer.Option(min=1, help="How many requests a new sandbox company has")] = 40,
 ) -> None:
     """Run everything in this one process: reading, understanding, publishing, the API and the webhook listener."""
     from services.cli import processes
 
     processes.configure_logging(installation())
+    if sandbox:
+        from services.cli.sandbox import up_with_company
+
+        up_with_company(installation(), pace, requests, tell)
+        return
     run(processes.run(installation(), processes.ROLES, tell))
 
 
@@ -47,6 +56,22 @@ def run_role(
         raise typer.BadParameter(f"{unknown[0]} is no role; choose of {', '.join(processes.ROLES)}")
     processes.configure_logging(installation())
     run(processes.run(installation(), roles, tell))
+
+
+@app.command()
+def sandbox(
+    pace: Annotated[
+        float, typer.Option(min=0, help="How much faster its day goes on; 1: as it is, 0: it stands")
+    ] = 3600,
+    requests: Annotated[int, typer.Option(min=1, help="How many requests a new company has")] = 40,
+    jira_port: Annotated[int, typer.Option(min=0, max=65535, help="0: the last one, or a free one")] = 0,
+    hubspot_port: Annotated[int, typer.Option(min=0, max=65535, help="0: the last one, or a free one")] = 0,
+    mail_port: Annotated[int, typer.Option(min=0, max=65535, help="0: the last one, or a free one")] = 0,
+) -> None:
+    """Run only the sandbox company's tools on this machine: a Jira, a HubSpot and a mailbox. Ctrl-C ends them."""
+    from services.cli.sandbox import only_company
+
+    only_company(installation(), pace, requests, {"jira": jira_port, "hubspot": hubspot_port, "mail": mail_port}, tell)
 
 
 @app.command()

@@ -1,0 +1,200 @@
+"""`throughline up --sandbox` and `throughline sandbox`: a company to try things on, and a hub that reads it."""
+
+import asyncio
+import contextlib
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from pipelines.store import configuration, tables
+from pipelines.store.configuration import ConnectionConfiguration
+from pipelines.store.engine import reading, writing
+from schemas.canonical import canonical_json
+from services.cli import processes
+from services.cli.installation import Installation
+from services.cli.processes import Hub, Tell
+from services.cli.terminal import errors
+from services.feed import connections
+from services.sandbox.people import HOUSE
+from services.sandbox.process import SandboxProcess
+from services.sandbox.running import Ready, Wish, sandbox
+from services.sandbox.script import Happening
+from services.settings import read_settings
+
+POLL_SECONDS = 2.0
+_TITLES = {"jira": "Jira", "hubspot": "HubSpot", "mailbox": "Mailbox"}
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A connection to one of the sandbox's tools."""
+
+    name: str
+    connector: str
+    options: dict[str, Any]
+    scopes: frozenset[str]
+    projects: frozenset[str] = frozenset()
+
+
+def joined(ready: Ready) -> tuple[Joined, ...]:
+    """The connections to a sandbox that runs."""
+    token = {"kind": "api_token", "email": ready.jira_email, "token": ready.jira_token}
+    password = {"kind": "password", "user": ready.mail_user, "password": ready.mail_password}
+    jira = {"base_url": ready.jira, "auth": token, "projects": ready.projects, "share": 1.0, "overlap_minutes": 2}
+    hubspot = {"base_url": ready.hubspot, "token": ready.hubspot_token, "portal": ready.portal, "share": 1.0}
+    mail = {
+        "host": ready.mail_host, "port": ready.mail_port, "security": "plain", "auth": password,
+        "folders": ready.folders, "own": [f"@{HOUSE}"], "keep": "full",
+    }  # fmt: skip
+    host = ready.jira.partition("//")[2]
+    return (
+        Joined("jira-sandbox", "jira", jira, frozenset({host}), frozenset(ready.projects)),
+        Joined("hubspot-sandbox", "hubspot", hubspot | {"keep": "full"}, frozenset({f"hubspot:{ready.portal}"})),
+        Joined("mail-sandbox", "mailbox", mail, frozenset()),
+    )
+
+
+def up_with_company(installation: Installation, pace: float, requests: int, tell: Tell) -> None:
+    """Run a hub and a sandbox until Ctrl-C. Raises Misconfigured."""
+    changed = {"allow_loopback_tools": True, "poll_interval": POLL_SECONDS}
+    made = Installation(installation.settings.model_copy(update=changed))
+    began = time.monotonic()
+    with SandboxProcess(_wish(installation, pace, requests)) as child:
+
+        async def started(hub: Hub) -> None:
+            ready = await child.ready()
+            await connect(made, hub.engine, ready)
+            await First(made, hub.engine, ready, tell, began).follow()
+
+        asyncio.run(processes.run(made, processes.ROLES, tell, started))
+
+
+def _wish(installation: Installation, pace: float, requests: int, ports: dict[str, int] | None = None) -> Wish:
+    folder = (installation.settings.data_dir / "sandbox").absolute()
+    return Wish(str(folder), pace, requests=requests, ports=ports or {})
+
+
+async def connect(installation: Installation, engine: AsyncEngine, ready: Ready) -> None:
+    """Add the connections that are missing; give the others the addresses that the tools have now."""
+    async with writing(engine) as connection:
+        for one in joined(ready):
+            connector = installation.catalogue[one.connector]
+            options = connections.parse_options(connector.Options, one.options)
+            stored = await connections.get(connection, one.name)
+            if stored is None:
+                title = f"{_TITLES[one.connector]} of the sandbox"
+                await connections.add(connection, one.name, one.connector, title, options, None, installation.keys)
+            elif not await _changed(connection, installation, stored, options):
+                continue
+            rules = ConnectionConfiguration(
+                one.connector, one.projects, one.scopes, dict(connector.link_kinds), None, connector.stages
+            )
+            await configuration.write(connection, one.name, rules)
+
+
+async def _changed(
+    connection: AsyncConnection, installation: Installation, stored: connections.StoredConnection, options: BaseModel
+) -> bool:
+    """Store other options; False if they are the same."""
+    plain, secrets = connections.split_secrets(options)
+    if plain == stored.options:
+        return False
+    sealed = {field: installation.keys.seal(stored.id, field, secret) for field, secret in secrets.items()}
+    return await connections.change(
+        connection, stored.id, options=canonical_json(plain), secrets=canonical_json(sealed), problem=None,
+        attention=False, retry_at=None, wanted=True, epoch=stored.epoch + 1,
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class First:
+    """Shows how far the first read is, and says what to do then."""
+
+    installation: Installation
+    engine: AsyncEngine
+    ready: Ready
+    tell: Tell
+    began: float
+    """On the monotonic clock."""
+
+    async def follow(self) -> None:
+        """Until everything is read."""
+        with Progress(
+            TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[what]}"),
+            TimeElapsedColumn(), console=errors, transient=True, disable=not errors.is_terminal,
+        ) as progress:  # fmt: skip
+            bars = {
+                one.name: progress.add_task(
+                    _TITLES[one.connector], total=self.ready.artifacts.get(one.connector), what="things read"
+                )
+                for one in joined(self.ready)
+            }
+            merged = progress.add_task("Requests", total=len(self.ready.truth), what="merged")
+            first = 0.0
+            while not await self._step(progress, bars, merged):
+                first = first or (progress.tasks[merged].completed and time.monotonic() - self.began)
+                await asyncio.sleep(0.2)
+            requests = int(progress.tasks[merged].completed)
+            first = first or time.monotonic() - self.began
+        self._say(requests, first)
+
+    async def _step(self, progress: Progress, bars: dict[str, TaskID], merged: TaskID) -> bool:
+        """Look once; True when everything is read."""
+        of = tables.artifacts.c.connection
+        async with reading(self.engine) as connection:
+            counted = await connection.execute(select(of, func.count()).group_by(of))
+            counts = {name: int(number) for name, number in counted}
+            requests = (await connection.execute(select(func.count()).select_from(tables.requests))).scalar_one()
+            stored = {one.id: one for one in await connections.every(connection)}
+        progress.update(merged, completed=requests)
+        for name, bar in bars.items():
+            problem = stored[name].problem if name in stored else None
+            progress.update(bar, completed=counts.get(name, 0), what=problem or "things read")
+        return all(name in stored and _read(stored[name]) for name in bars)
+
+    def _say(self, requests: int, first: float) -> None:
+        settings = self.installation.settings
+        seconds = time.monotonic() - self.began
+        issue, deal, *_ = [*self.ready.examples, "", ""]
+        command = sys.argv[0].removeprefix(f"{Path.cwd()}/")
+        if settings.data_dir != read_settings({}).data_dir:
+            command = f"THROUGHLINE_DATA_DIR={settings.data_dir} {command}"
+        self.tell(f"{requests} requests after {seconds:.1f} s, the first of them after {first:.1f} s.")
+        self.tell(f"The API: http://{settings.api_host}:{settings.api_port}/v1/requests")
+        self.tell("Try in another terminal:")
+        for words in (f"lookup {issue}", f"lookup {deal}", "changes --follow"):
+            self.tell(f"  {command} {words}")
+        self.tell("Ctrl-C ends everything.")
+
+
+def _read(stored: connections.StoredConnection) -> bool:
+    """Whether a connection's first read is done and understood."""
+    return stored.first_read_done and stored.true_up_to is not None
+
+
+def only_company(installation: Installation, pace: float, requests: int, ports: dict[str, int], say: Tell) -> None:
+    """Run the three tools until Ctrl-C. ports: 0 for any. Raises Misconfigured."""
+    wish = _wish(installation, pace, requests, {tool: port for tool, port in ports.items() if port})
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_alone(wish, say))
+
+
+async def _alone(wish: Wish, say: Tell) -> None:
+    async with sandbox(wish) as running:
+        ready = running.ready
+        say(f"Jira     {ready.jira}   {ready.jira_email}   {ready.jira_token}")
+        say(f"HubSpot  {ready.hubspot}   account {ready.portal}   {ready.hubspot_token}")
+        say(f"IMAP     {ready.mail_host}:{ready.mail_port} (plain)   {ready.mail_user}   {ready.mail_password}")
+        say(f"Worth looking up: {', '.join(ready.examples)}")
+
+        def tell(happening: Happening) -> None:
+            say(f"{happening.tool:8} {happening.what} {running.player.key(happening.name)}")
+
+        await running.go_on(wish.pace, tell)

@@ -1,0 +1,82 @@
+"""What a sandbox keeps on disk, so that the same company is there again after a restart: a few numbers and times.
+
+The tools hold everything in memory. The company is made anew from its seed and the moment it began, and what happened
+live since then is played again at the times it had.
+"""
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from schemas.errors import Misconfigured
+
+TOOLS = ("jira", "hubspot", "mail")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One sandbox. ports: by tool; those of the last start, so that addresses stay."""
+
+    began: str
+    seed: int = 7
+    requests: int = 40
+    months: int = 6
+    ports: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def began_at(self) -> datetime:
+        """When it was first started: everything before is its past."""
+        return datetime.fromisoformat(self.began)
+
+
+class Folder:
+    """Where it lies. Only one sandbox at a time may hold it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._company, self._lived = path / "company.json", path / "lived.jsonl"
+
+    @classmethod
+    @contextlib.contextmanager
+    def held(cls, path: Path) -> Iterator[Self]:
+        """The folder, made if it is not there. Raises Misconfigured where another sandbox holds it."""
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (path / "lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise Misconfigured(
+                    "Another sandbox runs on this data", "Stop it first, or set THROUGHLINE_DATA_DIR to another folder"
+                ) from None
+            yield cls(path)
+
+    def load(self, otherwise: Standing) -> Standing:
+        """The sandbox that was here before, or `otherwise`."""
+        try:
+            return Standing(**json.loads(self._company.read_text("utf-8")))
+        except FileNotFoundError:
+            return otherwise
+
+    def keep(self, standing: Standing, ports: dict[str, int]) -> None:
+        """Write it down, as a whole or not at all."""
+        beside = self._company.with_suffix(".new")
+        beside.write_text(json.dumps(asdict(replace(standing, ports=ports))), "utf-8")
+        beside.replace(self._company)
+
+    def lived(self) -> list[datetime]:
+        """When each of the happenings after the beginning took place, in their order."""
+        try:
+            lines = self._lived.read_text("utf-8").splitlines(keepends=True)
+        except FileNotFoundError:
+            return []
+        return [datetime.fromisoformat(line.strip()) for line in lines if line.endswith("\n")]
+
+    def live(self, at: datetime) -> None:
+        """Note the time of the next happening, before it takes place."""
+        with self._lived.open("a", encoding="utf-8") as file:
+            file.write(at.isoformat() + "\n")
