@@ -13,13 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 _queues: WeakKeyDictionary[AsyncEngine, asyncio.Lock] = WeakKeyDictionary()
 
 
-def open_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
-    """An engine for `sqlite+aiosqlite://…` or `postgresql+asyncpg://…`. Parameters never show in its errors."""
+def open_engine(url: str, *, pool_size: int = 8, ping: bool = True) -> AsyncEngine:
+    """An engine for `sqlite+aiosqlite://…` or `postgresql+asyncpg://…`. Parameters never show in its errors.
+
+    ping: ask PostgreSQL whether a pooled connection still stands each time it is taken (three round trips).
+    """
     if url.startswith("sqlite"):
         engine = create_async_engine(url, hide_parameters=True)
         _tame_sqlite(engine)
         return engine
-    return create_async_engine(url, hide_parameters=True, pool_size=pool_size, pool_pre_ping=True)
+    return create_async_engine(url, hide_parameters=True, pool_size=pool_size, pool_pre_ping=ping)
 
 
 def _tame_sqlite(engine: AsyncEngine) -> None:

@@ -68,6 +68,7 @@ def _routes() -> FastAPI:
         redirect_slashes=False,
     )  # fmt: skip
     problems.install(app)
+    app.router.routes.insert(0, requests.PlainRequest())
     app.include_router(health.router)
     for noun in (lookup, listing, requests, parts, changes, connections):
         app.include_router(noun.router, prefix="/v1")

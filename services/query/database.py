@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -75,8 +75,15 @@ class Database:
         connected = False
         try:
             async with asyncio.timeout(self._seconds) as limit, self._engine.connect() as connection:
+                driver = await self._alive(connection)
                 connected = True
-                async with self._within(connection, limit):
+                if not self.sqlite:
+                    # The driver, cancelled, ends the statement in the server too.
+                    limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+                    yield connection
+                    return
+                limit.reschedule(None)
+                with self._interrupting(driver):
                     yield connection
         except TimeoutError:
             raise (TooSlow(self._seconds) if connected else Away()) from None
@@ -103,16 +110,18 @@ class Database:
         """Ask something that needs no table."""
         await self.rows(text("SELECT 1"))
 
-    @asynccontextmanager
-    async def _within(self, connection: AsyncConnection, limit: asyncio.Timeout) -> AsyncIterator[None]:
-        loop = asyncio.get_running_loop()
-        # PostgreSQL: the driver, cancelled, ends the statement in the server too.
-        limit.reschedule(None if self.sqlite else loop.time() + self._seconds)
-        if not self.sqlite:
-            yield
-            return
+    async def _alive(self, connection: AsyncConnection) -> Any:
+        """The driver's connection; those that the server has closed meanwhile are left behind without asking it."""
+        while True:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            if self.sqlite or not driver.is_closed():
+                return driver
+            await connection.invalidate()
+
+    @contextmanager
+    def _interrupting(self, driver: Any) -> Iterator[None]:
         # SQLite runs in a thread that no cancelling reaches; interrupt() ends its statement.
-        driver: Any = (await connection.get_raw_connection()).driver_connection
+        loop = asyncio.get_running_loop()
         late = loop.call_later(self._seconds, lambda: loop.create_task(driver.interrupt()))
         try:
             yield

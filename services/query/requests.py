@@ -1,11 +1,14 @@
 """One request by its id: the record as it is stored, or as it stood at an earlier moment."""
 
+import re
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from pipelines.lifecycle import to_text
 from pipelines.recall import recall
@@ -29,6 +32,7 @@ router = APIRouter(tags=["requests"], responses=RESPONSES)
 Hub = Annotated[Serving, Depends(serving)]
 Id = Annotated[str, Path(pattern=answers.RequestId, description="A request id", examples=["R-MZXW6YTBOI3D"])]
 NO_CACHE = "private, no-cache"
+_WELL_FORMED = re.compile(answers.RequestId)
 
 
 class Moved(Refused):
@@ -67,6 +71,31 @@ async def _stored(asked: Request, identifier: Id, hub: Hub) -> Stored:
 Found = Annotated[Stored, Depends(_stored)]
 
 
+async def _plainly(asked: Request) -> Response:
+    hub = await serving(asked)
+    found = await _stored(asked, asked.path_params["identifier"], hub)
+    return await _current(found, hub, asked.headers.get("if-none-match"), summary=False)
+
+
+class PlainRequest(Route):
+    """One request without parameters, as most are asked for: past the framework's parsing, with the same answer.
+
+    Anything else about the path, and its documentation, is the framework's.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("/v1/requests/{identifier}", _plainly, include_in_schema=False)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Only GET of a well-formed id without a query."""
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["query_string"]:
+            return Match.NONE, {}
+        match, child = super().matches(scope)
+        if match is Match.FULL and not _WELL_FORMED.fullmatch(child["path_params"]["identifier"]):
+            return Match.NONE, {}
+        return match, child
+
+
 @router.get(
     "/requests/{identifier}",
     response_model=answers.RequestAnswer,
@@ -89,6 +118,10 @@ async def request(
     """
     if as_of is not None:
         return await _earlier(found, hub, as_of, summary=summary)
+    return await _current(found, hub, if_none_match, summary=summary)
+
+
+async def _current(found: Stored, hub: Serving, if_none_match: str | None, *, summary: bool) -> Response:
     tag = f'W/"{found.etag}"'
     if if_none_match and _matches(if_none_match, found.etag):
         return Response(status_code=304, headers={"ETag": tag, "Cache-Control": NO_CACHE})

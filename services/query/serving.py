@@ -107,7 +107,7 @@ class Serving:
         )  # fmt: skip
 
 
-def serving(request: Request) -> Serving:
+async def serving(request: Request) -> Serving:  # async, or the framework would run it in a thread
     """What this request's application was handed."""
     handed: Serving = request.app.state.serving
     return handed

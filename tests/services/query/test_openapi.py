@@ -61,7 +61,7 @@ async def test_schemathesis_finds_nothing(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "schemathesis.toml").write_text(RULES)
     process = await asyncio.create_subprocess_exec(
         str(Path(".venv/bin/schemathesis").absolute()), "run", f"{url}/openapi.json", "--exclude-path",
-        "/v1/changes/stream", "--max-examples", "20", "--seed", "1", "--max-time", "25", "--no-color",
+        "/v1/changes/stream", "--max-examples", "20", "--seed", "1", "--max-time", "15", "--no-color",
         cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
