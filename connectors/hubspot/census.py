@@ -14,7 +14,7 @@ from connectors.contract import Page
 from connectors.hubspot.client import HubSpot
 from connectors.hubspot.options import Options
 from connectors.hubspot.reading import STAGE_PROPERTY, id_at, milliseconds, moment_at
-from connectors.hubspot.telling import Teller
+from connectors.hubspot.telling import Teller, on_a_record
 from connectors.hubspot.walk import rows_of
 from schemas.artifacts import artifact_id
 from schemas.canonical import canonical_json, digest
@@ -37,7 +37,7 @@ class _Place:
 
 @dataclass(slots=True)
 class _Batch:
-    """Consecutive records whose associations are hashed together."""
+    """Consecutive records whose associations, with the names in them, are hashed together."""
 
     around: dict[str, dict[str, Any]] = field(default_factory=dict)
     modified: dict[str, int] = field(default_factory=dict)
@@ -110,13 +110,13 @@ class Census:
         events = await self._teller.tell(kind, sorted(unknown), polled=False) if unknown else []
         changed = [each for each in batch.around if each not in unknown and self._changed(batch.modified[each])]
         if kind not in STAGE_PROPERTY:
-            changed = [each for each in changed if any(batch.around[each].values())]
+            changed = [each for each in changed if on_a_record(batch.around[each])]
         if changed:
             events += await self._teller.tell_records(kind, changed)
         rest = {} if same else {each: batch.around[each] for each in batch.around if each not in unknown}
         if kind not in STAGE_PROPERTY and not known:
             # Notes and mails that lie on no record were never told, so there is nothing to take back.
-            rest = {each: around for each, around in rest.items() if any(around.values())}
+            rest = {each: shown for each, shown in rest.items() if on_a_record(shown)}
         return events + (await self._teller.tell_associations(kind, rest, {}) if rest else [])
 
     def _changed(self, modified: int) -> bool:

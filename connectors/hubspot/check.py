@@ -17,7 +17,7 @@ _GRANT = {
 }
 SCOPES = {
     "deal": "crm.objects.deals.read",
-    "ticket": "tickets",
+    "ticket": "crm.objects.tickets.read",
     "company": "crm.objects.companies.read",
     "contact": "crm.objects.contacts.read",
     "note": "crm.objects.contacts.read",

@@ -41,8 +41,6 @@ class HubSpotSource:
         reading = _Reading(
             text_at(account, "portalId") or "", standings, first, self._overlap, milliseconds(since) if since else 0
         )
-        if first:
-            reading.total = await self._expected(reading)
         teller = self._teller(account)
         for kind in self._options.kinds:
             async for page in self._walked(kind, reading, teller):
@@ -91,6 +89,9 @@ class HubSpotSource:
             else:
                 reading.finished(kind, datetime.fromtimestamp(going.started / 1000, UTC))
             yield reading.page(events, teller.take_set_aside())
+            if more and reading.first and not reading.asked:
+                # Only once the first page is out: an account that fits in one page needs no estimate.
+                reading.asked, reading.total = True, await self._expected(reading)
 
     def _heard(self) -> datetime:
         """Now, by the slower of HubSpot's clock and ours."""
@@ -134,8 +135,9 @@ class _Reading:
     ) -> None:
         self.standings, self.since = standings, since
         self.reach = int(overlap.total_seconds() * 1000)
-        self._portal, self._first, self._overlap = portal, first, overlap
+        self._portal, self._overlap = portal, overlap
         self._left = list(standings)
+        self.first, self.asked = first, False
         self.total: int | None = None
         self._true_up_to: datetime | None = None
 
@@ -154,11 +156,12 @@ class _Reading:
     def page(self, events: Sequence[SourceEvent], set_aside: Sequence[SetAside]) -> Page:
         """A page with the cursor as it stands now."""
         done = self.done
+        total = None if self.total is None and self._left else max(done, self.total or 0)
         return Page(
             events=events,
             cursor={"portal": self._portal, "kinds": walk.to_json(self.standings)},
             true_up_to=None if self._left else self._true_up_to,
             more=bool(self._left),
-            progress=Progress(done, None if self.total is None else max(done, self.total)) if self._first else None,
+            progress=Progress(done, total) if self.first else None,
             set_aside=set_aside,
         )

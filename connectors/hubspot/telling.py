@@ -89,7 +89,7 @@ class Teller:
         Notes and e-mails that lie on no deal or ticket are passed over. Records that are gone are left out.
         """
         around = await self.associated(kind, ids)
-        wanted = [each for each in ids if kind in STAGE_PROPERTY or _on_a_record(around[each])]
+        wanted = [each for each in ids if kind in STAGE_PROPERTY or on_a_record(around[each])]
         found = await self._read(kind, wanted)
         stamps = {str(record["id"]): _modified(record) if polled else None for record in found}
         known = {each: around[each] for each in stamps}
@@ -169,16 +169,10 @@ class Teller:
         self, kind: str, around: dict[str, dict[str, Any]], stamps: dict[str, datetime | None]
     ) -> list[SourceEvent]:
         """What these records are associated with; `around` as `associated` gives it, a stamp of None: now."""
-        named = {to: await self._named(to, around.values()) for to in ("contact", "company")}
         fetched = self._now()
         events = []
-        for native_id, associations in around.items():
-            payload = {
-                "of": {"type": kind, "id": native_id},
-                "associations": {PLURALS[to]: listed for to, listed in associations.items()},
-                **{PLURALS[to]: _those(records, associations.get(to, ())) for to, records in named.items()},
-                "around": self._around,
-            }
+        for native_id, shown in around.items():
+            payload = {"of": {"type": kind, "id": native_id}, **shown, "around": self._around}
             version = content_version(payload)[7:39]
             stamp = milliseconds(stamps.get(native_id) or fetched)
             event = self._event(
@@ -188,18 +182,21 @@ class Teller:
         return events
 
     async def associated(self, kind: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Per record id, per kind of other record: the associations as HubSpot tells them."""
-        found: dict[str, dict[str, Any]] = {each: {} for each in ids}
+        """Per record: its associations as HubSpot tells them, with the contacts and companies they name."""
         people = ("contact", "company") if kind in STAGE_PROPERTY else ()
         others = [other for other in self._options.objects if other != kind]
+        found: dict[str, dict[str, Any]] = {each: {"associations": {}} for each in ids}
         for to in (*people, *others):
-            if ids:
-                for each, listed in (await self._hubspot.associations(kind, ids, to)).items():
-                    found.setdefault(each, {})[to] = listed
+            listed = await self._hubspot.associations(kind, ids, to) if ids else {}
+            named = await self._named(to, listed) if to in people else {}
+            for each, shown in found.items():
+                shown["associations"][PLURALS[to]] = listed.get(each, [])
+                if to in people:
+                    shown[PLURALS[to]] = _those(named, listed.get(each, []))
         return found
 
-    async def _named(self, to: str, around: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        wanted = {other for each in around for one in each.get(to, ()) if (other := id_at(one, "toObjectId"))}
+    async def _named(self, to: str, listed: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+        wanted = {other for some in listed.values() for one in some if (other := id_at(one, "toObjectId"))}
         records = await self._hubspot.read(to, sorted(wanted), PROPERTIES[to]) if wanted else []
         return {
             str(record.get("id")): {
@@ -225,8 +222,9 @@ class Teller:
         }
 
 
-def _on_a_record(associations: dict[str, Any]) -> bool:
-    return any(associations.get(kind) for kind in STAGE_PROPERTY)
+def on_a_record(shown: dict[str, Any]) -> bool:
+    """Whether what `Teller.associated` shows of a note or e-mail has a deal or ticket in it."""
+    return any(shown["associations"].get(PLURALS[kind]) for kind in STAGE_PROPERTY)
 
 
 def _those(records: dict[str, dict[str, Any]], associated: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

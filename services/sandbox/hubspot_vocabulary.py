@@ -22,7 +22,7 @@ SCOPES = {
     "contact": "crm.objects.contacts.read",
     "company": "crm.objects.companies.read",
     "deal": "crm.objects.deals.read",
-    "ticket": "tickets",
+    "ticket": "crm.objects.tickets.read",
     "note": "crm.objects.contacts.read",
     "email": "sales-email-read",
     "owner": "crm.objects.owners.read",

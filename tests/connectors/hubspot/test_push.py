@@ -1,7 +1,9 @@
 """Webhooks: who sent it, when, and what it hints at."""
 
+import asyncio
 import hashlib
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -140,3 +142,26 @@ async def test_lost_and_doubled_webhooks_with_polls_tell_the_whole() -> None:
         truth = await read(rig)
         both = fold(rig.connector, [*told, *events_of(truth)])
         assert both.state() == fold(rig.connector, events_of(truth)).state()
+
+
+async def test_the_sandboxs_app_posts_what_is_due() -> None:
+    received: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(re.findall(rb"content-length: (\d+)", head.lower())[0])
+        received.append(await reader.readexactly(length))
+        writer.write(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
+        writer.close()
+
+    listener = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with listener:
+        rig = HubSpotRig()
+        port = listener.sockets[0].getsockname()[1]
+        hooks = Webhooks(rig.account, f"http://127.0.0.1:{port}/hooks/x", SECRET, loss=0, twice=1)
+        rig.create("Deal")
+        assert await hooks.send() == [204]
+        assert await hooks.send() == [204], "everything comes twice"
+        rig.account.happenings.clear()
+    events = [{event["eventId"] for event in json.loads(body)} for body in received]
+    assert events[0] == events[1] != set()

@@ -54,7 +54,7 @@ async def test_a_total_of_minus_two_thousand_million_is_no_total(rig: HubSpotRig
     rig.server.faults.add("total")
     pages = await read(rig)
     assert events_of(pages)
-    assert {page.progress.total for page in pages if page.progress} == {None}
+    assert {page.progress.total for page in pages[:-1] if page.progress} == {None}
 
 
 async def test_a_first_read_tells_its_progress(rig: HubSpotRig, company: Company) -> None:
@@ -63,7 +63,8 @@ async def test_a_first_read_tells_its_progress(rig: HubSpotRig, company: Company
     assert len(told) == len(pages)
     assert told == sorted(told, key=lambda each: each[0])
     deals, tickets, notes, emails = 6, 1, 1, 2
-    assert {total for _, total in told} == {deals + tickets + notes + emails}
+    assert told[0][1] is None, "the first page does not wait for an estimate"
+    assert {total for _, total in told[1:]} == {deals + tickets + notes + emails}
     assert told[-1][0] == told[-1][1]
     rest = await read(rig, pages[0].cursor)
     assert rest[-1].progress == pages[-1].progress, "a restart goes on counting"
@@ -231,9 +232,10 @@ async def test_a_census_goes_on_where_it_was_killed(rig: HubSpotRig) -> None:
 async def test_a_renamed_contact_is_told_by_the_census(rig: HubSpotRig, company: Company) -> None:
     events = events_of(await read(rig))
     known = dict.fromkeys({event.artifact for event in events}, "")
+    before = (await census(rig, known))[-1].cursor
     rig.account.set("contact", company.kim, lastname="Neumann")
-    events += events_of(await census(rig, known))
-    names = {one.name for event in events[-40:] for one in rig.connector.map(event).identities}
+    told = events_of(await census(rig, known, before))
+    names = {one.name for event in told for one in rig.connector.map(event).identities}
     assert "Kim Neumann" in names
 
 
