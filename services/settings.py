@@ -269,6 +269,24 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     return settings
 
 
+def read_secret(reference: str, environ: Mapping[str, str] = os.environ) -> SecretStr:
+    """The secret that `env:NAME` or `file:PATH` names. Raises Misconfigured, which never repeats a value."""
+    where, _, name = reference.partition(":")
+    if where == "env" and name:
+        if not environ.get(name):
+            raise Misconfigured(f"The variable {name} is not set", f"Set {name} to the secret, or name another one")
+        return SecretStr(environ[name])
+    if where != "file" or not name:
+        raise Misconfigured("A secret is neither env:NAME nor file:PATH", "Write where it is, never the secret itself")
+    try:
+        text = Path(name).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeError):
+        raise Misconfigured(f"The file {name} cannot be read", "Look at its path and rights") from None
+    if not text:
+        raise Misconfigured(f"The file {name} is empty", "Put the secret into it")
+    return SecretStr(text)
+
+
 def settings_table() -> str:
     """The settings as a Markdown table."""
     lines = ["| variable | default | what it is |", "|---|---|---|"]

@@ -11,8 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from schemas.errors import Misconfigured
-from services.settings import Settings, read_settings
+from services.settings import Settings, read_secret, read_settings
 
 # What takes long to load is loaded when a command first asks for it: a look-up needs neither Kafka nor connectors.
 if TYPE_CHECKING:
@@ -53,6 +55,10 @@ class Installation:
         from services.security import key_ring
 
         return key_ring(self.settings.secret_key, self.settings.secret_key_file)
+
+    def secret(self, reference: str) -> SecretStr:
+        """The secret that `env:NAME` or `file:PATH` names. Raises Misconfigured."""
+        return read_secret(reference)
 
     @property
     def embedded(self) -> bool:

@@ -136,7 +136,7 @@ class First:
                 )
                 for one in joined(self.ready)
             }
-            merged = progress.add_task("Requests", total=len(self.ready.truth), what="merged")
+            merged = progress.add_task("Requests", total=self.ready.requests, what="merged")
             first = 0.0
             while not await self._step(progress, bars, merged):
                 first = first or (progress.tasks[merged].completed and time.monotonic() - self.began)

@@ -1,5 +1,127 @@
 """Commands for connections: the tools that are read."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-app = typer.Typer(help="The tools that are read: add, test, pause, read again.", no_args_is_help=True)
+from services.cli.terminal import installation, now_here, run, screen
+
+app = typer.Typer(
+    help="The tools that are read: add, test, pause, read again. Nothing is ever written to them.",
+    no_args_is_help=True,
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="As `connections list` tells it")]
+JSON = Annotated[bool, typer.Option("--json", help="For programs; never with secrets")]
+
+
+@app.command()
+def add(
+    connector: Annotated[str | None, typer.Argument(metavar="[CONNECTOR]", help="jira, hubspot, mailbox, …")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="YAML with connector, name, title, since, options; secrets as env:NAME or file:PATH"),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Permanent name; asked for otherwise")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Read from when: 2026-01-01, 90d, or beginning")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Ask for the advanced options too")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Save without asking when the test goes well (for scripts)")
+    ] = False,
+) -> None:
+    """Add a tool: asks what it needs, tests it, and shows ten real things before anything is saved.
+
+    Example: [bold]throughline connections add jira[/]
+
+    Example: [bold]throughline connections add --file connection.yaml --yes[/]
+    """
+    from services.cli import adding
+
+    asked = adding.Asked(connector, file, name, since, every, yes)
+    run(adding.add(installation(), asked, now_here, screen()))
+
+
+@app.command()
+def test(name: Name) -> None:
+    """Check step by step whether a connection can be read; the first failure says how to mend it.
+
+    Example: [bold]throughline connections test jira[/]
+    """
+    from services.cli import connections
+
+    run(connections.test(installation(), name, now_here, screen()))
+
+
+@app.command("list")
+def list_connections(as_json: JSON = False) -> None:
+    """List the connections: state, how fresh, what is wrong.
+
+    Example: [bold]throughline connections list[/]
+    """
+    from services.cli import connections
+
+    run(connections.list_all(installation(), now_here(), screen(), for_programs=as_json))
+
+
+@app.command()
+def show(name: Name, as_json: JSON = False) -> None:
+    """Show one connection with its options; of secrets only that they are stored.
+
+    Example: [bold]throughline connections show jira[/]
+    """
+    from services.cli import connections
+
+    run(connections.show(installation(), name, now_here(), screen(), for_programs=as_json))
+
+
+@app.command()
+def pause(name: Name) -> None:
+    """Stop reading; what was read stays.
+
+    Example: [bold]throughline connections pause jira[/]
+    """
+    from services.cli import connections
+
+    run(connections.pause(installation(), name, screen()))
+
+
+@app.command()
+def resume(name: Name) -> None:
+    """Read on from where it was.
+
+    Example: [bold]throughline connections resume jira[/]
+    """
+    from services.cli import connections
+
+    run(connections.resume(installation(), name, screen()))
+
+
+@app.command()
+def reread(
+    name: Name,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="2026-01-01, 90d, or beginning; by default from where the first read began"),
+    ] = None,
+) -> None:
+    """Read everything again; what is known already changes nothing.
+
+    Example: [bold]throughline connections reread jira --since 30d[/]
+    """
+    from services.cli import connections
+
+    run(connections.reread(installation(), name, since, now_here(), screen()))
+
+
+@app.command()
+def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask (for scripts)")] = False) -> None:
+    """Forget a connection and its secrets; what it brought stays. Says first what it means.
+
+    Example: [bold]throughline connections remove jira[/]
+    """
+    from services.cli import connections, dead_letters
+
+    run(connections.remove(installation(), name, screen(), dead_letters.asking(yes=yes)))

@@ -1,0 +1,152 @@
+"""`throughline connections`: what is read, and the wishes of who runs it (rows that the hub carries out)."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from pipelines.store.engine import reading, writing
+from schemas.canonical import instant
+from schemas.errors import Misconfigured
+from services.cli import trial
+from services.cli.adding import BEGINNING, connector_of, described
+from services.cli.dead_letters import Ask
+from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
+from services.cli.words import moment, read_start, true_up_to
+from services.feed import connections
+from services.feed.connections import PAUSED, READING, StoredConnection, parse_options, with_secrets
+
+if TYPE_CHECKING:
+    from services.cli.installation import Installation
+
+
+@asynccontextmanager
+async def _stored(made: "Installation", name: str) -> AsyncIterator[tuple[AsyncEngine, StoredConnection]]:
+    """One connection. Raises Misconfigured where there is none of this name."""
+    async with opened(made) as (engine, _):
+        async with reading(engine) as connection:
+            one = await connections.get(connection, name)
+            names = [each.id for each in await connections.every(connection)]
+        if one is None:
+            there = f"There are {', '.join(names)}" if names else "Add one with `throughline connections add`"
+            raise Misconfigured(f"There is no connection {name}", there, "name")
+        yield engine, one
+
+
+def as_json(one: StoredConnection) -> dict[str, Any]:
+    """A connection for programs: the options without secrets."""
+    told = {"since": one.since, "true_up_to": one.true_up_to, "alive_at": one.alive_at, "retry_at": one.retry_at}
+    return {
+        "id": one.id, "connector": one.connector, "title": one.title, "state": one.state,
+        **{name: instant(at) if at else None for name, at in told.items()},
+        "first_read_done": bool(one.first_read_done),
+        "progress": {"done": one.progress_done, "total": one.progress_total}, "problem": one.problem,
+        "attention": bool(one.attention), "options": one.options, "secrets": sorted(one.secrets),
+    }  # fmt: skip
+
+
+async def list_all(made: "Installation", now: datetime, screen: Console, *, for_programs: bool) -> None:
+    """All connections."""
+    async with opened(made) as (engine, _), reading(engine) as connection:
+        every = await connections.every(connection)
+    if for_programs:
+        for one in every:
+            write_line(orjson.dumps(as_json(one)).decode())
+    elif not every:
+        screen.print("There is no connection yet: `throughline connections add jira`.", markup=False)
+    else:
+        screen.print(overview(every, now))
+
+
+def overview(every: list[StoredConnection], now: datetime) -> Table:
+    """Connections with state, freshness and problem."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=True)
+    table.add_column("connection", no_wrap=True)
+    table.add_column("connector", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("how fresh", ratio=1)
+    for one in every:
+        state = Text("needs you", style="bold red") if one.attention else Text(one.state)
+        fresh = Text(true_up_to(one, now))
+        if one.problem:
+            again = f"; tried again at {moment(one.retry_at, now)}" if one.retry_at else ""
+            fresh.append(f"\n{one.problem}{again}", style="red" if one.attention else "yellow")
+        table.add_row(one.id, one.connector, state, fresh)
+    return table
+
+
+async def show(made: "Installation", name: str, now: datetime, screen: Console, *, for_programs: bool) -> None:
+    """One connection with its options; of secrets only that they are stored."""
+    async with _stored(made, name) as (_, one):
+        if for_programs:
+            write_line(orjson.dumps(as_json(one)).decode())
+            return
+    screen.print(overview([one], now))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    table.add_row("\nTitle", f"\n{one.title}")
+    table.add_row("Read from", moment(one.since, now) if one.since else f"the {BEGINNING}")
+    table.add_row("Last answer", moment(one.alive_at, now) if one.alive_at else "none yet")
+    for option, value in described(one.options):
+        table.add_row(option, Text(value))
+    for secret in sorted(one.secrets):
+        table.add_row(secret, "stored, sealed")
+    screen.print(table)
+
+
+async def test(made: "Installation", name: str, now: Callable[[], datetime], screen: Console) -> int:
+    """Check a stored connection step by step."""
+    async with _stored(made, name) as (_, one):
+        connector = connector_of(made, one.connector)
+        options = parse_options(connector.Options, with_secrets(one, made.keys))
+        async with trial.opened_source(made, connector, name, options, now) as source:
+            return 0 if await trial.passes(source, screen) else EXIT_MISCONFIGURED
+
+
+async def pause(made: "Installation", name: str, screen: Console) -> None:
+    """Stop reading; what was read stays."""
+    async with _stored(made, name) as (engine, _), writing(engine) as connection:
+        await connections.change(connection, name, state=PAUSED)
+    screen.print(f"{name} is paused. What it brought stays, and grows older.")
+
+
+async def resume(made: "Installation", name: str, screen: Console) -> None:
+    """Read on from where it was, at once."""
+    async with _stored(made, name) as (engine, _), writing(engine) as connection:
+        await connections.change(
+            connection, name, state=READING, wanted=True, retry_at=None, problem=None, attention=False
+        )
+    screen.print(f"{name} is read on from where it was.")
+
+
+async def reread(made: "Installation", name: str, since: str | None, now: datetime, screen: Console) -> None:
+    """Read again from a moment on; what is known falls out as a duplicate."""
+    async with _stored(made, name) as (engine, one):
+        begin = one.since if since is None else None if since == BEGINNING else read_start(since, now, "--since")
+        async with writing(engine) as connection:
+            await connections.start_again(connection, name, begin)
+    words = f"{moment(begin, now)} on" if begin else f"the {BEGINNING}"
+    screen.print(f"{name} is read again from {words}. What is known already changes nothing.")
+
+
+async def remove(made: "Installation", name: str, screen: Console, ask: Ask) -> None:
+    """Say what it means, ask, and forget the connection."""
+    async with _stored(made, name) as (engine, one):
+        screen.print(
+            f"Removing {one.title} ({name}) forgets its credentials, and how far it was read. "
+            "What it brought stays in the requests, and is never brought up to date again.",
+            markup=False,
+        )
+        if not ask(f"Remove {name}?"):
+            screen.print("Nothing is removed.")
+            return
+        async with writing(engine) as connection:
+            await connections.remove(connection, name)
+    screen.print(f"{name} is removed.")

@@ -1,0 +1,139 @@
+"""A connection from a YAML file: what is unknown or wrong is refused by line and column, secrets lie elsewhere."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, SecretStr, ValidationError
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from schemas.errors import Misconfigured
+from services.feed.connections import split_secrets
+
+KEYS = ("connector", "name", "title", "since", "options")
+_ELSEWHERE = ("env:", "file:")
+
+Secret = Callable[[str], SecretStr]
+"""The secret that `env:NAME` or `file:PATH` names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """What a file says; the options are not checked yet."""
+
+    path: Path
+    node: MappingNode
+    told: dict[str, Any]
+
+    def text(self, name: str) -> str | None:
+        """One of the file's own keys as text; None where it is not there."""
+        value = self.told.get(name)
+        if value is None:
+            return None
+        if isinstance(value, dict | list):
+            raise self._wrong((name,), f"{name} is no text", "Give a single value")
+        return str(value)
+
+    def options(self, model: type[BaseModel], secret: Secret) -> BaseModel:
+        """The checked options. Raises Misconfigured with the place of the first that is wrong."""
+        raw = self.told.get("options") or {}
+        if not isinstance(raw, dict):
+            raise self._wrong(("options",), "options are no list of names and values", "Write them as name: value")
+        try:
+            options = model.model_validate(_resolved(raw, secret))
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+            raise self._told(first["loc"], first["type"], first["msg"].removeprefix("Value error, ")) from None
+        for name in split_secrets(options)[1]:
+            path = ("options", *name.split("."))
+            if not _at(raw, path[1:]).startswith(_ELSEWHERE):
+                raise self._wrong(path, f"{name} is a secret in clear", "Write env:NAME or file:PATH, where it is")
+        return options
+
+    def _told(self, location: Sequence[int | str], kind: str, said: str) -> Misconfigured:
+        name = ".".join(str(part) for part in location)
+        path = ("options", *(str(part) for part in location))
+        if kind == "extra_forbidden":
+            return self._wrong(path, f"{name} is no option", "Take it out, or correct its name")
+        if kind == "missing":
+            return self._wrong(path[:-1], f"{name} is missing", "Add it")
+        return self._wrong(path, f"{name or 'options'}: {said}", "Correct it")
+
+    def _wrong(self, path: Sequence[str], problem: str, mend: str) -> Misconfigured:
+        return Misconfigured(f"{self.path}, {_place(self.node, path)}: {problem}", mend, path[-1] if path else "")
+
+
+def read(path: Path) -> Filed:
+    """The file, its own keys checked. Raises Misconfigured."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read ({error.strerror})", "Look at its path and rights") from None
+    except (yaml.YAMLError, UnicodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", {_mark(mark)}" if mark else ""
+        raise Misconfigured(f"{path}{where}: this is no YAML", "Look at indentation, colons and quotes") from None
+    if not isinstance(node, MappingNode):
+        raise Misconfigured(f"{path} holds no names and values", f"Write the keys {', '.join(KEYS)}")
+    filed = Filed(path, node, _plain(node, path))
+    for key, _ in node.value:
+        if key.value not in KEYS:
+            problem = f"{path}, {_mark(key.start_mark)}: {key.value} is no key of a connection"
+            raise Misconfigured(problem, f"The keys are {', '.join(KEYS)}", str(key.value))
+    if "connector" not in filed.told:
+        raise Misconfigured(f"{path}: connector is missing", "Say which connector it is, such as connector: jira")
+    return filed
+
+
+def _plain(node: Node, path: Path) -> Any:
+    """The node's value. Times stay text; a key that stands twice is refused."""
+    if isinstance(node, ScalarNode):
+        if node.tag.endswith((":timestamp", ":str", ":binary")):
+            return node.value
+        return yaml.safe_load(node.value)
+    if isinstance(node, SequenceNode):
+        return [_plain(one, path) for one in node.value]
+    assert isinstance(node, MappingNode)
+    told: dict[str, Any] = {}
+    for key, value in node.value:
+        if str(key.value) in told:
+            raise Misconfigured(f"{path}, {_mark(key.start_mark)}: {key.value} stands twice", "Keep one")
+        told[str(key.value)] = _plain(value, path)
+    return told
+
+
+def _resolved(value: Any, secret: Secret) -> Any:
+    """With the secrets that are named in place of their names."""
+    if isinstance(value, dict):
+        return {name: _resolved(one, secret) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_resolved(one, secret) for one in value]
+    return secret(value).get_secret_value() if isinstance(value, str) and value.startswith(_ELSEWHERE) else value
+
+
+def _at(value: Any, path: Sequence[str]) -> str:
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return str(value)
+
+
+def _place(node: Node, path: Sequence[str]) -> str:
+    """Where a path leads; parts that are none of the file's (the name of a union's member) are passed over."""
+    mark = node.start_mark
+    for step in path:
+        if isinstance(node, MappingNode):
+            for key, value in node.value:
+                if key.value == step:
+                    mark, node = key.start_mark, value
+                    break
+        elif isinstance(node, SequenceNode) and step.isdecimal() and int(step) < len(node.value):
+            node = node.value[int(step)]
+            mark = node.start_mark
+    return _mark(mark)
+
+
+def _mark(mark: Any) -> str:
+    return f"line {mark.line + 1}, column {mark.column + 1}"
