@@ -22,7 +22,6 @@ from schemas.artifacts import Mapped
 from schemas.events import SourceEvent
 from schemas.stages import StageRule
 
-
 REQUESTS, WINDOW = 400.0, 10.0
 """Jira Cloud tells API tokens no rate: buckets of 350 to 400 requests were seen, refilled within seconds. The limiter
 slows down on every 429 and near-limit header ("Rate limiting", developer.atlassian.com)."""

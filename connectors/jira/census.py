@@ -109,7 +109,7 @@ class Census:
             if place is None:
                 break
         # An empty list from a token that has just ended is no census.
-        await self._session.get("myself")
+        await self._session.needed("myself")
         return found
 
     async def _gone_or_back(
@@ -153,7 +153,7 @@ class Census:
 
     async def _projects(self) -> set[str]:
         if self._options.edition == "datacenter":
-            return {str(one.get("id")) for one in rows(await self._session.get("project"))}
+            return {str(one.get("id")) for one in rows(await self._session.needed("project"))}
         found: set[str] = set()
         while True:
             page = obj(await self._session.get("project/search", startAt=len(found), maxResults=50))

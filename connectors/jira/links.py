@@ -29,7 +29,7 @@ def itself(connection: str, issue_id: str, key: str | None, url: str | None) -> 
     if key:
         yield Reference("jira.key", connection, key, Evidence.IDENTITY, "is", "key")
     if url:
-        yield Reference("url", urlsplit(url).hostname or "", url, Evidence.IDENTITY, "is", "url")
+        yield Reference("url", urlsplit(url).netloc, url, Evidence.IDENTITY, "is", "url")
 
 
 def named_issues(connection: str, fields: dict[str, Any], names: dict[str, Any]) -> Iterator[Reference]:
@@ -84,7 +84,7 @@ def remote(links: object) -> tuple[tuple[Reference, ...], tuple[Text, ...]]:
         url = normal_url(address)
         if url is None:
             continue
-        host = urlsplit(url).hostname or ""
+        host = urlsplit(url).netloc
         references.append(Reference("url", host, url, Evidence.EXPLICIT, "remote link", "remotelinks"))
         texts.append(Text("remotelinks", address[:2000], Evidence.EXPLICIT))
     return tuple(dict.fromkeys(references)), tuple(dict.fromkeys(texts))

@@ -78,7 +78,7 @@ class JiraSource:
         progress = Progress(window.done, window.total) if window.first else None
         if found.last:
             # A token that ends in the middle of a long read answers 200 with nothing: that is not "nothing more".
-            await self._session.get("myself")
+            await self._session.needed("myself")
             state.close_window(self._now())
         return Page(
             events=units.events,
@@ -99,7 +99,7 @@ class JiraSource:
 
     async def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
         """The issues with these ids or keys, whole. One that is gone or out of the filter is left to the census."""
-        await self._session.get("myself")
+        await self._session.needed("myself")
         for start in range(0, len(hints), _HINTS_AT_ONCE):
             found = [await self._one(hint) for hint in dict.fromkeys(hints[start : start + _HINTS_AT_ONCE])]
             issues = [issue for issue in found if issue is not None and await self._in_scope(issue)]
@@ -134,17 +134,17 @@ class JiraSource:
 
     async def _search(self) -> CloudSearch | DataCenterSearch:
         """Signs in first: Jira tells a stranger "no issues" rather than "who are you"."""
-        me = obj(await self._session.get("myself"))
+        me = obj(await self._session.needed("myself"))
         if self._options.edition == "cloud":
             return CloudSearch(self._session, self._options)
         return DataCenterSearch(self._session, self._options, word(me.get("timeZone")) or "UTC")
 
     async def _teller(self) -> Teller:
         if self._known is None:
-            info = obj(await self._session.get("serverInfo"))
+            info = obj(await self._session.needed("serverInfo"))
             fields = {
                 str(field["id"]): {"name": field.get("name"), "custom": obj(field.get("schema")).get("custom")}
-                for field in rows(await self._session.get("field"))
+                for field in rows(await self._session.needed("field"))
                 if field.get("custom") is True and word(field.get("id"))
             }
             self._known = (word(info.get("displayUrl")) or word(info.get("baseUrl")) or self._options.base_url, fields)

@@ -15,7 +15,7 @@ from connectors.jira.options import JiraOptions
 from connectors.jira.session import THREADS, Session
 from connectors.jira.shapes import number, obj, rows, word
 from connectors.jira.telling import Teller
-from connectors.transport import Forbidden, NotFound
+from connectors.transport import Forbidden, NotFound, Refused
 from schemas.canonical import canonical_json
 from schemas.events import SourceEvent
 
@@ -46,6 +46,9 @@ class Reader:
         for issue, extra in zip(issues, extras, strict=True):
             if extra is None:
                 continue
+            if isinstance(extra, SetAside):
+                result.set_aside.append(extra)
+                continue
             own = histories[str(issue["id"])]
             missing = self._missing(issue, own)
             if missing:
@@ -61,13 +64,18 @@ class Reader:
         except (NotFound, Forbidden):
             return None
 
-    async def _extras(self, issue: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]] | None] | None:
+    async def _extras(
+        self, issue: dict[str, Any]
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]] | None] | SetAside | None:
         if obj(issue.get("fields")).get("security") and not self._options.read_restricted:
             return [], None
         try:
             comments = await self._comments(issue)
         except NotFound:
             return None
+        except Refused as refusal:
+            raw = canonical_json({"id": issue["id"]})
+            return SetAside(str(issue["id"]), f"Jira refuses to show its comments (HTTP {refusal.status})", raw)
         links = await self.remote_links(str(issue["id"])) if self._options.remote_links else None
         return comments, links
 
@@ -107,12 +115,37 @@ class Reader:
         ]
         found: dict[str, list[dict[str, Any]]] = {str(issue["id"]): [] for issue in issues}
         if self._options.edition == "cloud":
-            for start in range(0, len(wanted), _BULK):
-                await self._bulk([str(issue["id"]) for issue in wanted[start : start + _BULK]], found)
+            await self._all_histories([str(issue["id"]) for issue in wanted], found)
         else:
             for issue, own in zip(wanted, await _together(self._expanded(one) for one in wanted), strict=True):
                 found[str(issue["id"])] = own
         return found
+
+    async def _all_histories(self, ids: list[str], found: dict[str, list[dict[str, Any]]]) -> None:
+        for start in range(0, len(ids), _BULK):
+            some = ids[start : start + _BULK]
+            try:
+                await self._bulk(some, found)
+            except (NotFound, Refused):
+                # One id that it does not like spoils the whole question: ask for each alone.
+                alone = await _together(self._own_history(one) for one in some)
+                found.update(zip(some, alone, strict=True))
+
+    async def _own_history(self, issue_id: str) -> list[dict[str, Any]]:
+        """GET issue/{id}/changelog, oldest first; nothing for an issue that vanished."""
+        found: list[dict[str, Any]] = []
+        while True:
+            try:
+                async with self._turns:
+                    page = obj(
+                        await self._session.get(f"issue/{issue_id}/changelog", startAt=len(found), maxResults=100)
+                    )
+            except NotFound:
+                return found
+            got = list(rows(page.get("values")))
+            found += got
+            if not got or page.get("isLast") is True or len(found) >= (number(page.get("total")) or 0):
+                return found
 
     async def _bulk(self, ids: list[str], found: dict[str, list[dict[str, Any]]]) -> None:
         """POST changelog/bulkfetch: oldest first; one issue may stand on several pages."""

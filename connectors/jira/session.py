@@ -15,7 +15,7 @@ from jira import JIRA, JIRAError
 
 from connectors.contract import Misconfigured, RetryLater
 from connectors.jira.options import JiraOptions, PersonalAccessToken
-from connectors.transport import Network, outcome
+from connectors.transport import Network, NotFound, Refused, outcome
 
 THREADS = 4
 
@@ -33,6 +33,17 @@ class Session:
     async def get(self, path: str, **params: Any) -> Any:
         """GET below /rest/api/<version>/. Raises RetryLater, Misconfigured, NotFound, Refused."""
         return await self._in_thread("GET", path, params, None)
+
+    async def needed(self, path: str) -> Any:
+        """GET of what every Jira has. Raises RetryLater, Misconfigured."""
+        try:
+            return await self.get(path)
+        except (NotFound, Refused):
+            raise Misconfigured(
+                f"There is no Jira at this address, or none of this edition ({path} is missing)",
+                "Give the address as it stands in the browser up to the path before /browse, and look at the edition",
+                "base_url",
+            ) from None
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """POST of a question (search, bulk fetch): nothing in Jira changes by it. Raises as `get` does."""

@@ -31,7 +31,22 @@ from services.sandbox.jira_shapes import Edition
 from services.sandbox.jira_state import JiraState
 
 FAULTS = frozenset(
-    {"500", "502", "503", "429", "slow", "html", "cut", "empty", "401", "403", "410", "anonymous", "repeat-token"}
+    {
+        "500",
+        "502",
+        "503",
+        "429",
+        "slow",
+        "html",
+        "cut",
+        "empty",
+        "401",
+        "403",
+        "410",
+        "anonymous",
+        "repeat-token",
+        "no-bulk",
+    }
 )
 """What can be switched on with `fault`."""
 _QUESTIONS = frozenset({"search/jql", "search/approximate-count", "changelog/bulkfetch"})
@@ -115,6 +130,8 @@ class FakeJira:
                 raise Bad(404, "null for uri")
             resource = path.removeprefix(base)
             self._limited()
+            if "no-bulk" in self.faults and resource == "changelog/bulkfetch":
+                raise Bad(400, "issueIdsOrKeys: one of them cannot be read.")
             given = self._given(request, resource, raw)
             self.requests.append((request.method, resource, given))
             return self._signed(request, resource, given)
@@ -179,6 +196,8 @@ class FakeJira:
                 return answers.project(key, given)
             case ["issue", key]:
                 return answers.issue(key, given)
+            case ["issue", key, "changelog"] if cloud:
+                return answers.changelog(key, given)
             case ["issue", key, "comment"]:
                 return answers.comments(key, given)
             case ["issue", key, "remotelink"]:

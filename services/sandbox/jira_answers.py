@@ -121,6 +121,15 @@ class Answers:
         shown = [self.shapes.comment(issue, one, properties=properties) for one in issue.comments[start : start + most]]
         return {"comments": shown, "startAt": start, "maxResults": most, "total": len(issue.comments)}
 
+    def changelog(self, key: str, given: dict[str, Any]) -> Any:
+        """GET issue/{idOrKey}/changelog (Cloud): oldest first."""
+        _only(given, "startAt", "maxResults")
+        issue = self._seen(key)
+        start, most = _whole(given, "startAt", 0), min(_whole(given, "maxResults", 100), 100)
+        shown = [self.shapes.history(entry) for entry in issue.histories[start : start + most]]
+        total = len(issue.histories)
+        return {"startAt": start, "maxResults": most, "total": total, "isLast": start + most >= total, "values": shown}
+
     def remote_links(self, key: str, given: dict[str, Any]) -> Any:
         """GET issue/{idOrKey}/remotelink."""
         _only(given, "globalId")

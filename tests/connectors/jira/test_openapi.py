@@ -79,6 +79,9 @@ async def everything_asked() -> tuple[CloudRig, list[tuple[str, str, Any]]]:
     known = dict.fromkeys((event.artifact for event in events_of(await read(rig))), "")
     rig.delete(gone)
     rig.settle()
+    rig.fault("no-bulk", on=True)
+    await read(rig)
+    rig.fault("no-bulk", on=False)
     for more in ({}, {"projects": (), "extra_jql": "labels != x"}):
         async with connector.open("c-test", rig.options(**more), rig.surroundings()) as source:
             assert [step.ok async for step in source.check()]
@@ -93,7 +96,7 @@ async def test_requests_and_answers_are_as_atlassian_describes_them() -> None:
     try:
         kinds = {(method, re.sub(r"\b(\d+|PAY|OPS)\b", "*", resource)) for method, resource, _ in asked}
         assert {
-            ("GET", "issue/*"), ("GET", "issue/*/comment"), ("GET", "issue/*/remotelink"), ("GET", "myself"),
+            ("GET", "issue/*"), ("GET", "issue/*/comment"), ("GET", "issue/*/changelog"), ("GET", "issue/*/remotelink"), ("GET", "myself"),
             ("GET", "serverInfo"), ("GET", "field"), ("GET", "project/*"), ("GET", "project/search"),
             ("POST", "search/jql"), ("POST", "search/approximate-count"), ("POST", "changelog/bulkfetch"),
         } == kinds  # fmt: skip

@@ -46,6 +46,26 @@ async def test_long_histories_and_many_comments_are_read_whole(rig_type: type[Ji
         assert kinds.count(ActivityKind.COMMENTED) == 105
 
 
+async def test_histories_are_asked_for_one_by_one_where_the_bulk_is_refused() -> None:
+    async with CloudRig() as rig:
+        issue = rig.issue(rig.create("Busy"))
+        for number in range(130):
+            rig.advance(1)
+            rig.jira.assign(issue, rig.anna if number % 2 else None, at=rig.now(), by=rig.anna)
+        rig.settle()
+        at_once = await read(rig)
+        rig.fault("no-bulk", on=True)
+        one_by_one = await read(rig)
+        assert [event.id for event in events_of(one_by_one)] == [event.id for event in events_of(at_once)]
+
+
+async def test_an_address_without_a_jira_says_so() -> None:
+    async with CloudRig() as rig:
+        with pytest.raises(Misconfigured) as caught:
+            await look(rig, base_url=f"{rig.fake.url}/wrong")
+        assert caught.value.field == "base_url"
+
+
 async def test_many_issues_in_one_minute_on_data_center() -> None:
     """Times have minutes there, and a page holds five."""
     async with DataCenterRig() as rig:
