@@ -164,17 +164,13 @@ def _associations(event: SourceEvent) -> Mapped:
 def _associated(told: Told, associations: dict[str, Any]) -> list[Reference]:
     """References to the deals and tickets a record is associated with.
 
-    HubSpot logs an e-mail or note on the latest deals of a contact by itself. So one that lies on several deals (or
-    several tickets) says nothing about which it belongs to: it names them, and joins none.
+    Whether a note or e-mail on several deals belongs to each of them is for correlation to say.
     """
     found: list[Reference] = []
     for kind in ("deal", "ticket"):
-        ids = dict.fromkeys(
-            other for each in dicts_at(associations, PLURALS[kind]) if (other := id_at(each, "toObjectId"))
-        )
-        spread = told.kind in ("note", "email") and len(ids) > 1
-        evidence = Evidence.QUOTED if spread else Evidence.EXPLICIT
-        found += [told.reference(kind, other, evidence, "association", "associations") for other in ids]
+        listed = (id_at(each, "toObjectId") for each in dicts_at(associations, PLURALS[kind]))
+        ids = dict.fromkeys(each for each in listed if each)
+        found += [told.reference(kind, each, Evidence.EXPLICIT, "association", "associations") for each in ids]
     return found
 
 

@@ -88,7 +88,9 @@ class HubSpotSource:
                 standing.forget(min(going.at, going.started) - reading.reach)
             else:
                 reading.finished(kind, datetime.fromtimestamp(going.started / 1000, UTC))
-            yield reading.page(events, teller.take_set_aside())
+            page = reading.page(events, teller.take_set_aside())
+            if page.events or page.set_aside or reading.first or not page.more:
+                yield page
             if more and reading.first and not reading.asked:
                 # Only once the first page is out: an account that fits in one page needs no estimate.
                 reading.asked, reading.total = True, await self._expected(reading)

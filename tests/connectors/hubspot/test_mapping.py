@@ -166,11 +166,13 @@ def test_a_logged_mail_tells_written_from_quoted_and_its_message_id() -> None:
     assert mapped.activities[0].actor == "mail/address/kim@customer.example"
 
 
-def test_a_mail_on_one_deal_joins_it_one_on_two_joins_none() -> None:
+def test_a_mail_states_each_deal_it_lies_on() -> None:
     one = around("email", event_of("email", hs_email_subject="Re: Payment export"))
     two = around("email", event_of("email", hs_email_subject="Hello"))
-    assert [each.evidence for each in one.parts["associations"].references] == [Evidence.EXPLICIT]
-    assert [each.evidence for each in two.parts["associations"].references] == [Evidence.QUOTED, Evidence.QUOTED]
+    told = [[(each.kind, each.evidence, each.relation) for each in mapped.parts["associations"].references]
+            for mapped in (one, two)]  # fmt: skip
+    stated = ("hubspot.deal", Evidence.EXPLICIT, "association")
+    assert told == [[stated], [stated, stated]]
 
 
 def test_merged_deals_are_known_by_their_old_ids_and_point_to_the_new_one() -> None:
