@@ -24,7 +24,7 @@ from schemas.canonical import canonical_json, instant
 logger = logging.getLogger("throughline.publish")
 
 LEASE = "publisher"
-_RENEW = timedelta(seconds=10)
+_LASTS, _RENEW = timedelta(seconds=10), timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Publisher:
         """Take the lease, or renew it in good time."""
         if self.lease is None or self.now() - self._held_at > _RENEW:
             async with writing(self.engine) as connection:
-                self.lease = await leases.take(connection, LEASE, self.holder, self.now())
+                self.lease = await leases.take(connection, LEASE, self.holder, self.now(), _LASTS)
             self._held_at = self.now()
         return self.lease is not None
 

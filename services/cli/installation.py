@@ -74,7 +74,9 @@ class Installation:
 
     @property
     def holder(self) -> str:
-        """This process among all that take leases."""
+        """This process among all that take leases; the one hub on a data directory goes on with what it held."""
+        if self.embedded:
+            return "the hub"
         return f"{socket.gethostname()}/{os.getpid()}"
 
     @asynccontextmanager

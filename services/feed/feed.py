@@ -13,7 +13,7 @@ from services.feed.reader import Reader, Reading
 
 logger = logging.getLogger("throughline.feed")
 
-LEASE = timedelta(seconds=30)
+LEASE = timedelta(seconds=10)
 _FIRST_WAIT = timedelta(seconds=5)
 _LONGEST_WAIT = timedelta(minutes=15)
 _LOOK_AGAIN = timedelta(minutes=15)
