@@ -36,16 +36,19 @@ def in_the_programme(pen: Pen) -> Story:
 
 
 def own_epic(pen: Pen) -> Story:
-    """An epic of its own with two stories."""
+    """An epic of its own with two stories, which name the deal as well."""
     yield from asked(pen)
     yield from sold(pen)
     pen.wait(2, 8)
     text = f"{pen.reason} See [[url {pen.of('deal')}]]."
     yield pen.issue("epic", pen.analyst, pen.subject, "mention", kind="Epic", description=text)
     yield from specified(pen, parent="epic")
-    yield pen.issue("second", pen.analyst, f"{pen.subject}: the old screens", "explicit", parent="epic")
+    old = f"{pen.subject}: the old screens"
+    yield pen.issue("second", pen.analyst, old, "mention", parent="epic", description=text)
+    yield from pen.status("epic", pen.analyst, "In Progress")
     yield from pen.status("second", pen.developer, "In Progress", "Done")
     yield from delivered(pen)
+    yield from pen.status("epic", pen.analyst, "Done")
 
 
 def support(pen: Pen) -> Story:

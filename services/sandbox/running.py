@@ -70,8 +70,8 @@ class Ready:
     folders: list[str]
     artifacts: dict[str, int]
     """How many things there are to read, by tool."""
-    truth: dict[str, list[str]]
-    """By request: its things as `<connector>/<kind>/<natural key>`."""
+    requests: int
+    """How many requests there truly are, as far as evidence can tell."""
     examples: list[str]
     """References worth looking up."""
 
@@ -125,7 +125,9 @@ async def sandbox(wish: Wish) -> AsyncIterator[Sandbox]:
         with jira:
             async with HubSpotServer(account, port=ports["hubspot"]) as hubspot, mail:
                 folder.keep(standing, {"jira": _port_of(jira.url), "hubspot": hubspot.port, "mail": mail.port})
-                ready = _ready(player, hubspot, mail, truth)
+                answer = _answer(player, truth)
+                folder.answer(answer)
+                ready = _ready(player, hubspot, mail, answer)
                 yield Sandbox(player, ready, itertools.chain([ahead], happenings), last, folder)
 
 
@@ -168,10 +170,17 @@ def _port_of(address: str) -> int:
     return int(address.rpartition(":")[2])
 
 
-def _ready(player: Player, hubspot: HubSpotServer, mail: MailServer, truth: Truth) -> Ready:
+def _answer(player: Player, truth: Truth) -> dict[str, list[str]]:
+    """The true answer: by request its things as `<connector>/<kind>/<natural key>`; under "" what is in none."""
+    groups: dict[str, list[str]] = {
+        name: sorted({key for _, key in player.natural(things)}) for name, things in truth.joined().items()
+    }
+    outside = sorted(key for _, key in player.natural(truth.outside))
+    return {name: keys for name, keys in groups.items() if keys} | {"": outside}
+
+
+def _ready(player: Player, hubspot: HubSpotServer, mail: MailServer, answer: dict[str, list[str]]) -> Ready:
     jira = player.jira
-    requests = {name: sorted(key for _, key in player.natural(things)) for name, things in truth.joined().items()}
-    there = [key for keys in requests.values() for key in keys] + [key for _, key in player.natural(truth.outside)]
     return Ready(
         jira=jira.url,
         jira_email=jira.email,
@@ -185,17 +194,17 @@ def _ready(player: Player, hubspot: HubSpotServer, mail: MailServer, truth: Trut
         mail_password=PASSWORD,
         projects=list(PROJECTS),
         folders=list(mail.mailbox.folders),
-        artifacts=dict(Counter(key.partition("/")[0] for key in set(there))),
-        truth=requests,
-        examples=_examples(requests),
+        artifacts=dict(Counter(key.partition("/")[0] for keys in answer.values() for key in keys)),
+        requests=len(answer) - 1,
+        examples=_examples([keys for name, keys in answer.items() if name]),
     )
 
 
-def _examples(requests: dict[str, list[str]]) -> list[str]:
+def _examples(requests: list[list[str]]) -> list[str]:
     """An issue, a deal and a mail of the requests that hold most."""
     found = []
     for kind in ("jira/issue/PAY-", "hubspot/deal/", "mailbox/mail/"):
-        largest = max(requests.values(), key=lambda keys: (any(key.startswith(kind) for key in keys), len(keys)))
+        largest = max(requests, key=lambda keys: (any(key.startswith(kind) for key in keys), len(keys)))
         found += [key.split("/", 2)[2] for key in largest if key.startswith(kind)][:1]
     return found
 

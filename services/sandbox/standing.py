@@ -68,13 +68,20 @@ class Folder:
         beside.write_text(json.dumps(asdict(replace(standing, ports=ports))), "utf-8")
         beside.replace(self._company)
 
+    def answer(self, requests: dict[str, list[str]]) -> None:
+        """Keep the true answer as it is at the start, for who wants to compare."""
+        (self.path / "truth.json").write_text(json.dumps(requests, indent=1, ensure_ascii=False), "utf-8")
+
     def lived(self) -> list[datetime]:
         """When each of the happenings after the beginning took place, in their order."""
         try:
-            lines = self._lived.read_text("utf-8").splitlines(keepends=True)
+            text = self._lived.read_text("utf-8")
         except FileNotFoundError:
             return []
-        return [datetime.fromisoformat(line.strip()) for line in lines if line.endswith("\n")]
+        whole = text[: text.rfind("\n") + 1]
+        if whole != text:  # a crash cut the last line off: it did not take place
+            self._lived.write_text(whole, "utf-8")
+        return [datetime.fromisoformat(line) for line in whole.splitlines()]
 
     def live(self, at: datetime) -> None:
         """Note the time of the next happening, before it takes place."""
