@@ -30,8 +30,11 @@ _SHOWN_ROOM = 300
 _SHOWN_MOST = 40
 
 
-def told(issue: dict[str, Any], names: dict[str, Any], site: str | None, people: People) -> dict[str, Any]:
-    """The fields this body states. A field that the body does not hold is not in the result."""
+def told(issue: dict[str, Any], names: dict[str, Any] | None, site: str | None, people: People) -> dict[str, Any]:
+    """The fields this body states. A field that the body does not hold is not in the result.
+
+    names: id to {name, custom} of every custom field that has a value; None: it is not known what they mean.
+    """
     fields = obj(issue.get("fields"))
     result: dict[str, Any] = {"deleted": False, "out_of_scope": False}
     key = issue_key(issue.get("key"))
@@ -44,7 +47,7 @@ def told(issue: dict[str, Any], names: dict[str, Any], site: str | None, people:
     result |= _people(fields, people)
     if {"resolution", "status"} <= set(fields):
         result["outcome"] = _outcome(fields)
-    if names:
+    if names is not None:
         result |= _custom(fields, names)
     return result
 
@@ -212,7 +215,7 @@ def _day(value: object) -> str | None:
 def _custom(fields: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
     """Custom fields by their labels, the flag that says "blocked", and what Jira knows of development."""
     shown: dict[str, str] = {}
-    result: dict[str, Any] = {"waiting": None, "development": None}
+    result: dict[str, Any] = {"waiting": None, "development": None, "business_unit": None}
     for field_id in sorted(name for name in fields if name in names):
         described, value = obj(names[field_id]), fields[field_id]
         label = word(described.get("name")) or field_id

@@ -46,7 +46,7 @@ def _issue(event: SourceEvent) -> Mapped:
         raise BadRecord("issue: id and fields are needed, one of them is missing")
     people = People(event.connection)
     names, site = obj(event.payload.get("names")), word(event.payload.get("site"))
-    said = issues.told(issue, names, site, people)
+    said = issues.told(issue, names if "names" in event.payload else None, site, people)
     comment_ids = event.payload.get("commentIds")
     if isinstance(comment_ids, list):
         said["standing"] = {"comment:": [f"comment:{one}" for one in comment_ids if isinstance(one, str)]}

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from connectors.contract import BadRecord, Delivery, Pushed, Unverified
 from connectors.jira.cursor import milliseconds
+from connectors.jira.links import issue_key
 from connectors.jira.options import JiraOptions
 from connectors.jira.shapes import moment, obj, word
 from connectors.jira.telling import Teller
@@ -33,7 +34,7 @@ def verify(connection: str, options: JiraOptions, delivery: Delivery, now: datet
     body = _body(delivery.body)
     identifier = delivery.headers.get("x-atlassian-webhook-identifier", "")
     at = datetime.fromtimestamp(milliseconds(now) / 1000, UTC)
-    teller = Teller(connection, options.keep, options.read_restricted, options.base_url, {}, at)
+    teller = Teller(connection, options.keep, options.read_restricted, options.base_url, None, at)
     # A further filter can only be judged by Jira itself.
     trusted = signed and not options.extra_jql
     said = _Webhook(body, options, teller)
@@ -81,8 +82,13 @@ class _Webhook:
 
     @property
     def hides_something(self) -> bool:
-        """Data Center tells that a comment was deleted, but not which."""
-        return self._body.get("issue_event_type_name") == "issue_comment_deleted"
+        """Data Center tells that a comment was deleted, but not which; and a custom field that holds an issue's key may
+        be the link to its epic: only Jira itself says which field is what."""
+        return self._body.get("issue_event_type_name") == "issue_comment_deleted" or self._may_name_an_epic()
+
+    def _may_name_an_epic(self) -> bool:
+        custom = (value for name, value in self._fields.items() if name.startswith("customfield_"))
+        return any(isinstance(value, str) and issue_key(value) for value in custom)
 
     def hints(self) -> list[str]:
         """Ids of the issues that it is about."""
@@ -129,7 +135,9 @@ class _Webhook:
         updated = moment(self._fields.get("updated"))
         if updated is None:
             return []
-        events = [self._teller.issue_fields(self._issue, microseconds(updated))]
+        # Told without its epic, the issue would leave its request until the next read.
+        whole = not self._may_name_an_epic()
+        events = [self._teller.issue_fields(self._issue, microseconds(updated))] if whole else []
         changelog = obj(self._body.get("changelog"))
         # The changes of a creation stand in no history that can be read later.
         if word(changelog.get("id")) and changelog.get("items") and self._kind == "jira:issue_updated":

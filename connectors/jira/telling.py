@@ -21,13 +21,14 @@ _NOT_TOLD = frozenset({"comment", "worklog", "lastViewed", "watches", "votes"})
 
 @dataclass(frozen=True)
 class Teller:
-    """Makes the source events of one connection. names: what `GET field` says of custom fields, by their id."""
+    """Makes the source events of one connection. names: what `GET field` says of custom fields, by their id;
+    None: nobody asked."""
 
     connection: str
     keep: Keep
     read_restricted: bool
     site: str
-    names: dict[str, dict[str, Any]]
+    names: dict[str, dict[str, Any]] | None
     fetched_at: datetime
 
     def issue(
@@ -102,9 +103,11 @@ class Teller:
         shown, cuts = fitted(clean(kept(shown, self.keep)))
         payload: dict[str, Any] = {
             "issue": clean({name: issue[name] for name in ("id", "key", "self") if name in issue}) | {"fields": shown},
-            "names": {name: self.names[name] for name in shown if name in self.names and shown[name] is not None},
             "site": self.site,
         }
+        if self.names is not None:
+            names = self.names
+            payload["names"] = {name: names[name] for name in shown if name in names and shown[name] is not None}
         if comments is not None:
             # Also those that may not be read: that a comment stands is no content.
             payload["commentIds"] = sorted(str(comment["id"]) for comment in comments)

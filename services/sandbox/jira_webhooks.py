@@ -1,6 +1,6 @@
 """The sandbox's Jira telling what happens: admin webhooks, signed when they have a secret.
 
-    hooks = Webhooks(fake, "http://127.0.0.1:8088/hooks/jira/c-1", secret="...", loss=0.1, disorder=True)
+    hooks = Webhooks(fake, "http://127.0.0.1:8088/hooks/jira/c-1", secret="...")
     ...  # changes
     hooks.send()
 
@@ -33,9 +33,9 @@ class Webhooks:
         url: str,
         *,
         secret: str | None = None,
-        loss: float = 0.0,
-        duplicates: float = 0.0,
-        disorder: bool = False,
+        loss: float = 0.1,
+        duplicates: float = 0.2,
+        disorder: bool = True,
         seed: int = 1,
     ) -> None:
         self._fake, self._url, self._secret = fake, url, secret

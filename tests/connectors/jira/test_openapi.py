@@ -96,8 +96,9 @@ async def test_requests_and_answers_are_as_atlassian_describes_them() -> None:
     try:
         kinds = {(method, re.sub(r"\b(\d+|PAY|OPS)\b", "*", resource)) for method, resource, _ in asked}
         assert {
-            ("GET", "issue/*"), ("GET", "issue/*/comment"), ("GET", "issue/*/changelog"), ("GET", "issue/*/remotelink"), ("GET", "myself"),
-            ("GET", "serverInfo"), ("GET", "field"), ("GET", "project/*"), ("GET", "project/search"),
+            ("GET", "issue/*"), ("GET", "issue/*/comment"), ("GET", "issue/*/changelog"),
+            ("GET", "issue/*/remotelink"), ("GET", "myself"), ("GET", "serverInfo"), ("GET", "field"),
+            ("GET", "project/*"), ("GET", "project/search"),
             ("POST", "search/jql"), ("POST", "search/approximate-count"), ("POST", "changelog/bulkfetch"),
         } == kinds  # fmt: skip
         wrong = [error for method, resource, given in asked for error in request_errors(method, resource, given)]

@@ -82,6 +82,14 @@ def test_a_pushed_issue_yields_to_the_same_version_when_fetched() -> None:
     assert issue.rank < fetched.rank
 
 
+def test_an_epic_in_a_field_that_nobody_named_is_asked_for_not_lost() -> None:
+    told = recording("webhook_updated")
+    told["issue"]["fields"]["customfield_10014"] = "PAY-1"
+    raw = json.dumps(told).encode()
+    said = deliver(raw, signed(raw, "s3cret"))
+    assert ([event.kind for event in said.events], said.hints) == (["changelog"], ("10412",))
+
+
 @pytest.mark.parametrize("raw", [b"", b"[]", b"\xff\xfe", b"form=data", b"[" * 100_000])
 def test_a_body_that_is_no_object_is_a_bad_record(raw: bytes) -> None:
     with pytest.raises(BadRecord):

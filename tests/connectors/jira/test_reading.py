@@ -171,6 +171,21 @@ async def test_another_filter_reads_from_the_beginning() -> None:
         assert f"c-test/issue/{rig.target.id}" in {event.artifact for event in events}
 
 
+@BOTH
+async def test_a_flag_is_told_and_taken_back(rig_type: type[JiraRig]) -> None:
+    async with rig_type() as rig:
+        artifact = rig.create("Stuck")
+        by = {"by": rig.anna}
+        rig.jira.change(rig.issue(artifact), custom={"Flagged": [{"value": "Impediment"}]}, at=rig.now(), **by)
+        rig.settle()
+        pages = await read(rig)
+        assert fold(connector, events_of(pages)).value(artifact, "waiting") == {"reason": "blocked", "since": None}
+        rig.jira.change(rig.issue(artifact), custom={"Flagged": None}, at=rig.now(), **by)
+        rig.settle()
+        pages += await read(rig, pages[-1].cursor)
+        assert fold(connector, events_of(pages)).value(artifact, "waiting") is None
+
+
 async def test_since_leaves_out_what_is_older() -> None:
     async with CloudRig() as rig:
         old = rig.create("Old")

@@ -60,7 +60,8 @@ def test_every_webhook_maps() -> None:
             ConnectorContract.speaks_the_hubs_words(event, connector.map(event))
         if not events:
             told_nothing.append(path.stem)
-    assert told_nothing == [  # thin bodies: hints
+    assert told_nothing == [  # hints: a field that may name an epic, then thin bodies
+        "webhook-cloud-issue-created-many-fields",
         "webhook-issue-assigned-empty-changelog",
         "webhook-server-comment-deleted",
         "webhook-server-comment-updated",

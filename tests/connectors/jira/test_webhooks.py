@@ -85,7 +85,7 @@ async def test_a_deleted_issue_told_by_a_webhook_stays_deleted_when_older_reads_
         rig.settle()
         fetched = events_of(await read(rig))
         with listening(inbox.app) as url:
-            hooks = Webhooks(rig.fake, f"{url}/hook", secret=SECRET)
+            hooks = Webhooks(rig.fake, f"{url}/hook", secret=SECRET, loss=0, duplicates=0)
             rig.advance(1)
             rig.delete(artifact)
             await asyncio.to_thread(hooks.send)
