@@ -1,0 +1,192 @@
+"""`throughline up --sandbox`, as a person starts it: everything read over the wire and compared with the truth.
+
+The mistakes are listed by name when the comparison fails, so that a wrong mapping or rule is found from here.
+"""
+
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+PACE_FAST = "200000"
+LINUX = sys.platform == "linux"
+
+
+class Demo:
+    """A hub with the sandbox in a folder of its own."""
+
+    def __init__(self, folder: Path, *, requests: int = 24) -> None:
+        self.folder, self.requests = folder, requests
+        self.port, hook_port, self._starts_told = _free(), _free(), 0
+        told = {"DATA_DIR": folder, "API_PORT": self.port, "WEBHOOK_PORT": hook_port, "LOG_LEVEL": "warning"}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("THROUGHLINE_")}
+        self.environ = kept | {f"THROUGHLINE_{name}": str(value) for name, value in told.items()}
+
+    @contextmanager
+    def running(self, pace: str = "0") -> Iterator["subprocess.Popen[str]"]:
+        """Started; killed in the end if the test did not end it."""
+        command = [str(Path(sys.executable).with_name("throughline")), "up", "--sandbox"]
+        command += ["--pace", pace, "--requests", str(self.requests)]
+        with (self.folder.parent / "told.txt").open("a") as told:
+            process = subprocess.Popen(command, env=self.environ, stderr=told, stdout=told, text=True)
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.wait()
+
+    def told(self) -> str:
+        """What was printed so far."""
+        return (self.folder.parent / "told.txt").read_text("utf-8")
+
+    def truth(self) -> dict[str, str]:
+        """Thing to the request it truly belongs to; "" for none."""
+        answer = json.loads((self.folder / "sandbox" / "truth.json").read_text("utf-8"))
+        return {key: request for request, keys in answer.items() for key in keys}
+
+    def lived(self) -> int:
+        """How much has happened since the beginning."""
+        path = self.folder / "sandbox" / "lived.jsonl"
+        return len(path.read_text("utf-8").splitlines()) if path.exists() else 0
+
+    def found(self) -> dict[str, set[str]]:
+        """Request id to its things, through the API."""
+        found: dict[str, set[str]] = {}
+        with httpx2.Client(base_url=f"http://127.0.0.1:{self.port}/v1", timeout=10) as client:
+            query: dict[str, Any] = {"limit": 100}
+            while True:
+                listed = client.get("/requests", params=query).raise_for_status().json()
+                for item in listed["items"]:
+                    answer = client.get(f"/requests/{item['id']}")
+                    if answer.status_code == 200:
+                        found[item["id"]] = set(map(_natural, answer.json()["request"]["artifacts"]))
+                if not listed.get("next"):
+                    return found
+                query["cursor"] = listed["next"]
+
+    def everything(self, seconds: float = 60) -> dict[str, set[str]]:
+        """The requests, once all things of the truth are read; at the latest after `seconds`."""
+        self._starts(seconds)
+        wanted = {key for key, request in self.truth().items() if request}
+        until, found = time.monotonic() + seconds, dict[str, set[str]]()
+        while time.monotonic() < until:
+            try:
+                found = self.found()
+            except httpx2.HTTPError:
+                found = {}
+            if wanted <= set().union(*found.values()):
+                break
+            time.sleep(0.5)
+        return found
+
+    def _starts(self, seconds: float) -> None:
+        """Wait until it says that everything is read."""
+        self._starts_told += 1
+        until = time.monotonic() + seconds
+        while self.told().count("Ctrl-C ends") < self._starts_told:
+            assert time.monotonic() < until, self.told()
+            time.sleep(0.1)
+
+
+def _natural(artifact: Mapping[str, Any]) -> str:
+    return f"{artifact['connector']}/{artifact['kind']}/{artifact['natural_key']}"
+
+
+def _free() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _children(process: "subprocess.Popen[str]") -> list[int]:
+    text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii") if LINUX else ""
+    return [int(one) for one in text.split()]
+
+
+def _gone(pids: list[int], seconds: float = 5) -> bool:
+    until = time.monotonic() + seconds
+    while any(_alive(pid) for pid in pids) and time.monotonic() < until:
+        time.sleep(0.05)
+    return not any(_alive(pid) for pid in pids)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text("utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _pairs(groups: Mapping[str, set[str]]) -> set[tuple[str, str]]:
+    return {pair for keys in groups.values() for pair in itertools.combinations(sorted(keys), 2)}
+
+
+def _judge(truth: dict[str, str], found: dict[str, set[str]]) -> tuple[float, float, list[str]]:
+    """(pairwise precision, pairwise recall, what is wrong)."""
+    true: dict[str, set[str]] = defaultdict(set)
+    for key, request in truth.items():
+        if request:
+            true[request].add(key)
+    known = {request: {key for key in keys if key in truth} for request, keys in found.items()}
+    expected, got = _pairs(true), _pairs(known)
+    wrong = [f"too much: {one} with {other}" for one, other in sorted(got - expected)]
+    wrong += [f"missing: {one} with {other}" for one, other in sorted(expected - got)]
+    return len(expected & got) / max(1, len(got)), len(expected & got) / len(expected), wrong
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Demo:
+    return Demo(tmp_path / "demo")
+
+
+def test_what_belongs_together_is_found_and_ctrl_c_ends_it(demo: Demo) -> None:
+    with demo.running() as process:
+        found = demo.everything()
+        truth = demo.truth()
+        children = _children(process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 0
+        assert _gone(children)
+    precision, recall, wrong = _judge(truth, found)
+    assert precision >= 0.98, "\n".join(wrong)
+    assert recall >= 0.95, "\n".join(wrong)
+    inside = set().union(*found.values())
+    assert {key for key, request in truth.items() if not request} & inside == set()
+    assert {key for key, request in truth.items() if request} <= inside
+    assert "lookup PAY-" in demo.told()
+
+
+@pytest.mark.skipif(not LINUX, reason="looks at /proc")
+def test_killed_and_started_again_it_goes_on(demo: Demo) -> None:
+    with demo.running(PACE_FAST) as process:
+        before = demo.everything()
+        until = time.monotonic() + 30
+        while demo.lived() < 3 and time.monotonic() < until:
+            time.sleep(0.1)
+        children = _children(process)
+        process.kill()
+        assert _gone(children)
+    assert demo.lived() >= 3
+    with demo.running() as process:
+        after = demo.everything()
+        truth = demo.truth()
+        process.send_signal(signal.SIGTERM)
+        process.wait(5)
+    assert set(before) <= set(after)
+    assert all(before[request] <= after[request] for request in before)
+    held = [key for keys in after.values() for key in keys]
+    assert len(held) == len(set(held))
+    precision, recall, wrong = _judge(truth, after)
+    assert precision >= 0.98, "\n".join(wrong)
+    assert recall >= 0.95, "\n".join(wrong)
