@@ -66,6 +66,8 @@ def _routes() -> FastAPI:
     app = FastAPI(
         title="Throughline lookup", version=VERSION, description=_ABOUT, docs_url=None, redoc_url=None,
         redirect_slashes=False,
+        # What is looked up stands in the query: it belongs in no trace, log or metric.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
     problems.install(app)
     app.router.routes.insert(0, requests.PlainRequest())
@@ -94,5 +96,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         stream = document["paths"]["/v1/changes/stream"]["get"]["responses"]["200"]["content"]["text/event-stream"]
         stream.pop("itemSchema", None)
         stream["schema"] = {"type": "string"}
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{}, {"token": []}]  # none on loopback
         app.openapi_schema = document
     return app.openapi_schema

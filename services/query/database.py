@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
-from sqlalchemy import text
+from sqlalchemy import PoolProxiedConnection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import Executable
+from sqlalchemy.util import greenlet_spawn
 
 from services.query.refused import Refused
 
@@ -67,6 +68,7 @@ class Database:
         self.sqlite = engine.dialect.name == "sqlite"
         self._seconds = seconds
         options: dict[str, Any] = {"read_only": True} if self.sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._plain = engine
         self._engine = engine.execution_options(**options)
 
     @asynccontextmanager
@@ -97,14 +99,38 @@ class Database:
 
     async def first(self, sql: str, value: str) -> Sequence[Any] | None:
         """The first row of sql, in which `:key` stands for value, straight from the driver: the hot way."""
+        if not self.sqlite:
+            return await self._first_of_server(sql.replace(":key", "$1"), value)
         async with self.reading() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            if self.sqlite:
-                async with driver.execute(sql.replace(":key", "?1"), (value,)) as cursor:
-                    row: Sequence[Any] | None = await cursor.fetchone()
-            else:
-                row = await driver.fetchrow(sql.replace(":key", "$1"), value)
+            async with driver.execute(sql.replace(":key", "?1"), (value,)) as cursor:
+                row: Sequence[Any] | None = await cursor.fetchone()
+        return row
+
+    async def _first_of_server(self, sql: str, value: str) -> Sequence[Any] | None:
+        lent = None
+        try:
+            async with asyncio.timeout(self._seconds):
+                lent = await self._lent()
+            driver: Any = lent.driver_connection
+            row: Sequence[Any] | None = await driver.fetchrow(sql, value, timeout=self._seconds)
             return row
+        except TimeoutError:
+            raise (TooSlow(self._seconds) if lent else Away()) from None
+        except DRIVER_ERRORS as error:
+            raise _refusal(error, self._seconds) from error
+        finally:
+            if lent:
+                await greenlet_spawn(lent.close)
+
+    async def _lent(self) -> PoolProxiedConnection:
+        """A connection of the pool that the server has not closed."""
+        while True:
+            lent = await self._plain.raw_connection()
+            driver: Any = lent.driver_connection
+            if not driver.is_closed():
+                return lent
+            await greenlet_spawn(lent.invalidate)
 
     async def reachable(self) -> None:
         """Ask something that needs no table."""

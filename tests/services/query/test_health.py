@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store.engine import open_engine
+from pipelines.store.metadata import metadata
 from services.feed.tables import connections
 from services.query.app import create_app
 from services.query.database import Database, TooSlow
@@ -92,9 +93,14 @@ async def test_a_database_without_tables_says_migrate(database_url: str) -> None
 
 @pytest.mark.postgres
 async def test_a_database_that_is_away_is_said_and_comes_back(postgres: Postgres, postgres_url: str) -> None:
-    engine = open_engine(postgres_url)
+    engine = open_engine(postgres_url, ping=False)
+    async with engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
     async with client_of(create_app(engine, lambda: NOW, statement_seconds=2)) as http:
-        assert (await http.get("/readyz")).status_code == 200
+        # Several connections lie in the pool, all of which the server is going to close.
+        assert {answer.status_code for answer in await asyncio.gather(*(http.get("/readyz") for _ in range(4)))} == {
+            200
+        }
         postgres.stop()
         for path in ("/v1/requests", "/v1/requests/R-AAAAAAAAAAAA", "/v1/freshness", "/v1/changes"):
             answer = await http.get(path)
@@ -104,6 +110,7 @@ async def test_a_database_that_is_away_is_said_and_comes_back(postgres: Postgres
         assert "cannot be reached" in ready.json()["parts"][0]["says"]
         assert (await http.get("/livez")).status_code == 200
         postgres.start()
+        assert (await http.get("/v1/requests/R-AAAAAAAAAAAA")).status_code == 404
         assert (await http.get("/readyz")).status_code == 200
     await engine.dispose()
 

@@ -81,3 +81,15 @@ async def test_as_of_now_is_the_record_and_earlier_is_less(hub: Hub) -> None:
     assert (await hub.get(f"/v1/requests/{owned(1)}", 422, as_of="2027-02-01T00:00:00Z"))["errors"][0]["field"] == (
         "query.as_of"
     )
+
+
+async def test_the_plain_way_answers_as_the_documented_one(hub: Hub) -> None:
+    for number in (1, 3, 6):
+        plain = await hub.http.get(f"/v1/requests/{owned(number)}")
+        documented = await hub.http.get(f"/v1/requests/{owned(number)}?summary=false")
+        assert plain.status_code == documented.status_code
+        assert plain.content == documented.content
+        kept = {name: text for name, text in documented.headers.items() if name != "location"}
+        assert kept == {name: text for name, text in plain.headers.items() if name != "location"}
+    assert (await hub.http.get("/v1/requests/R-CANARY")).status_code == 422
+    assert (await hub.http.get("/v1/requests/R-CANARY?summary=true")).json()["errors"][0]["field"] == "path.identifier"
