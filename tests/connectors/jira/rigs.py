@@ -23,11 +23,13 @@ from tests.connectors.rig import Rig
 SECRET = "webhook-secret-9f3a"
 
 
-class QuickNetwork(Network):
-    """The real one, with a time-out that a test can wait for."""
+class PatientNetwork(Network):
+    """The real one with a time-out of its own: short enough to wait for where the fake is slow."""
+
+    patience = 30.0
 
     def guard(self, session: requests.Session, ca_file: str | None = None, *, timeout: float = 60.0) -> None:
-        super().guard(session, ca_file, timeout=0.5)
+        super().guard(session, ca_file, timeout=self.patience)
 
     def tls(self, ca_file: str | None = None) -> ssl.SSLContext:
         return _tls(self, ca_file)
@@ -56,11 +58,13 @@ class Ticks:
         self.now += max(seconds, 0.001)
 
 
-def network() -> Network:
-    """Loopback allowed, no waiting."""
+def network(patience: float = 30.0) -> Network:
+    """Loopback allowed, no waiting for turns. patience: seconds for an answer."""
     ticks = Ticks()
     limiter = Limiter("Jira", requests=1e6, share=1, clock=ticks, block=ticks.wait)
-    return QuickNetwork(Policy(allow_loopback=True), limiter)
+    found = PatientNetwork(Policy(allow_loopback=True), limiter)
+    found.patience = patience
+    return found
 
 
 class JiraRig(Rig):
@@ -103,7 +107,7 @@ class JiraRig(Rig):
         await asyncio.to_thread(self.fake.__exit__)
 
     def surroundings(self) -> Surroundings:
-        return Surroundings(self.now, network())
+        return Surroundings(self.now, network(0.4 if "slow" in self.fake.faults else 30.0))
 
     def options(self, **more: Any) -> JiraOptions:
         auth = (
