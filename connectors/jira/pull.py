@@ -22,6 +22,8 @@ from connectors.jira.telling import Teller
 from connectors.transport import NotFound, Refused
 
 _HINTS_AT_ONCE = 20
+_NAMES_LAST = timedelta(hours=1)
+"""A connection stays open for days, and admins add fields meanwhile."""
 
 
 class JiraSource:
@@ -31,7 +33,7 @@ class JiraSource:
         self._connection, self._options, self._session, self._now = connection, options, session, now
         self._reader = Reader(session, options)
         self._overlap = timedelta(minutes=options.overlap_minutes)
-        self._known: tuple[str, dict[str, dict[str, Any]]] | None = None
+        self._known: tuple[datetime, str, dict[str, dict[str, Any]]] | None = None
 
     def check(self) -> AsyncIterator[Step]:
         """Address, sign-in, each project, issues with their history, the clock: up to the first that fails."""
@@ -140,14 +142,15 @@ class JiraSource:
         return DataCenterSearch(self._session, self._options, word(me.get("timeZone")) or "UTC")
 
     async def _teller(self) -> Teller:
-        if self._known is None:
+        if self._known is None or self._now() - self._known[0] > _NAMES_LAST:
             info = obj(await self._session.needed("serverInfo"))
             fields = {
                 str(field["id"]): {"name": field.get("name"), "custom": obj(field.get("schema")).get("custom")}
                 for field in rows(await self._session.needed("field"))
                 if field.get("custom") is True and word(field.get("id"))
             }
-            self._known = (word(info.get("displayUrl")) or word(info.get("baseUrl")) or self._options.base_url, fields)
-        site, names = self._known
+            site = word(info.get("displayUrl")) or word(info.get("baseUrl")) or self._options.base_url
+            self._known = (self._now(), site, fields)
+        _, site, names = self._known
         at = datetime.fromtimestamp(milliseconds(self._now()) / 1000, UTC)
         return Teller(self._connection, self._options.keep, self._options.read_restricted, site, names, at)

@@ -87,6 +87,7 @@ class Reader:
             self.stored = replace(self.stored, census_at=now)
         if now - (self.stored.census_at or now) < self.shared.census:
             return
+        polled = now
         async with reading(self.shared.engine) as connection:
             artifacts = await known.artifacts_of(connection, self.name)
         async with aclosing(_generator(source.census(artifacts, self.stored.census_cursor))) as pages:
@@ -94,6 +95,10 @@ class Reader:
                 await self._publish(page, moves_cursor=False)
                 await self._change(census_cursor=page.cursor)
                 self.stored = replace(self.stored, census_cursor=page.cursor)
+                if self.shared.now() - polled >= self.shared.poll:
+                    # A census of a large tool takes hours at a gentle pace; the news does not wait for it.
+                    await self._pages(source)
+                    polled = self.shared.now()
         # The last cursor is kept: it is what the connector's next census compares with.
         await self._change(census_at=now)
         self.stored = replace(self.stored, census_at=now)
