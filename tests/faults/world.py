@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,6 @@ from services.feed.tables import pages as page_table
 from services.sandbox.jira import FakeJira
 from services.security import key_ring
 from tests.conftest import Bus
-from tests.parts.presence import free_port
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
@@ -68,8 +67,6 @@ class World:
     database_url: str
     folder: Path
     engine: AsyncEngine
-    api_port: int = field(default_factory=free_port)
-    webhook_port: int = field(default_factory=free_port)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -78,8 +75,8 @@ class World:
             "DATA_DIR": str(self.folder),
             "DATABASE_URL": self.database_url.replace("+asyncpg", "").replace("+aiosqlite", ""),
             "TOPIC_PREFIX": self.bus.settings.prefix,
-            "API_PORT": str(self.api_port),
-            "WEBHOOK_PORT": str(self.webhook_port),
+            "API_PORT": "0",
+            "WEBHOOK_PORT": "0",
             "ALLOW_LOOPBACK_TOOLS": "true",
             "POLL_INTERVAL": "1",
             "LOG_LEVEL": "warning",

@@ -1,0 +1,204 @@
+"""Brokers and databases that go away, workers that die, backups that come back: nothing is lost or counted twice."""
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from services.broker import Outgoing, close, connect, open_broker, publish_page, source_topic
+from services.sandbox.jira import FakeJira
+from tests.conftest import Bus, _kafka_bus
+from tests.faults.world import World, end, fill, world
+from tests.parts.kafka import Kafka
+from tests.parts.postgres import Postgres
+
+ISSUES = 60
+
+
+@pytest.fixture(scope="module")
+def jira() -> Iterator[FakeJira]:
+    with FakeJira(burst=100_000) as fake:
+        fill(fake, ISSUES)
+        yield fake
+    assert fake.writes == []
+
+
+@pytest.fixture(scope="module")
+def calm() -> dict[str, str]:
+    """The records of an undisturbed run."""
+    return {}
+
+
+@pytest.fixture
+async def hub(
+    jira: FakeJira, kafka: Kafka, postgres_url: str, tmp_path: Path, calm: dict[str, str]
+) -> AsyncIterator[World]:
+    bus = _kafka_bus(kafka)
+    if not calm:
+        async with world(jira, _kafka_bus(kafka), f"sqlite+aiosqlite:///{tmp_path / 'calm'}", tmp_path / "c") as other:
+            process = other.start()
+            await other.settled(process=process)
+            calm |= await other.records()
+            assert end(process) == 0
+    async with world(jira, bus, postgres_url, tmp_path / "hub") as made:
+        yield made
+
+
+async def some_read(hub: World, least: int = 15) -> None:
+    """Wait until a part is read, so that what comes next comes in the middle."""
+    while (await hub.standing())["issues"] < least:
+        await asyncio.sleep(0.05)
+
+
+async def finish(hub: World, *processes: "subprocess.Popen[bytes]", calm: dict[str, str]) -> None:
+    try:
+        await hub.settled(90, process=processes[0])
+    finally:
+        codes = [end(process) for process in processes]
+    assert codes == [0] * len(codes), hub.log()
+    assert await hub.records() == calm
+    numbers = await hub.numbers()
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_kafka_is_killed_and_comes_back(hub: World, kafka: Kafka, calm: dict[str, str]) -> None:
+    process = hub.start()
+    await some_read(hub)
+    await asyncio.to_thread(kafka.kill)
+    await asyncio.sleep(3)
+    await asyncio.to_thread(kafka.start)
+    await finish(hub, process, calm=calm)
+
+
+async def test_postgresql_is_killed_and_comes_back(hub: World, postgres: Postgres, calm: dict[str, str]) -> None:
+    process = hub.start()
+    await some_read(hub)
+    await hub.engine.dispose()
+    await asyncio.to_thread(postgres.kill)
+    await asyncio.sleep(3)
+    await asyncio.to_thread(postgres.start)
+    await finish(hub, process, calm=calm)
+
+
+async def test_two_ingest_workers_of_which_one_is_killed(hub: World, calm: dict[str, str]) -> None:
+    reading = hub.start("-", 1, ["feed", "publish"])
+    one, other = hub.start("-", 1, ["ingest"]), hub.start("-", 1, ["ingest"])
+    await some_read(hub)
+    end(one, signal.SIGKILL)
+    await finish(hub, reading, other, calm=calm)
+
+
+async def test_a_fifth_of_all_records_comes_twice_and_out_of_order(hub: World, calm: dict[str, str]) -> None:
+    process = hub.start()
+    await hub.settled(process=process)
+    await _repeat(hub.bus, random.Random(3))
+    await asyncio.sleep(1)
+    await finish(hub, process, calm=calm)
+
+
+async def _repeat(bus: Bus, chance: random.Random) -> None:
+    """Publish records of the topic once more."""
+    from aiokafka import AIOKafkaConsumer
+
+    topic = bus.settings.topic(source_topic("jira"))
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bus.settings.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    taken = []
+    while batch := await consumer.getmany(timeout_ms=1500):
+        taken += [record for records in batch.values() for record in records]
+    await consumer.stop()
+    again = chance.sample(taken, len(taken) // 5)
+    broker = open_broker(bus.settings)
+    await connect(broker, bus.settings, wait=10)
+    await publish_page(broker, [Outgoing(topic, record.key, record.value, record.headers) for record in again])
+    await close(broker)
+
+
+async def test_a_database_restored_from_before_while_kafka_went_on(
+    hub: World, postgres: Postgres, calm: dict[str, str], tmp_path: Path
+) -> None:
+    process = hub.start()
+    await some_read(hub, 20)
+    end(process, signal.SIGKILL)
+    backup = await asyncio.to_thread(_dump, hub, tmp_path / "backup.sql")
+    process = hub.start()
+    await hub.settled(process=process)
+    assert end(process) == 0
+    await asyncio.to_thread(_restore, hub, postgres, backup)
+    process = hub.start()
+    await hub.settled(90, process=process)
+    assert end(process) == 0, hub.log()
+    assert await hub.records() == calm
+    assert "gap.group.set_back" in hub.log()
+
+
+def _dump(hub: World, path: Path) -> Path:
+    url = make_url(hub.database_url)
+    with path.open("wb") as file:
+        subprocess.run(["pg_dump", "--clean", "--if-exists", _libpq(hub.database_url)], stdout=file, check=True)
+    assert url.database
+    return path
+
+
+def _restore(hub: World, postgres: Postgres, path: Path) -> None:
+    del postgres  # it runs; psql reaches it by the address
+    command = ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(path), _libpq(hub.database_url)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def _libpq(url: str) -> str:
+    return url.replace("postgresql+asyncpg", "postgresql")
+
+
+async def test_an_embedded_hub_on_a_restored_file_reads_on(jira: FakeJira, tmp_path: Path, embedded_bus: Bus) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'hub.sqlite3'}"
+    async with world(jira, embedded_bus, url, tmp_path / "hub") as hub:
+        process = hub.start()
+        await some_read(hub)
+        end(process, signal.SIGKILL)
+        _copy(tmp_path / "hub.sqlite3", tmp_path / "backup.sqlite3")
+        process = hub.start()
+        await hub.settled(process=process)
+        whole = await hub.records()
+        assert end(process) == 0
+        await hub.engine.dispose()
+        for leftover in tmp_path.glob("hub.sqlite3-*"):
+            leftover.unlink()
+        shutil.copy(tmp_path / "backup.sqlite3", tmp_path / "hub.sqlite3")
+        process = hub.start()
+        await hub.settled(process=process)
+        assert end(process) == 0
+        assert await hub.records() == whole
+
+
+@pytest.fixture
+def embedded_bus() -> Bus:
+    from services.broker import BrokerSettings
+
+    # Each hub process starts an embedded broker of its own; only the kind matters here.
+    return Bus("embedded", BrokerSettings(bootstrap="127.0.0.1:1", embedded=True))
+
+
+def _copy(source: Path, target: Path) -> None:
+    with sqlite3.connect(source) as one, sqlite3.connect(target) as other:
+        one.backup(other)
+
+
+async def test_a_second_hub_on_the_same_data_is_refused(jira: FakeJira, tmp_path: Path, embedded_bus: Bus) -> None:
+    async with world(jira, embedded_bus, f"sqlite+aiosqlite:///{tmp_path / 'h.sqlite3'}", tmp_path / "hub") as hub:
+        process = hub.start()
+        await some_read(hub, 1)
+        second = hub.start()
+        code = await asyncio.to_thread(second.wait, 30)
+        assert end(process) == 0
+        assert code != 0
+        assert "Another hub runs on" in hub.log()
+    assert os.environ.get("HOME", "/nowhere") + "/.local" not in hub.log()
