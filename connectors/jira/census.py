@@ -88,17 +88,16 @@ class Census:
         listed = await self._listed()
         if not self._options.remote_links:
             memory.links, memory.after = {}, -1
-        held: Misconfigured | None = None
         if memory.after < 0:
             events, held = await self._gone_or_back(ids, listed, memory, teller)
             yield Page(events, memory.dump(), None, more=True)
+            if held:
+                raise held
         if self._options.remote_links:
             async for page in self._remote_links(sorted(ids & listed, key=_in_order), memory, teller):
                 yield page
         else:
             yield Page((), memory.dump(), None)
-        if held:
-            raise held
 
     async def _listed(self) -> set[str]:
         found: set[str] = set()

