@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import delete, func, literal, select
+from sqlalchemy import delete, func, literal, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -26,7 +26,8 @@ STEP = 50
 
 async def ask_everything(connection: AsyncConnection, reason: str, at: datetime) -> None:
     """Mark every component as to be computed again; in the transaction of what makes it necessary."""
-    every = select(tables.components.c.id, literal(reason), literal(at, Instant))
+    # Without a WHERE SQLite takes ON CONFLICT for a join's ON (sqlite.org/lang_upsert.html, "Parsing Ambiguity").
+    every = select(tables.components.c.id, literal(reason), literal(at, Instant)).where(true())
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = insert(tables.pending).from_select(["component", "reason", "at"], every)
     await connection.execute(statement.on_conflict_do_nothing())

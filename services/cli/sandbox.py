@@ -92,6 +92,7 @@ async def connect(installation: Installation, engine: AsyncEngine, ready: Ready)
                 title = f"{_TITLES[one.connector]} of the sandbox"
                 await connections.add(connection, one.name, one.connector, title, options, None, installation.keys)
             elif not await _changed(connection, installation, stored, options):
+                await connections.change(connection, one.name, wanted=True)  # it may have asked before they were up
                 continue
             rules = ConnectionConfiguration(
                 one.connector, one.projects, one.scopes, dict(connector.link_kinds), None, connector.stages

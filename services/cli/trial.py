@@ -1,7 +1,7 @@
 """Trying a connection before it is saved: its check, step by step, and ten real things with what they would join."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ from pipelines.correlate import correlate
 from pipelines.correlation_rules import Rules
 from pipelines.ingest import references_of
 from schemas.artifacts import EVIDENCE_ORDER, Evidence, Mapped, Reference
-from schemas.errors import BadRecord
+from schemas.errors import BadRecord, RetryLater
 from schemas.links import Component, Group, Groups, Node
 from services.cli.words import counted, listed
 from services.query import reading
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from services.cli.installation import Installation
 
 THINGS = 10
-PAGES = 3
+PAGES = 10
 SECONDS = 60.0
+_PAUSE = 2.0
 _SHOWN_REFERENCES = 4
 
 
@@ -101,21 +102,16 @@ class Sample:
 
 
 async def sample(source: Source, connector: Connector, since: datetime | None) -> Sample:
-    """The things of the first pages. Raises RetryLater, Misconfigured as reading does."""
+    """The things of the first pages; where the tool says to wait, it waits. Raises Misconfigured as reading does."""
     things: dict[str, Thing] = {}
     found = Sample([])
+    seen = 0
     try:
-        async with asyncio.timeout(SECONDS), aclosing(_generator(source.pages(None, since))) as pages:
-            number = 0
+        async with asyncio.timeout(SECONDS), aclosing(_patiently(source, since)) as pages:
             async for page in pages:
-                number += 1
-                found.unusable += len(page.set_aside)
-                for event in sorted(page.events, key=lambda one: (one.order, one.rank)):
-                    try:
-                        _merge(things, connector.map(event))
-                    except BadRecord:
-                        found.unusable += 1
-                if number >= PAGES or len(things) >= THINGS:
+                seen += 1
+                _look(page, connector, things, found)
+                if len(things) >= THINGS or seen >= PAGES:
                     break
     except TimeoutError:
         found.cut = True
@@ -123,9 +119,26 @@ async def sample(source: Source, connector: Connector, since: datetime | None) -
     return found
 
 
-async def _generator(pages: AsyncIterator[Page]) -> Any:
-    async for page in pages:
-        yield page
+async def _patiently(source: Source, since: datetime | None) -> AsyncGenerator[Page, None]:
+    """The pages of a first read; where the tool says to wait, it goes on after the last page."""
+    cursor: dict[str, Any] | None = None
+    while True:
+        try:
+            async for page in source.pages(cursor, since):
+                cursor = page.cursor
+                yield page
+            return
+        except RetryLater as error:
+            await asyncio.sleep(error.after or _PAUSE)
+
+
+def _look(page: Page, connector: Connector, things: dict[str, Thing], found: Sample) -> None:
+    found.unusable += len(page.set_aside)
+    for event in sorted(page.events, key=lambda one: (one.order, one.rank)):
+        try:
+            _merge(things, connector.map(event))
+        except BadRecord:
+            found.unusable += 1
 
 
 def _merge(things: dict[str, Thing], mapped: Mapped) -> None:
