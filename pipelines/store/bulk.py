@@ -16,7 +16,8 @@ NEWER = ("order", "rank", "digest")
 
 
 class Bulk:
-    """Bulk statements on one open transaction. Rows are tuples in the order of the table's columns."""
+    """Bulk statements on one open transaction. Rows are tuples in the order of the table's columns, but for the one
+    that the database counts itself."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
@@ -79,16 +80,21 @@ def _with_pairs(sql: str, dialect: str) -> TextClause:
 
 @lru_cache
 def _insert(table: Table, dialect: str, on_conflict: str, returning: str) -> TextClause:
-    columns = [f'"{column.name}"' for column in table.columns]
+    columns = [f'"{column.name}"' for column in _given(table)]
     sql = f'INSERT INTO "{table.name}" ({", ".join(columns)}) {_rows(table, dialect)} {_conflict(table, on_conflict)}'
     return text(sql + (f" RETURNING {returning}" if returning else ""))
 
 
+def _given(table: Table) -> list[Any]:
+    """The columns that rows bring."""
+    return [column for column in table.columns if column is not table.autoincrement_column]
+
+
 def _rows(table: Table, dialect: str) -> str:
     if dialect == "postgresql":
-        arrays = (f"CAST(:c{place} AS {_type(column)}[])" for place, column in enumerate(table.columns))
+        arrays = (f"CAST(:c{place} AS {_type(column)}[])" for place, column in enumerate(_given(table)))
         return f"SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608
-    cells = (f"json_extract(value, '$[{place}]')" for place in range(len(table.columns)))
+    cells = (f"json_extract(value, '$[{place}]')" for place in range(len(_given(table))))
     return f"SELECT {', '.join(cells)} FROM json_each(:rows) WHERE true"  # noqa: S608
 
 

@@ -11,13 +11,17 @@ from pipelines.store.metadata import Instant, Number, metadata
 source_events = Table(
     "source_events",
     metadata,
-    Column("id", String, primary_key=True),
+    # The order of landing. A lower number can become visible later than a higher one, but never once the table was
+    # held against writers (see rebuild).
+    Column("landed", Number, primary_key=True),
+    Column("id", String, nullable=False),
     Column("connection", String, nullable=False),
     Column("connector", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("native_id", String, nullable=False),
     Column("artifact", String, nullable=False),
     Column("event", Text, nullable=False),  # the whole source event as it came, JSON
+    Index("ix_source_events_id", "id", unique=True),
     Index("ix_source_events_artifact", "artifact"),
     Index("ix_source_events_connection", "connection", "kind"),
 )

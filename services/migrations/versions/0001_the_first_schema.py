@@ -259,6 +259,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "source_events",
+        sa.Column("landed", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("connection", sa.String(), nullable=False),
         sa.Column("connector", sa.String(), nullable=False),
@@ -266,11 +267,12 @@ def upgrade() -> None:
         sa.Column("native_id", sa.String(), nullable=False),
         sa.Column("artifact", sa.String(), nullable=False),
         sa.Column("event", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_source_events")),
+        sa.PrimaryKeyConstraint("landed", name=op.f("pk_source_events")),
     )
     with op.batch_alter_table("source_events", schema=None) as batch_op:
         batch_op.create_index("ix_source_events_artifact", ["artifact"], unique=False)
         batch_op.create_index("ix_source_events_connection", ["connection", "kind"], unique=False)
+        batch_op.create_index("ix_source_events_id", ["id"], unique=True)
 
     op.create_table(
         "unpublished",
@@ -283,6 +285,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("unpublished")
     with op.batch_alter_table("source_events", schema=None) as batch_op:
+        batch_op.drop_index("ix_source_events_id")
         batch_op.drop_index("ix_source_events_connection")
         batch_op.drop_index("ix_source_events_artifact")
 
