@@ -123,7 +123,8 @@ async def request(
 
 async def _current(found: Stored, hub: Serving, if_none_match: str | None, *, summary: bool) -> Response:
     tag = f'W/"{found.etag}"'
-    if if_none_match and _matches(if_none_match, found.etag):
+    # What is not up to date says so each time: its reason is no part of the record.
+    if if_none_match and found.problem is None and _matches(if_none_match, found.etag):
         return Response(status_code=304, headers={"ETag": tag, "Cache-Control": NO_CACHE})
     return await _record(found, hub, found.record, {"ETag": tag}, summary=summary)
 
