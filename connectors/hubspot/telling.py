@@ -6,7 +6,7 @@ Associations move no time stamp: their version is a hash of what they are, with 
 a poll tells them and the time of fetching where a census or a hint does, and they are ordered by the time of fetching.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -99,6 +99,12 @@ class Teller:
         """The records alone, without their associations."""
         return await self._events(kind, await self._read(kind, ids))
 
+    async def tell_buried(self, kind: str, ids: Sequence[str], known: Container[str]) -> list[SourceEvent]:
+        """Archived records in which these live on, except known ones: HubSpot answers a merged id with its survivor."""
+        found = await self._hubspot.read(kind, ids, PROPERTIES[kind], HISTORY.get(kind, ()), archived=True)
+        artifacts = {artifact_id(self._connection, kind, id_at(each, "id") or ""): each for each in found}
+        return await self._gone(kind, [record for artifact, record in artifacts.items() if artifact not in known])
+
     async def _read(self, kind: str, ids: Sequence[str]) -> list[dict[str, Any]]:
         """These records; the id of a merged one is answered with the record it lives on in, which tells itself."""
         records = await self._hubspot.read(kind, ids, PROPERTIES[kind], HISTORY.get(kind, ()))
@@ -153,16 +159,20 @@ class Teller:
 
     async def deleted(self, kind: str, ids: Sequence[str]) -> list[SourceEvent]:
         """Tellings of archived records, each read directly, with HubSpot's time of archiving."""
-        events: list[SourceEvent] = []
         records = await self._hubspot.read(kind, ids, PROPERTIES[kind], HISTORY.get(kind, ()), archived=True)
+        return await self._gone(kind, [record for record in records if id_at(record, "id") in ids])
+
+    async def _gone(self, kind: str, records: Iterable[dict[str, Any]]) -> list[SourceEvent]:
+        events: list[SourceEvent] = []
         for record in records:
             at = moment_at(record, "archivedAt")
             native_id = id_at(record, "id")
-            if at is None or native_id is None or native_id not in ids or record.get("archived") is not True:
+            if at is None or native_id is None or record.get("archived") is not True:
                 continue
             payload = {"object": record, "around": await self._record_around(kind, record)}
             order = milliseconds(at) * 1000 + _DELETED
             events.append(self._event(kind, kind, native_id, native_id, f"archived {milliseconds(at)}", order, payload))
+            events += self._merges(kind, record, order)
         return events
 
     async def tell_associations(

@@ -255,6 +255,11 @@ class Account:
             record = self.records.get((kind, record.merged_into))
         return record
 
+    def there(self, key: tuple[str, str]) -> bool:
+        """Whether a record, as (kind, id), is neither in the recycle bin nor merged away."""
+        record = self.records.get(key)
+        return record is not None and record.archived_at is None and record.merged_into is None
+
     def living(self, kind: str, *, archived: bool = False) -> Iterator[Record]:
         """Records of a kind in order of their ids, without merged ones: those there, or those in the recycle bin."""
         for (of, _), record in sorted(self.records.items(), key=lambda each: int(each[0][1])):

@@ -113,17 +113,13 @@ class Answers:
             listed = [
                 {"toObjectId": target[1], "associationTypes": [{"label": None} | kind for kind in types]}
                 for target, types in targets.items()
-                if target[0] == other and self._there(target)
+                if target[0] == other and self._account.there(target)
             ]
-            if listed and self._there((one, each["id"])):
+            if listed and self._account.there((one, each["id"])):
                 found.append({"from": {"id": each["id"]}, "to": [_without_none(target) for target in listed]})
             else:
                 without.append(each["id"])
         return self._batch(found, _not_found(f"No {other} is associated with {one}", without))
-
-    def _there(self, key: tuple[str, str]) -> bool:
-        record = self._account.records.get(key)
-        return record is not None and record.archived_at is None and record.merged_into is None
 
     def _batch(self, results: list[dict[str, Any]], errors: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
         now = stamp(self._account.clock())

@@ -257,6 +257,20 @@ async def test_a_change_the_search_lost_is_told_by_the_next_census(rig: HubSpotR
     assert rig.connector.map(deal).fields["status"]["label"] == "Signed"
 
 
+async def test_a_deal_merged_into_one_that_was_deleted_before_anybody_saw_it(rig: HubSpotRig) -> None:
+    one, two = rig.create("One"), rig.create("Two")
+    rig.settle()
+    events = events_of(await read(rig))
+    into = rig.account.merge("deal", rig.deal(one), rig.deal(two))
+    rig.advance(5)
+    rig.account.archive("deal", into)
+    events += events_of(await census(rig, {one: "", two: ""}))
+    folded = fold(rig.connector, events)
+    survivor = f"c-test/deal/{into}"
+    assert [folded.value(each, "merged_into") for each in (one, two)] == [survivor, survivor]
+    assert folded.value(survivor, "deleted") is True
+
+
 async def test_restored_wins_over_deleted_and_deleted_over_older(rig: HubSpotRig) -> None:
     artifact = rig.create("Deal")
     rig.settle()
