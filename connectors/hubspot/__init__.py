@@ -11,10 +11,8 @@ from typing import ClassVar
 
 from connectors.contract import Delivery, Pushed, Source, Surroundings
 from connectors.hubspot import push
-from connectors.hubspot.client import SEARCH
 from connectors.hubspot.mapping import map_event
 from connectors.hubspot.options import Options as HubSpotOptions
-from connectors.hubspot.pull import HubSpotSource
 from connectors.hubspot.stages import LINK_KINDS, STAGES
 from schemas.artifacts import Mapped
 from schemas.events import SourceEvent
@@ -38,6 +36,10 @@ class HubSpotConnector:
     @asynccontextmanager
     async def open(self, connection: str, options: HubSpotOptions, surroundings: Surroundings) -> AsyncIterator[Source]:
         """A source for these options. Asks nothing before it is asked something."""
+        # What asks over the network takes a while to load; who only maps events does not wait for it.
+        from connectors.hubspot.client import SEARCH
+        from connectors.hubspot.pull import HubSpotSource
+
         surroundings.network.limiter.announce(REQUESTS, WINDOW, "HubSpot")
         surroundings.network.limiter.announce_part(SEARCH, SEARCHES, 1)
         bearer = {"authorization": f"Bearer {options.token.get_secret_value()}"}
