@@ -1,6 +1,7 @@
 """The configuration that correlation and the fold depend on, as an explicit snapshot."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -70,9 +71,13 @@ class Configuration:
 async def load(connection: AsyncConnection) -> Configuration:
     """The configuration as it is now, of all connections."""
     rows = (await connection.execute(select(tables.rules).order_by(tables.rules.c.connection))).all()
-    return combine(
-        {row.connection: ConnectionConfiguration.from_json(row.connector, row.configuration) for row in rows}
-    )
+    return _combined(tuple((row.connection, row.connector, row.configuration) for row in rows))
+
+
+@lru_cache(maxsize=4)
+def _combined(rows: tuple[tuple[str, str, str], ...]) -> Configuration:
+    """The snapshot of these rows; its stage map remembers what it was asked, so equal rows give the same object."""
+    return combine({name: ConnectionConfiguration.from_json(connector, text) for name, connector, text in rows})
 
 
 def combine(connections: dict[str, ConnectionConfiguration]) -> Configuration:
