@@ -76,6 +76,11 @@ class Demo:
                     return found
                 query["cursor"] = listed["next"]
 
+    def leads_to(self, request: str) -> str:
+        """The id of the request that an earlier id leads to."""
+        with httpx2.Client(base_url=f"http://127.0.0.1:{self.port}/v1", follow_redirects=True) as client:
+            return str(client.get(f"/requests/{request}").raise_for_status().json()["request"]["id"])
+
     def everything(self, seconds: float = 60) -> dict[str, set[str]]:
         """The requests, once all things of the truth are read; at the latest after `seconds`."""
         self._starts(seconds)
@@ -159,7 +164,7 @@ def test_what_belongs_together_is_found_and_ctrl_c_ends_it(demo: Demo) -> None:
         assert process.wait(5) == 0
         assert _gone(children)
     precision, recall, wrong = _judge(truth, found)
-    assert precision >= 0.98, "\n".join(wrong)
+    assert precision >= 0.98, "\n".join([demo.told(), *wrong])
     assert recall >= 0.95, "\n".join(wrong)
     inside = set().union(*found.values())
     assert {key for key, request in truth.items() if not request} & inside == set()
@@ -168,7 +173,8 @@ def test_what_belongs_together_is_found_and_ctrl_c_ends_it(demo: Demo) -> None:
 
 
 @pytest.mark.skipif(not LINUX, reason="looks at /proc")
-def test_killed_and_started_again_it_goes_on(demo: Demo) -> None:
+def test_killed_and_started_again_it_goes_on(tmp_path: Path) -> None:
+    demo = Demo(tmp_path / "demo", requests=8)
     with demo.running(PACE_FAST) as process:
         before = demo.everything()
         until = time.monotonic() + 30
@@ -181,12 +187,14 @@ def test_killed_and_started_again_it_goes_on(demo: Demo) -> None:
     with demo.running() as process:
         after = demo.everything()
         truth = demo.truth()
+        leads = {request: demo.leads_to(request) for request in before}
         process.send_signal(signal.SIGTERM)
         process.wait(5)
-    assert set(before) <= set(after)
-    assert all(before[request] <= after[request] for request in before)
+    # What was read in the middle of a story may have joined an older request since: then its id leads there.
+    assert {request: leads[request] for request in before if not before[request] <= after[leads[request]]} == {}
+    assert sum(leads[request] == request for request in before) >= 0.9 * len(before)
     held = [key for keys in after.values() for key in keys]
     assert len(held) == len(set(held))
     precision, recall, wrong = _judge(truth, after)
-    assert precision >= 0.98, "\n".join(wrong)
+    assert precision >= 0.98, "\n".join([demo.told(), *wrong])
     assert recall >= 0.95, "\n".join(wrong)
