@@ -24,6 +24,8 @@ from schemas.canonical import canonical_json, instant
 logger = logging.getLogger("throughline.publish")
 
 LEASE = "publisher"
+LARGEST_RECORD = 800_000
+"""Bytes of a record on the topic; of a larger one goes out where to read it (`/v1/requests/<id>`)."""
 _LASTS, _RENEW = timedelta(seconds=10), timedelta(seconds=3)
 
 
@@ -46,7 +48,13 @@ Send = Callable[[Sequence[tuple[bytes, bytes, list[tuple[str, bytes]]]]], Awaita
 def to_kafka(change: Change) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
     """(key, value, headers) of a change as a CloudEvent in Kafka's binary mode."""
     kind = "changed" if change.record is not None else "redirected" if change.merged_into else "ended"
-    value = change.record or canonical_json({"id": change.request, "merged_into": change.merged_into})
+    value = (change.record or canonical_json({"id": change.request, "merged_into": change.merged_into})).encode()
+    if len(value) > LARGEST_RECORD:
+        # Readers fetch it where it is served; an event that no topic takes would hold up all that follow.
+        kind, value = (
+            "pointed",
+            canonical_json({"id": change.request, "etag": change.etag, "bytes": len(value)}).encode(),
+        )
     attributes = {
         "ce_specversion": "1.0",
         "ce_id": f"{change.request}/{change.number}",
@@ -57,7 +65,7 @@ def to_kafka(change: Change) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
         "ce_sequence": str(change.number),
         "content-type": "application/json",
     }
-    return change.request.encode(), value.encode(), [(name, text.encode()) for name, text in attributes.items()]
+    return change.request.encode(), value, [(name, text.encode()) for name, text in attributes.items()]
 
 
 class Publisher:
