@@ -14,12 +14,22 @@ from services.broker.connect import close, connect, open_broker
 from services.broker.embedded import EmbeddedBroker, EmbeddedBrokerError
 from services.broker.publish import MAX_RECORD_BYTES, Outgoing, Placed, RecordTooLarge, Unconfirmed, publish_page
 from services.broker.settings import BrokerSettings
-from services.broker.topics import LIFECYCLES, Ready, Right, Topic, ensure_topics, rights, source_topic, topics
+from services.broker.topics import (
+    LIFECYCLES,
+    Ready,
+    Right,
+    Topic,
+    compare_topics,
+    ensure_topics,
+    rights,
+    source_topic,
+    topics,
+)
 
 __all__ = [
     "LIFECYCLES", "MAX_RECORD_BYTES",
     "Batch", "BatchFailed", "BrokerSettings", "EmbeddedBroker", "EmbeddedBrokerError", "Handler", "Health", "Outgoing",
     "Placed", "Ready", "RecordTooLarge", "Right", "Subscription", "Topic", "Unconfirmed",
-    "batch_subscriber", "close", "connect", "ensure_topics", "open_broker", "publish_page", "rights", "source_topic",
-    "topics",
+    "batch_subscriber", "close", "compare_topics", "connect", "ensure_topics", "open_broker", "publish_page", "rights",
+    "source_topic", "topics",
 ]  # fmt: skip

@@ -66,12 +66,11 @@ async def requests(
 ) -> None:
     """Print the requests that are looked for."""
     async with opened(made) as (_, database):
-        rows = _found(database, search, limit)
         if as_json:
-            async for row in rows:
+            async for row in _found(database, search, limit):
                 write_line(row.record)
             return
-        told = [row async for row in rows]
+        told = [row async for row in _found(database, search, limit + 1)]  # one more tells that there are more
     if not told:
         screen.print("No request fits.")
         return
@@ -81,8 +80,8 @@ async def requests(
 
 
 async def _found(database: Database, search: Search, limit: int) -> AsyncIterator[Any]:
-    """Rows in order, page by page; one more than limit tells that there are more, unless for programs."""
-    left = limit + 1
+    """At most limit rows in order, page by page."""
+    left = limit
     while left > 0:
         rows = await database.rows(statement(replace(search, limit=min(PAGE, left))))
         for row in rows[: min(PAGE, left)]:

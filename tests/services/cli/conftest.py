@@ -40,9 +40,23 @@ def environment(tmp_path: Path, url: str) -> dict[str, str]:
     return {"THROUGHLINE_DATA_DIR": str(tmp_path / "data"), "THROUGHLINE_DATABASE_URL": url, "HOME": str(tmp_path)}
 
 
+BOTH = pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
+"""For tests of commands whose SQL could differ between the databases."""
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    """SQLAlchemy URL of a new, empty database: SQLite unless a test asks for BOTH."""
+    kind = getattr(request, "param", "sqlite")
+    url: str = request.getfixturevalue("postgres_url" if kind == "postgresql" else "sqlite_url")
+    return url
+
+
 @pytest.fixture
 async def desk(tmp_path: Path, database_url: str) -> AsyncIterator[Desk]:
-    """The company's hub, on both databases."""
+    """The company's hub."""
     environ = environment(tmp_path, database_url)
     made = Installation.of(environ)
     engine = open_engine(made.settings.database_url.get_secret_value())

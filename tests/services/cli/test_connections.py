@@ -21,7 +21,7 @@ from services.sandbox.hubspot import HubSpotServer
 from services.sandbox.hubspot_account import Account
 from services.sandbox.hubspot_limits import Limits
 from tests.services.cli.company import NOW
-from tests.services.cli.conftest import Desk
+from tests.services.cli.conftest import BOTH, Desk
 
 
 def now() -> datetime:
@@ -107,6 +107,7 @@ async def test_added_by_the_form(reachable: Desk, hubspot: HubSpotServer) -> Non
     assert feed.with_secrets(one, desk.made.keys)["token"].get_secret_value() == hubspot.token
 
 
+@BOTH
 async def test_what_it_adds_is_stored_with_it(reachable: Desk, hubspot: HubSpotServer) -> None:
     """The account's number is in no option: it is read off the addresses of its records."""
     desk = reachable
@@ -247,6 +248,7 @@ async def test_paused_and_resumed(desk: Desk) -> None:
         ("2026-03-01", datetime(2026, 3, 1, tzinfo=NOW.tzinfo)),
     ],
 )
+@BOTH
 async def test_read_again(desk: Desk, since: str, begin: datetime | None) -> None:
     before = await stored(desk, "jira-acme")
     await connections.reread(desk.made, "jira-acme", since, NOW, desk.screen)

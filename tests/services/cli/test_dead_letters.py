@@ -19,7 +19,7 @@ from services.feed.letters import Letter
 from services.feed.pages import Place
 from tests.pipelines.memos import Record
 from tests.services.cli.company import BROKEN, MAPPINGS, NOW
-from tests.services.cli.conftest import Desk
+from tests.services.cli.conftest import BOTH, Desk
 
 BROKEN_ID = DeadLetter("one/source.hubspot/0/5", "", "", b"", NOW).id
 
@@ -58,6 +58,7 @@ async def ingest(desk: Desk, topic: Topic, *, well: bool) -> None:
     await Ingest(desk.engine, mappings, lambda: NOW, "one")(topic.records)
 
 
+@BOTH
 async def test_listed_by_cause(desk: Desk) -> None:
     await dead_letters.show_all(desk.made, NOW, desk.screen, as_json=False, every=False)
     printed = desk.printed
@@ -74,6 +75,7 @@ async def test_listed_for_programs(desk: Desk, capsys: pytest.CaptureFixture[str
     assert "content" not in told
 
 
+@BOTH
 async def test_none(desk: Desk) -> None:
     await dead_letters.drop(desk.made, [BROKEN_ID], None, None, "a test deal", desk.screen, lambda _: True)
     assert "1 letter dropped." in desk.printed
@@ -83,6 +85,7 @@ async def test_none(desk: Desk) -> None:
     assert (one.state, one.note) == ("dropped", "a test deal")
 
 
+@BOTH
 async def test_shown_without_secrets(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert await dead_letters.show(desk.made, BROKEN_ID, NOW, desk.screen, as_json=False) == 0
     printed = desk.printed
@@ -135,6 +138,7 @@ async def test_asks_first(desk: Desk) -> None:
     assert (await the_letter(desk)).state == "waiting"
 
 
+@BOTH
 async def test_three_failures_set_it_aside(desk: Desk) -> None:
     for failures, state in ((1, "waiting"), (2, "waiting"), (3, "set aside")):
         assert await replay(desk, cause="bad record") == 0

@@ -12,7 +12,7 @@ from schemas.records import LifecycleRecord
 from services.cli.lookup import lookup
 from services.cli.terminal import EXIT_NOT_FOUND
 from tests.services.cli.company import ISSUE, NOW, day, read, telling
-from tests.services.cli.conftest import Desk
+from tests.services.cli.conftest import BOTH, Desk
 
 REQUEST = request_id("inbox/mail/m1")
 
@@ -94,6 +94,7 @@ async def test_the_id_of_a_part_says_where_it_went(desk: Desk) -> None:
     assert desk.printed == f"{old} is part of {REQUEST} now.\n\n{LIFE}"
 
 
+@BOTH
 async def test_an_earlier_moment(desk: Desk) -> None:
     assert await look(desk, "PAY-12", days=4) == 0
     printed = desk.printed
@@ -116,6 +117,7 @@ async def test_json_is_the_record(desk: Desk, capsys: pytest.CaptureFixture[str]
     assert json.loads(line)["current"]["stage"] == "development"
 
 
+@BOTH
 async def test_known_but_in_no_request(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert await look(desk, "PAY-99") == EXIT_NOT_FOUND
     assert desk.printed.startswith("Known, but in no request:\n  issue PAY-99 (jira-acme)\nIt joins one when ")
@@ -133,6 +135,7 @@ async def test_not_found_says_what_is_read(desk: Desk) -> None:
     assert printed.endswith(FRESHNESS)
 
 
+@BOTH
 async def test_a_number_of_two_tools_shows_both_requests(desk: Desk) -> None:
     ticket = telling(
         "crm", "hubspot", "ticket", "4711",

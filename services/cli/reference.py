@@ -1,0 +1,106 @@
+"""The commands as a page: `python -m services.cli.reference > docs/cli.md`."""
+
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from typer.main import get_command
+
+from services.cli.app import app
+
+PREFACE = """# The command line
+
+This page is made from the commands themselves: `python -m services.cli.reference > docs/cli.md`.
+
+Commands read the database directly, so they work beside a running hub and without one. What changes something
+(pause, read again, replay) is written down as a wish, and the running hub carries it out within seconds.
+
+- **Output** goes to standard output, everything else to standard error. Where the output is no terminal there are no
+  colours, and lines are 100 columns wide. Times are in this machine's zone.
+- **`--json`** prints one JSON value a line: whole records for `lookup` and `requests`, one item a line for lists.
+- **Secrets** are asked for without showing them, stored sealed, and never shown again.
+
+| exit code | meaning |
+|---|---|
+| 0 | well |
+| 1 | unexpected: a fault of the hub's own |
+| 2 | wrong use: the message names the option |
+| 3 | a person must mend something: the message says what, and how |
+| 4 | try again later: something is away |
+| 5 | not found, or known but in no request |
+| 130 | ended by Ctrl-C |
+
+## A connection from a file
+
+`throughline connections add --file connection.yaml --yes` takes what the form would ask for. What it does not know is
+refused by line and column; a secret stands elsewhere, as `env:NAME` or `file:PATH`.
+
+```yaml
+connector: jira
+name: jira-acme           # permanent
+title: Jira of Acme
+since: 2026-01-01         # or 90d, or beginning
+options:                  # as the connector's page lists them
+  base_url: https://acme.atlassian.net
+  auth:
+    kind: api_token
+    email: hub@acme.example
+    token: env:JIRA_TOKEN
+  projects: [PAY, OPS]
+```
+
+## The commands
+"""
+
+
+def reference() -> str:
+    """The page, as Markdown."""
+    return PREFACE + "".join(_pages(get_command(app), "throughline"))
+
+
+def _pages(command: Any, name: str) -> Iterator[str]:
+    commands = getattr(command, "commands", None)
+    if commands is None:
+        yield _page(command, name)
+        return
+    if name != "throughline":
+        yield f"\n### `{name}`\n\n{_text(command.help)}\n"
+    for each, one in commands.items():
+        yield from _pages(one, f"{name} {each}")
+
+
+def _page(command: Any, name: str) -> str:
+    usage = " ".join(_metavar(one) for one in command.params if one.param_type_name == "argument")
+    lines = [f"\n### `{name}{' ' if usage else ''}{usage}`\n", _text(command.help), ""]
+    told = [f"| {_named(one)} | {_about(one)} |" for one in command.params if one.name != "help"]
+    return "\n".join([*lines, *(["| | |", "|---|---|", *told, ""] if told else [])])
+
+
+def _metavar(argument: Any) -> str:
+    metavar: str = argument.metavar or argument.name.upper()
+    return metavar if argument.required or metavar.startswith("[") else f"[{metavar}]"
+
+
+def _named(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return f"`{_metavar(parameter)}`"
+    value = "" if parameter.is_flag else f" {parameter.metavar or parameter.name.upper().rpartition('_')[2]}"
+    return f"`{', '.join(parameter.opts)}{value}`"
+
+
+def _about(parameter: Any) -> str:
+    default = parameter.default
+    shown = f" (default: {default})" if isinstance(default, int | str) and not isinstance(default, bool) and (
+        default != "") else ""  # fmt: skip
+    required = ", required" if parameter.required and parameter.param_type_name == "option" else ""
+    return f"{_text(parameter.help)}{required}{shown}".replace("|", "\\|")
+
+
+def _text(marked: str | None) -> str:
+    """Without the terminal's markup; what is bold there is code here."""
+    return re.sub(r"\[bold\](.*?)\[/\]", r"`\1`", (marked or "").strip())
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
