@@ -205,9 +205,8 @@ def _merge(event: SourceEvent) -> Mapped:
     if into == told.artifact:
         raise BadRecord("survivor.id: a record cannot be merged into itself")
     alias = told.reference(kind, required_id(survivor), Evidence.EXPLICIT, "merged into", "hs_merged_object_ids")
-    return told.mapped(
-        {"merged_into": into}, {"merge": Part((told.myself(), alias))}, history.merged(told, into, survivor)
-    )
+    said = {"natural_key": told.id, "merged_into": into}
+    return told.mapped(said, {"merge": Part((told.myself(), alias))}, history.merged(told, into, survivor))
 
 
 _KINDS: dict[str, Callable[[SourceEvent], Mapped]] = {

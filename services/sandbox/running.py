@@ -181,6 +181,9 @@ def _answer(player: Player, truth: Truth) -> dict[str, list[str]]:
 
 def _ready(player: Player, hubspot: HubSpotServer, mail: MailServer, answer: dict[str, list[str]]) -> Ready:
     jira = player.jira
+    artifacts = Counter(key.partition("/")[0] for keys in answer.values() for key in keys)
+    # A merged deal is still read, as another name of the one it went into.
+    artifacts["hubspot"] = sum(kind not in ("contact", "company") for kind, _ in player.account.records)
     return Ready(
         jira=jira.url,
         jira_email=jira.email,
@@ -194,7 +197,7 @@ def _ready(player: Player, hubspot: HubSpotServer, mail: MailServer, answer: dic
         mail_password=PASSWORD,
         projects=list(PROJECTS),
         folders=list(mail.mailbox.folders),
-        artifacts=dict(Counter(key.partition("/")[0] for keys in answer.values() for key in keys)),
+        artifacts=dict(artifacts),
         requests=len(answer) - 1,
         examples=_examples([keys for name, keys in answer.items() if name]),
     )
