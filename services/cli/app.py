@@ -7,7 +7,7 @@ import typer
 
 from schemas.errors import HubError, Misconfigured
 from services.cli.commands import asking, connecting, letters, running
-from services.cli.terminal import EXIT_MISCONFIGURED, EXIT_UNAVAILABLE, errors, installation, run, tell
+from services.cli.terminal import EXIT_MISCONFIGURED, EXIT_UNAVAILABLE, errors, installation, run, screen, tell
 
 app = typer.Typer(
     name="throughline",
@@ -80,6 +80,24 @@ def migrate() -> None:
     from services.cli import upkeep
 
     run(upkeep.migrate(installation(), tell))
+
+
+@app.command()
+def rebuild(
+    check: Annotated[
+        bool, typer.Option("--check", help="Only compare with what is in use; exit code 3: it differs")
+    ] = False,
+) -> None:
+    """Compute everything anew from what the tools said, beside the running hub, and swap at the end.
+
+    Needed after an upgrade that reads or correlates otherwise; nothing is read from the tools again. Requests that come
+    out changed are told to who follows the changes.
+
+    Example: [bold]throughline rebuild --check[/]
+    """
+    from services.cli import rebuilding
+
+    run(rebuilding.rebuild(installation(), screen(), errors, check=check))
 
 
 def main() -> None:
