@@ -19,7 +19,7 @@ from pipelines.store.engine import reading, writing
 from schemas.errors import Misconfigured
 from services import migrations
 from services.cli import filing, form, trial
-from services.cli.terminal import EXIT_MISCONFIGURED, choose_one, must_exist, tell
+from services.cli.terminal import EXIT_MISCONFIGURED, choose_one, database_errors, must_exist, tell
 from services.cli.words import moment, read_start
 from services.feed import connections
 from services.feed.rules import configuration_of, scopes_in
@@ -66,7 +66,11 @@ async def add(
     made: "Installation", asked: Asked, now: Callable[[], datetime], screen: Console, ask: form.Ask | None = None
 ) -> int:
     """Add a connection; EXIT_MISCONFIGURED where its check fails, and nothing is saved."""
-    ask = ask or form.at_terminal(tell)
+    with database_errors():
+        return await _add(made, asked, now, screen, ask or form.at_terminal(tell))
+
+
+async def _add(made: "Installation", asked: Asked, now: Callable[[], datetime], screen: Console, ask: form.Ask) -> int:
     async with made.engine() as engine:
         await _ready(made, engine)
         taken = await _names(engine)

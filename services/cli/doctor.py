@@ -22,7 +22,7 @@ from schemas.errors import HubError, Misconfigured
 from services import migrations
 from services.broker import compare_topics
 from services.cli.documents import broker_settings
-from services.cli.terminal import EXIT_MISCONFIGURED, must_exist, opened, write_line
+from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
 from services.cli.words import counted, moment
 from services.feed import connections
 from services.feed.connections import StoredConnection
@@ -124,16 +124,10 @@ async def _database(made: "Installation") -> str:
 
 @asynccontextmanager
 async def _engine(made: "Installation") -> AsyncIterator[AsyncEngine]:
-    """The database. Raises Misconfigured where it is not there or cannot be reached."""
-    must_exist(made)
-    try:
-        async with opened(made) as (engine, database):
-            await database.reachable()
-            yield engine
-    except OSError as error:
-        raise Misconfigured(
-            f"The database does not answer ({type(error).__name__})", "Look whether it runs", "database_url"
-        ) from None
+    """The database. Raises HubError where it is not there or cannot be reached."""
+    async with opened(made) as (engine, database):
+        await database.reachable()
+        yield engine
 
 
 async def _stored(made: "Installation") -> Sequence[StoredConnection]:
@@ -154,9 +148,18 @@ async def _keys(made: "Installation") -> str:
                 raise Misconfigured(f"The key file {path} is gone", "Bring it back from its backup", "secret_key_file")
             return "a key is made at the first start"
         _private(path)
-    for name, field, text in sealed:
-        made.keys.open(name, field, text)
+    wrong = dict.fromkeys(line for name, field, text in sealed for line in _unopened(made, name, field, text))
+    if wrong:
+        raise Misconfigured("; ".join(wrong), "Bring the key back, or remove the connection and add it again")
     return f"open all {counted(len(sealed), 'stored secret')}"
+
+
+def _unopened(made: "Installation", name: str, field: str, text: str) -> list[str]:
+    try:
+        made.keys.open(name, field, text)
+    except Misconfigured as error:
+        return [f"{name}, {field}: {error.problem}"]
+    return []
 
 
 def _private(path: Path) -> None:

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from pipelines.lifecycle import to_text
-from pipelines.recall import recall
-from pipelines.store.engine import reading as reading_transaction
 from schemas.records import LifecycleRecord
 from services.cli.life import Life, connections_shown, shown
 from services.cli.terminal import EXIT_NOT_FOUND, opened, tell, write_line
@@ -19,6 +16,8 @@ from services.query.finding import Found, find
 from services.query.reading import Stored
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
     from services.cli.installation import Installation
 
 
@@ -44,9 +43,7 @@ async def lookup(
             return EXIT_NOT_FOUND
         records = {one.id: one.record for one in told}
         if as_of:
-            async with reading_transaction(engine) as connection:
-                earlier = {one.id: await recall(connection, one.id, as_of) for one in told}
-            records = {name: to_text(record) for name, record in earlier.items() if record}
+            records = await _earlier(engine, list(records), as_of)
     if not records:
         assert as_of is not None
         tell(f"Nothing of this request existed at {moment(as_of, now)}; give a later --as-of.")
@@ -57,6 +54,17 @@ async def lookup(
     else:
         _print(reference, [one for one in told if one.id in records], records, rows, now, screen)
     return 0
+
+
+async def _earlier(engine: "AsyncEngine", requests: Sequence[str], as_of: datetime) -> dict[str, str]:
+    """The records as they stood, by request; none for one that did not exist."""
+    from pipelines.lifecycle import to_text
+    from pipelines.recall import recall
+    from pipelines.store.engine import reading as transaction
+
+    async with transaction(engine) as connection:
+        found = {name: await recall(connection, name, as_of) for name in requests}
+    return {name: to_text(record) for name, record in found.items() if record}
 
 
 def _print(

@@ -36,7 +36,7 @@ from services.broker import (
 )  # fmt: skip
 from services.broker.batches import Subscription
 from services.cli.installation import Installation, now
-from services.feed import flow
+from services.feed import flow, replays
 from services.feed.feed import Feed
 from services.feed.flow import Bus, Flow
 from services.feed.gaps import GapGuard
@@ -134,6 +134,7 @@ class Hub:
             self.installation.policy, now, timedelta(seconds=self.installation.settings.poll_interval),
         )  # fmt: skip
         self.tasks.append(Feed(shared, self.installation.holder).run())
+        self.tasks.append(replays.run(self.engine, self._send_source))
 
     async def _send_source(self, records: Sequence[flow.Outgoing]) -> list[Place | Exception]:
         named = [

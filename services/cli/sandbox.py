@@ -26,7 +26,6 @@ from services.sandbox.people import HOUSE
 from services.sandbox.process import SandboxProcess
 from services.sandbox.running import Ready, Wish, sandbox
 from services.sandbox.script import Happening
-from services.settings import read_settings
 
 POLL_SECONDS = 2.0
 _TITLES = {"jira": "Jira", "hubspot": "HubSpot", "mailbox": "Mailbox"}
@@ -165,7 +164,7 @@ class First:
         seconds = time.monotonic() - self.began
         issue, deal, *_ = [*self.ready.examples, "", ""]
         command = sys.argv[0].removeprefix(f"{Path.cwd()}/")
-        if settings.data_dir != read_settings({}).data_dir:
+        if settings.data_dir != Installation.of({}).settings.data_dir:
             command = f"THROUGHLINE_DATA_DIR={settings.data_dir} {command}"
         self.tell(f"{requests} requests after {seconds:.1f} s, the first of them after {first:.1f} s.")
         self.tell(f"The API: http://{settings.api_host}:{settings.api_port}/v1/requests")

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from services.cli.installation import Installation
 
 _WORDS = {
-    "requests": ("requests", ""),
-    "artifacts_in_no_request": ("artifacts in no request", "kept, and found by lookup"),
-    "requests_not_up_to_date": ("requests not up to date", "each says why: throughline lookup"),
-    "dead_letters": ("dead letters", "throughline dead-letters list"),
-    "unpublished": ("changes not published yet", "the publisher does it within a second; if not, see doctor"),
-    "pending": ("components to compute again", "goes on beside everything else"),
+    "requests": ("request", "requests", ""),
+    "artifacts_in_no_request": ("artifact in no request", "artifacts in no request", "kept, and found by lookup"),
+    "requests_not_up_to_date": ("request not up to date", "requests not up to date", "lookup says why"),
+    "dead_letters": ("dead letter", "dead letters", "throughline dead-letters list"),
+    "unpublished": ("change not published yet", "changes not published yet", "a second at most, while the hub runs"),
+    "pending": ("component to compute again", "components to compute again", "beside everything else"),
 }
 _ALWAYS = ("requests", "artifacts_in_no_request")
 
@@ -47,8 +47,9 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(justify="right")
     table.add_column()
-    for name, (words, more) in _WORDS.items():
+    for name, (one, many, more) in _WORDS.items():
         if counted[name] or name in _ALWAYS:
+            words = one if counted[name] == 1 else many
             table.add_row(f"{counted[name]:,}", Text(words).append(f"  {more}" if more else "", style="dim"))
     screen.print()
     screen.print(table)

@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,9 @@ EXIT_WRONG_USE, EXIT_MISCONFIGURED, EXIT_UNAVAILABLE, EXIT_NOT_FOUND = 2, 3, 4, 
 
 PLAIN_WIDTH = 100
 """Columns where the output is no terminal."""
+
+SECONDS = 10.0
+"""A statement of a command may take so long."""
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -92,17 +95,34 @@ async def opened(made: "Installation") -> "AsyncIterator[tuple[AsyncEngine, Data
 
     Raises Misconfigured where there is none yet or its tables are of another release, RetryLater where it is away.
     """
-    from services.query.database import Database, NotMigrated
-    from services.query.refused import Refused
+    from services.query.database import Database
 
     must_exist(made)
-    try:
+    with database_errors():
         async with made.engine() as engine:
-            yield engine, Database(engine, 10.0)
-    except NotMigrated as error:
-        raise Misconfigured(error.detail.rstrip("."), error.mend, "database_url") from None
-    except Refused as error:
-        raise RetryLater(f"{error.detail} {error.mend}") from None
+            yield engine, Database(engine, SECONDS)
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """What the database refuses becomes Misconfigured or RetryLater, with the mend."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from services.query.database import NotMigrated, refusal
+    from services.query.refused import Refused
+
+    try:
+        yield
+    except BrokenPipeError:  # whoever read the output has seen enough
+        raise
+    except (Refused, SQLAlchemyError, OSError) as error:
+        told = error if isinstance(error, Refused) else refusal(error, SECONDS)
+        if isinstance(told, NotMigrated):
+            raise Misconfigured(told.detail.rstrip("."), told.mend, "database_url") from None
+        if isinstance(told, Refused):
+            mend = told.mend if told.kind == "too-slow" else "Look whether it runs, and at THROUGHLINE_DATABASE_URL."
+            raise RetryLater(f"{told.detail} {mend}") from None
+        raise
 
 
 def must_exist(made: "Installation") -> None:

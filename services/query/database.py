@@ -90,7 +90,7 @@ class Database:
         except TimeoutError:
             raise (TooSlow(self._seconds) if connected else Away()) from None
         except DRIVER_ERRORS as error:
-            raise _refusal(error, self._seconds) from error
+            raise refusal(error, self._seconds) from error
 
     async def rows(self, statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[Any]:
         """All rows of one statement."""
@@ -118,7 +118,7 @@ class Database:
         except TimeoutError:
             raise (TooSlow(self._seconds) if lent else Away()) from None
         except DRIVER_ERRORS as error:
-            raise _refusal(error, self._seconds) from error
+            raise refusal(error, self._seconds) from error
         finally:
             if lent:
                 await greenlet_spawn(lent.close)
@@ -155,7 +155,8 @@ class Database:
             late.cancel()
 
 
-def _refusal(error: Exception, seconds: float) -> Exception:
+def refusal(error: Exception, seconds: float) -> Exception:
+    """What a driver's error means: TooSlow, Away or NotMigrated; any other error is itself."""
     """What to answer; the error itself where the statement is wrong, which is our fault."""
     cause = (error.orig if isinstance(error, DBAPIError) else error) or error
     says, state = str(cause), getattr(cause, "sqlstate", None) or ""

@@ -95,6 +95,19 @@ async def test_errors_name_the_mend(desk: Desk, words: list[str], code: int, sai
     assert "Traceback" not in told.stderr
 
 
+@pytest.mark.parametrize("words", [["status"], ["lookup", "PAY-12"], ["dead-letters", "list"], ["connections", "list"]])
+def test_a_database_that_is_away_or_empty(tmp_path: Path, words: list[str]) -> None:
+    away = {"HOME": str(tmp_path), "THROUGHLINE_DATABASE_URL": "postgresql://hub:s3cret@127.0.0.1:1/hub"}
+    told = typed(away, *words)
+    assert (told.returncode, told.stdout) == (4, "")
+    assert told.stderr.startswith("Try again later: The database cannot be reached. Look whether it runs")
+    assert "s3cret" not in told.stderr
+    (tmp_path / "empty.db").touch()
+    told = typed({"HOME": str(tmp_path), "THROUGHLINE_DATABASE_URL": f"sqlite:///{tmp_path}/empty.db"}, *words)
+    assert told.returncode == 3
+    assert "Run `throughline migrate`." in told.stderr
+
+
 async def test_asks_before_it_removes(desk: Desk) -> None:
     kept = typed(desk.environ, "connections", "remove", "crm", given="n\n")
     assert kept.returncode == 0

@@ -27,8 +27,8 @@ inbox       mailbox    reading    first read under way: 120 of about 400 read (3
 jira-acme   jira       reading    true up to 14:40
 
 2  requests
-1  artifacts in no request  kept, and found by lookup
-1  dead letters  throughline dead-letters list
+1  artifact in no request  kept, and found by lookup
+1  dead letter  throughline dead-letters list
 """
 
 
@@ -89,7 +89,7 @@ async def test_each_fault_is_named_with_its_mend(desk: Desk) -> None:
     assert wrong["secret keys"].startswith(f"The key file {key_file} is gone. Bring it back")
     assert not key_file.exists()
     _, wrong = await examined(desk, secret_key="A" * 43 + "=")
-    assert wrong["secret keys"].startswith("Key ")
+    assert wrong["secret keys"].startswith("sales, token: Key ")
     async with writing(desk.engine) as connection:
         await connection.execute(update(connections).where(connections.c.id == "crm").values(
             attention=True, problem="HubSpot refuses the token"))  # fmt: skip

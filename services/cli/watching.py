@@ -1,0 +1,160 @@
+"""Measures, counts and traces of a running hub: what its parts tell goes to /metrics and to the trace collector."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from opentelemetry.context import Context, get_current
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from typing_extensions import override
+
+from pipelines.store.engine import reading
+from pipelines.store.tables import dead_letters
+from pipelines.watching import Watch
+from services.broker.batches import Batch, Subscription
+from services.feed.feed import Feed
+from services.feed.letters import OPEN
+from services.feed.tables import connections
+from services.telemetry import Metrics, Tracing, parent_of, traced_headers
+
+logger = logging.getLogger("throughline.watching")
+
+_LINKS = 20
+"""Other pages that one batch names at most."""
+
+
+@dataclass
+class Observer(Watch):
+    """Hears what the parts of one process tell."""
+
+    metrics: Metrics
+    tracing: Tracing
+    _batch: Context | None = None
+    """The newest batch that changed requests: what is published next came of it."""
+
+    @contextmanager
+    @override
+    def step(self, name: str) -> Iterator[None]:
+        """Measure a step of a batch, and trace it."""
+        with self.metrics.step(name), self.tracing.span(f"batch.{name}"):
+            yield
+
+    @override
+    def span(self, name: str, after: Context | None = None, **attributes: str | int) -> Any:
+        """Trace other work."""
+        return self.tracing.span(name, after, **attributes)
+
+    @override
+    def ingested(self, connector: str, outcome: str, events: int) -> None:
+        """Count stored records."""
+        self.metrics.events_ingested.labels(connector, outcome).inc(events)
+
+    @override
+    def page_failed(self, connection: str, kind: str) -> None:
+        """Count a failure."""
+        self.metrics.page_failures.labels(connection, kind).inc()
+
+    def batch(self, handler: Callable[[Sequence[Any]], Awaitable[None]]) -> Callable[[Batch], Awaitable[None]]:
+        """The handler, traced as a part of the page that its first record came of."""
+
+        async def handle(batch: Batch) -> None:
+            pages = list(dict.fromkeys(_traceparent(record) for record in batch))[: _LINKS + 1]
+            parent, *others = [parent_of([("traceparent", page)]) for page in pages]
+            with self.tracing.span("batch", parent, others, records=len(batch)):
+                await handler(batch)
+
+        return handle
+
+    def changed(self) -> None:
+        """A batch changed requests: what is published next is a part of its trace."""
+        self._batch = get_current()
+
+    @contextmanager
+    def publishing(self, changes: int) -> Iterator[None]:
+        """Trace and count changes on their way out; `publishing` ends well when they are acknowledged."""
+        after, self._batch = self._batch, None
+        with self.tracing.span("change.publish", after, changes=changes):
+            yield
+        self.metrics.records_published.inc(changes)
+
+
+def _traceparent(record: Any) -> bytes | None:
+    return next((value for name, value in record.headers if name == "traceparent"), None)
+
+
+def traced(headers: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """Kafka headers that name the current span, where one is traced."""
+    return [*headers, *((name, text.encode()) for name, text in traced_headers({}).items())]
+
+
+@dataclass
+class Gauges:
+    """Numbers that are looked up now and then: lag, freshness, dead letters, waiting for rate limits."""
+
+    engine: AsyncEngine
+    metrics: Metrics
+    subscription: Subscription | None = None
+    feed: Feed | None = None
+    _waited: dict[int, float] = field(default_factory=dict)
+    _known: set[str] = field(default_factory=set)
+
+    async def run(self, every: float = 2.0) -> None:
+        """Look for ever; an outage of the database leaves the last numbers standing."""
+        while True:
+            try:
+                await self.look()
+            except (DBAPIError, OSError) as error:
+                logger.debug("gauges.look.failed", extra={"error": type(error).__name__})
+            await asyncio.sleep(every)
+
+    async def look(self) -> None:
+        """Bring all numbers up to date."""
+        await self._lag()
+        self._rate_limits()
+        async with reading(self.engine) as connection:
+            told = (await connection.execute(select(connections.c.id, connections.c.connector, connections.c.true_up_to))).all()
+            waiting = select(dead_letters.c.connection, func.count()).where(dead_letters.c.state.in_(OPEN))
+            letters = (await connection.execute(waiting.group_by(dead_letters.c.connection))).all()
+        self._freshness(told)
+        self._letters(letters, {row.id: row.connector for row in told})
+
+    async def _lag(self) -> None:
+        if self.subscription is None:
+            return
+        lags = await self.subscription.lag()
+        self.metrics.kafka_lag.clear()  # a partition that another member took is that one's to tell
+        for (topic, partition), records in lags.items():
+            self.metrics.kafka_lag.labels(topic, str(partition)).set(records)
+
+    def _rate_limits(self) -> None:
+        readers = list(self.feed.readers.values()) if self.feed else []
+        waited: dict[int, float] = {}
+        for reader in readers:
+            if reader.limiter is not None:
+                waited[id(reader)] = reader.limiter.waited
+                more = reader.limiter.waited - self._waited.get(id(reader), 0.0)
+                self.metrics.rate_limit_wait.labels(reader.name).inc(max(more, 0.0))
+        self._waited = waited
+
+    def _freshness(self, told: Sequence[Any]) -> None:
+        for row in told:
+            if row.true_up_to is not None:
+                self.metrics.fresh(row.id, row.true_up_to)
+        known = {row.id for row in told}
+        for gone in self._known - known:
+            self.metrics.forget(gone)
+        self._known = known
+
+    def _letters(self, letters: Sequence[Any], connector_of: dict[str, str]) -> None:
+        counts = dict.fromkeys(connector_of.values(), 0)
+        for name, number in letters:
+            connector = connector_of.get(name, "unknown")
+            counts[connector] = counts.get(connector, 0) + number
+        self.metrics.dead_letters.clear()
+        for connector, number in counts.items():
+            self.metrics.dead_letters.labels(connector).set(number)
