@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,8 @@ class World:
     database_url: str
     folder: Path
     engine: AsyncEngine
+    settings: dict[str, str] = field(default_factory=dict)
+    """Further settings of its processes, without their prefix."""
 
     @property
     def environ(self) -> dict[str, str]:
@@ -83,6 +85,7 @@ class World:
         }
         if self.bus.kind == "kafka":
             own |= {"KAFKA_BOOTSTRAP": self.bus.settings.bootstrap, "REPLICATION": "1"}
+        own |= self.settings
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("THROUGHLINE_")}
         return inherited | {f"THROUGHLINE_{name}": value for name, value in own.items()}
 
