@@ -1,6 +1,7 @@
 """Writes the story of one request: each method tells one thing that happens, at the pen's time."""
 
 from collections.abc import Iterator
+from copy import copy
 from datetime import UTC, datetime, time, timedelta
 from random import Random
 from typing import Any
@@ -40,6 +41,12 @@ class Pen:
         self.operator = OPERATORS[0]
         self.project = ("PAY", "WEB")[number % 2]
         self.subject, self.reason = TOPICS[(number * 5) % len(TOPICS)]
+
+    def beside(self, name: str) -> "Pen":
+        """A pen for another request of the same people, whose things are called after this one's."""
+        other = copy(self)
+        other.name = f"{self.name}-{name}"
+        return other
 
     def wait(self, least: float, most: float) -> None:
         """Working hours go by."""

@@ -138,6 +138,9 @@ class Player:
         one, other = self._issues[happening.name], self._issues[said["other"]]
         self.jira.hands.link(one, said["kind"], other, at=at, by=self._accounts[happening.by])
 
+    def _jira_remote_link(self, happening: Happening, _: datetime, said: dict[str, Any]) -> None:
+        self.jira.hands.remote_link(self._issues[happening.name], self._words(said["url"]), said["title"])
+
     def _jira_move(self, happening: Happening, at: datetime, said: dict[str, Any]) -> None:
         by = self._accounts[happening.by]
         self.jira.hands.move(self._issues[happening.name], said["project"], at=at, by=by)

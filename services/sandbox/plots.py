@@ -287,6 +287,25 @@ def quiet(pen: Pen) -> Story:
     yield from pen.status("story", pen.developer, "In Review")
 
 
+def in_passing(pen: Pen) -> Story:
+    """Two requests of one kind: each names the other in passing, and each has a deal that Jira links to."""
+    twin = pen.beside("twin")
+    for one in (pen, twin):
+        twin.at = max(twin.at, pen.at)
+        yield from asked(one)
+        yield from sold(one)
+        yield from specified(one)
+        address = f"[[url {one.of('deal')}]]"
+        yield one.does("jira", "remote_link", "story", one.analyst, url=address, title="Deal")
+    twin.wait(1, 5)
+    said = f"We solved this before, look at [[{pen.of('story')}]]."
+    yield twin.does("jira", "comment", "story", twin.developer, text=said)
+    back = f"The same is asked for in [[{twin.of('story')}]]."
+    yield twin.does("jira", "comment", pen.of("story"), pen.developer, text=back)
+    yield twin.does("jira", "link", "story", twin.developer, kind="Relates", other=pen.of("story"))
+    yield from built(twin)
+
+
 def confidential(pen: Pen) -> Story:
     """Comments for a role only, internal notes, and a note in the CRM."""
     yield from asked(pen)
@@ -304,6 +323,6 @@ def confidential(pen: Pen) -> Story:
 PLOTS: tuple[Callable[[Pen], Story], ...] = (
     whole_life, in_the_programme, support, forwarded, reply_to_all, whole_life, shared_mailbox, template, moved,
     own_epic, like_keys, two_deals, footer, in_the_programme, old_thread, away, deleted, reopened, cancelled, waiting,
-    blocked, quiet, confidential, whole_life,
+    blocked, quiet, confidential, in_passing,
 )  # fmt: skip
 """In the order in which requests take them, over and over."""
