@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, String
 from sqlalchemy.types import TypeDecorator
 
 metadata = MetaData(
@@ -18,6 +18,11 @@ metadata = MetaData(
 
 Number = BigInteger().with_variant(Integer, "sqlite")
 """64-bit on both; on SQLite only INTEGER primary keys count up by themselves."""
+
+
+Key = String().with_variant(String(collation="C"), "postgresql")
+"""Text that is compared byte by byte everywhere: in the database as in Python, whatever the database's locale, so that
+rows are locked in one order and the beginning of a word finds it by index."""
 
 
 class Instant(TypeDecorator[datetime]):

@@ -4,9 +4,9 @@ Instants inside bulk-written tables are fixed-width UTC text (schemas.canonical.
 is equal on both databases, and is what records are made of.
 """
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, Table, Text
 
-from pipelines.store.metadata import Instant, Number, metadata
+from pipelines.store.metadata import Instant, Key, Number, metadata
 
 source_events = Table(
     "source_events",
@@ -14,12 +14,12 @@ source_events = Table(
     # The order of landing. A lower number can become visible later than a higher one, but never once the table was
     # held against writers (see rebuild).
     Column("landed", Number, primary_key=True),
-    Column("id", String, nullable=False),
-    Column("connection", String, nullable=False),
-    Column("connector", String, nullable=False),
-    Column("kind", String, nullable=False),
-    Column("native_id", String, nullable=False),
-    Column("artifact", String, nullable=False),
+    Column("id", Key, nullable=False),
+    Column("connection", Key, nullable=False),
+    Column("connector", Key, nullable=False),
+    Column("kind", Key, nullable=False),
+    Column("native_id", Key, nullable=False),
+    Column("artifact", Key, nullable=False),
     Column("event", Text, nullable=False),  # the whole source event as it came, JSON
     Index("ix_source_events_id", "id", unique=True),
     Index("ix_source_events_artifact", "artifact"),
@@ -29,33 +29,33 @@ source_events = Table(
 artifacts = Table(
     "artifacts",
     metadata,
-    Column("id", String, primary_key=True),
-    Column("connection", String, nullable=False),  # of the connection that comes first by name, if several read it
-    Column("connector", String, nullable=False),
-    Column("kind", String, nullable=False),
+    Column("id", Key, primary_key=True),
+    Column("connection", Key, nullable=False),  # of the connection that comes first by name, if several read it
+    Column("connector", Key, nullable=False),
+    Column("kind", Key, nullable=False),
     Column("fields", Text, nullable=False),  # JSON: field -> [order, rank, value]; the latest telling wins by field
-    Column("created_at", String),
-    Column("natural_key", String),
+    Column("created_at", Key),
+    Column("natural_key", Key),
     Index("ix_artifacts_connection", "connection", "kind"),
 )
 
 parts = Table(
     "parts",
     metadata,
-    Column("artifact", String, primary_key=True),
-    Column("part", String, primary_key=True),
+    Column("artifact", Key, primary_key=True),
+    Column("part", Key, primary_key=True),
     Column("order", Number, nullable=False),
     Column("rank", Integer, nullable=False),
-    Column("digest", String, nullable=False),
+    Column("digest", Key, nullable=False),
     Column("candidates", Text, nullable=False),  # JSON list of references
 )
 
 artifact_values = Table(
     "artifact_values",
     metadata,
-    Column("artifact", String, primary_key=True),
-    Column("part", String, primary_key=True),
-    Column("value", String, primary_key=True),
+    Column("artifact", Key, primary_key=True),
+    Column("part", Key, primary_key=True),
+    Column("value", Key, primary_key=True),
     Column("names_itself", Boolean, nullable=False),
     Column("strong", Boolean, nullable=False),  # it names itself, or the tool itself states it: never generic
     Index("ix_artifact_values_value", "value", "strong", "artifact"),
@@ -65,19 +65,19 @@ artifact_values = Table(
 reference_values = Table(
     "reference_values",
     metadata,
-    Column("value", String, primary_key=True),
+    Column("value", Key, primary_key=True),
     Column("mentions", Integer, nullable=False),  # how many artifacts mention it without more
 )
 
-components = Table("components", metadata, Column("id", String, primary_key=True))
+components = Table("components", metadata, Column("id", Key, primary_key=True))
 
 members = Table(
     "members",
     metadata,
-    Column("artifact", String, primary_key=True),
-    Column("component", String, nullable=False),
-    Column("own_id", String, nullable=False),  # the request id that this artifact owns for ever
-    Column("request", String),  # the request it is in now; NULL: in no request
+    Column("artifact", Key, primary_key=True),
+    Column("component", Key, nullable=False),
+    Column("own_id", Key, nullable=False),  # the request id that this artifact owns for ever
+    Column("request", Key),  # the request it is in now; NULL: in no request
     Index("ix_members_component", "component"),
     Index("ix_members_own_id", "own_id", unique=True),
     Index("ix_members_request", "request"),
@@ -86,14 +86,14 @@ members = Table(
 activities = Table(
     "activities",
     metadata,
-    Column("key", String, primary_key=True),
-    Column("artifact", String, nullable=False),
-    Column("at", String, nullable=False),
-    Column("kind", String, nullable=False),
-    Column("actor", String),
+    Column("key", Key, primary_key=True),
+    Column("artifact", Key, nullable=False),
+    Column("at", Key, nullable=False),
+    Column("kind", Key, nullable=False),
+    Column("actor", Key),
     Column("order", Number, nullable=False),
     Column("rank", Integer, nullable=False),
-    Column("digest", String, nullable=False),
+    Column("digest", Key, nullable=False),
     Column("withdrawn", Boolean, nullable=False),
     Column("body", Text, nullable=False),  # JSON of the activity
     Index("ix_activities_artifact", "artifact", "at", "key"),
@@ -103,12 +103,12 @@ activities = Table(
 identities = Table(
     "identities",
     metadata,
-    Column("id", String, primary_key=True),
+    Column("id", Key, primary_key=True),
     Column("order", Number, nullable=False),
     Column("rank", Integer, nullable=False),
-    Column("digest", String, nullable=False),
-    Column("name", String),
-    Column("address", String),
+    Column("digest", Key, nullable=False),
+    Column("name", Key),
+    Column("address", Key),
     Column("machine", Boolean, nullable=False),
     Index("ix_identities_address", "address"),
 )
@@ -116,18 +116,18 @@ identities = Table(
 requests = Table(
     "requests",
     metadata,
-    Column("id", String, primary_key=True),
-    Column("component", String, nullable=False),
+    Column("id", Key, primary_key=True),
+    Column("component", Key, nullable=False),
     Column("record", Text, nullable=False),  # canonical text
-    Column("etag", String, nullable=False),
-    Column("basis", String, nullable=False),  # digest of members and links: unchanged means nothing to correlate anew
-    Column("problem", String),  # why it is not up to date; NULL: it is
-    Column("title", String, nullable=False),
-    Column("stage", String, nullable=False),
-    Column("state", String, nullable=False),
-    Column("opened_at", String, nullable=False),  # sort keys: "" where unknown
-    Column("updated_at", String, nullable=False),
-    Column("stage_since", String, nullable=False),
+    Column("etag", Key, nullable=False),
+    Column("basis", Key, nullable=False),  # digest of members and links: unchanged means nothing to correlate anew
+    Column("problem", Key),  # why it is not up to date; NULL: it is
+    Column("title", Key, nullable=False),
+    Column("stage", Key, nullable=False),
+    Column("state", Key, nullable=False),
+    Column("opened_at", Key, nullable=False),  # sort keys: "" where unknown
+    Column("updated_at", Key, nullable=False),
+    Column("stage_since", Key, nullable=False),
     Index("ix_requests_component", "component"),
     Index("ix_requests_updated", "updated_at", "id"),
     Index("ix_requests_opened", "opened_at", "id"),
@@ -137,12 +137,12 @@ requests = Table(
 facets = Table(
     "facets",
     metadata,
-    Column("request", String, primary_key=True),
-    Column("kind", String, primary_key=True),  # stage, state, tool, connection, person, unit, project, word
-    Column("value", String, primary_key=True),
-    Column("opened_at", String, nullable=False),
-    Column("updated_at", String, nullable=False),
-    Column("stage_since", String, nullable=False),
+    Column("request", Key, primary_key=True),
+    Column("kind", Key, primary_key=True),  # stage, state, tool, connection, person, unit, project, word
+    Column("value", Key, primary_key=True),
+    Column("opened_at", Key, nullable=False),
+    Column("updated_at", Key, nullable=False),
+    Column("stage_since", Key, nullable=False),
     Index("ix_facets_updated", "kind", "value", "updated_at", "request"),
     Index("ix_facets_opened", "kind", "value", "opened_at", "request"),
     Index("ix_facets_stage_since", "kind", "value", "stage_since", "request"),
@@ -151,70 +151,77 @@ facets = Table(
 unpublished = Table(
     "unpublished",
     metadata,
-    Column("request", String, primary_key=True),
-    Column("etag", String, nullable=False),  # of the record, or "-> <id>" for an id that now redirects
+    Column("request", Key, primary_key=True),
+    Column("etag", Key, nullable=False),  # of the record, or "-> <id>" for an id that now redirects
 )
 
 changes = Table(
     "changes",
     metadata,
     Column("number", Number, primary_key=True, autoincrement=False),
-    Column("request", String, nullable=False),
-    Column("merged_into", String),
-    Column("etag", String, nullable=False),
+    Column("request", Key, nullable=False),
+    Column("merged_into", Key),
+    Column("etag", Key, nullable=False),
     Column("at", Instant, nullable=False),
     Column("sent", Boolean, nullable=False),
     Index("ix_changes_request", "request", "number"),
     Index("ix_changes_unsent", "sent", "number"),
 )
 
+deferred = Table(
+    "deferred",
+    metadata,
+    Column("kind", Key, primary_key=True),  # artifact, value, generic, identity
+    Column("name", Key, primary_key=True),
+)
+
 pending = Table(
     "pending",
     metadata,
-    Column("component", String, primary_key=True),
-    Column("reason", String, primary_key=True),
+    Column("component", Key, primary_key=True),
+    Column("reason", Key, primary_key=True),
     Column("at", Instant, nullable=False),
 )
 
 applied_offsets = Table(
     "applied_offsets",
     metadata,
-    Column("topic", String, primary_key=True),
+    Column("topic", Key, primary_key=True),
     Column("partition", Integer, primary_key=True),
-    Column("incarnation", String, primary_key=True),
+    Column("incarnation", Key, primary_key=True),
     Column("next", Number, nullable=False),  # every record below it is applied
 )
 
 dead_letters = Table(
     "dead_letters",
     metadata,
-    Column("id", String, primary_key=True),  # of the record on its topic, so that a redelivery is no second letter
-    Column("connection", String, nullable=False),
-    Column("cause", String, nullable=False),  # groups letters that one mend may cure
+    Column("id", Key, primary_key=True),  # of the record on its topic, so that a redelivery is no second letter
+    Column("connection", Key, nullable=False),
+    Column("cause", Key, nullable=False),  # groups letters that one mend may cure
     Column("reason", Text, nullable=False),
-    Column("origin", String, nullable=False),  # topic/partition/offset, or where else it came from
-    Column("event", String),  # id of the source event, where it could be read
+    Column("origin", Key, nullable=False),  # topic/partition/offset, or where else it came from
+    Column("event", Key),  # id of the source event, where it could be read
     Column("raw", LargeBinary, nullable=False),
     Column("at", Instant, nullable=False),
-    Column("state", String, nullable=False),  # waiting, wanted, replayed, dropped, set aside
+    Column("state", Key, nullable=False),  # waiting, wanted, replayed, dropped, set aside
     Column("attempts", Integer, nullable=False),  # replays that failed
-    Column("note", String),  # why it was dropped or cannot be replayed
+    Column("note", Key),  # why it was dropped or cannot be replayed
     Index("ix_dead_letters_state", "state", "cause", "at"),
 )
 
 rules = Table(
     "rules",
     metadata,
-    Column("connection", String, primary_key=True),
-    Column("connector", String, nullable=False),
+    Column("connection", Key, primary_key=True),
+    Column("connector", Key, nullable=False),
     Column("configuration", Text, nullable=False),  # JSON: projects, hosts, openers, link kinds, stage rows
 )
 
 leases = Table(
     "leases",
     metadata,
-    Column("name", String, primary_key=True),
-    Column("holder", String, nullable=False),
+    Column("name", Key, primary_key=True),
+    Column("holder", Key, nullable=False),
     Column("epoch", Number, nullable=False),
     Column("until", Instant, nullable=False),
 )

@@ -1,19 +1,19 @@
 """Tables of the feed: connections, the pages they read, and the webhook inbox."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, Table, Text
 
-from pipelines.store.metadata import Instant, Number, metadata
+from pipelines.store.metadata import Instant, Key, Number, metadata
 
 connections = Table(
     "connections",
     metadata,
-    Column("id", String, primary_key=True),  # permanent; survives export and import
-    Column("connector", String, nullable=False),
-    Column("title", String, nullable=False),
+    Column("id", Key, primary_key=True),  # permanent; survives export and import
+    Column("connector", Key, nullable=False),
+    Column("title", Key, nullable=False),
     Column("options", Text, nullable=False),  # JSON without secrets
     Column("secrets", Text, nullable=False),  # JSON: dotted field -> sealed value
     Column("since", Instant),  # read from when; NULL: from the beginning
-    Column("state", String, nullable=False),  # reading, paused, stopped
+    Column("state", Key, nullable=False),  # reading, paused, stopped
     Column("cursor", Text),  # JSON; NULL: nothing read yet
     Column("true_up_to", Instant),  # of the newest applied page
     Column("alive_at", Instant),  # when the tool last answered
@@ -33,11 +33,11 @@ pages = Table(
     "pages",
     metadata,
     Column("number", Number, primary_key=True),
-    Column("connection", String, nullable=False),
+    Column("connection", Key, nullable=False),
     Column("cursor", Text),  # NULL: this page moves no cursor (a fetch after a hint)
     Column("true_up_to", Instant),
     Column("offsets", Text, nullable=False),  # JSON: [[topic, partition, next offset], ...]
-    Column("incarnation", String, nullable=False),
+    Column("incarnation", Key, nullable=False),
     Column("events", Integer, nullable=False),
     Column("published_at", Instant, nullable=False),
     Column("applied_at", Instant),
@@ -49,9 +49,9 @@ inbox = Table(
     "inbox",
     metadata,
     Column("number", Number, primary_key=True),
-    Column("connection", String, nullable=False),
-    Column("delivery", String, nullable=False),  # the sender's id, or a hash of the body
-    Column("url", String, nullable=False),
+    Column("connection", Key, nullable=False),
+    Column("delivery", Key, nullable=False),  # the sender's id, or a hash of the body
+    Column("url", Key, nullable=False),
     Column("headers", Text, nullable=False),  # JSON, only those that the signature or the reading needs
     Column("body", LargeBinary, nullable=False),
     Column("received_at", Instant, nullable=False),

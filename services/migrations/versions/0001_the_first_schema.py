@@ -10,14 +10,14 @@ down_revision = None
 def upgrade() -> None:
     op.create_table(
         "activities",
-        sa.Column("key", sa.String(), nullable=False),
-        sa.Column("artifact", sa.String(), nullable=False),
-        sa.Column("at", sa.String(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("actor", sa.String(), nullable=True),
+        sa.Column("key", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("artifact", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("at", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("kind", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("actor", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=True),
         sa.Column("order", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("rank", sa.Integer(), nullable=False),
-        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("digest", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("withdrawn", sa.Boolean(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_activities")),
@@ -28,17 +28,17 @@ def upgrade() -> None:
 
     op.create_table(
         "applied_offsets",
-        sa.Column("topic", sa.String(), nullable=False),
+        sa.Column("topic", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("partition", sa.Integer(), nullable=False),
-        sa.Column("incarnation", sa.String(), nullable=False),
+        sa.Column("incarnation", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("next", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("topic", "partition", "incarnation", name=op.f("pk_applied_offsets")),
     )
     op.create_table(
         "artifact_values",
-        sa.Column("artifact", sa.String(), nullable=False),
-        sa.Column("part", sa.String(), nullable=False),
-        sa.Column("value", sa.String(), nullable=False),
+        sa.Column("artifact", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("part", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("value", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("names_itself", sa.Boolean(), nullable=False),
         sa.Column("strong", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("artifact", "part", "value", name=op.f("pk_artifact_values")),
@@ -49,13 +49,13 @@ def upgrade() -> None:
 
     op.create_table(
         "artifacts",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("connection", sa.String(), nullable=False),
-        sa.Column("connector", sa.String(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("id", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("connection", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("connector", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("kind", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("fields", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.String(), nullable=True),
-        sa.Column("natural_key", sa.String(), nullable=True),
+        sa.Column("created_at", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=True),
+        sa.Column("natural_key", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_artifacts")),
     )
     with op.batch_alter_table("artifacts", schema=None) as batch_op:
@@ -64,9 +64,9 @@ def upgrade() -> None:
     op.create_table(
         "changes",
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("request", sa.String(), nullable=False),
-        sa.Column("merged_into", sa.String(), nullable=True),
-        sa.Column("etag", sa.String(), nullable=False),
+        sa.Column("request", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("merged_into", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=True),
+        sa.Column("etag", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sent", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_changes")),
@@ -77,18 +77,18 @@ def upgrade() -> None:
 
     op.create_table(
         "components",
-        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("id", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_components")),
     )
     op.create_table(
         "connections",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("connector", sa.String(), nullable=False),
-        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("id", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("connector", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("title", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("options", sa.Text(), nullable=False),
         sa.Column("secrets", sa.Text(), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("state", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("cursor", sa.Text(), nullable=True),
         sa.Column("true_up_to", sa.DateTime(timezone=True), nullable=True),
         sa.Column("alive_at", sa.DateTime(timezone=True), nullable=True),
@@ -106,30 +106,36 @@ def upgrade() -> None:
     )
     op.create_table(
         "dead_letters",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("connection", sa.String(), nullable=False),
-        sa.Column("cause", sa.String(), nullable=False),
+        sa.Column("id", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("connection", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("cause", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("origin", sa.String(), nullable=False),
-        sa.Column("event", sa.String(), nullable=True),
+        sa.Column("origin", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("event", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=True),
         sa.Column("raw", sa.LargeBinary(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("state", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("note", sa.String(), nullable=True),
+        sa.Column("note", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dead_letters")),
     )
     with op.batch_alter_table("dead_letters", schema=None) as batch_op:
         batch_op.create_index("ix_dead_letters_state", ["state", "cause", "at"], unique=False)
 
     op.create_table(
+        "deferred",
+        sa.Column("kind", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("name", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "name", name=op.f("pk_deferred")),
+    )
+    op.create_table(
         "facets",
-        sa.Column("request", sa.String(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("value", sa.String(), nullable=False),
-        sa.Column("opened_at", sa.String(), nullable=False),
-        sa.Column("updated_at", sa.String(), nullable=False),
-        sa.Column("stage_since", sa.String(), nullable=False),
+        sa.Column("request", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("kind", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("value", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("opened_at", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("updated_at", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("stage_since", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("request", "kind", "value", name=op.f("pk_facets")),
     )
     with op.batch_alter_table("facets", schema=None) as batch_op:
@@ -139,12 +145,12 @@ def upgrade() -> None:
 
     op.create_table(
         "identities",
-        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("id", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("order", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("rank", sa.Integer(), nullable=False),
-        sa.Column("digest", sa.String(), nullable=False),
-        sa.Column("name", sa.String(), nullable=True),
-        sa.Column("address", sa.String(), nullable=True),
+        sa.Column("digest", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("name", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=True),
+        sa.Column("address", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=True),
         sa.Column("machine", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identities")),
     )
@@ -154,9 +160,9 @@ def upgrade() -> None:
     op.create_table(
         "inbox",
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("connection", sa.String(), nullable=False),
-        sa.Column("delivery", sa.String(), nullable=False),
-        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("connection", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("delivery", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("url", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("headers", sa.Text(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
@@ -169,18 +175,18 @@ def upgrade() -> None:
 
     op.create_table(
         "leases",
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("name", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("holder", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("epoch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
     )
     op.create_table(
         "members",
-        sa.Column("artifact", sa.String(), nullable=False),
-        sa.Column("component", sa.String(), nullable=False),
-        sa.Column("own_id", sa.String(), nullable=False),
-        sa.Column("request", sa.String(), nullable=True),
+        sa.Column("artifact", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("component", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("own_id", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("request", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=True),
         sa.PrimaryKeyConstraint("artifact", name=op.f("pk_members")),
     )
     with op.batch_alter_table("members", schema=None) as batch_op:
@@ -191,11 +197,11 @@ def upgrade() -> None:
     op.create_table(
         "pages",
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("connection", sa.String(), nullable=False),
+        sa.Column("connection", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("cursor", sa.Text(), nullable=True),
         sa.Column("true_up_to", sa.DateTime(timezone=True), nullable=True),
         sa.Column("offsets", sa.Text(), nullable=False),
-        sa.Column("incarnation", sa.String(), nullable=False),
+        sa.Column("incarnation", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("events", sa.Integer(), nullable=False),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
@@ -207,41 +213,41 @@ def upgrade() -> None:
 
     op.create_table(
         "parts",
-        sa.Column("artifact", sa.String(), nullable=False),
-        sa.Column("part", sa.String(), nullable=False),
+        sa.Column("artifact", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("part", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("order", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("rank", sa.Integer(), nullable=False),
-        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("digest", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("candidates", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("artifact", "part", name=op.f("pk_parts")),
     )
     op.create_table(
         "pending",
-        sa.Column("component", sa.String(), nullable=False),
-        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("component", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("reason", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("component", "reason", name=op.f("pk_pending")),
     )
     op.create_table(
         "reference_values",
-        sa.Column("value", sa.String(), nullable=False),
+        sa.Column("value", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("mentions", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("value", name=op.f("pk_reference_values")),
     )
     op.create_table(
         "requests",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("component", sa.String(), nullable=False),
+        sa.Column("id", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("component", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("record", sa.Text(), nullable=False),
-        sa.Column("etag", sa.String(), nullable=False),
-        sa.Column("basis", sa.String(), nullable=False),
-        sa.Column("problem", sa.String(), nullable=True),
-        sa.Column("title", sa.String(), nullable=False),
-        sa.Column("stage", sa.String(), nullable=False),
-        sa.Column("state", sa.String(), nullable=False),
-        sa.Column("opened_at", sa.String(), nullable=False),
-        sa.Column("updated_at", sa.String(), nullable=False),
-        sa.Column("stage_since", sa.String(), nullable=False),
+        sa.Column("etag", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("basis", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("problem", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=True),
+        sa.Column("title", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("stage", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("state", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("opened_at", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("updated_at", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("stage_since", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_requests")),
     )
     with op.batch_alter_table("requests", schema=None) as batch_op:
@@ -252,20 +258,20 @@ def upgrade() -> None:
 
     op.create_table(
         "rules",
-        sa.Column("connection", sa.String(), nullable=False),
-        sa.Column("connector", sa.String(), nullable=False),
+        sa.Column("connection", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("connector", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("configuration", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("connection", name=op.f("pk_rules")),
     )
     op.create_table(
         "source_events",
         sa.Column("landed", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("connection", sa.String(), nullable=False),
-        sa.Column("connector", sa.String(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("native_id", sa.String(), nullable=False),
-        sa.Column("artifact", sa.String(), nullable=False),
+        sa.Column("id", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("connection", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("connector", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("kind", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("native_id", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("artifact", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("event", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("landed", name=op.f("pk_source_events")),
     )
@@ -276,8 +282,8 @@ def upgrade() -> None:
 
     op.create_table(
         "unpublished",
-        sa.Column("request", sa.String(), nullable=False),
-        sa.Column("etag", sa.String(), nullable=False),
+        sa.Column("request", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("etag", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("request", name=op.f("pk_unpublished")),
     )
 
@@ -328,6 +334,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_facets_opened")
 
     op.drop_table("facets")
+    op.drop_table("deferred")
     with op.batch_alter_table("dead_letters", schema=None) as batch_op:
         batch_op.drop_index("ix_dead_letters_state")
 
