@@ -1,6 +1,6 @@
 """`throughline connections`: what is read, and the wishes of who runs it (rows that the hub carries out)."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -64,8 +64,8 @@ async def list_all(made: "Installation", now: datetime, screen: Console, *, for_
         screen.print(overview(every, now))
 
 
-def overview(every: list[StoredConnection], now: datetime) -> Table:
-    """Connections with state, freshness and problem."""
+def overview(every: list[StoredConnection], now: datetime, pace: Mapping[str, str] | None = None) -> Table:
+    """Connections with state, freshness and problem; pace: what else is known of a first read, by connection."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=True)
     table.add_column("connection", no_wrap=True)
     table.add_column("connector", no_wrap=True)
@@ -73,7 +73,7 @@ def overview(every: list[StoredConnection], now: datetime) -> Table:
     table.add_column("how fresh", ratio=1)
     for one in every:
         state = Text("needs you", style="bold red") if one.attention else Text(one.state)
-        fresh = Text(true_up_to(one, now))
+        fresh = Text(", ".join(filter(None, (true_up_to(one, now), (pace or {}).get(one.id)))))
         if one.problem:
             again = f"; tried again at {moment(one.retry_at, now)}" if one.retry_at else ""
             fresh.append(f"\n{one.problem}{again}", style="red" if one.attention else "yellow")

@@ -1,6 +1,7 @@
 """`throughline requests` and `throughline changes`."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -130,6 +131,7 @@ async def changes(
             for row in rows:
                 _tell_change(row, now, screen, as_json=as_json)
                 since = row.number
+            sys.stdout.flush()
             if not rows and not follow:
                 return 0
             if not rows:

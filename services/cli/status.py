@@ -10,6 +10,7 @@ from rich.text import Text
 
 from pipelines.store.engine import reading
 from services.cli.connections import as_json, overview
+from services.cli.pace import left
 from services.cli.terminal import opened, write_line
 from services.feed import connections
 from services.query.counts import counts
@@ -33,6 +34,7 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
     async with opened(made) as (engine, database):
         async with reading(engine) as connection:
             every = await connections.every(connection)
+            pace = await left(connection, every, now)
         async with database.reading() as connection:
             counted = await counts(connection)
     if for_programs:
@@ -41,7 +43,7 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
         write_line(orjson.dumps({"connections": told, "counts": counted}).decode())
         return
     if every:
-        screen.print(overview(every, now))
+        screen.print(overview(every, now, pace))
     else:
         screen.print("There is no connection yet: `throughline connections add jira`.", markup=False)
     table = Table.grid(padding=(0, 2, 0, 0))

@@ -76,6 +76,9 @@ class Thing:
     def names(self) -> list[str]:
         """The values by which it names others, strongest first, as people write them."""
         others = [one for one in self.references if one.evidence is not Evidence.IDENTITY]
+        # Where a tool names a thing by its key too, its number tells a person nothing.
+        keyed = {one.relation for one in others if one.kind.endswith(".key")}
+        others = [one for one in others if one.relation not in keyed or not one.kind.endswith(".issue")]
         ordered = sorted(others, key=lambda one: EVIDENCE_ORDER[one.evidence])
         return list(dict.fromkeys(f"{one.value} ({one.relation}, {one.evidence.value})" for one in ordered))
 
@@ -204,8 +207,9 @@ def preview(found: Sample, rules: Rules, matches: Mapping[str, list[Known]]) -> 
     table.add_column("what would become of it", ratio=2)
     table.add_column("what it names", ratio=2)
     for thing, verdict in verdicts(found, rules, matches):
-        title = thing.fields.get("title") or "(no title)"
-        called = Text(_called(thing)).append(f"\n{title}", style="dim")
+        called, title = Text(_called(thing)), thing.fields.get("title")
+        if title and title not in called.plain:
+            called.append(f"\n{title}", style="dim")
         table.add_row(called, Text(verdict), Text(listed(thing.names, _SHOWN_REFERENCES) or "nothing"))
     return table
 

@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from connectors.hubspot.options import Options as HubSpotOptions
 from connectors.jira.options import JiraOptions, PersonalAccessToken, ScopedToken
 from connectors.mailbox.options import MailboxOptions
-from services.cli.form import Question, fill_in
+from services.cli.form import Question, at_terminal, fill_in
 
 
 class Person:
@@ -92,3 +94,20 @@ def test_enter_takes_the_defaults(every: bool) -> None:
     person = Person(Token="s3cret")
     options = fill_in(HubSpotOptions, person.ask, person.told.append, every=every)
     assert options.model_dump() == HubSpotOptions(token="s3cret").model_dump()  # type: ignore[arg-type]
+
+
+def test_at_the_terminal() -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def ask() -> None:
+        options = fill_in(HubSpotOptions, at_terminal(typer.echo), typer.echo)
+        typer.echo(options.model_dump_json())
+
+    result = CliRunner().invoke(app, input="v2\nv3\n\nCANARY\n\n\nfull\n")
+    assert result.exit_code == 0
+    assert "API version (2026-09, 2026-03, v3) [2026-09]: " in result.output
+    assert "  Give one of: 2026-09, 2026-03, v3\n" in result.output
+    assert '"api_version":"v3"' in result.output
+    assert '"keep":"full"' in result.output
+    assert "CANARY" not in result.output

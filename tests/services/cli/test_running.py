@@ -5,15 +5,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import SecretStr
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
-from pipelines.store.engine import writing
+from pipelines.store.engine import reading, writing
+from pipelines.store.tables import requests
 from schemas.errors import Misconfigured
 from services.broker import BrokerSettings, compare_topics, ensure_topics
+from services.broker.asyncapi import asyncapi_document
 from services.cli import doctor, documents, status
 from services.cli.installation import Installation
 from services.cli.terminal import EXIT_MISCONFIGURED
+from services.feed import pages
 from services.feed.tables import connections
 from tests.parts.kafka import Kafka
 from tests.services.cli.company import NOW, row
@@ -36,6 +40,16 @@ jira-acme   jira       reading    true up to 14:40
 async def test_status(desk: Desk) -> None:
     await status.status(desk.made, NOW, desk.screen, for_programs=False)
     assert desk.printed == STATUS
+
+
+async def test_status_tells_the_pace_of_a_first_read(desk: Desk) -> None:
+    async with writing(desk.engine) as connection:
+        for minutes in (13, 7, 1):
+            await pages.record(connection, "inbox", {}, None, [], "one", 40, NOW - timedelta(minutes=minutes))
+    await status.status(desk.made, NOW, desk.screen, for_programs=False)
+    assert "120 of about 400 read (30 %), about 28 minutes more at" in desk.printed
+    await status.status(desk.made, NOW + timedelta(minutes=5), desk.screen, for_programs=False)
+    assert "more at" not in desk.printed
 
 
 async def test_status_for_programs(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,6 +162,18 @@ def test_the_documents(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     ]  # fmt: skip
     documents.print_openapi()
     assert json.loads(capsys.readouterr().out)["openapi"].startswith("3.1")
+
+
+async def test_a_record_is_as_the_document_says(desk: Desk) -> None:
+    async with reading(desk.engine) as connection:
+        records = (await connection.execute(select(requests.c.record))).scalars().all()
+    document = asyncapi_document(documents.broker_settings(desk.made), desk.made.catalogue)
+    payload = document["components"]["messages"]["changed"]["payload"]
+    validator = Draft202012Validator({"components": document["components"], **payload})
+    assert len(records) == 2
+    for record in records:
+        assert [error.message for error in validator.iter_errors(json.loads(record))] == []
+    assert list(validator.iter_errors({"id": "R-MZXW6YTBOI3D", "merged_into": None})) != []
 
 
 def test_settings_that_are_wrong_name_the_variable() -> None:
