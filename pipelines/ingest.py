@@ -6,8 +6,9 @@ Raising means: nothing of it was stored, give me the same batch again.
 
 import logging
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -16,12 +17,14 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines.references import find, own, understood
-from pipelines.store import configuration, dead_letters, facts, offsets
+from pipelines.store import configuration, dead_letters, deferred, facts, offsets
 from pipelines.store.bulk import Bulk
 from pipelines.store.dead_letters import DeadLetter
 from pipelines.store.engine import writing
-from pipelines.store.facts import OWN, Telling
+from pipelines.store.configuration import Configuration
+from pipelines.store.facts import OWN, Telling, Touched
 from pipelines.understanding import understand
+from pipelines.watching import UNWATCHED, Watch
 from schemas.artifacts import Mapped, Part, Reference
 from schemas.errors import BadRecord, RetryLater
 from schemas.events import SourceEvent, Undecodable, from_kafka
@@ -67,8 +70,13 @@ class Ingest:
         now: Callable[[], datetime],
         incarnation: str,
         changed: Callable[[], None] = lambda: None,
+        watch: Watch = UNWATCHED,
+        full: int = 1_000_000,
     ) -> None:
         self.engine = engine
+        self.watch = watch
+        self.full = full
+        """Records in a batch that is as large as it gets."""
         self.mappings = mappings
         self.now = now
         self.incarnation = incarnation
@@ -78,7 +86,8 @@ class Ingest:
 
     async def __call__(self, batch: Sequence[Record]) -> None:
         """Store the batch. Raises RetryLater when the database is away or a release fails on too much."""
-        read = [self._read(record) for record in batch]
+        with self.watch.step("map"):
+            read = [self._read(record) for record in batch]
         self._judge(read)
         try:
             changed = await self._store(read)
@@ -123,20 +132,50 @@ class Ingest:
         self._recent.extend(outcomes)
 
     async def _store(self, read: Sequence[_Read]) -> int:
-        async with writing(self.engine) as connection:
-            return await self._write(connection, read)
-
-    async def _write(self, connection: AsyncConnection, read: Sequence[_Read]) -> int:
-        bulk = Bulk(connection)
-        snapshot = await configuration.load(connection)
-        told = {one.telling.event.id: one.telling for one in read if one.telling}
-        new = await facts.land(bulk, (telling.event for telling in told.values()))
-        tellings = [telling for name, telling in told.items() if name in new]
-        touched = await facts.merge(bulk, tellings, snapshot.rules.generic)
-        changed = await understand(bulk, touched, snapshot)
-        await dead_letters.add(connection, [one.letter for one in read if one.letter])
-        await offsets.advance(bulk, self.incarnation, [one.record for one in read])
+        with ExitStack() as ending:
+            async with writing(self.engine) as connection:
+                changed, new = await self._write(connection, read)
+                ending.enter_context(self.watch.step("commit"))
+        self._tell(read, new)
         return changed
+
+    async def _write(self, connection: AsyncConnection, read: Sequence[_Read]) -> tuple[int, set[str]]:
+        """How many requests changed, and the ids of the events that are new."""
+        bulk = Bulk(connection)
+        with self.watch.step("land"):
+            snapshot = await configuration.load(connection)
+            told = {one.telling.event.id: one.telling for one in read if one.telling}
+            new = await facts.land(bulk, (telling.event for telling in told.values()))
+        with self.watch.step("merge"):
+            tellings = [telling for name, telling in told.items() if name in new]
+            touched = await facts.merge(bulk, tellings, snapshot.rules.generic)
+        changed = await self._understand(bulk, touched, snapshot, full=len(read) >= self.full)
+        with self.watch.step("write"):
+            await dead_letters.add(connection, [one.letter for one in read if one.letter])
+            await offsets.advance(bulk, self.incarnation, [one.record for one in read])
+        return changed, new
+
+    async def _understand(self, bulk: Bulk, touched: Touched, snapshot: Configuration, *, full: bool) -> int:
+        """Behind a full batch more is waiting: then one look at a component, a little later, serves several batches."""
+        if full:
+            with self.watch.step("write"):
+                await deferred.put(bulk, touched)
+            return 0
+        await deferred.take(bulk, touched)
+        return await understand(bulk, touched, snapshot, self.watch)
+
+    def _tell(self, read: Sequence[_Read], new: set[str]) -> None:
+        """Count what became of the records; one event told twice in a batch is known the second time."""
+        left, outcomes = set(new), Counter[tuple[str, str]]()
+        for one in read:
+            event = one.telling.event if one.telling else None
+            connector = event.connector if event else one.record.topic.rpartition("source.")[2]
+            outcome = "dead" if event is None else "new" if event.id in left else "known"
+            if event:
+                left.discard(event.id)
+            outcomes[connector, outcome] += 1
+        for (connector, outcome), events in outcomes.items():
+            self.watch.ingested(connector, outcome, events)
 
     async def _bisect(self, read: Sequence[_Read], error: DBAPIError) -> int:
         """Find the records that the database refuses, and set them aside."""

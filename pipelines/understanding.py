@@ -1,5 +1,6 @@
 """Correlate the touched components and fold the touched requests, inside the caller's transaction."""
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 
@@ -12,10 +13,14 @@ from pipelines.store.components import Loaded
 from pipelines.store.configuration import Configuration
 from pipelines.store.facts import Touched
 from pipelines.store.requests import RequestRow, StoredRequest
+from pipelines.watching import UNWATCHED, Watch
 from schemas.artifacts import Activity, Identity
 from schemas.links import Group, Groups, Programme
 
 logger = logging.getLogger("throughline.pipelines")
+
+_BREATH = 25
+"""Requests folded between two turns for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +46,20 @@ class _Work:
     """Requests that exist now."""
 
 
-async def understand(bulk: Bulk, touched: Touched, configuration: Configuration) -> int:
+async def understand(bulk: Bulk, touched: Touched, configuration: Configuration, watch: Watch = UNWATCHED) -> int:
     """Bring members, requests and facets up to date with the facts. Returns how many requests changed."""
-    loaded = await components.load(bulk, touched)
-    before = await requests.stored(bulk, loaded.components)
-    work = _correlate(loaded, before, touched, configuration)
-    rows = await _fold(bulk, loaded, before, work, configuration)
-    await components.write_members(bulk, loaded, work.component_of, work.request_of)
-    ended = set(before) - work.seen
-    await requests.mark_failed(bulk, work.failed)
-    await requests.write(bulk, rows, ended, requests.own_ids(loaded.artifacts, work.request_of))
+    with watch.step("load"):
+        loaded = await components.load(bulk, touched)
+        before = await requests.stored(bulk, loaded.components)
+    with watch.step("correlate"):
+        work = _correlate(loaded, before, touched, configuration)
+    with watch.step("fold"):
+        rows = await _fold(bulk, loaded, before, work, configuration)
+    with watch.step("write"):
+        await components.write_members(bulk, loaded, work.component_of, work.request_of)
+        ended = set(before) - work.seen
+        await requests.mark_failed(bulk, work.failed)
+        await requests.write(bulk, rows, ended, requests.own_ids(loaded.artifacts, work.request_of))
     return len(rows) + len(ended)
 
 
@@ -78,7 +87,7 @@ def _plan(work: _Work, component: str, groups: Groups, before: dict[str, StoredR
         concerned = touched.everything or not touched.artifacts.isdisjoint(
             assembly.others_of(group, own) | set(group.artifacts)
         )
-        if concerned or not same or touched.identities:
+        if concerned or not same or group.request in touched.named_in:
             work.due.append(_Due(component, group, own, basis))
 
 
@@ -92,7 +101,9 @@ async def _fold(
         bulk, assembly.identities_named((loaded.artifacts[name] for name in fields), said)
     )
     rows = []
-    for due in work.due:
+    for number, due in enumerate(work.due):
+        if number % _BREATH == 0:
+            await asyncio.sleep(0)  # whoever shares the loop (the API, the feed) gets a turn
         try:
             row = _fold_one(due, loaded, activities, identities, configuration)
         except Exception as error:

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -259,13 +259,24 @@ class Tracing:
         self._tracer = used.get_tracer("throughline")
 
     @contextmanager
-    def span(self, name: str, parent: Context | None = None, **attributes: str | int | float) -> Iterator[None]:
-        """A span around a piece of work. An exception marks it as failed by its type; its text is not recorded."""
+    def span(
+        self, name: str, parent: Context | None = None, links: Iterable[Context] = (), **attributes: str | int | float
+    ) -> Iterator[Context]:
+        """A span around a piece of work. An exception marks it as failed by its type; its text is not recorded.
+
+        links: of other spans that led to it, apart from the parent. Gives the context to be the parent of later ones.
+        """
+        others = [trace.get_current_span(each).get_span_context() for each in links]
         with self._tracer.start_as_current_span(
-            name, parent, attributes=attributes, record_exception=False, set_status_on_exception=False
+            name,
+            parent,
+            attributes=attributes,
+            links=[trace.Link(each) for each in others if each.is_valid],
+            record_exception=False,
+            set_status_on_exception=False,
         ) as span:
             try:
-                yield
+                yield get_current()
             except BaseException as error:
                 span.set_status(trace.StatusCode.ERROR, type(error).__name__)
                 raise
@@ -295,12 +306,12 @@ def traced_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return carried
 
 
-def parent_of(headers: Mapping[str, str] | Iterable[tuple[str, bytes]]) -> Context:
+def parent_of(headers: Mapping[str, str] | Iterable[tuple[str, bytes | None]]) -> Context:
     """The span a record was published in, from its Kafka headers; to be given to `Tracing.span`."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     carrier = {
         name: value if isinstance(value, str) else value.decode("ascii", "replace")
         for name, value in pairs
-        if name in _TRACE_CONTEXT.fields
+        if name in _TRACE_CONTEXT.fields and value is not None
     }
     return _TRACE_CONTEXT.extract(carrier)

@@ -36,6 +36,7 @@ from services.broker import (
 )  # fmt: skip
 from services.broker.batches import Subscription
 from services.cli.installation import Installation, now
+from services.cli.watching import Gauges, Observer, traced
 from services.feed import flow, replays
 from services.feed.feed import Feed
 from services.feed.flow import Bus, Flow
@@ -46,7 +47,7 @@ from services.feed.webhooks import Webhooks
 from services.query.app import create_app
 from services.query.server import Server
 from services.security import bearer_token
-from services.telemetry import Metrics, configure_logs
+from services.telemetry import Metrics, Tracing, configure_logs
 
 logger = logging.getLogger("throughline")
 
@@ -70,6 +71,17 @@ def configure_logging(installation: Installation) -> None:
     configure_logs(installation.settings.log_level, installation.settings.log_format)
 
 
+@contextmanager
+def tracing(installation: Installation, roles: Sequence[str]) -> Iterator[Tracing]:
+    """Traces of this process; what is left is sent at the end."""
+    endpoint = installation.settings.otlp_endpoint
+    made = Tracing(str(endpoint) if endpoint else None, "all" if set(roles) == set(ROLES) else ",".join(sorted(roles)))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
 @dataclass
 class Hub:
     """The running parts of one process."""
@@ -80,10 +92,11 @@ class Hub:
     embedded: EmbeddedBroker | None
     ready: Ready
     broker: KafkaBroker
-    metrics: Metrics = field(default_factory=Metrics)
+    watch: Observer
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     publisher: Publisher | None = None
     subscription: Subscription | None = None
+    feed: Feed | None = None
     tasks: list[Awaitable[Any]] = field(default_factory=list)
     servers: list[QuietServer] = field(default_factory=list)
 
@@ -93,7 +106,9 @@ class Hub:
 
     def _add_ingest(self) -> None:
         mappings = {name: one.map for name, one in self.installation.catalogue.items()}
-        ingest = Ingest(self.engine, mappings, now, self.ready.incarnation, self._wake_publisher)
+        ingest = Ingest(self.engine, mappings, now, self.ready.incarnation, self._changed, self.watch,
+            self.installation.settings.batch_size,
+        )  # fmt: skip
         connector_of = {self.settings.topic(source_topic(name)): name for name in mappings}
         guard = GapGuard(
             self.engine,
@@ -104,7 +119,7 @@ class Hub:
             embedded=self.embedded is not None,
         )  # fmt: skip
         self.subscription = batch_subscriber(
-            self.broker, self.settings, [source_topic(name) for name in mappings], GROUP, guard,
+            self.broker, self.settings, [source_topic(name) for name in mappings], GROUP, self.watch.batch(guard),
             max_records=self.installation.settings.batch_size, batch_timeout_ms=50,
         )  # fmt: skip
         recompute = Recompute(self.engine, now, self.installation.holder, self._wake_publisher)
@@ -113,6 +128,10 @@ class Hub:
     def _positions(self) -> Subscription:
         assert self.subscription is not None
         return self.subscription
+
+    def _changed(self) -> None:
+        self.watch.changed()
+        self._wake_publisher()
 
     def _wake_publisher(self) -> None:
         if self.publisher:
@@ -124,21 +143,27 @@ class Hub:
 
     async def _send_lifecycles(self, records: Sequence[tuple[bytes, bytes, list[tuple[str, bytes]]]]) -> list[bool]:
         topic = self.settings.topic(LIFECYCLES)
-        results = await publish_page(self.broker, [Outgoing(topic, *record) for record in records])
-        return [isinstance(result, Placed) for result in results]
+        with self.watch.publishing(len(records)):
+            outgoing = [Outgoing(topic, key, value, traced(headers)) for key, value, headers in records]
+            results = await publish_page(self.broker, outgoing)
+        sent = [isinstance(result, Placed) for result in results]
+        self.watch.metrics.records_published.inc(sum(sent))
+        return sent
 
     def _add_feed(self) -> None:
         bus = Bus(self._send_source, self.ready.incarnation, self.embedded is not None)
         shared = Reading(
             self.engine, Flow(self.engine, bus, now), self.installation.catalogue, self.installation.keys,
             self.installation.policy, now, timedelta(seconds=self.installation.settings.poll_interval),
+            watch=self.watch,
         )  # fmt: skip
-        self.tasks.append(Feed(shared, self.installation.holder).run())
+        self.feed = Feed(shared, self.installation.holder)
+        self.tasks.append(self.feed.run())
         self.tasks.append(replays.run(self.engine, self._send_source))
 
     async def _send_source(self, records: Sequence[flow.Outgoing]) -> list[Place | Exception]:
         named = [
-            Outgoing(self.settings.topic(source_topic(name)), key, value, headers)
+            Outgoing(self.settings.topic(source_topic(name)), key, value, traced(headers))
             for name, key, value, headers in records
         ]
         results = await publish_page(self.broker, named)
@@ -151,10 +176,12 @@ class Hub:
         settings = self.installation.settings
         token = bearer_token(settings.api_token_file).get_secret_value() if settings.api_token_file else None
         app = create_app(
-            self.engine, now, token=token, checks=self._checks(), metrics=self.metrics.registry,
+            self.engine, now, token=token, checks=self._checks(), metrics=self.watch.metrics.registry,
             schema_version=migrations.head(), closing=self.closing,
         )  # fmt: skip
         self._serve(app, settings.api_host, settings.api_port)
+        # After the roles that it looks at: they are added in this order (see hub).
+        self.tasks.append(Gauges(self.engine, self.watch.metrics, self.subscription, self.feed).run())
 
     def _checks(self) -> Mapping[str, Callable[[], Awaitable[str | None]]]:
         async def broker() -> str | None:
@@ -201,7 +228,8 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         await migrations.upgrade(engine)
         ready = await ensure_topics(settings, installation.catalogue, embedded, tell=tell)
         broker = open_broker(settings)
-        made = Hub(installation, engine, settings, embedded, ready, broker)
+        watch = Observer(Metrics(), stack.enter_context(tracing(installation, roles)))
+        made = Hub(installation, engine, settings, embedded, ready, broker, watch)
         for role in sorted(roles):
             made.add(role)
         await connect(broker, settings, tell=tell)

@@ -47,7 +47,7 @@ class Observer(Watch):
     @override
     def span(self, name: str, after: Context | None = None, **attributes: str | int) -> Any:
         """Trace other work."""
-        return self.tracing.span(name, after, **attributes)
+        return self.tracing.span(name, after, (), **attributes)
 
     @override
     def ingested(self, connector: str, outcome: str, events: int) -> None:
@@ -74,13 +74,10 @@ class Observer(Watch):
         """A batch changed requests: what is published next is a part of its trace."""
         self._batch = get_current()
 
-    @contextmanager
-    def publishing(self, changes: int) -> Iterator[None]:
-        """Trace and count changes on their way out; `publishing` ends well when they are acknowledged."""
+    def publishing(self, changes: int) -> Any:
+        """Trace changes on their way out, as a part of the batch that they came of."""
         after, self._batch = self._batch, None
-        with self.tracing.span("change.publish", after, changes=changes):
-            yield
-        self.metrics.records_published.inc(changes)
+        return self.tracing.span("change.publish", after, changes=changes)
 
 
 def _traceparent(record: Any) -> bytes | None:
@@ -117,7 +114,8 @@ class Gauges:
         await self._lag()
         self._rate_limits()
         async with reading(self.engine) as connection:
-            told = (await connection.execute(select(connections.c.id, connections.c.connector, connections.c.true_up_to))).all()
+            columns = (connections.c.id, connections.c.connector, connections.c.true_up_to)
+            told = (await connection.execute(select(*columns))).all()
             waiting = select(dead_letters.c.connection, func.count()).where(dead_letters.c.state.in_(OPEN))
             letters = (await connection.execute(waiting.group_by(dead_letters.c.connection))).all()
         self._freshness(told)

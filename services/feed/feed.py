@@ -95,7 +95,7 @@ class Feed:
         """One reader's life; whatever ends it is told at the connection."""
         reader = self.readers[name]
         try:
-            await reader.run()
+            await self._watched(reader)
         except leases.LeaseLost:
             logger.info("connection.lease.lost", extra={"connection": name})
         except Misconfigured as error:
@@ -109,6 +109,15 @@ class Feed:
         finally:
             self.readers.pop(name, None)
             self._tasks.pop(name, None)
+
+    async def _watched(self, reader: Reader) -> None:
+        try:
+            await reader.run()
+        except leases.LeaseLost:
+            raise
+        except Exception as error:
+            self.shared.watch.page_failed(reader.name, type(error).__name__)
+            raise
 
     def _wait(self, name: str, asked: float | None) -> timedelta:
         failures = self._failures[name] = self._failures.get(name, 0) + 1

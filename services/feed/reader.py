@@ -15,6 +15,7 @@ from connectors.limiter import DEFAULT_SHARE, Limiter
 from connectors.transport import Network, Policy
 from pipelines.store import leases
 from pipelines.store.engine import reading, writing
+from pipelines.watching import UNWATCHED, Watch
 from services.feed import connections, inbox, known
 from services.feed.connections import StoredConnection
 from services.feed.flow import Flow
@@ -35,6 +36,7 @@ class Reading:
     now: Callable[[], datetime]
     poll: timedelta = timedelta(seconds=60)
     census: timedelta = timedelta(hours=24)
+    watch: Watch = UNWATCHED
 
 
 @dataclass(slots=True)
@@ -47,6 +49,8 @@ class Reader:
     renewed_at: datetime
     limiter: Limiter | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _read_at: Any = None
+    """The span in which the newest page was read."""
 
     @property
     def name(self) -> str:
@@ -68,7 +72,7 @@ class Reader:
 
     async def _pages(self, source: Source) -> None:
         cursor, since = self.stored.cursor, self.stored.since
-        async with aclosing(_generator(source.pages(cursor, since))) as pages:
+        async with aclosing(self._told(source.pages(cursor, since))) as pages:
             async for page in pages:
                 await self._publish(page)
                 self.stored = replace(self.stored, cursor=page.cursor)
@@ -77,7 +81,8 @@ class Reader:
             self.stored = replace(self.stored, first_read_done=True)
 
     async def _publish(self, page: Page, *, moves_cursor: bool = True) -> None:
-        await self.shared.flow.publish(self.name, page, self.lease, moves_cursor=moves_cursor)
+        with self.shared.watch.span("page.publish", after=self._read_at, connection=self.name, events=len(page.events)):
+            await self.shared.flow.publish(self.name, page, self.lease, moves_cursor=moves_cursor)
 
     async def _census(self, source: Source) -> None:
         now = self.shared.now()
@@ -90,7 +95,7 @@ class Reader:
         polled = now
         async with reading(self.shared.engine) as connection:
             artifacts = await known.artifacts_of(connection, self.name)
-        async with aclosing(_generator(source.census(artifacts, self.stored.census_cursor))) as pages:
+        async with aclosing(self._told(source.census(artifacts, self.stored.census_cursor))) as pages:
             async for page in pages:
                 await self._publish(page, moves_cursor=False)
                 await self._change(census_cursor=page.cursor)
@@ -109,7 +114,7 @@ class Reader:
             deliveries = await inbox.waiting(connection, self.name)
         if not deliveries:
             return
-        hints: dict[str, None] = {}
+        self._read_at, hints = None, dict[str, None]()
         for _, delivery, received_at in deliveries:
             try:
                 pushed = connector.verify(self.name, options, delivery, received_at)
@@ -121,7 +126,7 @@ class Reader:
             if pushed.events:
                 await self._publish(Page(tuple(pushed.events), {}, None), moves_cursor=False)
         if hints:
-            async with aclosing(_generator(source.fetch(tuple(hints)))) as pages:
+            async with aclosing(self._told(source.fetch(tuple(hints)))) as pages:
                 async for page in pages:
                     await self._publish(page, moves_cursor=False)
         async with writing(self.shared.engine) as connection:
@@ -150,8 +155,12 @@ class Reader:
             await leases.check(connection, self.lease)
             await connections.change(connection, self.name, **values)
 
-
-async def _generator(pages: AsyncIterator[Page]) -> AsyncGenerator[Page, None]:
-    """The pages as a generator that can be closed, whatever kind of iterator they are."""
-    async for page in pages:
-        yield page
+    async def _told(self, pages: AsyncIterator[Page]) -> AsyncGenerator[Page, None]:
+        """The pages as a generator that can be closed, whatever kind of iterator they are."""
+        while True:
+            with self.shared.watch.span("page.read", connection=self.name) as self._read_at:
+                try:
+                    page = await anext(pages)
+                except StopAsyncIteration:
+                    return
+            yield page
