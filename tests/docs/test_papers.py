@@ -1,0 +1,158 @@
+"""What the papers say of files, links, commands, settings, tables and tests is there."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from typer.main import get_command
+
+from pipelines.store.metadata import metadata
+from services.cli.app import app
+from services.feed import tables as feed_tables
+from services.settings import PREFIX, Settings
+from tests.docs import generated
+from tests.docs.papers import README, TOP, anchors, blocks, commands, links, name, papers, text
+
+assert feed_tables.inbox.metadata is metadata  # all tables are known
+
+ARCHITECTURE = TOP / "docs" / "architecture.md"
+CLI = TOP / "docs" / "cli.md"
+
+
+@pytest.mark.parametrize("path", papers(), ids=name)
+def test_links_lead_somewhere(path: Path) -> None:
+    broken = []
+    for link in links(path):
+        if link.startswith(("http://", "https://", "mailto:")):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+@pytest.mark.parametrize("path", papers(), ids=name)
+def test_no_machine_and_no_registry_is_named(path: Path) -> None:
+    machine = r"/work/|/tmp/|/root/|/home/\w"
+    registry = r"pypi\.org|pythonhosted\.org|npmjs\.|registry\.|repo1?\.maven|proxy\.golang"
+    assert re.findall(f"{machine}|{registry}", text(path)) == []
+
+
+@pytest.mark.parametrize("path", papers(), ids=name)
+def test_nothing_is_left_to_be_written(path: Path) -> None:
+    assert re.findall(r"\b(?:TODO|FIXME|TBD|XXX)\b", text(path)) == []
+
+
+def test_tables_made_from_the_code_are_up_to_date() -> None:
+    page = text(generated.OPERATIONS)
+    assert generated.named(page) == set(generated.TABLES)
+    assert page == generated.renewed(page), "python -m tests.docs.generated"
+
+
+def test_every_setting_is_documented_and_none_is_invented() -> None:
+    page = text(generated.OPERATIONS)
+    assert [field for field in Settings.model_fields if f"`{PREFIX}{field.upper()}`" not in page] == []
+    known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
+    said = {word for path in papers() for word in re.findall(rf"\b{PREFIX}[A-Z_]+\b", text(path))}
+    assert {word for word in said if word.removesuffix("_FILE") not in known and word not in known} == set()
+
+
+def test_every_table_is_told() -> None:
+    page = text(ARCHITECTURE)
+    assert [table for table in metadata.tables if f"\n| `{table}` |" not in page] == []
+
+
+def _leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    inner = getattr(command, "commands", None)
+    if not inner:
+        yield path
+        return
+    for word, one in inner.items():
+        yield from _leaves(one, (*path, word))
+
+
+COMMANDS = set(_leaves(get_command(app)))
+
+
+def test_every_command_is_documented() -> None:
+    page = text(CLI)
+    assert [words for words in sorted(COMMANDS) if f"throughline {' '.join(words)}" not in page] == []
+
+
+def _said_commands(path: Path) -> Iterator[tuple[str, ...]]:
+    """Commands of ours that a page names in its text or runs in its blocks."""
+    for words in re.findall(r"`throughline ((?:[a-z-]+ ?)+)", text(path)):
+        yield tuple(words.split())
+    for block in (*blocks(path, "sh"), *blocks(path, "text"), *blocks(path, "")):
+        for words in commands(block):
+            if Path(words[0]).name == "throughline":
+                yield tuple(words[1:])
+
+
+@pytest.mark.parametrize("path", papers(), ids=name)
+def test_commands_that_a_page_names_exist(path: Path) -> None:
+    groups = {words[:1] for words in COMMANDS if len(words) > 1}
+    for said in _said_commands(path):
+        plain = tuple(word for word in said if re.fullmatch(r"[a-z-]+", word) and not word.startswith("-"))
+        assert plain[:1] in COMMANDS | groups, said
+        if plain[:1] in groups and len(plain) > 1:
+            assert plain[:2] in COMMANDS, said
+
+
+def _targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (TOP / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", papers(), ids=name)
+def test_make_targets_that_a_page_names_exist(path: Path) -> None:
+    said = set(re.findall(r"`make ([a-z-]+)`", text(path)))
+    said |= {words[1] for block in blocks(path, "sh") for words in commands(block) if words[0] == "make"}
+    assert said - _targets() == set()
+
+
+def test_the_readme_begins_with_its_two_commands() -> None:
+    first = blocks(README, "sh")[0]
+    assert list(commands(first)) == [["make", "demo"], ["make", "test"]]
+    assert sum(len(line.split()) for line in text(README).splitlines()) < 1400, "five minutes at most"
+
+
+def _defined(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_each_promise_names_tests_that_exist() -> None:
+    section = text(ARCHITECTURE).partition("\n## Promises\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ") and not line.startswith("| promise")]
+    assert len(rows) >= 8
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+        assert named, row
+        for file, test in named:
+            assert test in _defined(TOP / file), f"{file}::{test}"
+
+
+def test_files_that_pages_name_exist() -> None:
+    rooms = r"`((?:connectors|pipelines|services|schemas|tests|docs)/[\w./-]+)(?::\w+)*`"
+    said = {(name(path), file) for path in papers() for file in re.findall(rooms, text(path))}
+    assert [(page, file) for page, file in sorted(said) if not (TOP / file).exists() and "acme" not in file] == []
+
+
+def test_every_connector_and_decision_is_listed() -> None:
+    decisions = TOP / "docs" / "decisions"
+    listed = set(links(decisions / "README.md"))
+    assert {path.name for path in decisions.glob("0*.md")} == listed
+    for path in decisions.glob("0*.md"):
+        for part in ("Context", "Decision", "Consequences", "Rejected"):
+            assert f"\n**{part}.** " in text(path), (path.name, part)
+
+
+def test_the_licence_is_the_one_that_is_named() -> None:
+    assert "Apache License" in (TOP / "LICENSE").read_text()
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
+    assert project.get("license", "Apache-2.0") == "Apache-2.0"
