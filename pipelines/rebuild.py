@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines import recompute
 from pipelines.ingest import TOO_MANY, kind_of, place_of
-from pipelines.store import comparing, configuration, dead_letters, facts, leases, tables
+from pipelines.store import comparing, configuration, dead_letters, deferred, facts, leases, tables
 from pipelines.store.beside import DERIVED, Beside, Busy, beside
 from pipelines.store.bulk import Bulk
 from pipelines.store.dead_letters import DeadLetter
@@ -37,6 +37,9 @@ LEASE = "rebuild"
 _RENEW = timedelta(seconds=10)
 _SWAPS = 10
 """Attempts to find a moment in which no reader holds a table."""
+
+_LOOKS = 30
+"""Attempts to find a moment to compare in which ingest has understood all that it merged."""
 
 NOT_PUT_TOGETHER = "it could not be put together when everything was computed anew"
 
@@ -128,9 +131,19 @@ class Rebuild:
         """Compute, compare with what is in use, and change nothing. Empty: nothing differs."""
         async with self._started() as run:
             await self._fill(run)
-            async with run.second.unmoved() as connection:
-                await self._catch_up(connection, run)
-                found = [(table.name, *await comparing.differences(connection, run.second, table)) for table in DERIVED]
+            for _ in range(_LOOKS):
+                async with run.second.unmoved() as connection:
+                    # First of all, so that this moment is the one compared.
+                    if not await deferred.any_left(connection):
+                        return await self._compared(connection, run)
+                await asyncio.sleep(1)
+        raise RetryLater(
+            f"ingest had not understood all it merged at each of {_LOOKS} looks: compare when it is calmer"
+        )
+
+    async def _compared(self, connection: AsyncConnection, run: _Run) -> list[Difference]:
+        await self._catch_up(connection, run)
+        found = [(table.name, *await comparing.differences(connection, run.second, table)) for table in DERIVED]
         return [Difference(*one) for one in found if one[1] or one[2]]
 
     @asynccontextmanager
@@ -249,6 +262,7 @@ class Rebuild:
             other_rules = await _rules(connection) != run.rules
             if other_rules:
                 await recompute.ask_everything(connection, "configuration changed during a rebuild", self.now())
+            await connection.execute(delete(tables.deferred))  # all of it is understood here
             await run.second.exchange(connection)
         return Outcome(run.done, changed, ended, len(run.letters), other_rules)
 

@@ -125,8 +125,8 @@ class _OnPostgres(Beside):
     async def alone(self, lease: str) -> AsyncIterator[AsyncConnection]:
         async with self.engine.begin() as connection:
             await self._first_here(connection)
-            # Every batch lands its events before it touches anything else.
-            await connection.execute(text("LOCK TABLE source_events IN EXCLUSIVE MODE"))
+            # A batch lands its events before it touches anything else, or takes what was deferred.
+            await connection.execute(text("LOCK TABLE source_events, deferred IN EXCLUSIVE MODE"))
             await self._hold(connection, lease)
             yield connection
 
