@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines.references import find, own, understood
 from pipelines.store import configuration, dead_letters, deferred, facts, offsets
 from pipelines.store.bulk import Bulk
 from pipelines.store.dead_letters import DeadLetter
-from pipelines.store.engine import writing
+from pipelines.store.engine import AWAY, refuses, why_away, writing
 from pipelines.store.configuration import Configuration
 from pipelines.store.facts import OWN, Telling, Touched
 from pipelines.understanding import understand
@@ -91,10 +91,8 @@ class Ingest:
         self._judge(read)
         try:
             changed = await self._store(read)
-        except (DataError, IntegrityError) as error:
+        except AWAY as error:
             changed = await self._bisect(read, error)
-        except (DBAPIError, OSError) as error:
-            raise RetryLater(f"the database does not take the batch now ({kind_of(error)})") from error
         if changed:
             self.changed()
 
@@ -177,8 +175,10 @@ class Ingest:
         for (connector, outcome), events in outcomes.items():
             self.watch.ingested(connector, outcome, events)
 
-    async def _bisect(self, read: Sequence[_Read], error: DBAPIError) -> int:
-        """Find the records that the database refuses, and set them aside."""
+    async def _bisect(self, read: Sequence[_Read], error: Exception) -> int:
+        """Find the records that the database refuses, and set them aside. Raises RetryLater where it refuses all."""
+        if not isinstance(error, DBAPIError) or not refuses(error):
+            raise RetryLater(f"the database takes nothing now: {why_away(error)}") from error
         if len(read) == 1:
             reason = f"the database refuses it ({kind_of(error)})"
             letter = self._letter(read[0].record, f"refused: {kind_of(error)}", reason)
@@ -188,7 +188,7 @@ class Ingest:
         for part in (read[:half], read[half:]):
             try:
                 changed += await self._store(part)
-            except (DataError, IntegrityError) as inner:
+            except AWAY as inner:
                 changed += await self._bisect(part, inner)
         return changed
 
@@ -202,7 +202,7 @@ def references_of(part: Part) -> tuple[Reference, ...]:
 def kind_of(error: BaseException) -> str:
     """The kind of a database error, without its text (which may hold content)."""
     cause = getattr(error, "orig", None) or error
-    return type(cause).__name__
+    return type(cause.__cause__ or cause).__name__  # asyncpg's own error is the cause of SQLAlchemy's
 
 
 def place_of(error: Exception) -> str:

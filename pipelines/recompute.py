@@ -7,15 +7,15 @@ from datetime import datetime
 
 from sqlalchemy import delete, func, literal, select, true
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from pipelines.store import configuration, leases, tables
+from pipelines.store import configuration, deferred, leases, tables
 from pipelines.store.bulk import Bulk
-from pipelines.store.engine import reading, writing
+from pipelines.store.engine import AWAY, reading, writing
 from pipelines.store.facts import Touched
 from pipelines.store.metadata import Instant
 from pipelines.understanding import understand
+from pipelines.watching import UNWATCHED, Watch
 
 logger = logging.getLogger("throughline.recompute")
 
@@ -37,8 +37,14 @@ class Recompute:
     """Works off what is pending, as long as it holds the lease."""
 
     def __init__(
-        self, engine: AsyncEngine, now: Callable[[], datetime], holder: str, changed: Callable[[], None] = lambda: None
+        self,
+        engine: AsyncEngine,
+        now: Callable[[], datetime],
+        holder: str,
+        changed: Callable[[], None] = lambda: None,
+        watch: Watch = UNWATCHED,
     ) -> None:
+        self.watch = watch
         self.engine = engine
         self.now = now
         self.holder = holder
@@ -48,12 +54,34 @@ class Recompute:
         """Work for ever; an outage of the database only waits."""
         while True:
             try:
+                await self.late()
                 done = await self.once()
-            except (DBAPIError, OSError, leases.LeaseLost) as error:
+            except (*AWAY, leases.LeaseLost) as error:
                 logger.warning("recompute.step.failed", extra={"error": type(error).__name__})
                 done = 0
             if not done:
                 await asyncio.sleep(idle)
+
+    async def late(self) -> int:
+        """Understand what full batches left. Returns how many requests changed.
+
+        No lease: what one worker takes, another one does not see.
+        """
+        async with reading(self.engine) as connection:
+            if not await deferred.any_left(connection):
+                return 0
+        changed = taken = 0
+        while True:
+            async with writing(self.engine) as connection:
+                bulk = Bulk(connection)
+                snapshot = await configuration.load(connection)
+                touched = Touched(snapshot.rules.generic)
+                taken = await deferred.take(bulk, touched)
+                changed += await understand(bulk, touched, snapshot, self.watch)
+            if taken < deferred.STEP:
+                break
+        self.changed()
+        return changed
 
     async def once(self) -> int:
         """One step. Returns how many components were computed; 0 also where another one does it."""

@@ -88,14 +88,16 @@ async def _concerned(bulk: Bulk, touched: Touched) -> tuple[set[str], set[str]]:
     artifacts |= {row[0] for row in await bulk.by_keys(_STRONG_HOLDERS, touched.generic)}
     sql = "SELECT DISTINCT component FROM members WHERE artifact IN {keys}"
     components = {row[0] for row in await bulk.by_keys(sql, artifacts)}
-    components |= await _named_in(bulk, touched.identities)
+    components |= await _named_in(bulk, touched)
     return artifacts, components | touched.components
 
 
-async def _named_in(bulk: Bulk, identities: set[str]) -> set[str]:
-    sql = """SELECT DISTINCT component FROM requests WHERE id IN
+async def _named_in(bulk: Bulk, touched: Touched) -> set[str]:
+    sql = """SELECT id, component FROM requests WHERE id IN
         (SELECT request FROM facets WHERE kind = 'person' AND value IN {keys})"""
-    return {row[0] for row in await bulk.by_keys(sql, identities)}
+    rows = await bulk.by_keys(sql, touched.identities)
+    touched.named_in |= {row[0] for row in rows}
+    return {row[1] for row in rows}
 
 
 async def _load_members(bulk: Bulk, loaded: Loaded, artifacts: Iterable[str]) -> None:

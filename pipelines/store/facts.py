@@ -48,6 +48,8 @@ class Touched:
     """Values that too many artifacts mention: only those that hold them strongly are concerned."""
     identities: set[str] = field(default_factory=set)
     """Those that go by another name or address now: every record that names them is folded again."""
+    named_in: set[str] = field(default_factory=set)
+    """Requests whose records show one of these identities; found while the components are looked for."""
     components: set[str] = field(default_factory=set)
     """To be computed again for another reason."""
     everything: bool = False

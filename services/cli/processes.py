@@ -106,7 +106,8 @@ class Hub:
 
     def _add_ingest(self) -> None:
         mappings = {name: one.map for name, one in self.installation.catalogue.items()}
-        ingest = Ingest(self.engine, mappings, now, self.ready.incarnation, self._changed, self.watch,
+        ingest = Ingest(
+            self.engine, mappings, now, self.ready.incarnation, self._changed, self.watch,
             self.installation.settings.batch_size,
         )  # fmt: skip
         connector_of = {self.settings.topic(source_topic(name)): name for name in mappings}
@@ -194,7 +195,13 @@ class Hub:
             health = self.subscription.health(now().timestamp())
             return health.reason or None
 
-        return {"broker": broker} | ({"ingest": ingest} if self.subscription else {})
+        async def feed() -> str | None:
+            return (self.feed and self.feed.waits) or None
+
+        async def publish() -> str | None:
+            return (self.publisher and self.publisher.waits) or None
+
+        return {"broker": broker, "feed": feed, "publish": publish} | ({"ingest": ingest} if self.subscription else {})
 
     def _add_webhooks(self) -> None:
         settings = self.installation.settings

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connectors.contract import Page
-from pipelines.store import dead_letters, leases, offsets
+from pipelines.store import dead_letters, deferred, leases, offsets
 from pipelines.store.dead_letters import DeadLetter
 from pipelines.store.engine import reading, writing
 from schemas.canonical import digest
@@ -65,8 +65,13 @@ class Flow:
             if lost := await pages.forget_other_brokers(connection, self.bus.incarnation):
                 logger.info("pages.forgotten", extra={"pages": lost})
 
-    async def publish(self, name: str, page: Page, lease: leases.Lease, *, moves_cursor: bool = True) -> None:
-        """Publish a page and note it. Raises RetryLater (nothing is noted: read it again), LeaseLost."""
+    async def publish(
+        self, name: str, page: Page, lease: leases.Lease, epoch: int, *, moves_cursor: bool = True
+    ) -> None:
+        """Publish a page and note it. epoch: of the connection as it was read.
+
+        Raises RetryLater (nothing is noted: read it again), LeaseLost, Reconfigured.
+        """
         fitting, letters = self._sorted_out(name, page)
         places: list[Place] = []
         for chunk in _chunks(fitting):
@@ -74,6 +79,7 @@ class Flow:
             places += await self._send(chunk)
         async with writing(self.engine) as connection:
             await leases.check(connection, lease)
+            await connections.check(connection, name, epoch)
             await dead_letters.add(connection, letters)
             cursor = page.cursor if moves_cursor else None
             await pages.record(
@@ -135,7 +141,11 @@ class Flow:
         async with reading(self.engine) as connection:
             self._following = await offsets.applied(connection, self.bus.incarnation)
             waiting = await pages.open_pages(connection, self.bus.incarnation)
+            # What is merged but not understood yet is in no record: no connection is true up to it.
+            behind = await deferred.any_left(connection)
         applied, late = self._judge(waiting)
+        if behind:
+            applied = []
         if applied:
             async with writing(self.engine) as connection:
                 await pages.mark_applied(connection, applied, self.now(), cursor=self.bus.embedded)

@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.ingest import Ingest
+from pipelines.recompute import Recompute
 from pipelines.store import tables
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import open_engine, writing
@@ -35,8 +36,8 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-def ingest_of(engine: AsyncEngine) -> Ingest:
-    return Ingest(engine, {"memo": map_memo}, lambda: NOW, "one")
+def ingest_of(engine: AsyncEngine, full: int = 1_000_000) -> Ingest:
+    return Ingest(engine, {"memo": map_memo}, lambda: NOW, "one", full=full)
 
 
 async def rows(engine: AsyncEngine, table: Any) -> list[Any]:
@@ -57,6 +58,19 @@ async def outcome(engine: AsyncEngine) -> dict[str, Any]:
 
 async def members(engine: AsyncEngine) -> dict[str, str | None]:
     return {row.artifact.rpartition("/")[2]: row.request for row in await rows(engine, tables.members)}
+
+
+async def test_what_full_batches_leave_is_understood_by_the_next_that_is_not_or_later(engine: AsyncEngine) -> None:
+    ingest = ingest_of(engine, full=2)
+    await ingest(records([memo(1), memo(2, text="MEMO-1")]))
+    assert await members(engine) == {}
+    assert await Recompute(engine, lambda: NOW, "here").late() == 1
+    assert set((await members(engine)).values()) == {request_id("memos/memo/1")}
+    await ingest(records([memo(3, text="MEMO-1"), memo(4)], first=2))
+    await ingest(records([memo(5, text="MEMO-4")], first=4))
+    assert len(await members(engine)) == 5
+    assert len(set((await members(engine)).values())) == 2
+    assert await rows(engine, tables.deferred) == []
 
 
 async def test_a_mention_joins_before_and_after_the_thing_it_names(engine: AsyncEngine) -> None:

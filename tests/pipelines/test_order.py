@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pipelines.recompute import Recompute
 from pipelines.store import tables
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import open_engine, writing
@@ -18,7 +19,7 @@ from pipelines.store.metadata import metadata
 from schemas.errors import RetryLater
 from schemas.events import SourceEvent
 from tests.pipelines.memos import memo, records
-from tests.pipelines.test_ingest import ingest_of, outcome
+from tests.pipelines.test_ingest import NOW, ingest_of, outcome
 
 NUMBERS = st.integers(1, 9)
 
@@ -57,10 +58,11 @@ async def tell(engine: AsyncEngine, events: Sequence[SourceEvent], sizes: random
     for event in events:
         lanes[int(event.native_id) % workers].append(event)
     await asyncio.gather(*(_work(engine, lane, sizes, number) for number, lane in enumerate(lanes)))
+    await Recompute(engine, lambda: NOW, "here").late()
 
 
 async def _work(engine: AsyncEngine, lane: list[SourceEvent], sizes: random.Random, partition: int) -> None:
-    ingest = ingest_of(engine)
+    ingest = ingest_of(engine, full=sizes.choice([3, 5, 1000]))
     place = 0
     while place < len(lane):
         batch = lane[place : place + sizes.randint(1, 6)]
