@@ -9,13 +9,14 @@ from pathlib import Path
 
 from connectors.catalogue import catalogue
 from services.broker import BrokerSettings, rights, topics
+from services.broker.topics import Role
 from services.settings import settings_table
 from services.telemetry import Metrics
 
 TOP = Path(__file__).parents[2]
 OPERATIONS = TOP / "docs" / "operations.md"
 _PLACE = re.compile(r"(<!-- made: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-_ROLES = ("setup", "feed", "ingest", "publish")
+_ROLES: tuple[Role, ...] = ("setup", "feed", "ingest", "publish")
 
 
 def _broker() -> BrokerSettings:
