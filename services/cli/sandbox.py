@@ -13,15 +13,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from pipelines.recompute import ask_everything
 from pipelines.store import configuration, tables
-from pipelines.store.configuration import ConnectionConfiguration
 from pipelines.store.engine import reading, writing
 from schemas.canonical import canonical_json
 from services.cli import processes
-from services.cli.installation import Installation
+from services.cli.installation import Installation, now
 from services.cli.processes import Hub, Tell
 from services.cli.terminal import errors
 from services.feed import connections
+from services.feed.rules import configuration_of
 from services.sandbox.people import HOUSE
 from services.sandbox.process import SandboxProcess
 from services.sandbox.running import Ready, Wish, sandbox
@@ -38,8 +39,6 @@ class Joined:
     name: str
     connector: str
     options: dict[str, Any]
-    scopes: frozenset[str]
-    projects: frozenset[str] = frozenset()
 
 
 def joined(ready: Ready) -> tuple[Joined, ...]:
@@ -52,11 +51,10 @@ def joined(ready: Ready) -> tuple[Joined, ...]:
         "host": ready.mail_host, "port": ready.mail_port, "security": "plain", "auth": password,
         "folders": ready.folders, "own": [f"@{HOUSE}"], "keep": "full",
     }  # fmt: skip
-    host = ready.jira.partition("//")[2]
     return (
-        Joined("jira-sandbox", "jira", jira, frozenset({host}), frozenset(ready.projects)),
-        Joined("hubspot-sandbox", "hubspot", hubspot | {"keep": "full"}, frozenset({f"hubspot:{ready.portal}"})),
-        Joined("mail-sandbox", "mailbox", mail, frozenset()),
+        Joined("jira-sandbox", "jira", jira),
+        Joined("hubspot-sandbox", "hubspot", hubspot | {"keep": "full"}),
+        Joined("mail-sandbox", "mailbox", mail),
     )
 
 
@@ -93,10 +91,9 @@ async def connect(installation: Installation, engine: AsyncEngine, ready: Ready)
             elif not await _changed(connection, installation, stored, options):
                 await connections.change(connection, one.name, wanted=True)  # it may have asked before they were up
                 continue
-            rules = ConnectionConfiguration(
-                one.connector, one.projects, one.scopes, dict(connector.link_kinds), None, connector.stages
-            )
+            rules = configuration_of(connector, options)
             await configuration.write(connection, one.name, rules)
+            await ask_everything(connection, f"connection {one.name} of the sandbox", now())
 
 
 async def _changed(

@@ -40,7 +40,7 @@ class Demo:
         command = [str(Path(sys.executable).with_name("throughline")), "up", "--sandbox"]
         command += ["--pace", pace, "--requests", str(self.requests)]
         with (self.folder.parent / "told.txt").open("a") as told:
-            process = subprocess.Popen(command, env=self.environ, stderr=told, stdout=told, text=True)
+            process = self._process = subprocess.Popen(command, env=self.environ, stderr=told, stdout=told, text=True)
             try:
                 yield process
             finally:
@@ -102,6 +102,7 @@ class Demo:
         until = time.monotonic() + seconds
         while self.told().count("Ctrl-C ends") < self._starts_told:
             assert time.monotonic() < until, self.told()
+            assert self._process.poll() is None, self.told()
             time.sleep(0.1)
 
 
@@ -198,3 +199,23 @@ def test_killed_and_started_again_it_goes_on(tmp_path: Path) -> None:
     precision, recall, wrong = _judge(truth, after)
     assert precision >= 0.98, "\n".join([demo.told(), *wrong])
     assert recall >= 0.95, "\n".join(wrong)
+
+
+@pytest.mark.skipif(not LINUX, reason="looks at signals")
+def test_only_the_tools(demo: Demo) -> None:
+    port = _free()
+    command = [str(Path(sys.executable).with_name("throughline")), "sandbox", "--requests", "3", "--pace", "0"]
+    process = subprocess.Popen(
+        [*command, "--jira-port", str(port)], env=demo.environ, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        told = [process.stderr.readline() for _ in range(4)]
+        answer = httpx2.get(f"http://127.0.0.1:{port}/rest/api/3/myself")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    assert f"http://127.0.0.1:{port}" in told[0]
+    assert answer.status_code == 401
