@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import exists, func, select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines.store import leases
 from pipelines.store.bulk import Bulk
-from pipelines.store.engine import reading, writing
+from pipelines.store.engine import AWAY, reading, why_away, writing
 from pipelines.store.requests import GONE
 from pipelines.store.tables import changes, unpublished
 from schemas.canonical import canonical_json, instant
@@ -82,6 +81,8 @@ class Publisher:
         self.lease: leases.Lease | None = None
         self._held_at = now()
         self.wake = asyncio.Event()
+        self.waits = ""
+        """What publishing waits for; empty when for nothing."""
 
     async def run(self, idle: float = 0.5) -> None:
         """Publish for ever; `wake` cuts the waiting for new changes short."""
@@ -97,11 +98,16 @@ class Publisher:
 
     async def _step(self) -> int:
         try:
-            return await self.once()
+            done = await self.once()
+            self.waits = ""
+            return done
         except leases.LeaseLost:
             self.lease = None
-        except (DBAPIError, OSError) as error:
-            logger.warning("publish.step.failed", extra={"error": type(error).__name__})
+        except AWAY as error:
+            waits = f"publishing waits for the database: {why_away(error)}"
+            if waits != self.waits:
+                logger.warning("publish.waits", extra={"problem": waits})
+            self.waits = waits
             await asyncio.sleep(1)
         return 0
 

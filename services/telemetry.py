@@ -36,11 +36,12 @@ _SECRET = re.compile(
 )
 """Names of keys whose values are secrets, content, or people's addresses."""
 _NOISY = "aiokafka"
-_ROOMS = ("schemas", "connectors", "pipelines", "services")
+_OURS = ("throughline", "schemas", "connectors", "pipelines", "services")
 _QUOTING = ("root", "jira", "uvicorn.access", "httpx2", "httpcore2", "urllib3")
 """Loggers that write URLs with their queries or whole bodies; jira does so on the root logger too."""
 _SILENCE = 10.0
 _BATCH_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_EXTRA = structlog.stdlib.ExtraAdder()
 _TRACE_CONTEXT = TraceContextTextMapPropagator()
 
 
@@ -69,7 +70,7 @@ def configure_logs(
     handler.addFilter(SeldomRepeated(_NOISY, clock=clock))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*to_come, first_line],
+            foreign_pre_chain=[own_fields, *to_come, first_line],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
         )
     )
@@ -87,8 +88,8 @@ def configure_logs(
     root.handlers[:] = [handler]
     ours = logging.getLevelNamesMapping()[level.upper()]
     root.setLevel(max(ours, logging.INFO))  # what libraries say for debugging quotes what they carry
-    for room in _ROOMS:
-        logging.getLogger(room).setLevel(ours)
+    for name in _OURS:
+        logging.getLogger(name).setLevel(ours)
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -135,6 +136,14 @@ def describe(error: BaseException) -> str:
 
 def _without_quotes(record: logging.LogRecord) -> bool:
     return not any(record.name == name or record.name.startswith(f"{name}.") for name in _QUOTING)
+
+
+def own_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: the `extra` of a line of ours. What libraries put there may quote what they carry."""
+    record = event.get("_record")
+    if isinstance(record, logging.LogRecord) and record.name.partition(".")[0] in _OURS:
+        return _EXTRA(logging.getLogger(record.name), "", event)
+    return event
 
 
 def first_line(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -8,7 +8,31 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+AWAY = (DBAPIError, PoolTimeout, OSError)
+"""What a database raises that cannot be used now; so does a driver for what it does not know."""
+
+_SQLITE = {
+    "FULL": "its disk is full",
+    "READONLY": "it can only be read",
+    "BUSY": "another process holds it",
+    "IOERR": "its disk fails or is full",
+    "CANTOPEN": "its file cannot be opened",
+}
+_POSTGRESQL = {
+    "53100": "its disk is full",
+    "25006": "it can only be read",
+    "53300": "it has no connection left",
+    "40": "another transaction is in the way",
+    "55P03": "another transaction is in the way",
+    "57P": "it is stopping or starting",
+    "55000": "it lets nobody in",
+    "08": "it does not answer",
+}
+"""By SQLSTATE, or how it begins."""
 
 _queues: WeakKeyDictionary[AsyncEngine, asyncio.Lock] = WeakKeyDictionary()
 
@@ -57,3 +81,25 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction that only reads, beside any writer."""
     async with engine.execution_options(read_only=True).connect() as connection, connection.begin():
         yield connection
+
+
+def why_away(error: BaseException) -> str:
+    """What is wrong with the database, in a few words for an admin; never its own text, which may hold content."""
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, OSError | PoolTimeout):
+        return "it does not answer"
+    kind = (getattr(cause, "sqlite_errorname", None) or "").removeprefix("SQLITE_").partition("_")[0]
+    state = getattr(cause, "sqlstate", None) or "none"
+    told = _SQLITE.get(kind) or next((says for start, says in _POSTGRESQL.items() if state.startswith(start)), None)
+    if told is None and getattr(error, "connection_invalidated", False):
+        return "it does not answer"
+    return told or f"{type(cause).__name__}, {kind or state}"
+
+
+def refuses(error: BaseException) -> bool:
+    """Whether the database is well, and cannot hold what it was given.
+
+    asyncpg's data errors reach us as plain DBAPIErrors: SQLSTATE classes 22 (data), 23 (integrity), 54 (over a limit).
+    """
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return isinstance(error, DataError | IntegrityError) or state[:2] in {"22", "23", "54"}

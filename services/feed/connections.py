@@ -46,6 +46,10 @@ class StoredConnection:
     epoch: int
 
 
+class Reconfigured(Exception):
+    """The connection was changed or removed since it was read: what was read with it is void, and not written."""
+
+
 def parse_options(model: type[BaseModel], given: dict[str, Any]) -> BaseModel:
     """The options, checked. Raises Misconfigured that names the first wrong field and never repeats its value."""
     try:
@@ -124,6 +128,13 @@ async def get(connection: AsyncConnection, name: str) -> StoredConnection | None
 async def every(connection: AsyncConnection) -> list[StoredConnection]:
     """All connections by id."""
     return [_stored(row) for row in await connection.execute(select(connections).order_by(connections.c.id))]
+
+
+async def check(connection: AsyncConnection, name: str, epoch: int) -> None:
+    """Hold the connection's row to the end of the transaction. Raises Reconfigured when its epoch has passed."""
+    wanted = select(connections.c.epoch).where(connections.c.id == name).with_for_update()
+    if (await connection.execute(wanted)).scalar() != epoch:
+        raise Reconfigured(name)
 
 
 async def change(connection: AsyncConnection, name: str, **values: Any) -> bool:

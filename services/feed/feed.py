@@ -4,11 +4,14 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
 from connectors.contract import Misconfigured, RetryLater
 from pipelines.store import leases
-from pipelines.store.engine import reading, writing
+from pipelines.store.engine import AWAY, reading, why_away, writing
 from services.feed import connections, pages
-from services.feed.connections import READING, StoredConnection
+from services.feed.connections import READING, Reconfigured, StoredConnection
 from services.feed.reader import Reader, Reading
 
 logger = logging.getLogger("throughline.feed")
@@ -16,6 +19,8 @@ logger = logging.getLogger("throughline.feed")
 LEASE = timedelta(seconds=10)
 _FIRST_WAIT = timedelta(seconds=5)
 _LONGEST_WAIT = timedelta(minutes=15)
+_REST = timedelta(seconds=30)
+"""At most, after the database took nothing: it is tried all the time, but no tool is asked in vain."""
 _LOOK_AGAIN = timedelta(minutes=15)
 """After this a misconfigured connection is tried once more: somebody may have mended it in the tool."""
 
@@ -29,6 +34,9 @@ class Feed:
         self.readers: dict[str, Reader] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, int] = {}
+        self._rests: dict[str, datetime] = {}
+        self.waits = ""
+        """What all reading waits for; empty when for nothing."""
 
     async def run(self, tick: float = 0.2) -> None:
         """Run until cancelled; then every reader is stopped and its lease given back."""
@@ -49,9 +57,26 @@ class Feed:
             await self._stop({one.id for one in stored if self._may_run(one)})
             for one in stored:
                 await self._care(one)
-        except Exception as error:  # noqa: BLE001 - the worker's boundary: the next step tries again
-            logger.warning("feed.step.failed", extra={"error": type(error).__name__})
+        except AWAY as error:
+            self._away(error)
             await asyncio.sleep(1)
+        except Exception as error:
+            logger.exception("feed.step.failed", extra={"kind": type(error).__name__})
+            await asyncio.sleep(1)
+        else:
+            self._back()
+
+    def _away(self, error: BaseException) -> None:
+        """Say once what reading waits for."""
+        waits = f"reading waits for the database: {why_away(error)}"
+        if waits != self.waits:
+            logger.warning("feed.waits", extra={"problem": waits})
+        self.waits = waits
+
+    def _back(self) -> None:
+        if self.waits and not any(rest > self.shared.now() for rest in self._rests.values()):
+            logger.warning("feed.goes.on", extra={"problem": None})
+            self.waits = ""
 
     def _may_run(self, stored: StoredConnection) -> bool:
         reader = self.readers.get(stored.id)
@@ -67,8 +92,10 @@ class Feed:
                 self._failures.pop(stored.id, None)
             await self._renew(reader)
             return
-        due = stored.retry_at is None or stored.retry_at <= self.shared.now() or stored.wanted
-        if self._may_run(stored) and due:
+        now = self.shared.now()
+        # A tool that asked for a pause gets it, whatever its webhooks tell meanwhile.
+        rests = (stored.retry_at and stored.retry_at > now) or self._rests.get(stored.id, now) > now
+        if self._may_run(stored) and not rests:
             await self._start(stored)
 
     async def _start(self, stored: StoredConnection) -> None:
@@ -92,12 +119,24 @@ class Feed:
             await self._stop(set(self.readers) - {reader.name})
 
     async def _read(self, name: str) -> None:
-        """One reader's life; whatever ends it is told at the connection."""
-        reader = self.readers[name]
+        """One reader's life; an end by the database is told nowhere but here, for there is nothing to write to."""
         try:
-            await self._watched(reader)
-        except leases.LeaseLost:
-            logger.info("connection.lease.lost", extra={"connection": name})
+            await self._until_it_ends(name)
+        except AWAY as error:
+            self._rests[name] = self.shared.now() + min(self._wait(name, None), _REST)
+            self._away(error)
+        finally:
+            self.readers.pop(name, None)
+            self._tasks.pop(name, None)
+
+    async def _until_it_ends(self, name: str) -> None:
+        """Whatever ends a reader is told at its connection. Raises AWAY where that cannot be."""
+        try:
+            await self._watched(self.readers[name])
+        except (leases.LeaseLost, Reconfigured) as error:
+            logger.info("connection.lost", extra={"connection": name, "kind": type(error).__name__})
+        except (DBAPIError, PoolTimeout):
+            raise
         except Misconfigured as error:
             await self._tell(name, str(error), attention=True, wait=_LOOK_AGAIN)
         except RetryLater as error:
@@ -106,14 +145,11 @@ class Feed:
             logger.exception("connection.read.failed", extra={"connection": name})
             words = f"reading failed unexpectedly ({type(error).__name__}); it will be tried again"
             await self._tell(name, words, attention=False, wait=self._wait(name, None))
-        finally:
-            self.readers.pop(name, None)
-            self._tasks.pop(name, None)
 
     async def _watched(self, reader: Reader) -> None:
         try:
             await reader.run()
-        except leases.LeaseLost:
+        except (leases.LeaseLost, Reconfigured):
             raise
         except Exception as error:
             self.shared.watch.page_failed(reader.name, type(error).__name__)
@@ -151,6 +187,8 @@ class Feed:
     async def _stop_all(self) -> None:
         held = [reader.lease for reader in self.readers.values()]
         await self._stop(set())
+        if not held:
+            return
         async with writing(self.shared.engine) as connection:
             for lease in held:
                 await leases.release(connection, lease, self.shared.now())

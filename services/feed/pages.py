@@ -89,28 +89,39 @@ async def forget_other_brokers(connection: AsyncConnection, incarnation: str) ->
     """
     lost = delete(pages).where(pages.c.applied_at.is_(None), pages.c.incarnation != incarnation)
     rows = (await connection.execute(lost.returning(pages.c.connection, pages.c.cursor, pages.c.published_at))).all()
-    for name in sorted({row.connection for row in rows if row.cursor is None}):
-        since = min(row.published_at for row in rows if row.connection == name)
-        again = (inbox.c.connection == name) & (inbox.c.handled_at >= since)
-        await connection.execute(update(inbox).where(again).values(handled_at=None))
-        await connection.execute(
-            update(connections).where(connections.c.id == name).values(census_cursor=None, census_at=LONG_AGO)
-        )
+    for name in sorted({row.connection for row in rows}):
+        await _tell_again(connection, name, [row for row in rows if row.connection == name])
     return len(rows)
 
 
+async def _tell_again(connection: AsyncConnection, name: str, lost: Sequence[Any]) -> None:
+    """Make due again what no cursor of a connection leads back to."""
+    if all(row.cursor is not None for row in lost):
+        return
+    again = (inbox.c.connection == name) & (inbox.c.handled_at >= min(row.published_at for row in lost))
+    await connection.execute(update(inbox).where(again).values(handled_at=None))
+    due = update(connections).where(connections.c.id == name, connections.c.census_at.is_not(None))
+    await connection.execute(due.values(census_cursor=None, census_at=LONG_AGO))
+
+
 async def forget_open(connection: AsyncConnection, name: str) -> None:
-    """Drop a connection's pages that are not applied: it is about to be read again."""
-    await connection.execute(delete(pages).where(pages.c.applied_at.is_(None), pages.c.connection == name))
+    """Drop a connection's pages that are not applied: it is about to be read again, from a cursor before them.
+
+    Deliveries and a census have no cursor: those are due again, as with a broker that is gone.
+    """
+    lost = delete(pages).where(pages.c.applied_at.is_(None), pages.c.connection == name)
+    rows = (await connection.execute(lost.returning(pages.c.cursor, pages.c.published_at))).all()
+    await _tell_again(connection, name, rows)
 
 
 async def mark_applied(connection: AsyncConnection, applied: Sequence[OpenPage], at: datetime, *, cursor: bool) -> None:
     """Note that pages are applied; a connection is true up to the newest of them. cursor: it moves now, too."""
     if not applied:
         return
-    await connection.execute(
-        update(pages).where(pages.c.number.in_([page.number for page in applied])).values(applied_at=at)
-    )
+    noted = update(pages).where(pages.c.number.in_([page.number for page in applied])).values(applied_at=at)
+    # A page that was forgotten meanwhile is read again: it must move nothing.
+    there = set((await connection.execute(noted.returning(pages.c.number))).scalars())
+    applied = [page for page in applied if page.number in there]
     for name in sorted({page.connection for page in applied}):
         mine = [page for page in applied if page.connection == name]
         values: dict[str, Any] = {}

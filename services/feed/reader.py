@@ -65,6 +65,10 @@ class Reader:
         surroundings = Surroundings(self.shared.now, Network(self.shared.policy, self.limiter))
         async with connector.open(self.name, options, surroundings) as source:
             while True:
+                # First of all, so that what arrives from here on is seen by the next round.
+                self.wake.clear()
+                if self.stored.wanted:
+                    await self._change(wanted=False)
                 await self._hints(connector, options, source)
                 await self._pages(source)
                 await self._census(source)
@@ -82,7 +86,7 @@ class Reader:
 
     async def _publish(self, page: Page, *, moves_cursor: bool = True) -> None:
         with self.shared.watch.span("page.publish", after=self._read_at, connection=self.name, events=len(page.events)):
-            await self.shared.flow.publish(self.name, page, self.lease, moves_cursor=moves_cursor)
+            await self.shared.flow.publish(self.name, page, self.lease, self.stored.epoch, moves_cursor=moves_cursor)
 
     async def _census(self, source: Source) -> None:
         now = self.shared.now()
@@ -134,8 +138,7 @@ class Reader:
 
     async def _pause(self, source: Source) -> None:
         """Until the next poll, or until something says that there is news."""
-        await self._change(alive_at=self.shared.now(), problem=None, attention=False, retry_at=None, wanted=False)
-        self.wake.clear()
+        await self._change(alive_at=self.shared.now(), problem=None, attention=False, retry_at=None)
         seconds = self.shared.poll.total_seconds()
         listen: Callable[[float], Awaitable[Any]] | None = getattr(source, "wait", None)
         waits: set[asyncio.Task[Any]] = {asyncio.create_task(self.wake.wait())}
@@ -149,10 +152,12 @@ class Reader:
             for task in waits:
                 task.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
+        self.stored = replace(self.stored, wanted=self.wake.is_set())
 
     async def _change(self, **values: Any) -> None:
         async with writing(self.shared.engine) as connection:
             await leases.check(connection, self.lease)
+            await connections.check(connection, self.name, self.stored.epoch)
             await connections.change(connection, self.name, **values)
 
     async def _told(self, pages: AsyncIterator[Page]) -> AsyncGenerator[Page, None]:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store.dead_letters import REPLAY_HEADER, WANTED
-from pipelines.store.engine import reading, writing
+from pipelines.store.engine import AWAY, reading, writing
 from pipelines.store.tables import dead_letters
 from schemas.events import MAX_EVENT_BYTES, Undecodable, from_kafka, to_kafka
 from services.feed import letters
@@ -85,7 +84,7 @@ async def run(engine: AsyncEngine, send: Send, idle: float = 2.0) -> None:
     while True:
         try:
             done = await step(engine, send)
-        except (DBAPIError, OSError) as error:
+        except AWAY as error:
             logger.warning("letters.step.failed", extra={"error": type(error).__name__})
             done = 0
         if not done:

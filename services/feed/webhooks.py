@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.contract import BadRecord, Connector, Delivery, Misconfigured, Unverified
-from pipelines.store.engine import reading, writing
+from pipelines.store.engine import AWAY, reading, writing
 from services.feed import connections, inbox
 from services.security import KeyRing
 
@@ -68,7 +67,7 @@ class Webhooks:
         except (Unverified, Misconfigured) as error:
             logger.warning("webhook.refused", extra={"kind": type(error).__name__})
             return _problem(401, "nothing proves who sent this; look at the secret, the address and the clock")
-        except (DBAPIError, OSError, TimeoutError):
+        except AWAY:
             return _problem(503, "it cannot be stored now; send it again", {"Retry-After": "30"})
 
     async def _store(self, name: str, delivery: Delivery) -> Response:

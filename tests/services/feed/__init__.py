@@ -1,0 +1,1 @@
+"""The feed: connections, pages on their way, readers, the inbox and its listener."""
