@@ -11,7 +11,7 @@ from pipelines.store import tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.facts import Touched
 
-STEP = 2_000
+STEP = 10_000
 """Entries taken at once: what one transaction understands stays bounded."""
 
 
