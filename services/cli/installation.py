@@ -80,12 +80,12 @@ class Installation:
         return f"{socket.gethostname()}/{os.getpid()}"
 
     @asynccontextmanager
-    async def engine(self) -> "AsyncIterator[AsyncEngine]":
-        """The database."""
+    async def engine(self, *, ping: bool = True) -> "AsyncIterator[AsyncEngine]":
+        """The database. ping: look at each pooled connection before it is used, which costs round trips."""
         from pipelines.store.engine import open_engine
 
         self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        engine = open_engine(self.settings.database_url.get_secret_value())
+        engine = open_engine(self.settings.database_url.get_secret_value(), ping=ping)
         try:
             yield engine
         finally:

@@ -88,6 +88,8 @@ class Hub:
 
     installation: Installation
     engine: AsyncEngine
+    lookups: AsyncEngine
+    """The same database for the API, which sees closed connections by itself and saves the look before each use."""
     settings: BrokerSettings
     embedded: EmbeddedBroker | None
     ready: Ready
@@ -177,7 +179,7 @@ class Hub:
         settings = self.installation.settings
         token = bearer_token(settings.api_token_file).get_secret_value() if settings.api_token_file else None
         app = create_app(
-            self.engine, now, token=token, checks=self._checks(), metrics=self.watch.metrics.registry,
+            self.lookups, now, token=token, checks=self._checks(), metrics=self.watch.metrics.registry,
             schema_version=migrations.head(), closing=self.closing,
         )  # fmt: skip
         self._serve(app, settings.api_host, settings.api_port)
@@ -236,7 +238,8 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         ready = await ensure_topics(settings, installation.catalogue, embedded, tell=tell)
         broker = open_broker(settings)
         watch = Observer(Metrics(), stack.enter_context(tracing(installation, roles)))
-        made = Hub(installation, engine, settings, embedded, ready, broker, watch)
+        lookups = await stack.enter_async_context(installation.engine(ping=False))
+        made = Hub(installation, engine, lookups, settings, embedded, ready, broker, watch)
         for role in sorted(roles):
             made.add(role)
         await connect(broker, settings, tell=tell)
