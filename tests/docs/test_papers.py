@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from connectors.catalogue import catalogue
 from pipelines.store import tables
 from pipelines.store.metadata import metadata
 from services.cli.app import app
@@ -146,7 +147,19 @@ def test_files_that_pages_name_exist() -> None:
     assert [(page, file) for page, file in sorted(said) if not (TOP / file).exists() and "acme" not in file] == []
 
 
-def test_every_connector_and_decision_is_listed() -> None:
+def test_log_lines_to_watch_for_are_written() -> None:
+    table = text(generated.OPERATIONS).partition("| line | what it means |")[2].partition("\n\n")[0]
+    said = re.findall(r"`([a-z]+(?:\.[a-z_]+)+)`", table)
+    code = "".join(path.read_text("utf-8") for room in ("pipelines", "services") for path in (TOP / room).rglob("*.py"))
+    assert len(said) > 8
+    assert [line for line in said if f'"{line}"' not in code] == []
+
+
+def test_every_connector_has_a_page_that_the_readme_names() -> None:
+    assert [one for one in catalogue() if f"docs/connectors/{one}.md" not in set(links(README))] == []
+
+
+def test_every_decision_is_listed_and_whole() -> None:
     decisions = TOP / "docs" / "decisions"
     listed = set(links(decisions / "README.md"))
     assert {path.name for path in decisions.glob("0*.md")} == listed
