@@ -19,9 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from pipelines.references import find, own, understood
 from pipelines.store import configuration, dead_letters, deferred, facts, offsets
 from pipelines.store.bulk import Bulk
+from pipelines.store.configuration import Configuration
 from pipelines.store.dead_letters import DeadLetter
 from pipelines.store.engine import AWAY, refuses, why_away, writing
-from pipelines.store.configuration import Configuration
 from pipelines.store.facts import OWN, Telling, Touched
 from pipelines.understanding import understand
 from pipelines.watching import UNWATCHED, Watch

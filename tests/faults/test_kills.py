@@ -86,5 +86,6 @@ async def test_kills_at_random_times_change_nothing(
     try:
         await hub.settled(process=process)
     finally:
-        assert end(process) == 0, hub.log()
+        # Where nothing was left to do, the end comes before the process listens to it.
+        assert end(process) in (0, -signal.SIGTERM), hub.log()
     assert await hub.records() == calm

@@ -74,7 +74,8 @@ class Tool:
     @asynccontextmanager
     async def open(self, connection: str, options: Any, surroundings: Surroundings) -> AsyncIterator["Tool"]:
         assert options.auth.token.get_secret_value() == "t0ken"
-        assert connection and surroundings.now().tzinfo
+        assert connection
+        assert surroundings.now().tzinfo
         self.opened += 1
         yield self
 
