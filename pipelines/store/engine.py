@@ -96,6 +96,13 @@ def why_away(error: BaseException) -> str:
     return told or f"{type(cause).__name__}, {kind or state}"
 
 
+def refused(error: BaseException) -> str | None:
+    """What is wrong with how we come to the database; None where waiting may help."""
+    state = str(getattr(getattr(error, "orig", None) or error, "sqlstate", None) or "")
+    known = {"28": "the user name or password is wrong", "3D": "there is no such database"}
+    return known.get(state[:2])
+
+
 def refuses(error: BaseException) -> bool:
     """Whether the database is well, and cannot hold what it was given.
 

@@ -4,8 +4,8 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from pipelines.ingest import Ingest
 from pipelines.publish import Publisher
 from pipelines.recompute import Recompute
+from pipelines.store.engine import AWAY, refused, why_away
 from schemas.errors import Misconfigured
 from services import migrations
 from services.broker import (
@@ -227,6 +228,21 @@ async def _serving(server: uvicorn.Server, host: str, port: int) -> None:
         ) from None
 
 
+async def _upgraded(engine: AsyncEngine, tell: Tell, pause: float = 2.0) -> None:
+    """Bring the database up to this release; wait for it, saying once why."""
+    told = ""
+    while True:
+        try:
+            return await migrations.upgrade(engine)
+        except AWAY as error:
+            if problem := refused(error):
+                raise Misconfigured(f"The database refuses us: {problem}", "Mend THROUGHLINE_DATABASE_URL") from None
+            if (reason := why_away(error)) != told:
+                told = reason
+                tell(f"waiting for the database: {reason}")
+        await asyncio.sleep(pause)
+
+
 def _calm_collector() -> None:
     """Batches make many objects that live for a moment and hold no circles: look for circles less often.
 
@@ -245,7 +261,7 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
             stack.enter_context(installation.alone())
         settings, embedded = stack.enter_context(installation.broker())
         engine = await stack.enter_async_context(installation.engine())
-        await migrations.upgrade(engine)
+        await _upgraded(engine, tell)
         ready = await ensure_topics(settings, installation.catalogue, embedded, tell=tell)
         broker = open_broker(settings)
         watch = Observer(Metrics(), stack.enter_context(tracing(installation, roles)))
@@ -278,27 +294,38 @@ async def run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    # A task of its own, so that a stop also ends a start that still waits for Kafka or the database.
+    life = asyncio.create_task(_live(installation, roles, tell, started))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({life, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    life.cancel()
+    with suppress(asyncio.CancelledError):
+        await life
+
+
+async def _live(
+    installation: Installation,
+    roles: Sequence[str],
+    tell: Tell,
+    started: Callable[[Hub], Awaitable[None]] | None,
+) -> None:
+    """Run until cancelled; what ends before by an error ends everything, what ends well was done."""
     async with hub(installation, roles, tell) as running:
-        tasks = [asyncio.ensure_future(task) for task in running.tasks]
+        tasks = {asyncio.ensure_future(task) for task in running.tasks}
         if started is not None:
-            tasks.append(asyncio.ensure_future(started(running)))
-        stopping = asyncio.create_task(stop.wait())
+            tasks.add(asyncio.ensure_future(started(running)))
+        waiting = set(tasks)
         try:
-            await _until_ended({stopping, *tasks}, stopping)
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
         finally:
-            await _end(running, [stopping, *tasks])
+            await _end(running, tasks)
 
 
-async def _until_ended(tasks: set["asyncio.Future[Any]"], stopping: "asyncio.Task[Any]") -> None:
-    """Wait for the stop; what ends before by an error ends everything, what ends well was done."""
-    waiting = set(tasks)
-    while not stopping.done():
-        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-
-
-async def _end(running: Hub, tasks: list["asyncio.Future[Any]"]) -> None:
+async def _end(running: Hub, tasks: Iterable["asyncio.Future[Any]"]) -> None:
     running.closing.set()
     for server in running.servers:
         server.stop()
