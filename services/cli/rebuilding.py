@@ -55,9 +55,7 @@ def told(done: Outcome) -> str:
     if done.changed or done.ended:
         lines.append("The running hub publishes these changes.")
     if done.set_aside:
-        lines.append(
-            f"{counted(done.set_aside, 'source event')} cannot be understood: see `throughline dead-letters list`."
-        )
+        lines.append(f"{counted(done.set_aside, 'source event')} set aside: see `throughline dead-letters list`.")
     if done.rules_changed:
         lines.append("Configuration changed meanwhile: the running hub goes over everything once more.")
     return "\n".join(lines)
