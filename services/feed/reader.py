@@ -16,12 +16,16 @@ from connectors.transport import Network, Policy
 from pipelines.store import leases
 from pipelines.store.engine import reading, writing
 from pipelines.watching import UNWATCHED, Watch
-from services.feed import connections, inbox, known
+from schemas.events import SourceEvent
+from services.feed import connections, inbox, known, pages
 from services.feed.connections import StoredConnection
 from services.feed.flow import Flow
 from services.security import KeyRing
 
 logger = logging.getLogger("throughline.feed")
+
+PAGES_KEPT = timedelta(days=7)
+"""How long applied pages are kept: what was read when, for who looks into a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,8 @@ class Reader:
 
     async def _pages(self, source: Source) -> None:
         cursor, since = self.stored.cursor, self.stored.since
-        async with aclosing(self._told(source.pages(cursor, since))) as pages:
-            async for page in pages:
+        async with aclosing(self._told(source.pages(cursor, since))) as told:
+            async for page in told:
                 await self._publish(page)
                 self.stored = replace(self.stored, cursor=page.cursor)
         if not self.stored.first_read_done:
@@ -99,8 +103,8 @@ class Reader:
         polled = now
         async with reading(self.shared.engine) as connection:
             artifacts = await known.artifacts_of(connection, self.name)
-        async with aclosing(self._told(source.census(artifacts, self.stored.census_cursor))) as pages:
-            async for page in pages:
+        async with aclosing(self._told(source.census(artifacts, self.stored.census_cursor))) as told:
+            async for page in told:
                 await self._publish(page, moves_cursor=False)
                 await self._change(census_cursor=page.cursor)
                 self.stored = replace(self.stored, census_cursor=page.cursor)
@@ -118,26 +122,30 @@ class Reader:
             deliveries = await inbox.waiting(connection, self.name)
         if not deliveries:
             return
-        self._read_at, hints = None, dict[str, None]()
+        if len(deliveries) == inbox.ONE_LOOK:
+            self.wake.set()  # more may wait: look again after the next pages, without a pause
+        self._read_at, hints, events, unusable = None, dict[str, None](), list[SourceEvent](), list[SetAside]()
         for _, delivery, received_at in deliveries:
             try:
                 pushed = connector.verify(self.name, options, delivery, received_at)
             except (BadRecord, Unverified) as error:
-                letter = SetAside("webhook", str(error), delivery.body.decode("utf-8", "replace"))
-                await self._publish(Page((), {}, None, set_aside=(letter,)), moves_cursor=False)
+                unusable.append(SetAside("webhook", str(error), delivery.body.decode("utf-8", "replace")))
                 continue
             hints |= dict.fromkeys(pushed.hints)
-            if pushed.events:
-                await self._publish(Page(tuple(pushed.events), {}, None), moves_cursor=False)
+            events += pushed.events
+        if events or unusable:
+            await self._publish(Page(events, {}, None, set_aside=unusable), moves_cursor=False)
         if hints:
-            async with aclosing(self._told(source.fetch(tuple(hints)))) as pages:
-                async for page in pages:
+            async with aclosing(self._told(source.fetch(tuple(hints)))) as told:
+                async for page in told:
                     await self._publish(page, moves_cursor=False)
         async with writing(self.shared.engine) as connection:
             await inbox.mark_handled(connection, [number for number, _, _ in deliveries], self.shared.now())
 
     async def _pause(self, source: Source) -> None:
         """Until the next poll, or until something says that there is news."""
+        async with writing(self.shared.engine) as connection:
+            await pages.prune(connection, self.name, self.shared.now() - PAGES_KEPT)
         await self._change(alive_at=self.shared.now(), problem=None, attention=False, retry_at=None)
         seconds = self.shared.poll.total_seconds()
         listen: Callable[[float], Awaitable[Any]] | None = getattr(source, "wait", None)
