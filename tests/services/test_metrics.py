@@ -80,9 +80,8 @@ async def test_a_running_hub_is_measured_and_traced(hub: World, jira: FakeJira, 
     try:
         await hub.settled(process=process)
         fresh = ("throughline_freshness_age_seconds", "jira-acme")
-        text, said = await metrics_when(
-            hub, lambda said: fresh in said and ("throughline_kafka_lag_records" in str(said))
-        )
+        looked = ("throughline_freshness_age_seconds", "throughline_kafka_lag_records", "throughline_rate_limit_wait")
+        text, said = await metrics_when(hub, lambda said: all(name in str(said) for name in looked))
         async with hub.engine.connect() as connection:
             events = (await connection.exec_driver_sql("SELECT count(*) FROM source_events")).scalar_one()
         published = len(await hub.numbers())
