@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipelines.lifecycle import etag, to_text
-from pipelines.members import LinkInput, Member, RequestInput
+from pipelines.lifecycle.members import LinkInput, Member, RequestInput
 from pipelines.search import terms
 from pipelines.store.components import Loaded, StoredArtifact
 from pipelines.store.facts import CONNECTION

@@ -8,8 +8,8 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pipelines.correlation_rules import ConnectionRules, Rules
-from pipelines.stages import StageMap
+from pipelines.correlate.rules import ConnectionRules, Rules
+from pipelines.lifecycle.stages import StageMap
 from pipelines.store import tables
 from pipelines.store.bulk import Bulk
 from schemas.artifacts import State

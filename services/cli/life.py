@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.summary import day, lasted, summary
+from pipelines.lifecycle.summary import day, lasted, summary
 from schemas.records import ArtifactView, Dependency, LifecycleRecord, PersonView, StageView
 from services.cli.words import counted, listed, moment, true_up_to
 

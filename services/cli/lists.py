@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.lifecycle.summary import day, lasted
 from pipelines.search import terms
-from pipelines.summary import day, lasted
 from schemas.canonical import instant
 from schemas.records import StateName
 from services.cli.terminal import EXIT_MISCONFIGURED, choose_one, opened, tell, write_line

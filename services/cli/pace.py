@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pipelines.summary import lasted
+from pipelines.lifecycle.summary import lasted
 from services.feed.connections import StoredConnection
 from services.feed.tables import pages
 

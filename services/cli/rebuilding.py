@@ -10,9 +10,9 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 from pipelines.ingest import Ingest
+from pipelines.lifecycle.summary import lasted
 from pipelines.rebuild import Difference, Outcome, Progress, Rebuild
 from pipelines.store.leases import LeaseLost
-from pipelines.summary import lasted
 from schemas.errors import Misconfigured, RetryLater
 from services import migrations
 from services.cli.installation import Installation, now

@@ -16,7 +16,7 @@ from connectors.contract import Connector, Page, Source, Surroundings
 from connectors.limiter import DEFAULT_SHARE, Limiter
 from connectors.transport import Network
 from pipelines.correlate import correlate
-from pipelines.correlation_rules import Rules
+from pipelines.correlate.rules import Rules
 from pipelines.ingest import references_of
 from schemas.artifacts import EVIDENCE_ORDER, Evidence, Mapped, Reference
 from schemas.errors import BadRecord, RetryLater

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from pipelines.summary import day, lasted
+from pipelines.lifecycle.summary import day, lasted
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes"}
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from pipelines.summary import summary
+from pipelines.lifecycle.summary import summary
 from schemas.canonical import instant
 from schemas.records import LifecycleRecord
 

@@ -11,8 +11,8 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from pipelines.lifecycle import to_text
+from pipelines.lifecycle.summary import summary as summed_up
 from pipelines.recall import recall
-from pipelines.summary import summary as summed_up
 from schemas.records import LifecycleRecord
 from services.query import answers, reading
 from services.query.finding import told

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from connectors.catalogue import catalogue
 from pipelines.correlate import correlate
-from pipelines.correlation_rules import ConnectionRules, Rules
+from pipelines.correlate.rules import ConnectionRules, Rules
 from pipelines.references import find
 from schemas.artifacts import Evidence, Reference, Text
 from schemas.canonical import instant

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from pipelines.correlate import correlate
-from pipelines.correlation_rules import ConnectionRules, Rules
+from pipelines.correlate.rules import ConnectionRules, Rules
 from schemas.artifacts import Evidence, Reference
 from schemas.links import Component, Group, Groups, Node
 

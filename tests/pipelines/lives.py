@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines.members import LinkInput, Member, RequestInput
-from pipelines.stages import StageMap
+from pipelines.lifecycle.members import LinkInput, Member, RequestInput
+from pipelines.lifecycle.stages import StageMap
 from schemas.artifacts import OPEN, Activity, ActivityKind, Audience, Identity, State
 from schemas.records import LifecycleRecord, Span
 from schemas.stages import StageRule

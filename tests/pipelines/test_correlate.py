@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from pipelines.correlation_rules import ConnectionRules, Rules
+from pipelines.correlate.rules import ConnectionRules, Rules
 from schemas.artifacts import Evidence, Reference, request_id
 from tests.pipelines.company import (
     RULES,

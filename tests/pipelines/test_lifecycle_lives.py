@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from pipelines.lifecycle import as_of, etag, fold, to_text
-from pipelines.members import LinkInput, RequestInput
-from pipelines.stages import StageMap
-from pipelines.summary import summary
+from pipelines.lifecycle.members import LinkInput, RequestInput
+from pipelines.lifecycle.stages import StageMap
+from pipelines.lifecycle.summary import summary
 from schemas.artifacts import Activity, ActivityKind, Audience, Identity
 from tests.pipelines.lives import (
     ANNA,

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.lifecycle import as_of, fold, to_text
-from pipelines.members import LinkInput, Member, RequestInput
-from pipelines.summary import summary
+from pipelines.lifecycle.members import LinkInput, Member, RequestInput
+from pipelines.lifecycle.summary import summary
 from schemas.artifacts import Activity, ActivityKind, Audience
 from schemas.records import LifecycleRecord
 from tests.pipelines.lives import EVERYONE, STAGE_MAP, at, crm, issue, mail, moved, status

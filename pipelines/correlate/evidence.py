@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from pipelines.correlation_rules import FREE_KINDS, Rules, automatic, container
-from pipelines.meaning import Meanings, Named, place, strength, unread
+from pipelines.correlate.meaning import Meanings, Named, place, strength, unread
+from pipelines.correlate.rules import FREE_KINDS, Rules, automatic, container
 from schemas.artifacts import EVIDENCE_ORDER, Evidence, Reference
 from schemas.links import Component, Node
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from pipelines.lives import Life
-from pipelines.spans import Stretch, parts, reopened
+from pipelines.lifecycle.lives import Life
+from pipelines.lifecycle.spans import Stretch, parts, reopened
 from schemas.artifacts import State
 from schemas.records import Current, Piece, Span, StageView
 from schemas.stages import NOT_MAPPED

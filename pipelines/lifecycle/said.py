@@ -1,8 +1,8 @@
 """The last thing a person said to the requester: a mail that reached them, or an open comment on what they asked."""
 
-from pipelines.lives import Life
-from pipelines.members import Member
-from pipelines.timeline import Telling, shorten
+from pipelines.lifecycle.lives import Life
+from pipelines.lifecycle.members import Member
+from pipelines.lifecycle.timeline import Telling, shorten
 from schemas.artifacts import Activity, ActivityKind
 from schemas.records import LastSaid
 

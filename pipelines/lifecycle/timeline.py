@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from pipelines.members import Member, RequestInput
-from pipelines.people import People
+from pipelines.lifecycle.members import Member, RequestInput
+from pipelines.lifecycle.people import People
 from schemas.artifacts import Activity, ActivityKind
 from schemas.records import Timeline, TimelineEntry
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from pipelines.histories import created, gone_at, instant_of
-from pipelines.lives import in_order
-from pipelines.members import Member, RequestInput
-from pipelines.people import People
-from pipelines.stages import read_status
+from pipelines.lifecycle.histories import created, gone_at, instant_of
+from pipelines.lifecycle.lives import in_order
+from pipelines.lifecycle.members import Member, RequestInput
+from pipelines.lifecycle.people import People
+from pipelines.lifecycle.stages import read_status
 from schemas.artifacts import FIELDS, Activity, ActivityKind
 
 _TEXTS = frozenset(name for name, shape in FIELDS.items() if shape.startswith(("text", "instant")))

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from pipelines.lives import Life, carries
-from pipelines.members import Member
+from pipelines.lifecycle.lives import Life, carries
+from pipelines.lifecycle.members import Member
 from schemas.artifacts import ActivityKind, State
 from schemas.records import Amount, FieldSource, Holder, Outcome, SourceOther, StatedDate
 

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from pipelines.histories import FINISHED
-from pipelines.lives import Life, carries
-from pipelines.members import LinkInput, Member
-from pipelines.stages import read_status
+from pipelines.lifecycle.histories import FINISHED
+from pipelines.lifecycle.lives import Life, carries
+from pipelines.lifecycle.members import LinkInput, Member
+from pipelines.lifecycle.stages import read_status
 from schemas.artifacts import State
 from schemas.records import (
     ArtifactView,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from pipelines.members import Member, RequestInput
+from pipelines.lifecycle.members import Member, RequestInput
 from schemas.artifacts import Activity, Identity
 from schemas.records import PersonView
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from pipelines.choosing import ended
-from pipelines.lives import BLOCKED, Life
-from pipelines.timeline import call
+from pipelines.lifecycle.choosing import ended
+from pipelines.lifecycle.lives import BLOCKED, Life
+from pipelines.lifecycle.timeline import call
 from schemas.artifacts import State
 from schemas.records import Dependency, Expected
 from schemas.stages import NOT_MAPPED

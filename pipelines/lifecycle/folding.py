@@ -7,18 +7,18 @@ it never patches it.
 from collections.abc import Sequence
 from datetime import datetime
 
-from pipelines.belonging import artifact_views, dependencies, link_views, not_mapped, programmes, progress
-from pipelines.choosing import Choices, dates, ended
-from pipelines.expecting import expected
-from pipelines.histories import instant_of
-from pipelines.lives import Life, read
-from pipelines.members import Member, RequestInput
-from pipelines.people import roles
-from pipelines.rewind import rewound
-from pipelines.said import last_said
-from pipelines.stages import StageMap
-from pipelines.stays import current, stage_views
-from pipelines.timeline import Telling, timeline
+from pipelines.lifecycle.belonging import artifact_views, dependencies, link_views, not_mapped, programmes, progress
+from pipelines.lifecycle.choosing import Choices, dates, ended
+from pipelines.lifecycle.expecting import expected
+from pipelines.lifecycle.histories import instant_of
+from pipelines.lifecycle.lives import Life, read
+from pipelines.lifecycle.members import Member, RequestInput
+from pipelines.lifecycle.people import roles
+from pipelines.lifecycle.rewind import rewound
+from pipelines.lifecycle.said import last_said
+from pipelines.lifecycle.stages import StageMap
+from pipelines.lifecycle.stays import current, stage_views
+from pipelines.lifecycle.timeline import Telling, timeline
 from schemas.artifacts import Activity
 from schemas.canonical import digest
 from schemas.records import ActivityMark, LifecycleRecord, PersonView

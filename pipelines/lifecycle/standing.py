@@ -2,8 +2,8 @@
 
 from collections.abc import Set as AbstractSet
 
-from pipelines.histories import FINISHED
-from pipelines.stages import Placement, StageMap
+from pipelines.lifecycle.histories import FINISHED
+from pipelines.lifecycle.stages import Placement, StageMap
 from schemas.artifacts import State
 from schemas.stages import NOT_MAPPED
 

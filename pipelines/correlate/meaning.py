@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from pipelines.correlation_rules import FREE_KINDS, Rules, owners
+from pipelines.correlate.rules import FREE_KINDS, Rules, owners
 from pipelines.references import own
 from schemas.artifacts import Evidence, Reference
 from schemas.canonical import instant

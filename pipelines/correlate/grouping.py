@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pipelines.correlation_rules import Rules
-from pipelines.evidence import Edge, Weighed, weigh
-from pipelines.explain import called, rule, thing, why
-from pipelines.parts import Limited, RequestParts, attach, container_of, within_limit
+from pipelines.correlate.evidence import Edge, Weighed, weigh
+from pipelines.correlate.explain import called, rule, thing, why
+from pipelines.correlate.parts import Limited, RequestParts, attach, container_of, within_limit
+from pipelines.correlate.rules import Rules
 from schemas.artifacts import Evidence, request_id
 from schemas.links import Component, Group, Groups, Link, LinkKind, Node, Programme
 

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pipelines.correlation_rules import STRENGTHS, Rules
-from pipelines.evidence import Edge, Weighed
+from pipelines.correlate.evidence import Edge, Weighed
+from pipelines.correlate.rules import STRENGTHS, Rules
 from schemas.artifacts import Evidence
 from schemas.links import Node
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipelines.histories import FINISHED, LAST, History, Wait, created, history, instant_of, with_waits
-from pipelines.members import LinkInput, Member, RequestInput
-from pipelines.people import People
-from pipelines.spans import VOICES, Stretch, delivered, heard, stretches
-from pipelines.stages import Placement, StageMap, place, read_status
+from pipelines.lifecycle.histories import FINISHED, LAST, History, Wait, created, history, instant_of, with_waits
+from pipelines.lifecycle.members import LinkInput, Member, RequestInput
+from pipelines.lifecycle.people import People
+from pipelines.lifecycle.spans import VOICES, Stretch, delivered, heard, stretches
+from pipelines.lifecycle.stages import Placement, StageMap, place, read_status
 from schemas.artifacts import Activity, State, Status
 from schemas.stages import NOT_MAPPED
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
-from pipelines.histories import FINISHED, LAST, History, Step
-from pipelines.stages import Placement, StageMap
-from pipelines.standing import Standing
+from pipelines.lifecycle.histories import FINISHED, LAST, History, Step
+from pipelines.lifecycle.stages import Placement, StageMap
+from pipelines.lifecycle.standing import Standing
 from schemas.artifacts import State
 
 VOICES = frozenset({"mail", "ticket", "note"})

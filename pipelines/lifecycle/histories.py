@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pipelines.members import Member
-from pipelines.stages import Placement, read_status
+from pipelines.lifecycle.members import Member
+from pipelines.lifecycle.stages import Placement, read_status
 from schemas.artifacts import Activity, ActivityKind, State, Status
 from schemas.canonical import parse_instant
 
