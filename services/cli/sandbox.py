@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -179,11 +180,15 @@ def _read(stored: connections.StoredConnection) -> bool:
 def only_company(installation: Installation, pace: float, requests: int, ports: dict[str, int], say: Tell) -> None:
     """Run the three tools until Ctrl-C. ports: 0 for any. Raises Misconfigured."""
     wish = _wish(installation, pace, requests, {tool: port for tool, port in ports.items() if port})
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_alone(wish, say))
 
 
 async def _alone(wish: Wish, say: Tell) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     async with sandbox(wish) as running:
         ready = running.ready
         say(f"Jira     {ready.jira}   {ready.jira_email}   {ready.jira_token}")

@@ -202,7 +202,8 @@ def test_killed_and_started_again_it_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not LINUX, reason="looks at signals")
-def test_only_the_tools(demo: Demo) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_only_the_tools(demo: Demo, number: signal.Signals) -> None:
     port = _free()
     command = [str(Path(sys.executable).with_name("throughline")), "sandbox", "--requests", "3", "--pace", "0"]
     process = subprocess.Popen(
@@ -212,7 +213,7 @@ def test_only_the_tools(demo: Demo) -> None:
         assert process.stderr is not None
         told = [process.stderr.readline() for _ in range(4)]
         answer = httpx2.get(f"http://127.0.0.1:{port}/rest/api/3/myself")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert process.wait(5) == 0
     finally:
         process.kill()
