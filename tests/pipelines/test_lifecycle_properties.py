@@ -36,67 +36,68 @@ identities = st.sampled_from([each.id for each in EVERYONE]) | st.none()
 @st.composite
 def told_lives(draw: st.DrawFn) -> RequestInput:
     """Anything the tools may tell, in any state of incompleteness and contradiction."""
-    members: list[Member] = []
-    for number in range(draw(st.integers(1, 5))):
-        kind = draw(st.sampled_from(["issue", "release", "mail", "deal", "ticket", "epic"]))
-        created = draw(moments)
-        more: dict[str, Any] = draw(
-            st.fixed_dictionaries(
-                {},
-                optional={
-                    "assignee": identities,
-                    "requester": identities,
-                    "deleted": st.booleans(),
-                    "merged_into": st.just("jira/issue/0"),
-                    "audience": st.just({"level": "restricted", "stated": "x"}),
-                    "waiting": st.fixed_dictionaries({"reason": st.just("customer"), "since": moments.map(str)}),
-                    "outcome": st.fixed_dictionaries({"result": st.just("done"), "at": moments.map(str)}),
-                    "created_at": st.none(),
-                    "updated_at": moments.map(str),
-                    "due_at": st.just("2026-05-01"),
-                    "out_of_scope": st.booleans(),
-                },
-            )
-        )
-        if kind == "mail":
-            members.append(mail(number, created, **more))
-        elif kind in ("deal", "ticket"):
-            members.append(crm(kind, number, draw(st.sampled_from([*DEAL, "Closed", "Odd"])), created, **more))
-        else:
-            names = RELEASE if kind == "release" else [*STATUSES, "Odd"]
-            type_ = {"release": "Release", "epic": "Epic"}.get(kind, "Story")
-            level = 1 if kind == "epic" else 0
-            members.append(issue(number, draw(st.sampled_from(names)), created, kind=type_, type_level=level, **more))
+    members = [draw(told_members(number)) for number in range(draw(st.integers(1, 5)))]
     ids = [each.id for each in members]
     other = issue(99, draw(st.sampled_from(STATUSES)), draw(moments))
     targets = st.sampled_from([*ids, other.id, "jira/issue/unread"])
-    labels = st.sampled_from([*STATUSES, *RELEASE, *DEAL, "Odd"]) | st.none()
-    activities = draw(
-        st.lists(
-            st.builds(
-                Activity,
-                key=st.integers(0, 40).map(str),
-                artifact=targets,
-                kind=st.sampled_from(ActivityKind),
-                at=moments,
-                actor=identities,
-                automatic=st.booleans(),
-                field=st.sampled_from(["title", "priority", "due_at", None]),
-                from_value=labels,
-                to_value=labels,
-                to_label=labels,
-                text=st.none() | st.text(max_size=10),
-                audience=st.sampled_from([Audience(), Audience("restricted", "x"), Audience("internal", "y")]),
-                withdrawn=st.booleans(),
-            ),
-            max_size=25,
-        )
-    )
+    activities = draw(st.lists(told_activities(targets), max_size=25))
     effects = st.sampled_from(["joins", "depends on", "mentions", "programme"])
     links = draw(
         st.lists(st.builds(LinkInput, targets, targets, st.just("x"), effects, since=moments | st.none()), max_size=5)
     )
     return RequestInput("R-ANY", members, activities, EVERYONE, links=links, others=[other])
+
+
+@st.composite
+def told_members(draw: st.DrawFn, number: int) -> Member:
+    kind = draw(st.sampled_from(["issue", "release", "mail", "deal", "ticket", "epic"]))
+    created = draw(moments)
+    more: dict[str, Any] = draw(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "assignee": identities,
+                "requester": identities,
+                "deleted": st.booleans(),
+                "merged_into": st.just("jira/issue/0"),
+                "audience": st.just({"level": "restricted", "stated": "x"}),
+                "waiting": st.fixed_dictionaries({"reason": st.just("customer"), "since": moments.map(str)}),
+                "outcome": st.fixed_dictionaries({"result": st.just("done"), "at": moments.map(str)}),
+                "created_at": st.none(),
+                "updated_at": moments.map(str),
+                "due_at": st.just("2026-05-01"),
+                "out_of_scope": st.booleans(),
+            },
+        )
+    )
+    if kind == "mail":
+        return mail(number, created, **more)
+    if kind in ("deal", "ticket"):
+        return crm(kind, number, draw(st.sampled_from([*DEAL, "Closed", "Odd"])), created, **more)
+    names = RELEASE if kind == "release" else [*STATUSES, "Odd"]
+    type_ = {"release": "Release", "epic": "Epic"}.get(kind, "Story")
+    level = 1 if kind == "epic" else 0
+    return issue(number, draw(st.sampled_from(names)), created, kind=type_, type_level=level, **more)
+
+
+def told_activities(targets: st.SearchStrategy[str]) -> st.SearchStrategy[Activity]:
+    labels = st.sampled_from([*STATUSES, *RELEASE, *DEAL, "Odd"]) | st.none()
+    return st.builds(
+        Activity,
+        key=st.integers(0, 40).map(str),
+        artifact=targets,
+        kind=st.sampled_from(ActivityKind),
+        at=moments,
+        actor=identities,
+        automatic=st.booleans(),
+        field=st.sampled_from(["title", "priority", "due_at", None]),
+        from_value=labels,
+        to_value=labels,
+        to_label=labels,
+        text=st.none() | st.text(max_size=10),
+        audience=st.sampled_from([Audience(), Audience("restricted", "x"), Audience("internal", "y")]),
+        withdrawn=st.booleans(),
+    )
 
 
 @st.composite
