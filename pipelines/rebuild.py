@@ -35,6 +35,10 @@ logger = logging.getLogger("throughline.rebuild")
 
 LEASE = "rebuild"
 _RENEW = timedelta(seconds=10)
+_ROWS, _BYTES = 200, 10_000_000
+"""Events fetched at once, and how much of them a step takes: many make it quick, much would fill the memory."""
+_LITTLE = 200
+"""So many events can be left for the moment in which ingest waits."""
 _SWAPS = 10
 """Attempts to find a moment in which no reader holds a table."""
 
@@ -94,9 +98,9 @@ class _Run:
 
 
 class Rebuild:
-    """telling: what an event says (`Ingest.telling`). holder: of leases, unique to this process. batch: events a step.
+    """telling: what an event says (`Ingest.telling`). holder: of leases, unique to this process.
 
-    progress is told after every step.
+    progress is told after every step, of at most `batch` events.
     """
 
     def __init__(
@@ -106,7 +110,7 @@ class Rebuild:
         now: Callable[[], datetime],
         holder: str,
         progress: Callable[[Progress], None] = lambda _: None,
-        batch: int = 500,
+        batch: int = 2_000,
     ) -> None:
         self.engine = engine
         self.telling = telling
@@ -169,7 +173,7 @@ class Rebuild:
             async with run.second.batch() as connection:
                 left = await _count(connection, run.reached, end)
             run.total = run.done + left
-            if left <= self.batch or left > before / 2:
+            if left <= min(_LITTLE, self.batch) or left > before / 2:
                 return  # little, or it lands nearly as fast as it is computed: the rest while ingest waits
             await self._take_in(run, end)
             before = left
@@ -274,12 +278,23 @@ async def _understood(connection: AsyncConnection, tellings: Sequence[Telling]) 
     await understand(bulk, touched, snapshot)
 
 
-async def _events(connection: AsyncConnection, after: int, end: int | None, limit: int) -> Sequence[Any]:
+async def _events(connection: AsyncConnection, after: int, end: int | None, limit: int) -> list[Any]:
+    """The next events: at most `limit`, and not much more than _BYTES."""
     landed = tables.source_events.c.landed
-    wanted = select(landed, tables.source_events.c.id, tables.source_events.c.event).where(landed > after)
+    wanted = select(landed, tables.source_events.c.id, tables.source_events.c.event).order_by(landed)
     if end is not None:
         wanted = wanted.where(landed <= end)
-    return (await connection.execute(wanted.order_by(landed).limit(limit))).all()
+    rows: list[Any] = []
+    size = 0
+    while len(rows) < limit and size < _BYTES:
+        some = wanted.where(landed > after).limit(min(_ROWS, limit - len(rows)))
+        found = (await connection.execute(some)).all()
+        if not found:
+            break
+        rows += found
+        size += sum(len(row.event) for row in found)
+        after = rows[-1].landed
+    return rows
 
 
 async def _count(connection: AsyncConnection, after: int, end: int) -> int:
