@@ -7,10 +7,11 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx2
 import pytest
 from rich.console import Console
 from sqlalchemy import text
@@ -21,6 +22,7 @@ from services.cli.rebuilding import Estimate, compared, shown, told
 from services.sandbox.jira import FakeJira
 from tests.conftest import Pair
 from tests.faults.world import World, end, fill, world
+from tests.parts.presence import free_port
 
 COMMAND = (str(Path(sys.executable).with_name("throughline")), "rebuild")
 
@@ -35,6 +37,7 @@ def jira() -> Iterator[FakeJira]:
 @pytest.fixture
 async def hub(jira: FakeJira, pair: Pair, tmp_path: Path) -> AsyncIterator[World]:
     async with world(jira, pair.bus, pair.database_url, tmp_path / "hub") as made:
+        made.settings["API_PORT"] = str(free_port())
         yield made
 
 
@@ -49,11 +52,22 @@ async def rebuild(hub: World, *options: str) -> tuple[int, str]:
     return process.returncode, said.decode()
 
 
+async def served(hub: World, requests: Iterable[str]) -> dict[str, str]:
+    """What the API answers for these requests, and whether it lists them."""
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{hub.settings['API_PORT']}/v1") as client:
+        found = {one: await client.get(f"/requests/{one}") for one in requests}
+        listed = await client.get("/requests?tool=jira")
+    assert {one.status_code for one in found.values()} | {listed.status_code} == {200}
+    assert len(listed.json()["items"]) >= len(found)
+    return {one: answer.headers["etag"] for one, answer in found.items()}
+
+
 async def test_everything_is_computed_anew_beside_a_hub_that_goes_on_reading(hub: World, jira: FakeJira) -> None:
     process = hub.start()
     try:
         await hub.settled(process=process)
         before, numbers = await hub.records(), await hub.numbers()
+        assert len(await served(hub, before)) == len(before)
         rebuilding = asyncio.create_task(rebuild(hub))
         for number in range(20):
             jira.hands.create(
@@ -82,6 +96,7 @@ async def test_everything_is_computed_anew_beside_a_hub_that_goes_on_reading(hub
         assert (code, "1 request changed" in said) == (0, True), said
         await hub.settled(process=process)
         assert await hub.records() == after
+        assert set(await served(hub, after)) == set(after)
         told_last = await hub.numbers()
         assert told_last == list(range(1, len(told_last) + 1))
     finally:
