@@ -1,0 +1,1 @@
+"""What the papers say, done from an empty folder."""
