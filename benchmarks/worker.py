@@ -1,0 +1,117 @@
+"""A hub process as `throughline run` starts it, whose CPU time is told by step: `python -m benchmarks.worker ROLE...`.
+
+With `--story FILE` its connectors read the company's events from the file instead of the tools; everything behind them
+is the hub's. Says `ready` when it is connected, and at its end how its CPU time was spent.
+"""
+
+import argparse
+import asyncio
+import pickle
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from typing_extensions import override
+
+from benchmarks.parts import say
+from benchmarks.steps import Sampler
+from benchmarks.story import Told
+from connectors.contract import Connector, Page, Progress, Step
+from schemas.events import from_kafka
+from services.cli import processes
+from services.cli.installation import Installation
+
+PAGE = 100
+
+
+class Nothing(BaseModel):
+    """Options of a connection that reads from a file."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads one connection's events from a list."""
+
+    told: Sequence[Told]
+
+    async def check(self) -> AsyncIterator[Step]:
+        yield Step("read", ok=True, says="there")
+
+    async def pages(self, cursor: dict[str, Any] | None, since: datetime | None) -> AsyncIterator[Page]:
+        total = len(self.told)
+        for start in range(cursor["next"] if cursor else 0, total, PAGE):
+            events = [from_kafka(value, headers) for _, _, value, headers in self.told[start : start + PAGE]]
+            after = start + len(events)
+            yield Page(events, {"next": after}, datetime.now(UTC), after < total, Progress(after, total))
+
+    async def census(self, known: Mapping[str, str], cursor: dict[str, Any] | None) -> AsyncIterator[Page]:
+        return
+        yield
+
+    async def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
+        return
+        yield
+
+
+class Rereading:
+    """A connector that maps as the real one does, and reads from a list."""
+
+    def __init__(self, real: Connector, told: Sequence[Told]) -> None:
+        self.name, self.title, self.stages, self.link_kinds = real.name, real.title, real.stages, real.link_kinds
+        self.Options = Nothing
+        self.map, self.verify = real.map, real.verify
+        self._told = told
+
+    @asynccontextmanager
+    async def open(self, connection: str, options: Any, surroundings: Any) -> AsyncIterator[Reader]:
+        yield Reader(self._told)
+
+
+@dataclass(frozen=True)
+class Retold(Installation):
+    """An installation whose tools are a file."""
+
+    story: Path | None = None
+
+    @cached_property
+    @override
+    def catalogue(self) -> dict[str, Connector]:
+        real = Installation(self.settings).catalogue
+        if self.story is None:
+            return real
+        told: list[Told] = pickle.loads(self.story.read_bytes()).told
+        return {
+            name: Rereading(one, [each for each in told if each[0] == name])  # type: ignore[misc]
+            for name, one in real.items()
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--story", type=Path)
+    parser.add_argument("roles", nargs="*")
+    given = parser.parse_args()
+    installation = Retold(Installation.of().settings, given.story)
+    processes.configure_logging(installation)
+
+    async def started(_: processes.Hub) -> None:
+        say([("ready", True)])
+
+    with Sampler() as sampler:
+        asyncio.run(processes.run(installation, given.roles or processes.ROLES, _tell, started))
+    say([("cpu", time.process_time()), ("shares", sampler.shares())])
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()
