@@ -1,8 +1,9 @@
 """Database engines that behave alike: UTC, no lost updates, one writer at a time where the database allows only one."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,6 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util.concurrency import in_greenlet
 
 AWAY = (DBAPIError, PoolTimeout, OSError)
 """What a database raises that cannot be used now; so does a driver for what it does not know."""
@@ -58,6 +60,14 @@ def _tame_sqlite(engine: AsyncEngine) -> None:
         for pragma in ("journal_mode=WAL", "busy_timeout=5000", "foreign_keys=ON", "synchronous=NORMAL"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def _invalidate(connection: Any, _record: Any, _error: Any) -> None:
+        # A cancelled task leaves a statement half read. Closing waits for it, whoever still refers to it, and its
+        # transaction would lock the file until then.
+        if in_greenlet():
+            with suppress(asyncio.CancelledError, sqlite3.Error):
+                connection.rollback()
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -16,6 +16,9 @@ from services.feed.tables import inbox
 KEPT = timedelta(days=3)
 """How long handled deliveries are kept, so that late repetitions are known."""
 
+ONE_LOOK = 200
+"""Deliveries handled at once."""
+
 
 async def put(connection: AsyncConnection, name: str, delivery: Delivery, named: str, at: datetime) -> bool:
     """Store a verified delivery. False if it is there already: the sender repeats itself."""
@@ -36,13 +39,13 @@ async def put(connection: AsyncConnection, name: str, delivery: Delivery, named:
 _UNKEPT = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
-async def waiting(connection: AsyncConnection, name: str, limit: int = 200) -> list[tuple[int, Delivery, datetime]]:
-    """Deliveries of a connection that are not handled, oldest first: number, delivery, when it came."""
+async def waiting(connection: AsyncConnection, name: str) -> list[tuple[int, Delivery, datetime]]:
+    """At most ONE_LOOK deliveries that are not handled, oldest first: number, delivery, when it came."""
     wanted = (
         select(inbox)
         .where(inbox.c.handled_at.is_(None), inbox.c.connection == name)
         .order_by(inbox.c.number)
-        .limit(limit)
+        .limit(ONE_LOOK)
     )
     return [(row.number, _delivery(row), row.received_at) for row in await connection.execute(wanted)]
 

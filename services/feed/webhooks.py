@@ -44,6 +44,7 @@ class Webhooks:
         self.keys = keys
         self.public_url = public_url.rstrip("/")
         self.now = now
+        self._left: set[asyncio.Task[Response]] = set()
 
     def app(self) -> Starlette:
         """The listener."""
@@ -61,14 +62,21 @@ class Webhooks:
         query = f"?{request.url.query}" if request.url.query else ""
         headers = {name.lower(): value for name, value in request.headers.items()}
         delivery = Delivery("POST", f"{self.public_url}{request.url.path}{query}", headers, body)
+        storing = asyncio.create_task(self._store(request.path_params["connection"], delivery))
         try:
-            async with asyncio.timeout(PATIENCE):
-                return await self._store(request.path_params["connection"], delivery)
+            return await asyncio.wait_for(asyncio.shield(storing), PATIENCE)
         except (Unverified, Misconfigured) as error:
             logger.warning("webhook.refused", extra={"kind": type(error).__name__})
             return _problem(401, "nothing proves who sent this; look at the secret, the address and the clock")
         except AWAY:
+            self._leave(storing)
             return _problem(503, "it cannot be stored now; send it again", {"Retry-After": "30"})
+
+    def _leave(self, storing: "asyncio.Task[Response]") -> None:
+        """Let it end by itself, which can take long: what it stores yet is known when the sender repeats it."""
+        if storing.cancel():
+            self._left.add(storing)
+            storing.add_done_callback(self._left.discard)
 
     async def _store(self, name: str, delivery: Delivery) -> Response:
         async with reading(self.engine) as connection:
