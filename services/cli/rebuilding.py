@@ -12,6 +12,7 @@ from rich.progress import Progress as Bars
 from pipelines.ingest import Ingest
 from pipelines.lifecycle.summary import lasted
 from pipelines.rebuild import Difference, Outcome, Progress, Rebuild
+from pipelines.store.engine import AWAY, why_away
 from pipelines.store.leases import LeaseLost
 from schemas.errors import Misconfigured, RetryLater
 from services import migrations
@@ -26,6 +27,18 @@ _SAY_EVERY = 5.0
 async def rebuild(made: Installation, screen: Console, errors: Console, *, check: bool) -> int:
     """Compute anew and swap, or only compare. Raises Misconfigured, RetryLater; then nothing has changed."""
     must_exist(made)
+    try:
+        found = await _found(made, errors, check=check)
+    except AWAY as error:
+        raise RetryLater(f"the database stopped it: {why_away(error)}; what is in use is whole") from None
+    if isinstance(found, Outcome):
+        screen.print(told(found), markup=False)
+        return 0
+    screen.print(compared(found), markup=False)
+    return EXIT_MISCONFIGURED if found else 0
+
+
+async def _found(made: Installation, errors: Console, *, check: bool) -> Outcome | list[Difference]:
     async with made.engine() as engine:
         if await migrations.current(engine) != migrations.head():
             raise Misconfigured("The database's tables are of another release", "Run `throughline migrate` first")
@@ -34,16 +47,9 @@ async def rebuild(made: Installation, screen: Console, errors: Console, *, check
         with shown(errors, time.monotonic) as progress:
             work = Rebuild(engine, telling, now, made.holder, progress)
             try:
-                found = await work.check() if check else await work.swap()
+                return await work.check() if check else await work.swap()
             except LeaseLost:
-                raise RetryLater(
-                    "this one paused for so long that another rebuild took over; nothing has changed"
-                ) from None
-    if isinstance(found, Outcome):
-        screen.print(told(found), markup=False)
-        return 0
-    screen.print(compared(found), markup=False)
-    return EXIT_MISCONFIGURED if found else 0
+                raise RetryLater("it paused for so long that another rebuild took over; nothing has changed") from None
 
 
 def told(done: Outcome) -> str:

@@ -135,6 +135,18 @@ async def test_one_that_is_killed_has_changed_nothing(hub: World) -> None:
         assert end(process) == 0, hub.log()
 
 
+async def test_a_database_that_breaks_meanwhile_is_told_in_words(hub: World) -> None:
+    async with writing(hub.engine) as connection:
+        await connection.execute(text("ALTER TABLE source_events RENAME TO source_events_away"))
+    code, said = await rebuild(hub)
+    async with writing(hub.engine) as connection:
+        await connection.execute(text("ALTER TABLE source_events_away RENAME TO source_events"))
+    assert code == 4
+    assert said.startswith("Try again later: the database stopped it")
+    assert said.endswith("what is in use is whole\n")
+    assert await rebuild(hub, "--check") == (0, "Nothing differs: everything is what its inputs say.\n")
+
+
 def test_progress_counts_and_estimates_honestly() -> None:
     clock = [100.0]
     said = Estimate(lambda: clock[0])
