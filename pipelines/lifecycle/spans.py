@@ -18,6 +18,9 @@ from schemas.artifacts import State
 VOICES = frozenset({"mail", "ticket", "note"})
 """Kinds in which a customer speaks: in the first stage before anything was delivered, in the last stage after."""
 
+WORDS = frozenset({"mail", "note"})
+"""Those of them that have no status of their own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -106,15 +109,17 @@ def heard(told: History, spoke: datetime | None, done: tuple[bool, datetime | No
         return told
     after = was_delivered and when is not None and spoke is not None and spoke > when
     stage, why = (last, "said after the delivery") if after else (first, "said before anything was delivered")
-    return replace(told, steps=tuple(_restaged(told.steps, {first, last} - {stage}, stage, why)))
+    # Words after the delivery are given with their saying; only what has a status of its own can ask for more work.
+    given = after and told.member.kind in WORDS
+    return replace(told, steps=tuple(_restaged(told.steps, {first, last}, stage, why, given=given)))
 
 
-def _restaged(steps: Iterable[Step], moved: set[str], stage: str, why: str) -> Iterable[Step]:
+def _restaged(steps: Iterable[Step], moved: set[str], stage: str, why: str, *, given: bool) -> Iterable[Step]:
     for step in steps:
-        if step.placement and step.placement.stage in moved:
-            step = replace(
-                step, placement=replace(step.placement, stage=stage, reason=f"{why}; {step.placement.reason}")
-            )
+        if (placed := step.placement) and placed.stage in moved:
+            reason = placed.reason if placed.stage == stage else f"{why}; {placed.reason}"
+            state = State.DONE if given else placed.state
+            step = replace(step, placement=replace(placed, stage=stage, state=state, reason=reason))
         yield step
 
 

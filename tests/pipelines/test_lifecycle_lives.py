@@ -61,22 +61,22 @@ def test_a_whole_life_goes_through_every_stage() -> None:
         "requirements 1: 05 Mar 10:00 - 06 Mar 09:00: 05 Mar 10:00 active",
         "development 1: 06 Mar 09:00 - 12 Mar 09:00: 06 Mar 09:00 new, 07 Mar 09:00 active",
         "change 1: 12 Mar 09:00 - 14 Mar 10:00: 12 Mar 09:00 new, 13 Mar 09:00 active, 14 Mar 09:00 done",
-        "improvement 1: 14 Mar 10:00 - now: 14 Mar 10:00 active",
+        "improvement 1: 14 Mar 10:00 - now: 14 Mar 10:00 done",
     ]
     assert [(each.active_seconds // 3600, each.waiting_seconds // 3600) for each in record.stages] == [
         (48, 48), (23, 0), (144, 0), (48, 0), (0, 0),
     ]  # fmt: skip
-    assert here(record) == "improvement since 14 Mar 10:00, active since 14 Mar 10:00"
+    assert here(record) == "improvement since 14 Mar 10:00, done since 14 Mar 10:00"
     assert artifacts_of(record) == [
         "mail/mail/1: alignment, active since 01 Mar 09:00, complete",
         "hubspot/deal/7: alignment, done since 05 Mar 09:00, complete",
         "jira/issue/12: development, done since 10 Mar 09:00, complete",
         "jira/issue/13: development, done since 12 Mar 09:00, complete",
         "jira/issue/20: change, done since 14 Mar 09:00, complete",
-        "mail/mail/2: improvement, active since 14 Mar 10:00, complete",
-        "mail/mail/3: improvement, active since 16 Mar 09:00, complete",
+        "mail/mail/2: improvement, done since 14 Mar 10:00, complete",
+        "mail/mail/3: improvement, done since 16 Mar 09:00, complete",
     ]
-    assert summary(record, at(18)) == "In improvement since 14 March; 3 of 3 issues done"
+    assert summary(record, at(18)) == "Done since 14 March; 3 of 3 issues done"
 
 
 def test_a_whole_life_fills_every_field_and_says_from_where() -> None:
@@ -95,6 +95,7 @@ def test_a_whole_life_fills_every_field_and_says_from_where() -> None:
     sources = record.sources.items()
     assert {name: (each.artifact, [(o.artifact, o.value) for o in each.others]) for name, each in sources} == {
         "amount": ("hubspot/deal/7", []),
+        "outcome": ("jira/issue/20", []),
         "priority": ("jira/issue/12", [("jira/issue/13", "Low")]),
         "requester": ("mail/mail/1", []),
         "title": (
@@ -126,7 +127,8 @@ def test_a_whole_life_fills_every_field_and_says_from_where() -> None:
     assert record.last_human is not None
     assert record.last_human.key == "mail/mail/3/sent"
     assert record.last_automatic is None
-    assert record.outcome is None
+    assert record.outcome is not None
+    assert (record.outcome.result, record.outcome.artifact) == ("done", "jira/issue/20")
     assert (record.progress.done, record.progress.total) == (3, 3)
     assert (record.not_mapped.artifacts, record.not_mapped.of) == (0, 4)
 
