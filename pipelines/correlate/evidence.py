@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pipelines.correlate.meaning import Meanings, Named, place, strength, unread
 from pipelines.correlate.rules import FREE_KINDS, Rules, automatic, container
 from schemas.artifacts import EVIDENCE_ORDER, Evidence, Reference
+from schemas.canonical import instant
 from schemas.links import Component, Node
 
 INVERSE = {
@@ -35,9 +36,13 @@ class Edge:
     """What keeps it from joining."""
 
     @property
-    def order(self) -> tuple[int, str, str, str]:
-        """Strongest first, ties by identity."""
-        return EVIDENCE_ORDER[self.strength], self.source, self.target, self.reference.relation
+    def order(self) -> tuple[int, str, str, str, str]:
+        """Strongest first; of equals the older evidence, unknown times last; ties by identity.
+
+        What was written first says where a thing came from; a later remark must not take it away.
+        """
+        since = instant(self.reference.since) if self.reference.since else "unknown"
+        return EVIDENCE_ORDER[self.strength], since, self.source, self.target, self.reference.relation
 
 
 @dataclass(slots=True)

@@ -189,6 +189,18 @@ def test_two_deals_need_explicit_evidence() -> None:
     assert requests(grouped(record("deal", "98", explicit), record("deal", "99"))) == sets("98 99")
 
 
+def test_of_equal_evidence_the_older_joins_first() -> None:
+    def says(number: str, day: int, field: str) -> Reference:
+        when = datetime(2026, 5, day, tzinfo=UTC)
+        return Reference("hubspot.deal", "hubspot:4711", number, Evidence.WRITTEN, field=field, since=when)
+
+    # A later remark on A names B; each was written for a deal of its own.
+    remark = replace(written("PAY-9", field="comment:1")[0], since=datetime(2026, 5, 9, tzinfo=UTC))
+    a = issue("PAY-1", says("98", 2, "description"), remark)
+    b = issue("PAY-9", says("99", 3, "description"))
+    assert requests(grouped(record("deal", "98"), record("deal", "99"), a, b)) == sets("98 PAY-1", "99 PAY-9")
+
+
 def test_the_same_value_by_explicit_and_written_shows_the_stronger_first() -> None:
     child = issue("PAY-2", link("jira.key", "PAY-1", "parent", scope="jira-a"), *written("PAY-1"), level=-1)
     links = grouped(issue("PAY-1"), child).requests[0].links
