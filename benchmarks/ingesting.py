@@ -4,7 +4,8 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from benchmarks.measure import Usage
 from benchmarks.parts import Child, Parts, Place
 from benchmarks.results import Result, split
 from benchmarks.sizes import Sizes
-from benchmarks.story import Story, kept, path_of
+from benchmarks.story import Story, Told, kept
 from connectors.catalogue import catalogue
 from pipelines.store import deferred, tables
 from pipelines.store.configuration import write
@@ -71,7 +72,7 @@ def run(parts: Parts, sizes: Sizes, tell: Callable[[str], None]) -> Result:
     _bare_row(result, base, bare)
     for what, pace in paces.items():
         _row(result, f"Kafka + PostgreSQL: {what}", pace, base)
-    place_pace = embedded(parts, live, path_of(parts.folder, sizes.live_requests, sizes.readings))
+    place_pace = embedded(parts, live)
     _row(result, "embedded broker + SQLite, everything in one process, from the feed's reading on", place_pace, base)
     size = sum(len(value) for _, _, value, _ in live.told) / len(live.told)
     result.notes.append(
@@ -130,12 +131,23 @@ def on_kafka(parts: Parts, story: Story, workers: int) -> Pace:
                 child.__exit__(None, None, None)
 
 
-def embedded(parts: Parts, story: Story, file: Path) -> Pace:
+def embedded(parts: Parts, story: Story) -> Pace:
     """Everything in one process; the feed reads the events from a file and publishes them to the embedded broker."""
     with parts.place("embedded+sqlite") as place:
         asyncio.run(connect(place, story))
-        with Child("benchmarks.worker", "--story", str(file), environ=place.environ()) as child:
+        folder = place.folder / "events"
+        write_lines(folder, story.told)
+        with Child("benchmarks.worker", "--events", str(folder), environ=place.environ()) as child:
             return asyncio.run(_follow(place, [child], len(story.told)))
+
+
+def write_lines(folder: Path, told: Iterable[Told]) -> None:
+    """A file for each connector, an event a line, as a worker reads them."""
+    folder.mkdir()
+    with ExitStack() as stack:
+        files = {name: stack.enter_context((folder / f"{name}.jsonl").open("wb")) for name in catalogue()}
+        for name, _, value, _ in told:
+            files[name].write(value + b"\n")
 
 
 async def fill(place: Place, story: Story) -> None:

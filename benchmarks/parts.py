@@ -79,7 +79,7 @@ class Parts:
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
-        self._scratch = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="throughline-bench-")))
+        self.scratch = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="throughline-bench-")))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,7 +88,7 @@ class Parts:
     @cached_property
     def kafka(self) -> Kafka:
         """Raises PartMissing."""
-        broker = Kafka(self._scratch / "kafka")
+        broker = Kafka(self.scratch / "kafka")
         self._stack.callback(broker.kill)
         broker.start()
         return broker
@@ -105,7 +105,7 @@ class Parts:
     def place(self, kind: str) -> Iterator[Place]:
         """kind: `kafka+postgresql` or `embedded+sqlite`."""
         name = f"b{uuid.uuid4().hex[:8]}"
-        folder = self._scratch / name
+        folder = self.scratch / name
         folder.mkdir()
         ports = (free_port(), free_port())
         if kind == "embedded+sqlite":

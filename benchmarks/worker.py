@@ -1,12 +1,11 @@
 """A hub process as `throughline run` starts it, whose CPU time is told by step: `python -m benchmarks.worker ROLE...`.
 
-With `--story FILE` its connectors read the company's events from the file instead of the tools; everything behind them
+With `--events FOLDER` its connectors read the company's events from files there instead of the tools; everything behind them
 is the hub's. Says `ready` when it is connected, and at its end how its CPU time was spent.
 """
 
 import argparse
 import asyncio
-import pickle
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,7 @@ from typing_extensions import override
 
 from benchmarks.parts import say
 from benchmarks.steps import Sampler
-from benchmarks.story import Told
-from connectors.contract import Connector, Page, Progress, Step
+from connectors.contract import Connector, Page, Step
 from schemas.events import from_kafka
 from services.cli import processes
 from services.cli.installation import Installation
@@ -37,19 +36,20 @@ class Nothing(BaseModel):
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads one connection's events from a list."""
+    """Reads one connection's events from a file, an event a line; it holds a page of them at a time."""
 
-    told: Sequence[Told]
+    file: Path
 
     async def check(self) -> AsyncIterator[Step]:
         yield Step("read", ok=True, says="there")
 
     async def pages(self, cursor: dict[str, Any] | None, since: datetime | None) -> AsyncIterator[Page]:
-        total = len(self.told)
-        for start in range(cursor["next"] if cursor else 0, total, PAGE):
-            events = [from_kafka(value, headers) for _, _, value, headers in self.told[start : start + PAGE]]
-            after = start + len(events)
-            yield Page(events, {"next": after}, datetime.now(UTC), after < total, Progress(after, total))
+        with self.file.open("rb") as lines:
+            lines.seek(cursor["next"] if cursor else 0)
+            while page := list(islice(lines, PAGE)):
+                events = [from_kafka(line, ()) for line in page]
+                after = lines.tell()
+                yield Page(events, {"next": after}, datetime.now(UTC), len(page) == PAGE)
 
     async def census(self, known: Mapping[str, str], cursor: dict[str, Any] | None) -> AsyncIterator[Page]:
         return
@@ -61,44 +61,44 @@ class Reader:
 
 
 class Rereading:
-    """A connector that maps as the real one does, and reads from a list."""
+    """A connector that maps as the real one does, and reads from a file."""
 
-    def __init__(self, real: Connector, told: Sequence[Told]) -> None:
+    def __init__(self, real: Connector, file: Path) -> None:
         self.name, self.title, self.stages, self.link_kinds = real.name, real.title, real.stages, real.link_kinds
         self.Options = Nothing
         self.map, self.verify = real.map, real.verify
-        self._told = told
+        self._file = file
 
     @asynccontextmanager
     async def open(self, connection: str, options: Any, surroundings: Any) -> AsyncIterator[Reader]:
-        yield Reader(self._told)
+        yield Reader(self._file)
 
 
 @dataclass(frozen=True)
 class Retold(Installation):
     """An installation whose tools are a file."""
 
-    story: Path | None = None
+    events: Path | None = None
+    """The folder with a file for each connector."""
 
     @cached_property
     @override
     def catalogue(self) -> dict[str, Connector]:
         real = Installation(self.settings).catalogue
-        if self.story is None:
+        if self.events is None:
             return real
-        told: list[Told] = pickle.loads(self.story.read_bytes()).told
         return {
-            name: Rereading(one, [each for each in told if each[0] == name])  # type: ignore[misc]
+            name: Rereading(one, self.events / f"{name}.jsonl")  # type: ignore[misc]
             for name, one in real.items()
         }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--story", type=Path)
+    parser.add_argument("--events", type=Path)
     parser.add_argument("roles", nargs="*")
     given = parser.parse_args()
-    installation = Retold(Installation.of().settings, given.story)
+    installation = Retold(Installation.of().settings, given.events)
     processes.configure_logging(installation)
 
     async def started(_: processes.Hub) -> None:
