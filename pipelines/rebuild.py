@@ -123,6 +123,7 @@ class Rebuild:
         """Compute and put in place. Raises RetryLater, LeaseLost, Misconfigured: then nothing has changed."""
         async with self._started() as run:
             await self._fill(run)
+            await run.second.settle()
             for attempt in range(_SWAPS):
                 try:
                     return await self._swap(run)

@@ -74,6 +74,10 @@ class Beside(ABC):
         """A number such that every source event up to it is visible, and any other will have a higher one."""
 
     @abstractmethod
+    async def settle(self) -> None:
+        """Let the database learn what it now holds, so that its first plans after the exchange are good ones."""
+
+    @abstractmethod
     async def exchange(self, connection: AsyncConnection) -> None:
         """Put the second set in the place of the first. Raises Busy, Misconfigured."""
 
@@ -145,6 +149,11 @@ class _OnPostgres(Beside):
             # Numbers are given when a batch lands, not when it commits: wait for those that are under way.
             await connection.execute(text("LOCK TABLE source_events IN SHARE MODE"))
             return await _newest(connection)
+
+    async def settle(self) -> None:
+        async with self.engine.begin() as connection:
+            for table in DERIVED:
+                await connection.execute(text(f'ANALYZE {self.here}."{table.name}"'))
 
     async def exchange(self, connection: AsyncConnection) -> None:
         try:
@@ -223,6 +232,9 @@ class _OnSqlite(Beside):
     async def landed(self) -> int:
         async with self._engine.connect() as connection, connection.begin():
             return await _newest(connection)
+
+    async def settle(self) -> None:
+        """Rows are exchanged, not tables: what is known of these stays."""
 
     async def exchange(self, connection: AsyncConnection) -> None:
         # Only what differs is written: one writer at a time waits here, and the usual difference is small.

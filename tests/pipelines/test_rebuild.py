@@ -308,6 +308,15 @@ async def test_a_view_of_somebody_else_is_not_dropped(server: AsyncEngine) -> No
 
 
 @pytest.mark.postgres
+async def test_the_planner_knows_the_new_tables_at_once(server: AsyncEngine) -> None:
+    await ingest_of(server)(records([memo(number) for number in range(1, 1000)]))
+    await rebuild_of(server, batch=100).swap()
+    async with server.connect() as connection:
+        known = await connection.execute(text("SELECT reltuples FROM pg_class WHERE oid = 'requests'::regclass"))
+        assert known.scalar_one() > 500
+
+
+@pytest.mark.postgres
 async def test_a_reader_that_holds_a_table_makes_the_swap_wait(server: AsyncEngine) -> None:
     await ingest_of(server)(records([memo(1)]))
     async with server.connect() as reader:
