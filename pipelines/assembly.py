@@ -103,12 +103,19 @@ def request_input(
 
 
 def _reasons(group: Group) -> dict[str, str]:
-    """Artifact to the sentence of the first link that ties it to the rest; the anchor is there by itself."""
-    why = {group.anchor: "It is the oldest part of the request"}
+    """Artifact to the sentence of the link that ties it to the request's oldest part, over the fewest links."""
+    ties: dict[str, list[tuple[str, str]]] = {name: [] for name in group.artifacts}
     for link in group.links:
-        for end in (link.from_artifact, link.to_artifact):
-            if end:
-                why.setdefault(end, link.why)
+        if link.from_artifact in ties and link.to_artifact in ties:
+            ties[link.from_artifact].append((link.to_artifact, link.why))
+            ties[link.to_artifact].append((link.from_artifact, link.why))
+    why = {group.anchor: "It is the oldest part of the request"}
+    reached = [group.anchor]
+    for name in reached:
+        for other, reason in ties[name]:
+            if other not in why:
+                why[other] = reason
+                reached.append(other)
     return why
 
 
