@@ -35,11 +35,22 @@ class Life:
     full_blocks: bool = True
     """Whether the output can show them."""
 
+    @property
+    def shown_at(self) -> datetime:
+        """The moment it is shown at, in the reader's zone."""
+        return self.record.as_of.astimezone(self.now.tzinfo) if self.record.as_of else self.now
+
+    @property
+    def ended(self) -> datetime | None:
+        """Since when nothing goes on any more."""
+        current = self.record.current
+        return current.state_since if current.state in ("done", "cancelled") else None
+
 
 def shown(life: Life) -> RenderableType:
     """The whole picture."""
     record = life.record
-    parts: list[RenderableType] = [_head(record), Text(summary(record, life.now), style="bold")]
+    parts: list[RenderableType] = [_head(record), Text(summary(record, life.shown_at), style="bold")]
     if record.as_of:
         parts.append(Text(f"As it stood on {moment(record.as_of, life.now)}, by today's knowledge", style="yellow"))
     if life.problem:
@@ -63,13 +74,14 @@ def _stages(life: Life) -> RenderableType:
     picture.add_column(no_wrap=True, width=BAR)
     picture.add_column(no_wrap=True)
     picture.add_column()
-    took = {view.stage: stage_length(view, life.now) for view in life.record.stages}
+    took = {view.stage: stage_length(view, life.ended or life.shown_at) for view in life.record.stages}
     longest = max((length for length in took.values() if length), default=None)
     for view in life.record.stages:
         length = took[view.stage]
         style = "cyan" if view.standing == "current" else "green" if view.standing == "left" else "dim"
         bar = _bar(view, length, longest, full_blocks=life.full_blocks)
-        picture.add_row(Text(view.stage, style=style), Text(bar, style=style), _length(view, length), _when(view, life))
+        lasting = _length(view, length, life)
+        picture.add_row(Text(view.stage, style=style), Text(bar, style=style), lasting, _when(view, life))
     return picture
 
 
@@ -93,12 +105,12 @@ def _bar(view: StageView, length: timedelta | None, longest: timedelta | None, *
     return (current if view.standing == "current" else done) * max(1, round(BAR * (length / longest)))
 
 
-def _length(view: StageView, length: timedelta | None) -> str:
+def _length(view: StageView, length: timedelta | None, life: Life) -> str:
     if not view.spans:
         return ""
     if length is None:
         return "length not known"
-    return lasted(length) + (" so far" if any(span.open for span in view.spans) else "")
+    return lasted(length) + (" so far" if life.ended is None and any(span.open for span in view.spans) else "")
 
 
 def _when(view: StageView, life: Life) -> Text:
@@ -162,7 +174,7 @@ def _state(life: Life) -> str:
     state: str = current.state or "no tool says in what state"
     if current.state == "waiting" and current.waiting:
         state = "waiting, " + ("blocked" if current.waiting == "blocked" else f"for the {current.waiting}")
-    since = f" since {moment(current.state_since, life.now)} ({lasted(life.now - current.state_since)})" if (
+    since = f" since {moment(current.state_since, life.now)} ({lasted(life.shown_at - current.state_since)})" if (
         current.state_since) else ""  # fmt: skip
     again = f"; re-opened {counted(current.reopened, 'time')}" if current.reopened else ""
     return f"{current.stage}, {state}{since}{again}"

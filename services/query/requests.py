@@ -143,7 +143,8 @@ async def _earlier(found: Stored, hub: Serving, as_of: Any, *, summary: bool) ->
 
 
 async def _record(found: Stored, hub: Serving, record: str, headers: dict[str, str], *, summary: bool) -> Response:
-    line = summed_up(LifecycleRecord.model_validate_json(record), hub.now()) if summary else None
+    told = LifecycleRecord.model_validate_json(record) if summary else None
+    line = summed_up(told, told.as_of or hub.now()) if told else None
     body = {
         "request": orjson.Fragment(record),
         "etag": found.etag,
