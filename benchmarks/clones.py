@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+import orjson
+
 from benchmarks.story import Told
 from schemas.artifacts import request_id
 
@@ -28,7 +30,7 @@ _NAMES = re.compile(
 
 @dataclass(frozen=True)
 class Names:
-    """What is renamed: native ids of issues and of the CRM's records, and whose request ids are whose."""
+    """What is renamed: native ids of issues, comments and the CRM's records, and whose request ids are whose."""
 
     issues: frozenset[str]
     records: frozenset[str]
@@ -36,12 +38,14 @@ class Names:
     """Request id to the artifact that owns it."""
 
     @classmethod
-    def of(cls, artifacts: Iterable[str]) -> "Names":
-        """From the ids of all artifacts."""
-        known = sorted(artifacts)
-        issues = frozenset(one.rpartition("/")[2] for one in known if one.startswith("jira-"))
-        records = frozenset(one.rpartition("/")[2] for one in known if one.startswith("hubspot-"))
-        return cls(issues, records, {request_id(one): one for one in known})
+    def of(cls, told: Iterable[Told]) -> "Names":
+        """Of everything that these events are about."""
+        events = [orjson.loads(value) for _, _, value, _ in told]
+        native = {(one["connector"], one["native_id"]) for one in events}
+        native |= {(one["connector"], one["artifact"].rpartition("/")[2]) for one in events}
+        issues = frozenset(name for connector, name in native if connector == "jira" and name.isdecimal())
+        records = frozenset(name for connector, name in native if connector == "hubspot" and name.isdecimal())
+        return cls(issues, records, {request_id(one["artifact"]): one["artifact"] for one in events})
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Copy:
         if found["letter"]:
             return f"{found['letter']}x{self.number}"
         if found["mail"]:
-            return f"{found['mail']}{self.number:08x}"
+            return f"{found['mail']}{self.number:08d}"
         return self._request(found[0])
 
     def _request(self, request: str) -> str:
@@ -88,7 +92,7 @@ class Copy:
 
 def copies(told: list[Told], events: int) -> Iterator[Told]:
     """Copy after copy of a story, until there are so many events."""
-    names = Names.of(key.decode() for _, key, _, _ in told)
+    names = Names.of(told)
     left = events
     for number in count(FIRST):
         one = Copy(names, number)
