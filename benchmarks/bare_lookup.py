@@ -1,6 +1,6 @@
 """The bare look-up: Starlette and asyncpg, one statement by key, on the same server with the same settings.
 
-    python -m benchmarks.bare_lookup POSTGRES_URL PORT
+python -m benchmarks.bare_lookup POSTGRES_URL PORT
 """
 
 import asyncio
@@ -29,7 +29,7 @@ async def main(url: str, port: int) -> None:
     app = Starlette(routes=[Route("/v1/requests/{identifier}", lookup)])
     server = Server(app, "127.0.0.1", port, asyncio.Event())
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
     say([("ready", True)])
     await serving

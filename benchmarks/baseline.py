@@ -1,4 +1,4 @@
-"""The bare data path: aiokafka, batches of 1,000, one COPY into a staging table and one upsert by key, then the offsets.
+"""The bare data path: aiokafka, batches of 1,000, COPY into a staging table, one upsert by key, then the offsets.
 
     python -m benchmarks.baseline BOOTSTRAP TOPIC POSTGRES_URL EVENTS
 

@@ -17,7 +17,7 @@ import orjson
 from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from benchmarks.clones import FIRST, LAST, Copy, Names
+from benchmarks.clones import LAST, Copy, Names
 from benchmarks.story import Told
 from pipelines import assembly
 from pipelines.correlate import correlate
@@ -54,7 +54,7 @@ class Pattern:
 
     @classmethod
     def of(cls, text: str) -> "Pattern":
-        """From a text in which \\x01N\\x01 is the place of the N-th value."""
+        """From a text in which N between two bytes 1 is the place of the N-th value."""
         parts = _PLACE.split(text)
         return cls(tuple(parts[::2]), tuple(int(one) for one in parts[1::2]))
 
@@ -165,7 +165,7 @@ async def _rows(
     for table, column in TABLES:
         own = keys[column] if table is not tables.components else [component]
         wanted = select(*_columns(table)).where(table.c[column].in_(own)).order_by(*table.primary_key.columns)
-        rows = [dict(row._mapping) for row in (await connection.execute(wanted)).all()]
+        rows = [dict(row) for row in (await connection.execute(wanted)).mappings()]
         for row in rows:
             _follow(template, table, row, basis)
         template.lines[table.name] = Pattern.of("".join(template.row(row.values()) for row in rows))
@@ -193,7 +193,9 @@ def _follow(template: Template, table: Table, row: dict[str, Any], basis: list[s
 async def load(url: str, made: Sequence[Template], first: int, count: int) -> list[tuple[Template, int]]:
     """COPY so many requests into the database, by numbers from `first` on. Returns which."""
     database = await asyncpg.connect(url)
-    todo = [(template, first + place // len(made)) for place, template in zip(range(count), _around(made), strict=False)]
+    todo = [
+        (template, first + place // len(made)) for place, template in zip(range(count), _around(made), strict=False)
+    ]
     try:
         for start in range(0, len(todo), _CHUNK):
             await _copy(database, todo[start : start + _CHUNK])
@@ -241,7 +243,7 @@ async def same(stored: AsyncEngine, piped: AsyncEngine, todo: Sequence[tuple[Tem
 
 
 async def _held(engine: AsyncEngine, table: Table, column: str, artifacts: list[str]) -> set[tuple[Any, ...]]:
-    requests = f"SELECT request FROM members WHERE artifact IN {{keys}}"
+    requests = "SELECT request FROM members WHERE artifact IN {keys}"
     where = {
         "request": f"request IN ({requests})", "component": f"id IN ({requests})",
     }.get(column, f"{column} IN {{keys}}")  # fmt: skip

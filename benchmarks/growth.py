@@ -7,18 +7,17 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks import bulk, lookups, measure, replay
 from benchmarks.bulk import Template
-from benchmarks.clones import LAST, Copy, Names
+from benchmarks.clones import FIRST, LAST, Copy, Names
 from benchmarks.measure import quantile
 from benchmarks.parts import Child, Parts, Place
 from benchmarks.results import Result
 from benchmarks.sizes import Sizes
 from benchmarks.story import Story, kept
-from pipelines.store import tables
 from pipelines.store.engine import open_engine, reading
 
 MOST = 1.3
@@ -50,10 +49,11 @@ def run(parts: Parts, sizes: Sizes, tell: Callable[[str], None]) -> Result:
         costs.append(_cost(parts, base, made, probe, stored, sizes))
     for cost in costs:
         _row(result, cost, costs[0])
+    largest = max(len(one.artifacts) for one in made)
     rows = sum(line for _, line in compared)
     result.notes.append(
-        f"Bulk-loaded from {len(made)} different requests of up to {max(len(one.artifacts) for one in made)} artifacts; "
-        f"of {sizes.sample:,} of them all {rows:,} rows were compared with those that the pipeline makes of the same "
+        f"Bulk-loaded from {len(made)} different requests of up to {largest} artifacts; of "
+        f" {sizes.sample:,} of them all {rows:,} rows were compared with those that the pipeline makes of the same "
         f"events, and are equal. The events are {len(probe.told):,} of another company in live order, in batches of "
         f"{_BATCH}; the median of {_TIMES} runs."
     )
@@ -90,7 +90,7 @@ async def _compared(parts: Parts, base: Story, made: list[Template], sample: int
         one, other = open_engine(loaded.database_url), open_engine(piped.database_url)
         await replay.prepare(one, base.rules)
         await replay.prepare(other, base.rules)
-        todo = await bulk.load(_plain(loaded), made, bulk.FIRST, sample)
+        todo = await bulk.load(_plain(loaded), made, FIRST, sample)
         await replay.replay(other, bulk.events_of(todo))
         differ = await bulk.same(one, other, todo)
         counted = [(table.name, await _count(one, table)) for table, _ in bulk.TABLES]
@@ -101,7 +101,7 @@ async def _compared(parts: Parts, base: Story, made: list[Template], sample: int
     return counted
 
 
-async def _count(engine: AsyncEngine, table: tables.Table) -> int:
+async def _count(engine: AsyncEngine, table: Table) -> int:
     async with reading(engine) as connection:
         return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
 
@@ -127,7 +127,7 @@ def _cost(parts: Parts, base: Story, made: Sequence[Template], probe: Story, sto
 async def _stored(place: Place, base: Story, made: Sequence[Template], stored: int) -> None:
     engine = open_engine(place.database_url)
     await replay.prepare(engine, base.rules)
-    await bulk.load(_plain(place), made, bulk.FIRST, stored)
+    await bulk.load(_plain(place), made, FIRST, stored)
     await engine.dispose()
 
 
@@ -150,5 +150,3 @@ async def _probe(place: Place, probe: Story, number: int) -> tuple[float, float]
     seconds, spent = time.perf_counter() - began, measure.spent(before, measure.used(os.getpid()))
     await engine.dispose()
     return seconds / len(told) * 1000, (spent["hub"] + spent["PostgreSQL"]) / len(told) * 1e6
-
-

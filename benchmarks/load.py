@@ -82,7 +82,9 @@ async def run(port: int, seconds: float, clients: int, paths: list[bytes]) -> li
     begins, ends = now + _WARM * seconds, now + (1 + _WARM) * seconds
     turns = itertools.cycle(paths)
     loop = asyncio.get_running_loop()
-    made = [await loop.create_connection(lambda: Client(turns, begins, ends), "127.0.0.1", port) for _ in range(clients)]
+    made = [
+        await loop.create_connection(lambda: Client(turns, begins, ends), "127.0.0.1", port) for _ in range(clients)
+    ]
     await asyncio.gather(*(client.done for _, client in made))
     times = [one for _, client in made for one in client.times]
     wrong = sum(client.wrong for _, client in made)

@@ -113,9 +113,7 @@ class Parts:
             return
         database = self.postgres.create_database()
         try:
-            yield Place(
-                kind, folder, self.postgres.url(database), self.kafka.bootstrap, f"{name}.", *ports
-            )
+            yield Place(kind, folder, self.postgres.url(database), self.kafka.bootstrap, f"{name}.", *ports)
         finally:
             self.postgres.drop_database(database)
 
@@ -125,7 +123,8 @@ class Child(AbstractContextManager["Child"]):
 
     def __init__(self, module: str, *words: str, environ: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, *words], env=(environ or dict(os.environ)) | {"PYTHONPATH": os.getcwd()},
+            [sys.executable, "-P", "-m", module, *words],
+            env=(environ or dict(os.environ)) | {"PYTHONPATH": str(Path.cwd())},
             stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         self._lines: Queue[bytes] = Queue()

@@ -17,15 +17,15 @@ from services import migrations
 BATCH = 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
     """A Kafka record."""
 
     topic: str
     partition: int
     offset: int
-    value: bytes
-    headers: Sequence[tuple[str, bytes]]
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 def now() -> datetime:
@@ -57,7 +57,7 @@ async def replay(engine: AsyncEngine, told: Sequence[Told], size: int = BATCH) -
 def records(told: Sequence[Told], start: int = 0) -> list[Record]:
     """As if they were one partition, from an offset on."""
     return [
-        Record(f"source.{connector}", 0, start + place, value, headers)
+        Record(f"source.{connector}", 0, start + place, value, list(headers))
         for place, (connector, _, value, headers) in enumerate(told)
     ]
 

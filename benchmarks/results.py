@@ -1,10 +1,11 @@
 """What was measured, and the table it is written into."""
 
 import platform
+import sqlite3
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -62,13 +63,14 @@ _MARKS = {True: "met", False: "**missed**", None: ""}
 def _about(seconds: float) -> list[str]:
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     postgres = subprocess.run([programs() / "postgres", "--version"], capture_output=True, text=True, check=True)
+    server = postgres.stdout.partition("(PostgreSQL)")[2].split()[0]
     return [
         "Written by `make bench`; every value stands beside what it is compared with, measured in the same run.",
         "CPU and memory count all processes of the hub. Where PostgreSQL's CPU is in a value, the row says so.",
         "",
-        f"- {date.today().isoformat()}, {seconds / 60:.1f} minutes",
+        f"- {datetime.now(UTC).date().isoformat()}, {seconds / 60:.1f} minutes",
         f"- {_processor()}, {platform.system()} {platform.release()}, Python {platform.python_version()}",
-        f"- Apache Kafka {KAFKA}, {postgres.stdout.strip().partition(' (')[2].rstrip(')') or postgres.stdout.strip()}",
+        f"- Apache Kafka {KAFKA}, PostgreSQL {server}, SQLite {sqlite3.sqlite_version}; {load()} at the end",
         f"- {libraries}",
     ]
 
@@ -83,5 +85,3 @@ def _processor() -> str:
 def load() -> str:
     """How busy the machine is, in words."""
     return "load " + Path("/proc/loadavg").read_text("ascii").split()[0]
-
-

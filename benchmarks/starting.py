@@ -1,7 +1,6 @@
 """From the start of `throughline up` until it answers, and until the first request that it reads is visible."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -77,7 +76,7 @@ async def _configure(place: Place, ready: Ready) -> None:
 def running(place: Place, **more: str) -> Iterator["subprocess.Popen[bytes]"]:
     """`throughline up` in a process of its own."""
     command = [str(Path(sys.executable).with_name("throughline")), "up"]
-    with subprocess.Popen(command, env=place.environ(**more), stdout=subprocess.DEVNULL, cwd=os.getcwd()) as process:
+    with subprocess.Popen(command, env=place.environ(**more), stdout=subprocess.DEVNULL, cwd=Path.cwd()) as process:
         try:
             yield process
         finally:

@@ -1,7 +1,7 @@
 """A hub process as `throughline run` starts it, whose CPU time is told by step: `python -m benchmarks.worker ROLE...`.
 
-With `--events FOLDER` its connectors read the company's events from files there instead of the tools; everything behind them
-is the hub's. Says `ready` when it is connected, and at its end how its CPU time was spent.
+With `--events FOLDER` its connectors read the company's events from files there instead of the tools; everything behind
+them is the hub's. Says `ready` when it is connected, and at its end how its CPU time was spent.
 """
 
 import argparse
