@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store.engine import reading
-from pipelines.store.tables import changes
+from pipelines.store.tables import changes, leases
 from schemas.errors import HubError, Misconfigured
 from services import migrations
 from services.broker import compare_topics
@@ -25,7 +25,7 @@ from services.cli.documents import broker_settings
 from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
 from services.cli.words import counted, moment
 from services.feed import connections
-from services.feed.connections import StoredConnection
+from services.feed.connections import READING, StoredConnection
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
@@ -81,6 +81,7 @@ def checks(made: "Installation", now: datetime) -> dict[str, Check]:
         "secret keys": lambda: _keys(made),
         "Kafka": lambda: _kafka(made),
         "connections": lambda: _connections(made),
+        "running": lambda: _running(made, now),
         "clock": lambda: _clock(made, now),
     }
 
@@ -183,6 +184,22 @@ async def _connections(made: "Installation") -> str:
     if needing or unknown:
         raise Misconfigured("; ".join([*needing, *unknown]), "`throughline connections test` tells more of each")
     return f"{counted(len(stored), 'connection')}, none needs you" if stored else "none yet"
+
+
+async def _running(made: "Installation", now: datetime) -> str:
+    """Whether some hub reads: its leases run. Connections that wait until later hold none."""
+    due = [one for one in await _stored(made) if one.state == READING and not (one.retry_at and one.retry_at > now)]
+    if not due:
+        return "no connection is due to be read"
+    async with _engine(made) as engine, reading(engine) as connection:
+        names = [f"connection:{one.id}" for one in due]
+        held = select(func.count()).select_from(leases).where(leases.c.name.in_(names), leases.c.until > now)
+        count = (await connection.execute(held)).scalar_one()
+    if not count:
+        raise Misconfigured(
+            f"No hub reads: {counted(len(due), 'connection')} would be due", "Start it with `throughline up`"
+        )
+    return f"a hub reads {counted(count, 'connection')}"
 
 
 async def _clock(made: "Installation", now: datetime) -> str:
