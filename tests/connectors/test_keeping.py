@@ -1,0 +1,62 @@
+"""What is kept of a text, and that the hub finds in it what it finds in the whole."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.keeping import EXCERPT, beginning, kept, kept_apart, names
+from pipelines.references import find
+from schemas.artifacts import Evidence, Text
+
+NAMES = (
+    "PAY-12", "PAY\u201113", "UTF-8", "R-MZXW6YTBOI3D", "https://x.example/browse/PAY-7?a=b", "HTTP://X.example/A(b)",
+    "https://app.hubspot.com/contacts/4711/record/0-3/99", "<a1.long-enough-to-be-one-1@mail.example>", "<id@B.example>",
+    "<anna@example.com>", "<PAY-9@example.com>", "Message-ID: ", "in-reply-to", "references", "msgid",
+    "https://eur.safelinks.protection.outlook.com/?url=https%3A%2F%2Fx.example%2Fy", "https://x.example/" + "y" * 2_000,
+)  # fmt: skip
+GLUE = (" ", "\n", ".", ",", ")", "(", "-", "@", "5", "\u4e2d", "ü", "_", ":", "<", ">", '"', "word", "x" * 60, "*")
+TEXTS = st.lists(st.sampled_from(NAMES + GLUE) | st.text(max_size=8), max_size=60).map("".join)
+
+
+def found(text: str) -> list[tuple[str, str, str]]:
+    return [(one.kind, one.scope, one.value) for one in find(Text("t", text, Evidence.WRITTEN))]
+
+
+@given(TEXTS)
+def test_the_names_of_a_text_are_the_references_in_it(text: str) -> None:
+    assert found(names(text)) == found(text)
+    assert names(names(text)) == names(text)
+
+
+@given(TEXTS, st.integers(0, 200))
+def test_a_beginning_names_what_the_whole_names(text: str, size: int) -> None:
+    short = beginning(text, size)
+    assert found(short) == found(text)
+    lines = names(text).split("\n")
+    assert short == text or any(
+        short.startswith(head := text[:cut].rstrip())
+        and all(line in lines for line in short[len(head) :].strip("\n").split("\n") if line)
+        for cut in range(size + 1)
+    ), "the beginning, then names"
+
+
+def test_names_are_in_order_and_only_once() -> None:
+    text = "PAY-12, see https://x.example/a?b=1. <anna@x.example> PAY-12; in reply-to: Message-ID <b@c> R-MZXW6YTBOI3D"
+    assert names(text) == "PAY-12\nhttps://x.example/a?b=1\nMessage-ID: <b@c>\nR-MZXW6YTBOI3D"
+
+
+@pytest.mark.parametrize("end", ["-12 and more", "-12.5 and more", "-12@host.example and more"])
+def test_no_excerpt_ends_inside_a_name(end: str) -> None:
+    text = "x" * (EXCERPT - 6) + " PAY" + end
+    for size in range(EXCERPT - 8, EXCERPT + 2):
+        assert found(beginning(text, size)) == found(text)
+
+
+def test_what_is_kept() -> None:
+    long = "word " * 200 + "PAY-1"
+    assert kept(long, "full") == long
+    assert kept(long, "references") == "PAY-1"
+    assert kept(long, "excerpt") == long[:EXCERPT].rstrip() + "\nPAY-1"
+    assert kept_apart("Yes.", "old words PAY-2", "excerpt") == ("Yes.", "PAY-2")
+    assert kept_apart("", "old words PAY-2", "excerpt") == ("", "old words PAY-2")
+    assert kept_apart("Yes.", "old words PAY-2", "references") == ("", "PAY-2")
