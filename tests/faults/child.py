@@ -15,6 +15,8 @@ from pipelines.publish import Publisher
 from services.cli import processes
 from services.cli.installation import Installation
 from services.feed.flow import Flow
+from services.feed.reader import Reader
+from services.feed.webhooks import Webhooks
 
 POINTS: dict[str, tuple[type, str, bool]] = {
     # point: (class, its method, whether to kill after it rather than before)
@@ -27,10 +29,18 @@ POINTS: dict[str, tuple[type, str, bool]] = {
     "changes sent, not marked": (processes.Hub, "_send_lifecycles", True),
 }
 
+WEBHOOK_POINTS: dict[str, tuple[type, str, bool]] = {
+    "delivery stored, not answered": (Webhooks, "_store", True),
+    "delivery waits, not read": (Reader, "_hints", False),
+    "delivery published, not noted": (processes.Hub, "_send_source", True),
+    "delivery handled": (Reader, "_hints", True),
+}
+"""On the way of a webhook."""
+
 
 def plant(point: str, count: int) -> None:
     """Kill this process when the point is passed for the count-th time."""
-    owner, name, after = POINTS[point]
+    owner, name, after = (POINTS | WEBHOOK_POINTS)[point]
     original: Callable[..., Any] = getattr(owner, name)
     passed = 0
 

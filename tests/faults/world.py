@@ -89,11 +89,11 @@ class World:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("THROUGHLINE_")}
         return inherited | {f"THROUGHLINE_{name}": value for name, value in own.items()}
 
-    async def connect(self, page_size: int = 10) -> None:
-        """Configure the connection to the fake Jira."""
+    async def connect(self, page_size: int = 10, **more: Any) -> None:
+        """Configure the connection to the fake Jira; more: further options of it."""
         options = JiraOptions(
             base_url=self.jira.url, auth=ApiToken(email=self.jira.email, token=SecretStr(self.jira.token)),
-            projects=("PAY",), share=1.0, page_size=page_size,
+            projects=("PAY",), share=1.0, page_size=page_size, **more,
         )  # fmt: skip
         keys = key_ring((), self.folder / "secret.key")
         rules = ConnectionConfiguration(
@@ -156,13 +156,13 @@ class World:
 
 
 @asynccontextmanager
-async def world(jira: FakeJira, bus: Bus, database_url: str, folder: Path) -> AsyncIterator[World]:
-    """An installation with its connection configured; no process runs yet."""
+async def world(jira: FakeJira, bus: Bus, database_url: str, folder: Path, **more: Any) -> AsyncIterator[World]:
+    """An installation with its connection configured; no process runs yet. more: further options of the connection."""
     folder.mkdir(parents=True, exist_ok=True)
     engine = open_engine(database_url)
     await migrations.upgrade(engine)
     made = World(jira, bus, database_url, folder, engine)
-    await made.connect()
+    await made.connect(**more)
     try:
         yield made
     finally:

@@ -1,0 +1,172 @@
+"""Webhooks beside polling: what both tell is one story, and what was accepted is never lost."""
+
+import asyncio
+import dataclasses
+import json
+import random
+import signal
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import func, select
+
+from pipelines.store import tables
+from services.feed.tables import inbox
+from services.sandbox.jira import FakeJira
+from services.sandbox.jira_webhooks import Webhooks
+from tests.conftest import Pair
+from tests.faults.child import WEBHOOK_POINTS
+from tests.faults.world import World, end, fill, world
+from tests.parts.presence import free_port, listening
+
+SECRET = "a secret of thirty-two characters"
+ISSUES = 20
+
+
+@pytest.fixture
+def jira(request: pytest.FixtureRequest) -> Iterator[FakeJira]:
+    """Its index lags by 90 s, or by what the test says."""
+    lag = getattr(request, "param", timedelta(seconds=90))
+    with FakeJira(burst=100_000, lag=lag) as fake:
+        fill(fake, ISSUES)
+        yield fake
+    assert fake.writes == []
+
+
+@pytest.fixture
+async def hub(jira: FakeJira, pair: Pair, tmp_path: Path) -> AsyncIterator[World]:
+    secret = SecretStr(SECRET)
+    async with world(jira, pair.bus, pair.database_url, tmp_path / "hub", webhook_secret=secret) as made:
+        made.settings = {"WEBHOOK_PORT": str(free_port())}
+        yield made
+
+
+def hooks_of(hub: World, **how: float) -> Webhooks:
+    url = f"http://127.0.0.1:{hub.settings['WEBHOOK_PORT']}/hooks/jira-acme"
+    return Webhooks(hub.jira, url, secret=SECRET, **how)  # type: ignore[arg-type]
+
+
+async def hears(hub: World) -> None:
+    async with asyncio.timeout(60):
+        while not await asyncio.to_thread(listening, int(hub.settings["WEBHOOK_PORT"])):
+            await asyncio.sleep(0.05)
+
+
+async def test_webhook_and_pull_together_tell_what_pull_alone_tells(hub: World, pair: Pair, tmp_path: Path) -> None:
+    hooks = hooks_of(hub, loss=0.2, duplicates=0.3, seed=5)
+    process = hub.start()
+    await hub.settled(process=process)
+    await hears(hub)
+    answers: list[int] = []
+    begun = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)  # so long ago that search shows it all
+    for turn in range(6):
+        a_morning(hub.jira, turn, begun + timedelta(seconds=25 * turn))
+        answers += await asyncio.to_thread(hooks.send)
+        await asyncio.sleep(0.3)
+    assert set(answers) == {204}
+    settings = pair.bus.settings.model_copy(update={"prefix": pair.bus.settings.prefix + "pull."})
+    url = f"sqlite+aiosqlite:///{tmp_path / 'pull.sqlite3'}"
+    async with world(hub.jira, dataclasses.replace(pair.bus, settings=settings), url, tmp_path / "pull") as other:
+        alone = other.start()
+        try:
+            await other.settled(process=alone)
+            pulled = await other.records()
+        finally:
+            assert end(alone) == 0, other.log()
+    try:
+        async with asyncio.timeout(40):
+            while await hub.records() != pulled:
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        pass  # the comparison below shows what differs
+    finally:
+        assert end(process) == 0, hub.log()
+    assert differences(pulled, await hub.records()) == []
+    async with hub.engine.connect() as connection:
+        handled = select(func.count()).select_from(inbox).where(inbox.c.handled_at.is_not(None))
+        assert (await connection.execute(handled)).scalar_one() > 20
+        assert (await connection.execute(select(tables.dead_letters.c.reason))).all() == []
+
+
+def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
+    """Where records differ, as paths with both values."""
+    told = [f"{name}: only in one" for name in expected.keys() ^ found.keys()]
+    for name in sorted(expected.keys() & found.keys()):
+        if expected[name] != found[name]:
+            told += _apart(name, json.loads(expected[name]), json.loads(found[name])) or [f"{name}: other text"]
+    return told
+
+
+def _apart(path: str, one: Any, other: Any) -> list[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = sorted(one.keys() | other.keys())
+        return [line for key in keys for line in _apart(f"{path}.{key}", one.get(key), other.get(key))]
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return [line for n, both in enumerate(zip(one, other, strict=True)) for line in _apart(f"{path}[{n}]", *both)]
+    return [] if one == other else [f"{path}: {one!r} is {other!r}"]
+
+
+def a_morning(jira: FakeJira, turn: int, at: datetime) -> None:
+    """People work on issues, one change after the other."""
+    chance = random.Random(turn)
+    with jira.lock:
+        issues = [issue for issue in jira.state.issues.values() if issue.type != "Sub-task"]
+        people = list(jira.state.users)
+        new = jira.hands.create("PAY", f"New {turn}", at=at, by=people[0], description=f"See {issues[turn].key}")
+        for place, issue in enumerate([new, *chance.sample(issues, 3)]):
+            at += timedelta(seconds=3)
+            by = chance.choice(people)
+            jira.hands.transition(issue, chance.choice(["Analysis", "In Review", "Released"]), at=at, by=by)
+            comment = jira.hands.comment(issue, f"Word {place} on {turn}", at=at + timedelta(seconds=1), by=by)
+            if place == 1:
+                jira.hands.edit_comment(issue, comment, "Other words", at=at + timedelta(seconds=2), by=by)
+            if place == 2:
+                jira.hands.delete_comment(issue, comment, at=at + timedelta(seconds=2), by=by)
+            if place == 3:
+                jira.hands.change(issue, at=at + timedelta(seconds=2), by=by, title=f"Retitled {turn}", labels=["x"])
+
+
+@pytest.mark.parametrize("jira", [timedelta(hours=1)], indirect=True, ids=["index an hour behind"])
+@pytest.mark.parametrize("point", sorted(WEBHOOK_POINTS))
+async def test_what_a_webhook_told_outlives_a_kill(hub: World, point: str) -> None:
+    hub.settings["POLL_INTERVAL"] = "3600"  # nothing but the webhook tells it, and nothing else wakes the reader
+    process = hub.start()
+    await hub.settled(process=process)
+    assert end(process) == 0, hub.log()
+    hooks = hooks_of(hub, loss=0.0, duplicates=0.0, disorder=False)
+    process = hub.start(point, 2 if point in ("delivery waits, not read", "delivery handled") else 1)
+    await hears(hub)
+    await asyncio.sleep(1)  # its reader has found nothing, and rests
+    with hub.jira.lock:
+        changed = [issue for issue in hub.jira.state.issues.values() if issue.status != "In Review"][:5]
+        for issue in changed:
+            hub.jira.hands.transition(issue, "In Review", at=datetime.now(UTC), by=issue.creator)
+    answers = await asyncio.to_thread(hooks.send)
+    assert await asyncio.to_thread(process.wait, 60) == -signal.SIGKILL, hub.log()
+    accepted = {issue.id for issue, answer in zip(changed, answers, strict=True) if answer == 204}
+    if point == "delivery stored, not answered":
+        assert answers[0] == 0
+        accepted = {changed[0].id}  # nobody answered, yet it is stored
+    assert accepted
+    process = hub.start()
+    try:
+        async with asyncio.timeout(60):
+            while not accepted <= await in_review(hub):
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        pass
+    finally:
+        assert end(process) == 0, hub.log()
+    assert accepted <= await in_review(hub)
+
+
+async def in_review(hub: World) -> set[str]:
+    """Native ids of the issues that are in review, as far as the hub knows."""
+    async with hub.engine.connect() as connection:
+        rows = await connection.execute(select(tables.artifacts.c.id, tables.artifacts.c.fields))
+        return {row.id.rpartition("/")[2] for row in rows if b"In Review" in orjson.dumps(row.fields)}
