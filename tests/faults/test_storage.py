@@ -1,0 +1,215 @@
+"""Storage that is full, read-only or away: the hub waits, says so once and in /readyz, and goes on; nothing is lost."""
+
+import asyncio
+import os
+import random
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+
+from pipelines.store.engine import open_engine, writing
+from services.sandbox.jira import FakeJira
+from tests.conftest import Bus, _kafka_bus
+from tests.faults.world import World, end, fill, world
+from tests.parts.kafka import Kafka
+from tests.parts.postgres import Postgres
+from tests.parts.presence import free_port
+
+ISSUES = 40
+
+
+@pytest.fixture
+def jira() -> Iterator[FakeJira]:
+    with FakeJira(burst=100_000) as fake:
+        fill(fake, ISSUES)
+        yield fake
+    assert fake.writes == []
+
+
+@asynccontextmanager
+async def installed(jira: FakeJira, bus: Bus, url: str, folder: Path) -> AsyncIterator[World]:
+    async with world(jira, bus, url, folder) as made:
+        made.settings = {"API_PORT": str(free_port())}
+        yield made
+
+
+@dataclass
+class Health:
+    """What /readyz says of a hub."""
+
+    hub: World
+
+    async def says(self) -> dict[str, str]:
+        """Part to what is wrong with it; empty when all is well."""
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.hub.settings['API_PORT']}", timeout=15) as http:
+            parts = (await http.get("/readyz")).json()["parts"]
+        return {part["name"]: part["says"] for part in parts if not part["ok"]}
+
+    async def until(self, holds: Callable[[dict[str, str]], bool], seconds: float = 40) -> dict[str, str]:
+        """Wait until it says so; gives what it says."""
+        said: dict[str, str] = {}
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    with suppress(httpx2.HTTPError):
+                        said = await self.says()
+                        if holds(said):
+                            return said
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise AssertionError(f"/readyz says {said}\n{self.hub.log()}") from None
+
+
+async def goes_on(hub: World, process: "subprocess.Popen[bytes]", said: str) -> None:
+    """It reads everything, has said what it waited for in few lines, and is well again."""
+    try:
+        await hub.settled(90, process=process)
+        await Health(hub).until(lambda said: not said)
+    finally:
+        code = end(process)
+    assert code == 0, hub.log()
+    assert len(await hub.records()) > 5
+    numbers = await hub.numbers()
+    assert numbers == list(range(1, len(numbers) + 1))
+    log = (hub.folder / "hub.log").read_text()
+    assert said in log
+    for event in ("feed.waits", "publish.waits", "the batch will be repeated"):
+        assert log.count(event) <= 4, log[-3000:]
+
+
+async def some_read(hub: World, least: int = 10) -> None:
+    async with asyncio.timeout(60):
+        while (await hub.standing())["issues"] < least:
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with little room; needs root."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = (
+        os.geteuid() == 0
+        and subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=False, capture_output=True
+        ).returncode
+        == 0
+    )
+    if not mounted:
+        pytest.skip("nothing can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def embedded_bus() -> Bus:
+    from services.broker import BrokerSettings
+
+    return Bus("embedded", BrokerSettings(bootstrap="127.0.0.1:1", embedded=True))
+
+
+async def test_a_full_disk(jira: FakeJira, embedded_bus: Bus, small_disk: Path, tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{small_disk / 'hub.sqlite3'}"
+    async with installed(jira, embedded_bus, url, tmp_path / "hub") as hub:
+        process = hub.start()
+        await some_read(hub)
+        filler = small_disk / "somebody elses"
+        _fill_up(filler)
+        said = await Health(hub).until(lambda said: "feed" in said or "ingest" in said)
+        assert "its disk" in " ".join(said.values())
+        await asyncio.sleep(2)
+        assert process.poll() is None, hub.log()
+        filler.unlink()
+        await goes_on(hub, process, "full")
+
+
+def _fill_up(path: Path) -> None:
+    """Take all the room there is."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+async def test_a_database_that_can_only_be_read(
+    jira: FakeJira, kafka: Kafka, postgres: Postgres, postgres_url: str, tmp_path: Path
+) -> None:
+    async with installed(jira, _kafka_bus(kafka), postgres_url, tmp_path / "hub") as hub:
+        process = hub.start()
+        await some_read(hub)
+        _set(postgres, postgres_url, "SET default_transaction_read_only = on")
+        said = await Health(hub).until(lambda said: "feed" in said)
+        assert said["feed"] == "reading waits for the database: it can only be read"
+        assert "database" not in said  # look-ups go on
+        _set(postgres, postgres_url, "SET default_transaction_read_only = off")
+        await goes_on(hub, process, "it can only be read")
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+async def test_a_database_that_lets_nobody_in(
+    jira: FakeJira, kafka: Kafka, postgres: Postgres, postgres_url: str, tmp_path: Path
+) -> None:
+    async with installed(jira, _kafka_bus(kafka), postgres_url, tmp_path / "hub") as hub:
+        process = hub.start()
+        await some_read(hub)
+        await hub.engine.dispose()
+        _set(postgres, postgres_url, "ALLOW_CONNECTIONS false")
+        said = await Health(hub).until(lambda said: {"feed", "database"} <= said.keys())
+        assert said["feed"].startswith("reading waits for the database: it ")
+        await asyncio.sleep(3)
+        assert process.poll() is None, hub.log()
+        _set(postgres, postgres_url, "ALLOW_CONNECTIONS true")
+        await goes_on(hub, process, "reading waits for the database")
+
+
+def _set(postgres: Postgres, url: str, what: str) -> None:
+    """Alter the database, and cut off who is connected."""
+    name = make_url(url).database
+    postgres.sql(f'ALTER DATABASE "{name}" {what}')
+    postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+
+@pytest.mark.kafka
+async def test_a_broker_that_is_away(jira: FakeJira, kafka: Kafka, postgres_url: str, tmp_path: Path) -> None:
+    async with installed(jira, _kafka_bus(kafka), postgres_url, tmp_path / "hub") as hub:
+        process = hub.start()
+        await some_read(hub)
+        await asyncio.to_thread(kafka.kill)
+        said = await Health(hub).until(lambda said: "broker" in said)
+        assert said["broker"].endswith("does not answer; reading waits for it")
+        await asyncio.sleep(8)
+        assert process.poll() is None, hub.log()
+        await asyncio.to_thread(kafka.start)
+        await goes_on(hub, process, "Kafka")
+
+
+async def test_a_task_that_is_cut_off_leaves_the_file_to_the_next(sqlite_url: str) -> None:
+    engine, chance = open_engine(sqlite_url), random.Random(1)
+    async with writing(engine) as connection:
+        await connection.execute(text("CREATE TABLE t (a TEXT)"))
+        await connection.execute(text("INSERT INTO t SELECT value FROM json_each('[1,2,3,4,5,6,7,8,9]')"))
+
+    async def work() -> None:
+        async with writing(engine) as connection:
+            while True:
+                await connection.execute(text("UPDATE t SET a = a + 1 RETURNING a"))
+
+    kept = []
+    for _ in range(60):
+        task = asyncio.create_task(work())
+        await asyncio.sleep(chance.random() * 0.02)
+        task.cancel()
+        kept += await asyncio.gather(task, return_exceptions=True)  # its frames may hold the statement
+        async with asyncio.timeout(2), writing(engine) as connection:
+            await connection.execute(text("DELETE FROM t WHERE a = 'nothing'"))
+    assert all(isinstance(one, asyncio.CancelledError) for one in kept)
+    await engine.dispose()
