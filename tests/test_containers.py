@@ -48,14 +48,20 @@ def test_services_start_in_order_and_come_back(compose: dict[str, Any]) -> None:
         assert ("networks" in service) != ("network_mode" in service), name
 
 
-def test_hub_containers_can_write_nothing_but_tmp(compose: dict[str, Any]) -> None:
+WRITTEN = {"secrets": {"hub-secrets", "database-secret"}, "sandbox": {"sandbox-data"}}
+"""Volumes that a hub container may write to, beside its /tmp: the first secrets, and the sandbox's company."""
+
+
+def test_hub_containers_can_write_nothing_but_tmp_and_their_named_volumes(compose: dict[str, Any]) -> None:
     for name in HUB:
         service = compose["services"][name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
-        if name != "secrets":
-            assert all(volume.endswith(":ro") for volume in service["volumes"]), name
+        assert service["tmpfs"] == ["/tmp"]  # noqa: S108 - a place inside the container
+        written = {volume.split(":")[0] for volume in service["volumes"] if not volume.endswith(":ro")}
+        assert written == WRITTEN.get(name, set()), name
+        assert written <= set(compose["volumes"]), name
 
 
 def test_data_outlives_its_container(compose: dict[str, Any]) -> None:
