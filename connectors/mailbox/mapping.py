@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from connectors.keeping import EXCERPT
 from connectors.mailbox import kinds
 from connectors.mailbox.body import Body, read_body
 from connectors.mailbox.headers import Address, Headers, addresses, date, decoded, first
@@ -12,7 +13,6 @@ from schemas.artifacts import OPEN, Activity, ActivityKind, Audience, Evidence, 
 from schemas.canonical import instant
 from schemas.events import SourceEvent
 
-EXCERPT = 500
 WORDS = 20_000
 """The most characters of a mail's own words kept in full."""
 
@@ -28,7 +28,7 @@ _SENSITIVITY = {
 def map_event(event: SourceEvent) -> Mapped:
     """What the mail says. Raises BadRecord for a payload that is no mail's."""
     mail = read_payload(event.payload)
-    kind = kinds.kind_of(mail.headers)
+    kind = mail.kind or kinds.kind_of(mail.headers)
     body = read_body(mail)
     created = created_at(mail)
     people = _people(mail, body)
@@ -108,13 +108,14 @@ def _fields(
     if mail.keep == "references":
         return fields
     return fields | {
-        "title": _subject(mail) or None,
+        "title": subject(mail) or None,
         "excerpt": (body.written or body.passed_on)[:EXCERPT] or None,
         "attachments": [one.model_dump() for one in mail.attachments],
     }
 
 
-def _subject(mail: MailPayload) -> str:
+def subject(mail: MailPayload) -> str:
+    """The subject as people read it, on one line."""
     return " ".join(decoded(first(mail.headers, "Subject")).split())[:1_000]
 
 
@@ -126,7 +127,7 @@ def _kept(mail: MailPayload, body: Body) -> str | None:
 def _texts(mail: MailPayload, kind: str, body: Body, since: datetime | None) -> Iterator[Text]:
     own = Evidence.QUOTED if kind in kinds.MACHINES else Evidence.WRITTEN
     for name, text, evidence in (
-        ("subject", _subject(mail), Evidence.TITLE),
+        ("subject", subject(mail), Evidence.TITLE),
         ("text", body.written, own),
         ("quoted", body.quoted, Evidence.QUOTED),
         ("footer", body.footer, Evidence.QUOTED),

@@ -1,10 +1,11 @@
 """The shape of a mail's source event: what `message` and `pull` write and `mapping` reads."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.contract import BadRecord
+from connectors.keeping import Keep
 
 Pair = tuple[str, str]
 
@@ -20,7 +21,7 @@ class TextPart(_Strict):
     within: str = ""
     """Path of the attached mail that holds it; "" for the mail's own."""
     type: str
-    text: str
+    text: str = ""
     size: int = 0
     cut: bool = False
 
@@ -40,8 +41,19 @@ class AttachedMail(_Strict):
     headers: list[Pair]
 
 
+class KeptWords(_Strict):
+    """What is kept of a mail's texts, told apart before the rest was left out; see `body.Body`."""
+
+    written: str = ""
+    quoted: str = ""
+    footer: str = ""
+    attached: str = ""
+    forwarded: dict[str, str] = Field(default_factory=dict)
+    reported: list[str] = Field(default_factory=list)
+
+
 class MailPayload(_Strict):
-    """A mail as the server gave it."""
+    """A mail as the server gave it, or (with `words` and `kind`) what is kept of it."""
 
     headers: list[Pair]
     """Unfolded, RFC 2047 words not decoded."""
@@ -53,8 +65,12 @@ class MailPayload(_Strict):
     mails: list[AttachedMail] = Field(default_factory=list)
     own: bool = False
     """Sent by one of the mailbox's own addresses, as the connection lists them."""
-    keep: Literal["full", "excerpt", "references"] = "excerpt"
+    keep: Keep = "excerpt"
     """What the connection keeps of the content."""
+    words: KeptWords | None = None
+    """None: the texts stand whole in `texts`."""
+    kind: str | None = None
+    """What kind of mail it is (see `kinds`), where the headers that say so are left out."""
 
 
 def read_payload(payload: dict[str, Any]) -> MailPayload:

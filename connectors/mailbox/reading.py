@@ -71,7 +71,8 @@ class Place:
             try:
                 event = self._large(seen, fetched_at) if whole is None else self._whole(seen, _body(whole), fetched_at)
             except BadRecord as error:
-                start = decode_bytes(_body(whole or {})[:20_000], None)
+                # A mail that cannot be read cannot be reduced either.
+                start = decode_bytes(_body(whole or {})[:20_000], None) if self.options.keep == "full" else ""
                 aside.append(SetAside(f"{self.folder}/{seen.uid}", str(error), start))
                 continue
             if event is not None:

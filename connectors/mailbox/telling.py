@@ -11,6 +11,7 @@ from connectors.mailbox.mapping import created_at
 from connectors.mailbox.message import Leaf, body_fields, header_pairs
 from connectors.mailbox.options import MailboxOptions
 from connectors.mailbox.payload import read_payload
+from connectors.mailbox.reducing import reduced
 from connectors.mailbox.rules import is_own
 from schemas.artifacts import artifact_id
 from schemas.canonical import instant, microseconds
@@ -28,7 +29,11 @@ class Found:
 
 
 def event_of(mail: Message, found_leaves: Iterable[Leaf], found: Found, options: MailboxOptions) -> SourceEvent:
-    """The source event. It holds neither UID nor UIDVALIDITY: read again after these changed, it is the same event."""
+    """The source event, with as much of the mail's content as the connection keeps.
+
+    It holds neither UID nor UIDVALIDITY: read again after these changed, it is the same event. Which mail it is, and
+    in which version, follows from the whole mail, whatever is kept of it.
+    """
     pairs, cut = header_pairs(mail)
     payload: dict[str, Any] = {
         "headers": pairs,
@@ -36,7 +41,6 @@ def event_of(mail: Message, found_leaves: Iterable[Leaf], found: Found, options:
         "folder": found.folder,
         **body_fields(found_leaves),
         "own": is_own(pairs, options),
-        "keep": options.keep,
     }
     if cut:
         payload["headers_cut"] = cut
@@ -51,7 +55,7 @@ def event_of(mail: Message, found_leaves: Iterable[Leaf], found: Found, options:
         version=content_version(payload),
         order=microseconds(created) if created else 0,
         fetched_at=found.fetched_at,
-        payload=payload,
+        payload=reduced(payload, options.keep),
     )
 
 

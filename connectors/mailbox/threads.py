@@ -1,6 +1,5 @@
 """Which other mails a mail names: what it answers, passes on, or reports as undelivered."""
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -12,7 +11,6 @@ from schemas.artifacts import Evidence, Reference
 
 _ANCESTORS = 50
 """Of a long thread: the mail that began it, and so many of the last."""
-_ID_LINE = re.compile(r"^[>\s]{0,8}message-id:\s*(<[^<>]{1,998}>)", re.IGNORECASE | re.MULTILINE)
 
 
 def own_id(mail: MailPayload) -> str | None:
@@ -42,7 +40,7 @@ def references(mail: MailPayload, kind: str, body: Body, since: datetime | None)
 
 def _named(mail: MailPayload, kind: str, body: Body) -> Iterator[tuple[str, str, str]]:
     if kind == kinds.BOUNCE:
-        yield from ((value, "bounce", field) for value, field in _reported(mail))
+        yield from ((value, "bounce", field) for value, field in _reported(mail, body))
     for value in message_ids(first(mail.headers, "In-Reply-To")):
         yield value, "reply", "In-Reply-To"
     ancestors = message_ids(first(mail.headers, "References"))
@@ -57,12 +55,9 @@ def _named(mail: MailPayload, kind: str, body: Body) -> Iterator[tuple[str, str,
         yield value, passes_on, "forwarded mail"
 
 
-def _reported(mail: MailPayload) -> Iterator[tuple[str, str]]:
+def _reported(mail: MailPayload, body: Body) -> Iterator[tuple[str, str]]:
     """The mail that was not delivered: the third part of the report (RFC 3462), or its headers in the text."""
     for attached in mail.mails:
         for value in message_ids(first(attached.headers, "Message-ID"))[:1]:
             yield value, "attached mail"
-    for part in mail.texts:
-        hit = _ID_LINE.search(part.text)
-        if hit and part.type in {"text/rfc822-headers", "text/plain"}:
-            yield from ((value, "report") for value in message_ids(hit[1]))
+    yield from ((value, "report") for value in body.reported)

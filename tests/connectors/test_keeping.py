@@ -10,7 +10,7 @@ from schemas.artifacts import Evidence, Text
 
 NAMES = (
     "PAY-12", "PAY\u201113", "UTF-8", "R-MZXW6YTBOI3D", "https://x.example/browse/PAY-7?a=b", "HTTP://X.example/A(b)",
-    "https://app.hubspot.com/contacts/4711/record/0-3/99", "<a1.long-enough-to-be-one-1@mail.example>", "<id@B.example>",
+    "https://app.hubspot.com/contacts/4711/deal/99", "<a1.long-enough-to-be-one-1@mail.example>", "<id@B.example>",
     "<anna@example.com>", "<PAY-9@example.com>", "Message-ID: ", "in-reply-to", "references", "msgid",
     "https://eur.safelinks.protection.outlook.com/?url=https%3A%2F%2Fx.example%2Fy", "https://x.example/" + "y" * 2_000,
 )  # fmt: skip

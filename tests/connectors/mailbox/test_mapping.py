@@ -27,7 +27,7 @@ def named(raw: bytes) -> set[tuple[str, str, str]]:
 
 
 def texts(raw: bytes) -> dict[str, tuple[str, Evidence]]:
-    return {text.field: (text.text, text.evidence) for text in mapped(raw).parts["mail"].texts}
+    return {text.field: (text.text, text.evidence) for text in mapped(raw, keep="full").parts["mail"].texts}
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ async def test_a_named_folder_that_is_missing(post: Post) -> None:
 async def test_a_long_text_is_cut_with_its_size_and_hash(post: Post) -> None:
     text = "Zeile über PAY-12 \x01\n" * 150_000
     post.deliver("INBOX", letter(text=text).as_bytes(), NOON)
-    async with opened(post) as mailbox:
+    async with opened(post, keep="full") as mailbox:
         [event] = events_of(await pages_of(mailbox))
     [kept] = event.payload["texts"]
     assert len(to_kafka(event)[1]) < MAX_EVENT_BYTES
