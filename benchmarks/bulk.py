@@ -5,9 +5,10 @@ pipeline. A copy has another number in the mark's place, and the ids and digests
 those that the pipeline makes of its events, which `same` checks for a sample.
 """
 
+import itertools
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -35,14 +36,17 @@ TABLES: tuple[tuple[Table, str], ...] = (
 )  # fmt: skip
 """With the column by which a row belongs to a template."""
 _MARKS = 50_000
-_LARGEST = 6
+_LARGEST = 3
 """Artifacts of a request that is copied."""
 _CHUNK = 2_000
 _PLACE = re.compile("\x01(\\d+)\x01")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_AGAIN = """INSERT INTO reference_values SELECT value, count(*) FROM
+_AGAIN = """INSERT INTO reference_values SELECT value, count(*) FILTER (WHERE NOT strong) FROM
 (SELECT artifact, value, bool_or(strong) AS strong FROM artifact_values GROUP BY artifact, value) AS held
-GROUP BY value HAVING true"""
+GROUP BY value"""
+_INDEXES = """SELECT c.relname AS name, pg_get_indexdef(c.oid) AS made FROM pg_index AS i
+JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_class AS t ON t.oid = i.indrelid
+WHERE t.relname = ANY($1) AND NOT i.indisprimary"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,14 @@ class Template:
         return values
 
 
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What can be copied: requests, and the people in them, who stay the same in all copies."""
+
+    templates: list[Template]
+    identities: list[tuple[Any, ...]]
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "\\N"
@@ -190,26 +202,37 @@ def _follow(template: Template, table: Table, row: dict[str, Any], basis: list[s
         row["id"] = template.follows(lambda *texts: digest(*texts)[:32], *named)
 
 
-async def load(url: str, made: Sequence[Template], first: int, count: int) -> list[tuple[Template, int]]:
+async def stock(engine: AsyncEngine, mark: str, told: Sequence[Told]) -> Stock:
+    """All that can be copied of what the pipeline made of these events."""
+    async with reading(engine) as connection:
+        rows = (await connection.execute(select(tables.identities))).all()
+    return Stock(await templates(engine, mark, told), [tuple(row) for row in rows])
+
+
+async def load(url: str, made: Stock, first: int, count: int) -> list[tuple[Template, int]]:
     """COPY so many requests into the database, by numbers from `first` on. Returns which."""
     database = await asyncpg.connect(url)
     todo = [
-        (template, first + place // len(made)) for place, template in zip(range(count), _around(made), strict=False)
+        (template, first + place // len(made.templates))
+        for place, template in zip(range(count), itertools.cycle(made.templates), strict=False)
     ]
     try:
+        await database.execute("SET synchronous_commit = off")
+        indexes = await database.fetch(_INDEXES, [table.name for table, _ in TABLES])
+        for index in indexes:
+            await database.execute(f'DROP INDEX "{index["name"]}"')
+        names = [column.name for column in tables.identities.columns]
+        await database.copy_records_to_table("identities", records=made.identities, columns=names)
         for start in range(0, len(todo), _CHUNK):
             await _copy(database, todo[start : start + _CHUNK])
+        for index in indexes:
+            await database.execute(index["made"], timeout=None)
         await database.execute("TRUNCATE reference_values")
-        await database.execute(_AGAIN.replace("count(*)", "count(*) FILTER (WHERE NOT strong)"))
+        await database.execute(_AGAIN, timeout=None)
         await database.execute("VACUUM ANALYZE", timeout=None)
     finally:
         await database.close()
     return todo
-
-
-def _around(made: Sequence[Template]) -> Iterator[Template]:
-    while True:
-        yield from made
 
 
 async def _copy(database: Any, todo: list[tuple[Template, int]]) -> None:

@@ -59,11 +59,8 @@ def run(parts: Parts, sizes: Sizes, tell: Callable[[str], None]) -> Result:
     live = kept(parts.folder, sizes.live_requests, sizes.readings, tell)
     first = kept(parts.folder, sizes.first_requests, 1, tell)
     bare = [bare_path(parts, sizes.bare_events)]
-    paces = {
-        "live order, one worker": on_kafka(parts, live, 1),
-        "live order, two workers": on_kafka(parts, live, 2),
-        "first read, one worker": on_kafka(parts, first, 1),
-    }
+    paces = {f"live order, {count} worker{'s' * (count > 1)}": on_kafka(parts, live, count) for count in sizes.workers}
+    paces["first read, 1 worker"] = on_kafka(parts, first, 1)
     bare.append(bare_path(parts, sizes.bare_events))
     base = Pace(
         sum(one.events for one in bare), sum(one.seconds for one in bare),

@@ -76,6 +76,8 @@ class Parts:
 
     folder: Path
     """For what is kept between runs: the company's events."""
+    durable: bool = True
+    """PostgreSQL syncs to disk, as an installed one does."""
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -95,8 +97,8 @@ class Parts:
 
     @cached_property
     def postgres(self) -> Postgres:
-        """Raises PartMissing. It syncs to disk as an installed one does."""
-        server = Postgres(durable=True)
+        """Raises PartMissing."""
+        server = Postgres(durable=self.durable)
         self._stack.callback(server.remove)
         server.start()
         return server

@@ -34,7 +34,7 @@ def run(parts: Parts, sizes: Sizes, tell: Callable[[str], None]) -> Result:
     wish = Wish(str(parts.scratch / "company"), pace=0, requests=sizes.live_requests)
     with SandboxProcess(wish) as company:
         ready = asyncio.run(company.ready())
-        for kind in ("embedded+sqlite", "kafka+postgresql"):
+        for kind in sizes.pairs:
             tell(f"starting on {kind}")
             times = [_start(parts, kind, ready) for _ in range(sizes.starts)]
             answers = [answered for answered, _ in times]

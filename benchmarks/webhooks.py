@@ -31,7 +31,7 @@ _LONGEST = 30.0
 def run(parts: Parts, sizes: Sizes, tell: Callable[[str], None]) -> Result:
     """On both pairs; the tool is polled once in ten minutes, so that only webhooks bring news."""
     result = Result("Webhooks")
-    for kind in ("kafka+postgresql", "embedded+sqlite"):
+    for kind in sizes.pairs:
         tell(f"webhooks on {kind}")
         with parts.place(kind) as place, FakeJira(lag=timedelta(0), burst=10**9) as jira:
             times = _deliveries(place, jira, sizes.deliveries)

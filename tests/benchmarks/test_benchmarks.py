@@ -23,7 +23,7 @@ from tests.parts.presence import PartMissing, missing
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
-    with Parts(tmp_path_factory.mktemp("company")) as made:
+    with Parts(tmp_path_factory.mktemp("company"), durable=False) as made:
         try:
             assert made.kafka.running
             assert made.postgres.running
