@@ -12,6 +12,7 @@ from connectors.contract import BadRecord
 from connectors.hubspot import history
 from connectors.hubspot.mails import LoggedMail
 from connectors.hubspot.pipelines import Pipelines
+from connectors.hubspot.properties import BODIES, TITLES
 from connectors.hubspot.reading import (
     PIPELINE_PROPERTY,
     PLURALS,
@@ -28,13 +29,11 @@ from connectors.hubspot.reading import (
 )
 from connectors.hubspot.texts import plain
 from connectors.hubspot.told import Told
+from connectors.keeping import EXCERPT
 from schemas.artifacts import Evidence, Mapped, Part, Reference, Text, artifact_id
 from schemas.canonical import instant
 from schemas.events import SourceEvent
 
-EXCERPT = 500
-_TITLE = {"deal": "dealname", "ticket": "subject"}
-_BODY = {"deal": "description", "ticket": "content"}
 _PRIORITY = {"deal": "hs_priority", "ticket": "hs_ticket_priority"}
 _WORTH_SHOWING = {
     "dealtype": "Deal type",
@@ -62,9 +61,9 @@ def _record(event: SourceEvent) -> Mapped:
     kind, properties = event.kind, told.properties
     pipelines = Pipelines(kind, told.around)
     status = pipelines.status(text_at(properties, STAGE_PROPERTY[kind]), text_at(properties, PIPELINE_PROPERTY[kind]))
-    body = plain(text_at(properties, _BODY[kind]) or "")
+    body = plain(text_at(properties, BODIES[kind]) or "")
     fields = told.fields() | {
-        "title": text_at(properties, _TITLE[kind]),
+        "title": text_at(properties, TITLES[kind]),
         "type": pipelines.label(text_at(properties, PIPELINE_PROPERTY[kind])),
         "opens": told.around.get("opens") is not False,
         "status": status,
@@ -76,7 +75,7 @@ def _record(event: SourceEvent) -> Mapped:
     }
     fields |= _money_and_time(told) if kind == "deal" else {"resolution": text_at(properties, "hs_resolution")}
     texts = (
-        *_text("title", text_at(properties, _TITLE[kind]), Evidence.TITLE),
+        *_text("title", text_at(properties, TITLES[kind]), Evidence.TITLE),
         *_text("description", body, Evidence.WRITTEN),
         *_text("next step", text_at(properties, "hs_next_step"), Evidence.WRITTEN),
     )

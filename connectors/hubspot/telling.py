@@ -1,9 +1,10 @@
 """Source events from what HubSpot answered: the record as told, with what its ids mean beside it.
 
-Versions. A record's is its time of modification and a hash of what was told, its order that time with the number of
-history entries in the digits HubSpot leaves free (two changes in one millisecond: the longer history is the later).
-Associations move no time stamp: their version is a hash of what they are, with the record's time of modification where
-a poll tells them and the time of fetching where a census or a hint does, and they are ordered by the time of fetching.
+Versions. A record's is its time of modification and a hash of all that was told, whatever is kept of it; its order is
+that time with the number of history entries in the digits HubSpot leaves free (two changes in one millisecond: the
+longer history is the later). Associations move no time stamp: their version is a hash of what they are, with the
+record's time of modification where a poll tells them and the time of fetching where a census or a hint does, and they
+are ordered by the time of fetching.
 """
 
 from collections.abc import Callable, Container, Iterable, Sequence
@@ -14,6 +15,7 @@ from connectors.contract import SetAside
 from connectors.hubspot.client import HubSpot
 from connectors.hubspot.fitting import fitted
 from connectors.hubspot.options import Options
+from connectors.hubspot.properties import HISTORY, PROPERTIES
 from connectors.hubspot.reading import (
     PIPELINE_PROPERTY,
     PLURALS,
@@ -26,40 +28,10 @@ from connectors.hubspot.reading import (
     moment_at,
     text_at,
 )
+from connectors.hubspot.reducing import reduced
 from schemas.artifacts import artifact_id
 from schemas.canonical import canonical_json, microseconds
 from schemas.events import SourceEvent, content_version
-
-_RECORD = ("hs_object_id", "hs_lastmodifieddate", "hubspot_owner_id", "hs_created_by_user_id")
-PROPERTIES = {
-    "deal": (
-        *_RECORD,
-        *("dealname", "description", "dealstage", "pipeline", "dealtype", "amount", "deal_currency_code", "closedate"),
-        *("createdate", "hs_next_step", "hs_priority", "closed_lost_reason", "closed_won_reason"),
-        *("hs_merged_object_ids", "hs_object_source_label"),
-    ),
-    "ticket": (
-        *_RECORD,
-        *("subject", "content", "hs_pipeline", "hs_pipeline_stage", "hs_ticket_priority", "hs_ticket_category"),
-        *("createdate", "closed_date", "source_type", "hs_resolution"),
-        *("hs_merged_object_ids", "hs_object_source_label"),
-    ),
-    "note": (*_RECORD, "hs_createdate", "hs_timestamp", "hs_note_body"),
-    "email": (
-        *_RECORD,
-        *("hs_createdate", "hs_timestamp", "hs_email_subject", "hs_email_text", "hs_email_html", "hs_email_headers"),
-        *("hs_email_from_email", "hs_email_direction", "hs_email_status", "hs_email_message_id"),
-    ),
-    "contact": ("firstname", "lastname", "email"),
-    "company": ("name", "domain"),
-}
-"""What is read of each kind; nothing else is asked for."""
-
-HISTORY = {
-    "deal": ("dealstage", "hubspot_owner_id", "amount", "closedate", "hs_priority"),
-    "ticket": ("hs_pipeline_stage", "hubspot_owner_id", "hs_ticket_priority"),
-}
-"""Properties whose past values are read."""
 
 _DELETED = 999
 """Comes after every change of the same millisecond."""
@@ -73,7 +45,7 @@ class Teller:
     ) -> None:
         self._connection, self._options, self._hubspot, self._now = connection, options, hubspot, now
         app = options.app_url or f"https://{text_at(account, 'uiDomain') or 'app.hubspot.com'}"
-        self._around = {"portal": text_at(account, "portalId"), "app": app, "keep": options.keep}
+        self._around = {"portal": text_at(account, "portalId"), "app": app}
         self._owners: list[dict[str, Any]] | None = None
         self._pipelines: dict[str, list[dict[str, Any]]] = {}
         self._set_aside: list[SetAside] = []
@@ -116,7 +88,8 @@ class Teller:
             modified = _modified(record)
             if modified is None:
                 reason = "hs_lastmodifieddate: HubSpot gave the record no time of modification"
-                self._set_aside.append(SetAside(str(record.get("id")), reason, canonical_json(record)))
+                raw = canonical_json(record if self._options.keep == "full" else {"id": record.get("id")})
+                self._set_aside.append(SetAside(str(record.get("id")), reason, raw))
                 continue
             payload = {"object": record, "around": await self._record_around(kind, record)}
             order = milliseconds(modified) * 1000 + _entries(record)
@@ -129,13 +102,15 @@ class Teller:
         self, kind: str, of: str, native_id: str, record_id: str, version: str, order: int, payload: dict[str, Any]
     ) -> SourceEvent:
         payload = fitted(payload)
+        said = content_version(payload)[7:23]
+        payload = reduced(kind, payload, self._options.keep)
         return SourceEvent(
             connection=self._connection,
             connector="hubspot",
             kind=kind,
             native_id=native_id,
             artifact=artifact_id(self._connection, of, record_id),
-            version=f"{version}-{content_version(payload)[7:23]}",
+            version=f"{version}-{said}",
             order=order,
             fetched_at=self._now(),
             payload=payload,

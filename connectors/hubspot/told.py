@@ -5,6 +5,7 @@ from typing import Any
 from connectors.contract import BadRecord
 from connectors.hubspot.people import People
 from connectors.hubspot.reading import TYPE_IDS, mapping_at, moment_at, required_id, text_at
+from connectors.keeping import EXCERPT
 from schemas.artifacts import Activity, Evidence, Mapped, Part, Reference, artifact_id
 from schemas.canonical import instant
 from schemas.events import SourceEvent
@@ -48,7 +49,7 @@ class Told:
 
     def said(self, text: str) -> str | None:
         """A text for an activity: whole, its beginning or nothing, as the connection keeps it."""
-        return self.kept(text, len(text) if text_at(self.around, "keep") == "full" else 500)
+        return self.kept(text, len(text) if text_at(self.around, "keep") == "full" else EXCERPT)
 
     def fields(self) -> dict[str, Any]:
         """What is the same for every kind of record: where it is, since when, whether it still is."""

@@ -110,7 +110,8 @@ def test_it_is_the_same_mail_and_says_the_same_whatever_is_kept(name: str) -> No
 
 PIECES = st.sampled_from(
     ["PAY-1 ", "https://x.example/a ", "<" + "b" * 20 + "1@x.example>", "\n", "\n> ", "\n-- \n", OLDER,
-     "Message-ID: <c@d>", "\nFrom: Kim <kim@x.example>\nDate: 1 Mar\nSubject: x\n", "\n---- Forwarded message ----\n", "word " * 60, "."]
+     "Message-ID: <c@d>",
+     "\nFrom: Kim <kim@x.example>\nDate: 1 Mar\nSubject: x\n", "\n---- Forwarded message ----\n", "word " * 60, "."]
 )  # fmt: skip
 
 
