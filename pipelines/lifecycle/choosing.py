@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pipelines.lifecycle.lives import Life, carries
 from pipelines.lifecycle.members import Member
+from pipelines.lifecycle.spans import over
 from schemas.artifacts import ActivityKind, State
 from schemas.records import Amount, FieldSource, Holder, Outcome, SourceOther, StatedDate
 
@@ -117,13 +118,7 @@ def _amount(value: object) -> dict[str, str | None] | None:
 
 def ended(life: Life) -> bool:
     """Whether nothing is left to do: all cancelled, or done in the last stage that waits for all, or a later one."""
-    last, names = life.way[-1], life.stage_map.stages
-    if last.state is not State.DONE or last.stage not in names:
-        return last.state is State.CANCELLED
-    final = max(
-        (level for level, name in enumerate(names) if life.stage_map.gate(name) == "all"), default=len(names) - 1
-    )
-    return names.index(last.stage) >= final
+    return over(life.way[-1], life.stage_map)
 
 
 def assigned_since(life: Life, member: Member) -> datetime | None:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from pipelines.lifecycle.choosing import ended
 from pipelines.lifecycle.lives import BLOCKED, Life
+from pipelines.lifecycle.members import Member
+from pipelines.lifecycle.standing import role_of
 from pipelines.lifecycle.timeline import call
 from schemas.artifacts import State
 from schemas.records import Dependency, Expected
@@ -44,25 +46,20 @@ def _capital(text: str | None) -> str:
     return text[:1].upper() + text[1:] if text else ""
 
 
-def _open_work(life: Life) -> list[str]:
-    stage = life.way[-1].stage
-    return [
-        call(each, life.request.hides(each))
-        for each in life.members
-        if life.unfinished(each) and life.stands(each).stage == stage
-    ]
+def _open_work(life: Life) -> list[Member]:
+    """What is open in the stage it is in; where nothing is, the issues that are open elsewhere."""
+    unfinished, stage = [each for each in life.members if life.unfinished(each)], life.way[-1].stage
+    here = [each for each in unfinished if life.stands(each).stage == stage]
+    return here or [each for each in unfinished if role_of(each) == "issue"]
 
 
 def _work(life: Life) -> str:
-    names, stage = _open_work(life), life.way[-1].stage
-    if len(names) == 1:
-        return names[0]
-    open_issues = sum(
-        life.unfinished(each) and each.kind == "issue" and life.stands(each).stage == stage for each in life.members
-    )
-    if names and open_issues == len(names):
-        return f"{len(names)} issues"
-    return f"{len(names)} things in {stage}" if names else stage
+    work, stage = _open_work(life), life.way[-1].stage
+    if len(work) == 1:
+        return call(work[0], life.request.hides(work[0]))
+    if work and all(each.kind == "issue" for each in work):
+        return f"{len(work)} issues"
+    return f"{len(work)} things in {stage}" if work else stage
 
 
 def _waiting(life: Life, waits: Sequence[Dependency]) -> Expected:

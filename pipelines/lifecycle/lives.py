@@ -165,5 +165,5 @@ def _heard(
     if not any(each.kind in VOICES for each in members):
         return {}
     work = _moving([told[each.id] for each in members if each.kind not in VOICES])
-    done = delivered(stretches(work, stage_map), stage_map)
+    done = delivered(work, stage_map)
     return {each.id: heard(told[each.id], born[each.id], done, stage_map) for each in members if each.kind in VOICES}

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from pipelines.lifecycle.histories import FINISHED, LAST, History, Step
 from pipelines.lifecycle.stages import Placement, StageMap
-from pipelines.lifecycle.standing import Standing
+from pipelines.lifecycle.standing import Standing, role_of
 from schemas.artifacts import State
 
 VOICES = frozenset({"mail", "ticket", "note"})
@@ -32,10 +32,16 @@ class Stretch:
     entered: datetime | None
     left: datetime | None = None
     open: bool = False
+    again: bool = False
+    """Whether it began with an artifact that came back from done or cancelled."""
 
 
-def stretches(histories: Sequence[History], stage_map: StageMap) -> list[Stretch]:
-    """The request's stretches, oldest first, without overlap. Cost n log n in the number of steps."""
+def stretches(histories: Sequence[History], stage_map: StageMap, *, whole: bool = True) -> list[Stretch]:
+    """The request's stretches, oldest first, without overlap. Cost n log n in the number of steps.
+
+    whole: nothing is done while an issue of the request is open in an earlier stage. Otherwise each stage speaks for
+    itself.
+    """
     timeline = sorted(
         (
             (step.order, told.member.id, place, step, told)
@@ -44,55 +50,65 @@ def stretches(histories: Sequence[History], stage_map: StageMap) -> list[Stretch
         ),
         key=lambda entry: entry[:3],
     )
-    standing = Standing(stage_map)
+    standing = Standing(stage_map, whole=whole)
     where: dict[str, Placement] = {}
     found: list[Stretch] = []
     at = 0
     while at < len(timeline):
-        order, exact = timeline[at][0], True
+        order, exact, again = timeline[at][0], True, False
         while at < len(timeline) and timeline[at][0] == order:
             _, _, _, step, told = timeline[at]
             exact = exact and step.at is not None
-            _move(standing, where, step, told)
+            again = _move(standing, where, step, told) or again
             at += 1
         if where or found:
-            _extend(found, standing.look(), order if exact and order != LAST else None)
+            _extend(found, standing.look(), order if exact and order != LAST else None, again=again)
     if found:
         found[-1] = replace(found[-1], open=True)
     return found
 
 
-def _move(standing: Standing, where: dict[str, Placement], step: Step, told: History) -> None:
-    carrier = told.member.fields.get("status") is not None
+def _move(standing: Standing, where: dict[str, Placement], step: Step, told: History) -> bool:
+    """Whether the artifact came back from done or cancelled with this step."""
+    role = role_of(told.member)
     before = where.get(told.member.id)
     placed = step.placement
     if placed is None:
         if before is None or (before.state is State.DONE and not told.member.fields.get("merged_into")):
-            return  # what was done stays done, though somebody deleted it later
+            return False  # what was done stays done, though somebody deleted it later
         placed = replace(before, state=State.CANCELLED, waiting=None)
     if before is not None:
-        standing.count(before, carrier, -1)
-    standing.count(placed, carrier, 1)
+        standing.count(before, role, -1)
+    standing.count(placed, role, 1)
     where[told.member.id] = placed
+    return role != "voice" and before is not None and before.state in FINISHED and placed.state not in FINISHED
 
 
-def _extend(found: list[Stretch], now: tuple[str, State | None, str | None], at: datetime | None) -> None:
+def _extend(
+    found: list[Stretch], now: tuple[str, State | None, str | None], at: datetime | None, *, again: bool
+) -> None:
     stage, state, waiting = now
     if found:
         last = found[-1]
         if (last.stage, last.state, last.waiting) == now:
             return
         found[-1] = replace(last, left=at)
-    found.append(Stretch(stage, state, waiting, at))
+    found.append(Stretch(stage, state, waiting, at, again=again))
 
 
-def delivered(found: Sequence[Stretch], stage_map: StageMap) -> tuple[bool, datetime | None]:
-    """Whether work was done in the last `all` stage that the request came to, and when for the first time."""
+def delivered(histories: Sequence[History], stage_map: StageMap) -> tuple[bool, datetime | None]:
+    """Whether work was done in the last `all` stage that the request came to, and when for the first time.
+
+    What was done in the last of all such stages is delivered; before that, only with nothing open in an earlier stage.
+    """
     levels = {name: level for level, name in enumerate(stage_map.stages)}
+    found = stretches(histories, stage_map, whole=False)
     work = [levels[each.stage] for each in found if each.stage in levels and stage_map.gate(each.stage) == "all"]
     if not work:
         return False, None
     final, reached = max(work), False
+    if final < last_for_all(stage_map):
+        found = stretches(histories, stage_map)
     for each in found:
         level = levels.get(each.stage, -1)
         if (level == final and each.state is State.DONE) or (reached and level > final):
@@ -134,13 +150,27 @@ def parts(found: Sequence[Stretch]) -> list[list[Stretch]]:
     return stays
 
 
+def over(here: Stretch, stage_map: StageMap) -> bool:
+    """Whether nothing was left to do: all cancelled, or done in the last stage that waits for all, or a later one."""
+    names = stage_map.stages
+    if here.state is not State.DONE or here.stage not in names:
+        return here.state is State.CANCELLED
+    return names.index(here.stage) >= last_for_all(stage_map)
+
+
+def last_for_all(stage_map: StageMap) -> int:
+    """The place of the last stage with the gate `all`; of the last stage where none has it."""
+    names = stage_map.stages
+    return max((level for level, name in enumerate(names) if stage_map.gate(name) == "all"), default=len(names) - 1)
+
+
 def reopened(found: Sequence[Stretch], stage_map: StageMap) -> int:
-    """How often the request came back after it was cancelled, or from done work to the same or an earlier stage."""
+    """How often the request came back: one of its artifacts from finished work, or all of it from its end."""
     levels = {name: level for level, name in enumerate(stage_map.stages)}
     count = 0
     for before, after in pairwise(found):
         back = levels.get(after.stage, -1) <= levels.get(before.stage, -1)
         worked = stage_map.gate(before.stage) == "all" or before.stage == stage_map.stages[-1]
-        ended = before.state is State.CANCELLED or (before.state is State.DONE and worked and back)
-        count += ended and after.state not in FINISHED
+        ended = before.state is State.DONE and worked and back and (after.again or over(before, stage_map))
+        count += (ended or before.state is State.CANCELLED) and after.state not in FINISHED
     return count
