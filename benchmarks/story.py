@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,6 +22,7 @@ from connectors.contract import Connector, Source, Surroundings
 from connectors.limiter import Limiter
 from connectors.transport import Network, Policy
 from pipelines.store.configuration import ConnectionConfiguration
+from schemas.canonical import digest
 from schemas.events import to_kafka
 from services.cli.sandbox import Joined, joined
 from services.feed.connections import parse_options
@@ -164,8 +166,17 @@ def _by_time(company: Company, readings: int) -> Iterator[tuple[datetime, list[H
 
 
 def path_of(folder: Path, requests: int, readings: int) -> Path:
-    """Where a story is kept."""
-    return folder / f"company-{requests}-{readings}.pickle"
+    """Where a story is kept, by the code that told it: another release may tell it otherwise."""
+    return folder / f"company-{requests}-{readings}-{_code()}.pickle"
+
+
+@cache
+def _code() -> str:
+    root = Path(__file__).parents[1]
+    folders = (root / "connectors", root / "schemas", root / "services" / "sandbox", root / "services" / "feed")
+    files = sorted(file for folder in folders for file in folder.rglob("*.py"))
+    files += [Path(__file__), root / "pipelines" / "store" / "configuration.py"]
+    return digest(*(file.read_text("utf-8") for file in files))[:12]
 
 
 def kept(folder: Path, requests: int, readings: int, progress: Callable[[str], None] = lambda _: None) -> Story:
