@@ -1,5 +1,6 @@
 """From stored rows to the pure steps' inputs, and from a record to the row it is stored as. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,11 +12,17 @@ from pipelines.store.components import Loaded, StoredArtifact
 from pipelines.store.facts import CONNECTION
 from pipelines.store.requests import RequestRow
 from schemas.artifacts import Activity, Identity
-from schemas.canonical import digest, instant
+from schemas.canonical import canonical_json, digest, instant
 from schemas.links import Component, Group, Link, Node, Programme
 from schemas.records import LifecycleRecord, PersonView
+from schemas.stages import NOT_MAPPED
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+WITH_STATUS, UNMAPPED = "with status", "unmapped"
+"""Kinds of facets that count a request's artifacts: [connection, count], [connection, kind, type, status, count]."""
+_LABEL = 120
+"""Characters kept of a type or a status there."""
 
 
 def components_of(loaded: Loaded) -> list[list[str]]:
@@ -183,6 +190,21 @@ def _facets(record: LifecycleRecord, identities: set[str]) -> Iterable[tuple[str
     yield from (("person", name) for name in identities)
     for person in record.people:
         yield from _person_facets(person)
+    yield from _mapping_facets(record)
+
+
+def _mapping_facets(record: LifecycleRecord) -> Iterable[tuple[str, str]]:
+    """How many artifacts have a status, by connection, and how many of which status no row of the stage map knows."""
+    carriers = [one for one in record.artifacts if one.status is not None]
+    for connection, count in Counter(one.connection for one in carriers).items():
+        yield WITH_STATUS, canonical_json([connection, count])
+    unmapped = Counter(
+        (one.connection, one.kind, (one.type or "")[:_LABEL], (one.status or "")[:_LABEL])
+        for one in carriers
+        if one.stage == NOT_MAPPED
+    )
+    for named, count in unmapped.items():
+        yield UNMAPPED, canonical_json([*named, count])
 
 
 def _person_facets(person: PersonView) -> Iterable[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """The configuration that correlation and the fold depend on, as an explicit snapshot."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,8 +18,50 @@ from schemas.stages import StageRule
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a person chose for one connection. It comes before what its connector and its options say."""
+
+    stages: tuple[StageRule, ...] = ()
+    """Rows that are asked before the connector's."""
+    link_kinds: dict[str, str] = field(default_factory=dict)
+    """Relations in lower case to what they do; over the connector's."""
+    openers: frozenset[str] | None = None
+    """Types that open a request; None: as its options say."""
+    projects: frozenset[str] = frozenset()
+    """Keys of projects that are its own besides those of its options."""
+    scopes: frozenset[str] = frozenset()
+    """Further ways in which addresses name it."""
+
+    def told(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "stages": [_stage_row(rule) for rule in self.stages],
+            "link_kinds": self.link_kinds,
+            "openers": sorted(self.openers) if self.openers is not None else None,
+            "projects": sorted(self.projects),
+            "scopes": sorted(self.scopes),
+        }
+
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> "Chosen":
+        """What told gave."""
+        openers = told["openers"]
+        return cls(
+            stages=tuple(_stage_rule(row) for row in told["stages"]),
+            link_kinds=told["link_kinds"],
+            openers=frozenset(openers) if openers is not None else None,
+            projects=frozenset(told["projects"]),
+            scopes=frozenset(told["scopes"]),
+        )
+
+
+NOTHING = Chosen()
+"""No choice: everything as the connector and the options say."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionConfiguration:
-    """What one connection adds to the rules; written when the connection is added or changed."""
+    """What one connection adds to the rules: its connector's defaults, its options, and what a person chose."""
 
     connector: str
     projects: frozenset[str] = frozenset()
@@ -27,21 +69,23 @@ class ConnectionConfiguration:
     link_kinds: dict[str, str] = field(default_factory=dict)
     openers: frozenset[str] | None = None
     stages: tuple[StageRule, ...] = ()
-    """Own rows first, then the connector's defaults."""
+    """The connector's rows."""
     shows_restricted: bool = False
+    chosen: Chosen = NOTHING
 
     def to_json(self) -> str:
         """As canonical text."""
-        return canonical_json(
-            {
-                "projects": sorted(self.projects),
-                "scopes": sorted(self.scopes),
-                "link_kinds": self.link_kinds,
-                "openers": sorted(self.openers) if self.openers is not None else None,
-                "stages": [_stage_row(rule) for rule in self.stages],
-                "shows_restricted": self.shows_restricted,
-            }
-        )
+        told = {
+            "projects": sorted(self.projects),
+            "scopes": sorted(self.scopes),
+            "link_kinds": self.link_kinds,
+            "openers": sorted(self.openers) if self.openers is not None else None,
+            "stages": [_stage_row(rule) for rule in self.stages],
+            "shows_restricted": self.shows_restricted,
+        }
+        if self.chosen != NOTHING:
+            told["chosen"] = self.chosen.told()
+        return canonical_json(told)
 
     @classmethod
     def from_json(cls, connector: str, text: str) -> "ConnectionConfiguration":
@@ -56,6 +100,23 @@ class ConnectionConfiguration:
             openers=frozenset(openers) if openers is not None else None,
             stages=tuple(_stage_rule(row) for row in told["stages"]),
             shows_restricted=told["shows_restricted"],
+            chosen=Chosen.of(told["chosen"]) if "chosen" in told else NOTHING,
+        )
+
+    def rows(self) -> tuple[StageRule, ...]:
+        """Its part of the stage map, in the order in which rows are asked."""
+        return self.chosen.stages + self.stages
+
+    def rules(self) -> ConnectionRules:
+        """Its part of the rules of correlation."""
+        chosen = self.chosen
+        kinds: dict[str, Any] = {**self.link_kinds, **chosen.link_kinds}
+        return ConnectionRules(
+            self.connector,
+            self.projects | chosen.projects,
+            self.scopes | chosen.scopes,
+            kinds,
+            self.openers if chosen.openers is None else chosen.openers,
         )
 
 
@@ -70,8 +131,17 @@ class Configuration:
 
 async def load(connection: AsyncConnection) -> Configuration:
     """The configuration as it is now, of all connections."""
-    rows = (await connection.execute(select(tables.rules).order_by(tables.rules.c.connection))).all()
-    return _combined(tuple((row.connection, row.connector, row.configuration) for row in rows))
+    return _combined(await _rows(connection))
+
+
+async def every(connection: AsyncConnection) -> dict[str, ConnectionConfiguration]:
+    """What each connection adds, by its name; also of connections that were removed."""
+    return {name: ConnectionConfiguration.from_json(*told) for name, *told in await _rows(connection)}
+
+
+async def _rows(connection: AsyncConnection) -> tuple[tuple[str, str, str], ...]:
+    rows = await connection.execute(select(tables.rules).order_by(tables.rules.c.connection))
+    return tuple((row.connection, row.connector, row.configuration) for row in rows)
 
 
 @lru_cache(maxsize=4)
@@ -82,21 +152,40 @@ def _combined(rows: tuple[tuple[str, str, str], ...]) -> Configuration:
 
 def combine(connections: dict[str, ConnectionConfiguration]) -> Configuration:
     """One snapshot of all connections' configuration. Rows of one connection's stage map apply to it alone."""
-    rules = {
-        name: ConnectionRules(one.connector, one.projects, one.scopes, one.link_kinds, one.openers)  # type: ignore[arg-type]
-        for name, one in connections.items()
-    }
+    rules = {name: one.rules() for name, one in connections.items()}
     stages = tuple(
         StageRule(r.connector, r.kind, r.type, r.status, r.stage, r.state, r.reason, name, r.waiting)
         for name, one in sorted(connections.items())
-        for r in one.stages
+        for r in one.rows()
     )
     shown = frozenset(name for name, one in connections.items() if one.shows_restricted)
     return Configuration(Rules(connections=rules), StageMap(stages), shown)
 
 
 async def write(connection: AsyncConnection, name: str, configuration: ConnectionConfiguration) -> None:
-    """Store what a connection adds."""
+    """Store what a connection's connector and options say. What a person chose for it before stays."""
+    known = await _locked(connection, name)
+    if known is not None and configuration.chosen == NOTHING:
+        configuration = replace(configuration, chosen=known.chosen)
+    await _store(connection, name, configuration)
+
+
+async def choose(connection: AsyncConnection, name: str, chosen: Chosen) -> bool:
+    """Store what a person chose for a connection, in place of what was chosen before. False: nothing is known of it."""
+    known = await _locked(connection, name)
+    if known is None:
+        return False
+    await _store(connection, name, replace(known, chosen=chosen))
+    return True
+
+
+async def _locked(connection: AsyncConnection, name: str) -> ConnectionConfiguration | None:
+    wanted = select(tables.rules).where(tables.rules.c.connection == name).with_for_update()
+    row = (await connection.execute(wanted)).first()
+    return None if row is None else ConnectionConfiguration.from_json(row.connector, row.configuration)
+
+
+async def _store(connection: AsyncConnection, name: str, configuration: ConnectionConfiguration) -> None:
     row = (name, configuration.connector, configuration.to_json())
     await Bulk(connection).insert(tables.rules, [row], "replace")
 

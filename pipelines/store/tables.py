@@ -4,7 +4,7 @@ Instants inside bulk-written tables are fixed-width UTC text (schemas.canonical.
 is equal on both databases, and is what records are made of.
 """
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, Table, Text, text
 
 from pipelines.store.metadata import Instant, Key, Number, metadata
 
@@ -129,6 +129,10 @@ requests = Table(
     Column("updated_at", Key, nullable=False),
     Column("stage_since", Key, nullable=False),
     Index("ix_requests_component", "component"),
+    Index(
+        "ix_requests_problem", "problem",
+        postgresql_where=text("problem IS NOT NULL"), sqlite_where=text("problem IS NOT NULL"),
+    ),
     Index("ix_requests_updated", "updated_at", "id"),
     Index("ix_requests_opened", "opened_at", "id"),
     Index("ix_requests_stage_since", "stage_since", "id"),
@@ -138,7 +142,7 @@ facets = Table(
     "facets",
     metadata,
     Column("request", Key, primary_key=True),
-    Column("kind", Key, primary_key=True),  # stage, state, tool, connection, person, unit, project, word
+    Column("kind", Key, primary_key=True),  # stage, state, tool, connection, person, unit, project, word; counts
     Column("value", Key, primary_key=True),
     Column("opened_at", Key, nullable=False),
     Column("updated_at", Key, nullable=False),
@@ -180,7 +184,7 @@ pending = Table(
     metadata,
     Column("component", Key, primary_key=True),
     Column("reason", Key, primary_key=True),
-    Column("at", Instant, nullable=False),
+    Column("at", Instant, nullable=False),  # when it was asked for; of what could not be put together: last tried
 )
 
 applied_offsets = Table(
@@ -215,6 +219,13 @@ rules = Table(
     Column("connection", Key, primary_key=True),
     Column("connector", Key, nullable=False),
     Column("configuration", Text, nullable=False),  # JSON: projects, hosts, openers, link kinds, stage rows
+)
+
+stamps = Table(
+    "stamps",
+    metadata,
+    Column("name", Key, primary_key=True),  # of what the stored facts were made with
+    Column("value", Key, nullable=False),
 )
 
 leases = Table(

@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from connectors.contract import Misconfigured, RetryLater
 from pipelines.store import leases
 from pipelines.store.engine import AWAY, reading, why_away, writing
-from services.feed import connections, pages
+from services.feed import connections, pages, rules
 from services.feed.connections import READING, Reconfigured, StoredConnection
 from services.feed.reader import Reader, Reading
 
@@ -37,6 +37,8 @@ class Feed:
         self._rests: dict[str, datetime] = {}
         self.waits = ""
         """What all reading waits for; empty when for nothing."""
+        self._of_this_release = False
+        """Whether stored rules hold what this release's connectors say."""
 
     async def run(self, tick: float = 0.2) -> None:
         """Run until cancelled; then every reader is stopped and its lease given back."""
@@ -51,6 +53,7 @@ class Feed:
     async def step(self) -> None:
         """Settle pages, end what may not run any more, start what is due. An outage of the database only waits."""
         try:
+            await self._refresh_rules()
             await self._restart(await self.shared.flow.settle())
             async with reading(self.shared.engine) as connection:
                 stored = await connections.every(connection)
@@ -65,6 +68,16 @@ class Feed:
             await asyncio.sleep(1)
         else:
             self._back()
+
+    async def _refresh_rules(self) -> None:
+        """Once after the start: another release may map otherwise by default."""
+        if self._of_this_release:
+            return
+        async with writing(self.shared.engine) as connection:
+            changed = await rules.refresh(connection, self.shared.catalogue, self.shared.now())
+        self._of_this_release = True
+        if changed:
+            logger.info("rules.refreshed", extra={"connections": changed})
 
     def _away(self, error: BaseException) -> None:
         """Say once what reading waits for."""

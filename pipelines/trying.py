@@ -1,0 +1,128 @@
+"""What other rules would change: the pure steps over what is stored, by the rules as they are and by the others.
+
+Reads only, and takes no lock.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pipelines import assembly
+from pipelines.correlate import correlate
+from pipelines.lifecycle import fold
+from pipelines.store import components, requests
+from pipelines.store.bulk import Bulk
+from pipelines.store.components import Loaded
+from pipelines.store.configuration import Configuration
+from pipelines.store.tables import artifacts, members
+from schemas.artifacts import Activity
+from schemas.links import Group, Groups
+
+MOST = 500
+"""Components that are tried at most."""
+
+
+@dataclass(slots=True)
+class Difference:
+    """What would be otherwise, in requests."""
+
+    components: int = 0
+    """How many were tried."""
+    sample: bool = False
+    """There are more that the rules may concern."""
+    requests: int = 0
+    """In the components tried, as they are."""
+    other_stage: int = 0
+    other_state: int = 0
+    """In the same stage."""
+    merged: int = 0
+    """Requests that would be one with another."""
+    split: int = 0
+    begun: int = 0
+    """New ones, of artifacts that are in none."""
+    ended: int = 0
+    """Whose artifacts would be in none."""
+    examples: list[str] = field(default_factory=list)
+    """Ids of some that would change, as they are now."""
+
+    @property
+    def any(self) -> bool:
+        """Whether anything would change."""
+        return bool(self.other_stage or self.other_state or self.merged or self.split or self.begun or self.ended)
+
+
+async def difference(
+    connection: AsyncConnection, now: Configuration, then: Configuration, concerned: str | None, most: int = MOST
+) -> Difference:
+    """Compare at most `most` components. concerned: only those with an artifact of this connection; None: all."""
+    wanted = select(members.c.component).distinct().order_by(members.c.component).limit(most + 1)
+    if concerned is not None:
+        wanted = wanted.join(artifacts, artifacts.c.id == members.c.artifact)
+        wanted = wanted.where(artifacts.c.connection == concerned)
+    names = list((await connection.execute(wanted)).scalars())
+    told = Difference(min(len(names), most), len(names) > most)
+    for name in names[:most]:
+        await _compare(Bulk(connection), name, now, then, told)
+        await asyncio.sleep(0)
+    return told
+
+
+async def _compare(bulk: Bulk, component: str, now: Configuration, then: Configuration, told: Difference) -> None:
+    loaded = await components.look(bulk, component, now.rules.generic)
+    fields = {name: one.fields for name, one in loaded.artifacts.items()}
+    activities = await requests.activities_of(bulk, fields)
+    for names in assembly.components_of(loaded):
+        part = assembly.component_of(loaded, names)
+        before, after = correlate(part, now.rules), correlate(part, then.rules)
+        changed = _members(before, after, told)
+        stood, stands = _standing(before, loaded, activities, now), _standing(after, loaded, activities, then)
+        for request in stood.keys() & stands.keys() - changed:
+            if stood[request] != stands[request]:
+                other = stood[request][0] != stands[request][0]
+                told.other_stage += other
+                told.other_state += not other
+                changed.add(request)
+        told.requests += len(before.requests)
+        told.examples += sorted(changed)[: max(0, 5 - len(told.examples))]
+
+
+def _members(before: Groups, after: Groups, told: Difference) -> set[str]:
+    """Count who would be with others. Returns the requests concerned."""
+    was = {name: group.request for group in before.requests for name in group.artifacts}
+    will = {name: group.request for group in after.requests for name in group.artifacts}
+    parts: dict[str, set[str | None]] = defaultdict(set)
+    sources: dict[str, set[str]] = defaultdict(set)
+    for name, request in was.items():
+        parts[request].add(will.get(name))
+        if name in will:
+            sources[will[name]].add(request)
+    merged = {request for those in sources.values() if len(those) > 1 for request in those}
+    split = {request for request, those in parts.items() if len(those) > 1}
+    ended = {request for request, those in parts.items() if those == {None}}
+    told.merged += len(merged)
+    told.split += len(split)
+    told.ended += len(ended)
+    told.begun += len(set(will.values()) - sources.keys())
+    return merged | split | ended
+
+
+def _standing(
+    groups: Groups, loaded: Loaded, activities: Mapping[str, Sequence[Activity]], by: Configuration
+) -> dict[str, tuple[str, str | None]]:
+    """Request to its stage and state."""
+    return {group.request: _stands(group, groups, loaded, activities, by) for group in groups.requests}
+
+
+def _stands(
+    group: Group, groups: Groups, loaded: Loaded, activities: Mapping[str, Sequence[Activity]], by: Configuration
+) -> tuple[str, str | None]:
+    own = tuple(one for one in groups.programmes if one.key in group.programmes)
+    said = [activity for name in group.artifacts for activity in activities[name]]
+    # Without the people's names: no stage depends on them.
+    told = assembly.request_input(group, own, loaded, said, (), by.shows_restricted)
+    current = fold(told, by.stage_map).current
+    return current.stage, current.state
