@@ -36,6 +36,14 @@ _POSTGRESQL = {
 }
 """By SQLSTATE, or how it begins."""
 
+_REFUSED = {
+    "28": "the user name or password is wrong",
+    "3D": "there is no such database",
+    "SQLITE_NOTADB": "its file is no SQLite database",
+    "SQLITE_CORRUPT": "its file is damaged",
+}
+"""By how the SQLSTATE, or SQLite's name of the error, begins."""
+
 _queues: WeakKeyDictionary[AsyncEngine, asyncio.Lock] = WeakKeyDictionary()
 
 
@@ -108,9 +116,9 @@ def why_away(error: BaseException) -> str:
 
 def refused(error: BaseException) -> str | None:
     """What is wrong with how we come to the database; None where waiting may help."""
-    state = str(getattr(getattr(error, "orig", None) or error, "sqlstate", None) or "")
-    known = {"28": "the user name or password is wrong", "3D": "there is no such database"}
-    return known.get(state[:2])
+    cause = getattr(error, "orig", None) or error
+    state = str(getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None) or "")
+    return next((says for start, says in _REFUSED.items() if state.startswith(start)), None)
 
 
 def refuses(error: BaseException) -> bool:

@@ -11,6 +11,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from schemas.errors import Misconfigured
 from services.feed.connections import split_secrets
+from services.feed.objections import Objection, objections
 
 KEYS = ("connector", "name", "title", "since", "options")
 _ELSEWHERE = ("env:", "file:")
@@ -44,29 +45,36 @@ class Filed:
         try:
             options = model.model_validate(_resolved(raw, secret))
         except ValidationError as error:
-            first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-            raise self._told(first["loc"], first["type"], first["msg"].removeprefix("Value error, ")) from None
+            raise self._told(objections(model, error)) from None
         for name in split_secrets(options)[1]:
             path = ("options", *name.split("."))
             if not _at(raw, path[1:]).startswith(_ELSEWHERE):
                 raise self._wrong(path, f"{name} is a secret in clear", "Write env:NAME or file:PATH, where it is")
         return options
 
-    def _told(self, location: Sequence[int | str], kind: str, said: str) -> Misconfigured:
-        name = ".".join(str(part) for part in location)
-        path = ("options", *(str(part) for part in location))
-        if kind == "extra_forbidden":
-            return self._wrong(path, f"{name} is no option", "Take it out, or correct its name")
-        if kind == "missing":
-            return self._wrong(path[:-1], f"{name} is missing", "Add it")
-        return self._wrong(path, f"{name or 'options'}: {said}", "Correct it")
+    def _told(self, wrong: Sequence[Objection]) -> Misconfigured:
+        first = wrong[0]
+        path = ("options", *first.path)
+        told = self._wrong(path[:-1] if first.kind == "missing" else path, first.said, first.mend)
+        if len(wrong) == 1:
+            return told
+        others = ", ".join(one.field or "options" for one in wrong[1:])
+        return Misconfigured(told.problem, f"{first.mend}. Wrong too: {others}", told.field)
 
     def _wrong(self, path: Sequence[str], problem: str, mend: str) -> Misconfigured:
-        return Misconfigured(f"{self.path}, {_place(self.node, path)}: {problem}", mend, path[-1] if path else "")
+        return Misconfigured(f"{self.path}, {place(self.node, path)}: {problem}", mend, path[-1] if path else "")
 
 
 def read(path: Path) -> Filed:
-    """The file, its own keys checked. Raises Misconfigured."""
+    """The file of a connection, its own keys checked. Raises Misconfigured."""
+    filed = document(path, KEYS, "a connection")
+    if "connector" not in filed.told:
+        raise Misconfigured(f"{path}: connector is missing", "Say which connector it is, such as connector: jira")
+    return filed
+
+
+def document(path: Path, keys: Sequence[str], of: str) -> Filed:
+    """A file of names and values that has only these keys. Raises Misconfigured."""
     try:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -77,15 +85,12 @@ def read(path: Path) -> Filed:
         where = f", {_mark(mark)}" if mark else ""
         raise Misconfigured(f"{path}{where}: this is no YAML", "Look at indentation, colons and quotes") from None
     if not isinstance(node, MappingNode):
-        raise Misconfigured(f"{path} holds no names and values", f"Write the keys {', '.join(KEYS)}")
-    filed = Filed(path, node, _plain(node, path))
+        raise Misconfigured(f"{path} holds no names and values", f"Write the keys {', '.join(keys)}")
     for key, _ in node.value:
-        if key.value not in KEYS:
-            problem = f"{path}, {_mark(key.start_mark)}: {key.value} is no key of a connection"
-            raise Misconfigured(problem, f"The keys are {', '.join(KEYS)}", str(key.value))
-    if "connector" not in filed.told:
-        raise Misconfigured(f"{path}: connector is missing", "Say which connector it is, such as connector: jira")
-    return filed
+        if key.value not in keys:
+            problem = f"{path}, {_mark(key.start_mark)}: {key.value} is no key of {of}"
+            raise Misconfigured(problem, f"The keys are {', '.join(keys)}", str(key.value))
+    return Filed(path, node, _plain(node, path))
 
 
 def _plain(node: Node, path: Path) -> Any:
@@ -120,8 +125,8 @@ def _at(value: Any, path: Sequence[str]) -> str:
     return str(value)
 
 
-def _place(node: Node, path: Sequence[str]) -> str:
-    """Where a path leads; parts that are none of the file's (the name of a union's member) are passed over."""
+def place(node: Node, path: Sequence[str]) -> str:
+    """Line and column where a path leads; parts that the file does not hold are passed over."""
     mark = node.start_mark
     for step in path:
         if isinstance(node, MappingNode):

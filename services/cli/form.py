@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from schemas.errors import Misconfigured
+from services.feed.objections import objections
 
 Say = Callable[[str], None]
 
@@ -57,15 +58,14 @@ def _advanced(field: FieldInfo) -> bool:
 def _wrong(model: type[BaseModel], error: ValidationError, say: Say) -> list[str]:
     """Say what is wrong; the fields to ask again. Raises Misconfigured where no field is named."""
     names: dict[str, None] = {}
-    for one in error.errors(include_input=False, include_context=False, include_url=False):
-        said = one["msg"].removeprefix("Value error, ")
-        named, _, rest = said.partition(": ")
-        name = str(one["loc"][0]) if one["loc"] else named
+    for one in objections(model, error):
+        name = one.path[0] if one.path else ""
         if name not in model.model_fields:
-            raise Misconfigured(said, "Fill the form in again")
-        say(f"{_title(name, model.model_fields[name])}: {said if one['loc'] else rest}")
+            raise Misconfigured(one.said, "Fill the form in again")
+        inner = "".join(f", {step.replace('_', ' ')}" for step in one.path[1:])
+        say(f"{_title(name, model.model_fields[name])}{inner}: {one.problem}")
         names[name] = None
-        if not one["loc"]:  # a rule over several fields: one of them, or a choice that decides about it, is wrong
+        if one.several:  # one of them, or a choice that decides about it, is wrong
             names |= {other: None for other, field in model.model_fields.items() if _is_choice(field)}
     return [name for name in model.model_fields if name in names]
 

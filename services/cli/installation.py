@@ -84,12 +84,24 @@ class Installation:
         """The database. ping: look at each pooled connection before it is used, which costs round trips."""
         from pipelines.store.engine import open_engine
 
-        self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make_folder()
         engine = open_engine(self.settings.database_url.get_secret_value(), ping=ping)
         try:
             yield engine
         finally:
             await engine.dispose()
+
+    def _make_folder(self) -> None:
+        """The data directory. Raises Misconfigured where it cannot be made."""
+        try:
+            self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            why = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+            raise Misconfigured(
+                f"The data directory {_short(self.settings.data_dir)} cannot be made ({why})",
+                "Set THROUGHLINE_DATA_DIR to a folder that this user may write to",
+                "data_dir",
+            ) from None
 
     @contextmanager
     def broker(self) -> "Iterator[tuple[BrokerSettings, EmbeddedBroker | None]]":
@@ -108,9 +120,17 @@ class Installation:
 
         Raises Misconfigured where another one holds it. The lock ends with the process, however that ends.
         """
-        self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make_folder()
         path = self.settings.data_dir / "lock"
-        with path.open("a+") as file:
+        try:
+            file = path.open("a+")
+        except OSError as error:
+            raise Misconfigured(
+                f"Nothing can be written in the data directory {_short(self.settings.data_dir)} ({error.strerror})",
+                "Set THROUGHLINE_DATA_DIR to a folder that this user may write to",
+                "data_dir",
+            ) from None
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

@@ -108,6 +108,7 @@ def database_errors() -> Iterator[None]:
     """What the database refuses becomes Misconfigured or RetryLater, with the mend."""
     from sqlalchemy.exc import SQLAlchemyError
 
+    from pipelines.store.engine import refused
     from services.query.database import NotMigrated, refusal
     from services.query.refused import Refused
 
@@ -116,6 +117,9 @@ def database_errors() -> Iterator[None]:
     except BrokenPipeError:  # whoever read the output has seen enough
         raise
     except (Refused, SQLAlchemyError, OSError) as error:
+        if problem := refused((isinstance(error, Refused) and error.__cause__) or error):
+            mend = "Correct THROUGHLINE_DATABASE_URL; a damaged file needs a backup in its place"
+            raise Misconfigured(f"The database cannot be used: {problem}", mend, "database_url") from None
         told = error if isinstance(error, Refused) else refusal(error, SECONDS)
         if isinstance(told, NotMigrated):
             raise Misconfigured(told.detail.rstrip("."), told.mend, "database_url") from None

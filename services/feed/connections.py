@@ -10,8 +10,10 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipelines.store.tables import artifacts, rules, source_events
 from schemas.canonical import canonical_json
 from schemas.errors import Misconfigured
+from services.feed.objections import objections
 from services.feed.tables import connections, inbox, pages
 from services.security import KeyRing
 
@@ -55,10 +57,9 @@ def parse_options(model: type[BaseModel], given: dict[str, Any]) -> BaseModel:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        others = f" ({error.error_count() - 1} more fields are wrong too)" if error.error_count() > 1 else ""
-        raise Misconfigured(f"{field or 'options'}: {first['msg']}{others}", "Mend that option", field) from None
+        first, *others = objections(model, error)
+        more = f" ({len(others)} more {'field is' if len(others) == 1 else 'fields are'} wrong too)" if others else ""
+        raise Misconfigured(first.said + more, first.mend, first.field) from None
 
 
 def split_secrets(options: BaseModel) -> tuple[dict[str, Any], dict[str, SecretStr]]:
@@ -148,6 +149,25 @@ async def change(connection: AsyncConnection, name: str, **values: Any) -> bool:
     return result.first() is not None
 
 
+async def reconfigure(
+    connection: AsyncConnection, stored: StoredConnection, title: str, options: BaseModel, keys: KeyRing
+) -> bool:
+    """Store other options and secrets; the cursor stays, and whoever reads with the old ones begins again.
+
+    False if the connection was changed or removed since `stored` was read: nothing is written then.
+    """
+    plain, secrets = split_secrets(options)
+    sealed = {field: keys.seal(stored.id, field, secret) for field, secret in secrets.items()}
+    mine = (connections.c.id == stored.id) & (connections.c.epoch == stored.epoch)
+    result = await connection.execute(
+        update(connections).where(mine).values(
+            title=title, options=canonical_json(plain), secrets=canonical_json(sealed), problem=None, attention=False,
+            retry_at=None, wanted=True, epoch=stored.epoch + 1,
+        ).returning(connections.c.id)
+    )  # fmt: skip
+    return result.first() is not None
+
+
 async def start_again(connection: AsyncConnection, name: str, since: datetime | None) -> bool:
     """Read everything again from `since`; what is known falls out as a duplicate. A page under way becomes void."""
     await connection.execute(delete(pages).where(pages.c.connection == name))
@@ -157,8 +177,19 @@ async def start_again(connection: AsyncConnection, name: str, since: datetime | 
     )  # fmt: skip
 
 
+async def brought(connection: AsyncConnection, name: str) -> bool:
+    """Whether anything is stored, or on its way, that this connection read."""
+    for table in (source_events, artifacts, pages):
+        if (await connection.execute(select(table.c.connection).where(table.c.connection == name).limit(1))).first():
+            return True
+    return False
+
+
 async def remove(connection: AsyncConnection, name: str) -> bool:
-    """Forget the connection, its secrets, pages and inbox. What it brought stays."""
+    """Forget the connection, its secrets, pages and inbox. What it brought stays, and with it what it adds to the
+    rules; a connection that brought nothing leaves nothing."""
+    if not await brought(connection, name):
+        await connection.execute(delete(rules).where(rules.c.connection == name))
     await connection.execute(delete(pages).where(pages.c.connection == name))
     await connection.execute(delete(inbox).where(inbox.c.connection == name))
     gone = await connection.execute(delete(connections).where(connections.c.id == name).returning(connections.c.id))

@@ -131,7 +131,7 @@ async def test_what_is_wrong_is_asked_again(reachable: Desk, hubspot: HubSpotSer
     assert await add(reachable, answers, asked=asked) == 0
     assert asked.count("Records a page") == 2
     assert asked.count("Token") == 1
-    assert "Records a page: Input should be less than or equal to 200" in capsys.readouterr().err
+    assert "Records a page: give a number of at most 200" in capsys.readouterr().err
     assert reachable.printed.endswith("Nothing is saved.\n")
     async with reading(reachable.engine) as connection:
         assert await feed.get(connection, "hubspot") is None
@@ -184,9 +184,16 @@ async def test_added_from_a_file(reachable: Desk, hubspot: HubSpotServer, tmp_pa
     ("line", "instead", "said"),
     [
         ("title: Sales", "titel: Sales", "line 4, column 1: titel is no key of a connection"),
-        ("  portal: 4711", "  portall: 4711", "line 9, column 3: portall is no option"),
-        ("  portal: 4711", "  portal: none", "line 9, column 3: portal: Input should be a valid integer"),
-        ("  objects: [deal]", "  objects: [deal, lead]", "line 11, column 19: objects.1: Input should be 'deal' or"),
+        ("  portal: 4711", "  portall: 4711", "line 9, column 3: portall is no option. Is portal meant?"),
+        ("  portal: 4711", "  portal: none", "line 9, column 3: portal: give a whole number. Correct it"),
+        ("  objects: [deal]", "  objects: []", "line 11, column 3: objects: name at least one record type. Correct it"),
+        ("  share: 1", "  share: 2", "line 10, column 3: share: give a number of at most 1. Correct it"),
+        ("  share: 1", "  share: 2\n  page_size: 0", "give a number of at most 1. Correct it. Wrong too: page_size"),
+        (
+            "  objects: [deal]",
+            "  objects: [deal, lead]",
+            "line 11, column 19: objects.1: give deal or ticket. Correct it",
+        ),
         ("  token: file:{token}", "  portal: 4", "line 9, column 3: portal stands twice"),
         ("  token: file:{token}", "", "line 6, column 1: token is missing"),
         ("  token: file:{token}", "  token: pat-na1-CANARY", "line 8, column 3: token is a secret in clear"),
