@@ -34,7 +34,11 @@ class SourceEvent(BaseModel):
         description="Id of the artifact it tells about: <scope>/<kind>/<native id>", examples=["jira-acme/issue/10012"]
     )
     version: str = Field(description="The tool's version of the thing, or a hash of its canonical content")
-    order: int = Field(description="Orders the versions of one thing: microseconds since 1970, or the tool's counter")
+    order: int = Field(
+        ge=-(2**63),
+        lt=2**63,
+        description="Orders the versions of one thing: microseconds since 1970, or the tool's counter",
+    )
     form: Literal["fetched", "pushed"] = Field(default="fetched", description="Read by us, or told by a webhook")
     fetched_at: AwareDatetime = Field(description="When we read it")
     payload: dict[str, Any] = Field(description="What the tool said, no field renamed or interpreted")
