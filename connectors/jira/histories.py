@@ -51,7 +51,7 @@ def old_keys(connection: str, histories: object) -> tuple[Reference, ...]:
     for history in rows(histories):
         for item in rows(history.get("items")):
             key = issue_key(item.get("fromString"))
-            if key and _name(item) == "key":
+            if key and field_name(item) == "key":
                 since = moment(history.get("created"))
                 found.append(Reference("jira.key", connection, key, Evidence.IDENTITY, "is", "key", since=since))
     return tuple(dict.fromkeys(found))
@@ -60,7 +60,7 @@ def old_keys(connection: str, histories: object) -> tuple[Reference, ...]:
 def _activity(
     key: str, artifact: str, item: dict[str, Any], at: datetime, actor: str | None, people: People
 ) -> Activity:
-    name = _name(item)
+    name = field_name(item)
     before, after = _value(item, "from"), _value(item, "to")
     kind = _KINDS.get(name, ActivityKind.FIELD)
     if kind is ActivityKind.LINKED and not (after or word(item.get("toString"))):
@@ -82,7 +82,7 @@ def _activity(
     )
 
 
-def _name(item: dict[str, Any]) -> str:
+def field_name(item: dict[str, Any]) -> str:
     """The field's fixed name in lower case: `field` may be a label in the site's language, `fieldId` is not."""
     field_id = word(item.get("fieldId")) or ""
     return (word(item.get("field")) or "" if field_id.startswith("customfield_") or not field_id else field_id).lower()

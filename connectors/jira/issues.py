@@ -11,10 +11,10 @@ from connectors.jira.links import issue_key, normal_url
 from connectors.jira.people import People
 from connectors.jira.shapes import moment, number, obj, rows, word
 from connectors.jira.text import words
+from connectors.keeping import EXCERPT
 from schemas.artifacts import State
 from schemas.canonical import instant
 
-EXCERPT = 500
 _CATEGORIES = {"new": State.NEW, "indeterminate": State.ACTIVE, "done": State.DONE}
 """Jira's own three kinds of status; they cannot be changed by an admin (REST v3, StatusCategory)."""
 _CONTAINERS = frozenset({"epic", "initiative", "theme", "saga", "epos"})

@@ -13,11 +13,9 @@ from connectors.jira.histories import activities, old_keys
 from connectors.jira.links import issue_key, itself, named_issues, remote
 from connectors.jira.people import People
 from connectors.jira.shapes import moment, obj, rows, word
-from connectors.jira.text import words
+from connectors.jira.text import ROOM, words
 from schemas.artifacts import OPEN, Activity, ActivityKind, Audience, Evidence, Mapped, Part, Text
 from schemas.events import SourceEvent
-
-_TEXT_ROOM = 20_000
 
 
 def map_event(event: SourceEvent) -> Mapped:
@@ -63,8 +61,8 @@ def _issue_texts(fields: dict[str, Any]) -> tuple[Text, ...]:
     description = words(fields.get("description"))
     texts = (
         Text("summary", word(fields.get("summary")) or "", Evidence.TITLE),
-        Text("description", description.written[:_TEXT_ROOM], Evidence.WRITTEN),
-        Text("description", description.quoted[:_TEXT_ROOM], Evidence.QUOTED),
+        Text("description", description.written[:ROOM], Evidence.WRITTEN),
+        Text("description", description.quoted[:ROOM], Evidence.QUOTED),
     )
     return tuple(text for text in texts if text.text)
 
@@ -111,8 +109,8 @@ def _comment(event: SourceEvent) -> Mapped:
     strength = Evidence.QUOTED if people.is_machine(author) else Evidence.WRITTEN
     at = moment(comment.get("created"))
     texts = (
-        Text(name, said.written[:_TEXT_ROOM], strength, at),
-        Text(name, said.quoted[:_TEXT_ROOM], Evidence.QUOTED, at),
+        Text(name, said.written[:ROOM], strength, at),
+        Text(name, said.quoted[:ROOM], Evidence.QUOTED, at),
     )
     part = Part((), () if gone else tuple(text for text in texts if text.text), audience)
     done: tuple[Activity, ...] = ()

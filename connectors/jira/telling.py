@@ -1,6 +1,7 @@
 """What Jira answered, as source events: one for an issue, one for each chunk of its history, each comment, its links.
 
-No field is renamed or interpreted. Left out are an account's own view of an issue (`lastViewed`) and work logs.
+No field is renamed or interpreted; texts stay as far as the connection keeps them. Left out are an account's own view
+of an issue (`lastViewed`) and work logs.
 """
 
 from collections.abc import Iterator
@@ -8,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from connectors.jira.cutting import Keep, chunks, clean, fitted, history_items, kept
+from connectors.jira import reducing
+from connectors.jira.cutting import chunks, clean, fitted
 from connectors.jira.mapping import comment_audience
 from connectors.jira.shapes import moment, obj, rows, word
+from connectors.keeping import Keep
 from schemas.artifacts import artifact_id
 from schemas.canonical import canonical_json, digest, microseconds
 from schemas.events import SourceEvent
@@ -55,12 +58,11 @@ class Teller:
         """One comment; of a restricted one only that it is there."""
         at = moment(comment.get("updated")) or moment(comment.get("created")) or self.fetched_at
         audience = comment_audience(comment)
+        keep = self.keep
         if audience.level != "open" and not self.read_restricted:
             told = ("id", "created", "updated", "visibility", "jsdPublic", "properties")
-            comment = {name: comment[name] for name in told if name in comment}
-        else:
-            comment = kept(comment, self.keep)
-        comment, cuts = fitted(clean(comment))
+            comment, keep = {name: comment[name] for name in told if name in comment}, "references"
+        comment, cuts = fitted(clean(reducing.fields(comment, keep)))
         payload = {"issueId": issue_id, "comment": comment} | ({"cut": cuts} if cuts else {})
         order = microseconds(at)
         return self._event("comment", str(comment["id"]), issue_id, str(order), order, payload)
@@ -74,7 +76,7 @@ class Teller:
     def remote_links(self, issue_id: str, links: list[dict[str, Any]], stamp: str) -> SourceEvent:
         """The remote links. They move no time stamp in Jira: the version is their content and when it was met."""
         links = clean(links)
-        fitted_links, cuts = fitted({"links": links})
+        fitted_links, cuts = fitted({"links": reducing.beside(links, self.keep)})
         version = f"{fingerprint(links)}@{stamp}"
         payload = {"issueId": issue_id, "links": fitted_links["links"]} | ({"cut": cuts} if cuts else {})
         native = f"{issue_id}/remotelinks"
@@ -100,7 +102,7 @@ class Teller:
         """The issue without comments and history. comments None: not all of them are known."""
         fields = obj(issue.get("fields"))
         shown = {name: value for name, value in fields.items() if name not in _NOT_TOLD}
-        shown, cuts = fitted(clean(kept(shown, self.keep)))
+        shown, cuts = fitted(clean(reducing.fields(shown, self.keep, self.names)))
         payload: dict[str, Any] = {
             "issue": clean({name: issue[name] for name in ("id", "key", "self") if name in issue}) | {"fields": shown},
             "site": self.site,
@@ -117,7 +119,7 @@ class Teller:
 
     def _changelog(self, issue_id: str, histories: list[dict[str, Any]]) -> Iterator[SourceEvent]:
         oldest_first = sorted(rows(histories), key=lambda history: (_history_order(history), str(history.get("id"))))
-        short = [clean(history_items(history, self.keep)) for history in oldest_first]
+        short = [clean(reducing.history(history, self.keep)) for history in oldest_first]
         for place, chunk in enumerate(chunks(short)):
             last = chunk[-1]
             payload = {"issueId": issue_id, "chunk": str(place), "histories": chunk}
@@ -126,7 +128,11 @@ class Teller:
 
     def pushed_history(self, issue_id: str, history: dict[str, Any], timestamp: Any) -> SourceEvent:
         """One history entry as a webhook tells it: without a time of its own, the delivery's stands for it."""
-        payload = {"issueId": issue_id, "timestamp": timestamp, "histories": [clean(history_items(history, self.keep))]}
+        payload = {
+            "issueId": issue_id,
+            "timestamp": timestamp,
+            "histories": [clean(reducing.history(history, self.keep))],
+        }
         entry = str(history["id"])
         native = f"{issue_id}/changelog/entry-{entry}"
         return self._event("changelog", native, issue_id, entry, _history_order(history), payload)

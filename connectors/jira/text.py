@@ -11,6 +11,8 @@ from typing import Any
 
 from connectors.jira.shapes import obj, rows, word
 
+ROOM = 20_000
+"""Characters of a text that are looked at."""
 _DEEPEST = 60
 """Nodes below this depth are left out; Jira's editor nests about ten."""
 _BLOCKS = frozenset(
@@ -125,15 +127,3 @@ def _plain(text: str) -> str:
 def _tidy(text: str) -> str:
     text = re.sub(r"[^\S\n]+", " ", text.replace("\u00a0", " "))
     return re.sub(r"\s*\n\s*", "\n", text).strip()
-
-
-_NAMES_SOMETHING = re.compile(
-    r"https?://[^\s<>\"'|\]})]{1,2000}|<[^\s<>@]{1,200}@[^\s<>@]{1,200}>"
-    r"|(?<![A-Za-z0-9_-])[A-Z][A-Z0-9_]{1,40}-\d{1,10}(?![A-Za-z0-9_])|\bR-[A-Z2-7]{12}\b"
-)
-
-
-def only_names(text: str, room: int = 20_000) -> str:
-    """What in a text may name something (addresses, keys, Message-IDs), one a line; the rest is left out."""
-    found = dict.fromkeys(match.group() for match in _NAMES_SOMETHING.finditer(text))
-    return "\n".join(found)[:room]

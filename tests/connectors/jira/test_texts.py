@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from connectors.jira import connector
 from connectors.jira.cutting import clean, fitted
-from connectors.jira.text import Words, only_names, words
+from connectors.jira.text import Words, words
 from schemas.canonical import digest
 from schemas.events import MAX_EVENT_BYTES, to_kafka
 from services.sandbox.jira_shapes import document
@@ -54,13 +54,6 @@ def test_a_document_nested_too_deep_is_read_as_far_as_people_nest() -> None:
 @given(st.recursive(st.none() | st.text(max_size=20), lambda one: st.lists(one) | st.dictionaries(st.text(), one)))
 def test_words_of_anything(value: object) -> None:
     assert isinstance(words(value), Words)
-
-
-def test_what_names_something() -> None:
-    text = "PAY-12, see https://x.example/a?b=1 and <id-1@mail.example>; UTF-8 or pay-3, R-MZXW6YTBOI3D"
-    assert only_names(text).split("\n") == [
-        "PAY-12", "https://x.example/a?b=1", "<id-1@mail.example>", "UTF-8", "R-MZXW6YTBOI3D",
-    ]  # fmt: skip
 
 
 def test_a_text_of_3_mb_keeps_its_size_and_hash() -> None:
