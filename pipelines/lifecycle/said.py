@@ -1,4 +1,7 @@
-"""The last thing a person said to the requester: a mail that reached them, or an open comment on what they asked."""
+"""The last thing a person said to the requester: a mail that reached them, or an open comment on what they asked.
+
+A mail that came back as undeliverable reached nobody, nor did what a CRM logged of the same mail.
+"""
 
 from pipelines.lifecycle.lives import Life
 from pipelines.lifecycle.members import Member
@@ -13,7 +16,8 @@ def last_said(life: Life, requester: str | None, telling: Telling) -> LastSaid |
     """The newest such activity by a human other than the requester; None if the tools show none."""
     if requester is None:
         return None
-    reached = {each.id: each for each in life.members if _reaches(life, each, requester)}
+    returned = _returned(life)
+    reached = {each.id: each for each in life.members if each.id not in returned and _reaches(life, each, requester)}
     for activity in reversed(life.activities):
         member = reached.get(activity.artifact)
         if member is None or telling.automatic(activity) or not _is_said(activity):
@@ -29,6 +33,19 @@ def last_said(life: Life, requester: str | None, telling: Telling) -> LastSaid |
             words=None if telling.hidden(activity) else _words(activity, member),
         )
     return None
+
+
+def _returned(life: Life) -> set[str]:
+    """Mails that a bounce of the request names, and the CRM's e-mails that are the same mails."""
+    own = {each.id for each in life.members}
+    links = [each for each in life.request.links if each.left in own]
+    mails = {each.right for each in links if each.relation == "bounce"}
+    kinds = {each.id: each.kind for each in life.members}
+    return mails | {
+        each.left
+        for each in links
+        if each.relation == "association" and each.right in mails and kinds[each.left] == "email"
+    }
 
 
 def _is_said(activity: Activity) -> bool:

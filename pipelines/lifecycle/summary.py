@@ -35,6 +35,8 @@ def day(at: datetime, now: datetime) -> str:
 def lasted(length: timedelta) -> str:
     """A length of time as people say it: minutes below an hour, hours below two days, then days."""
     minutes = max(int(length.total_seconds()) // 60, 0)
+    if minutes < 1:
+        return "less than a minute"
     if minutes < 60:
         return _count(minutes, "minute")
     if minutes < 2 * 24 * 60:

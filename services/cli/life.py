@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pipelines.lifecycle.summary import day, lasted, summary
 from schemas.records import ArtifactView, Dependency, LifecycleRecord, PersonView, StageView
+from schemas.stages import NOT_MAPPED
 from services.cli.words import counted, listed, moment, true_up_to
 
 BAR = 24
@@ -233,14 +234,17 @@ def _status(one: ArtifactView) -> tuple[str, str]:
         return "merged", "dim"
     if one.deleted or one.out_of_scope:
         return ("deleted" if one.deleted else "not selected now"), "dim"
-    return one.status or one.state or "", _STATES.get(one.state or "", "")
+    # What has no status is not worked on: of a mail that somebody sent nothing is active.
+    state = one.state if one.state != "active" else None
+    return one.status or state or "", _STATES.get(one.state or "", "")
 
 
 def _told(one: ArtifactView, life: Life) -> RenderableType:
     title = one.title or ("(content that is left out)" if one.restricted else "(no title)")
     holder = next((name_of(each) for each in life.record.people if each.id == one.assignee), None)
     with_whom = f", with {holder}" if holder and one.state not in ("done", "cancelled") else ""
-    stage = "" if one.stage in (life.record.current.stage, "") else f", {one.stage}"
+    known = one.stage != NOT_MAPPED or one.status is not None  # what has no status needs no stage
+    stage = f", {one.stage}" if known and one.stage not in (life.record.current.stage, "") else ""
     return Group(Text(f"{title}{stage}{with_whom}"), Text(one.why, style="dim"))
 
 

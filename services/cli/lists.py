@@ -13,15 +13,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.lifecycle.summary import day, lasted
+from pipelines.lifecycle.summary import day
 from pipelines.search import terms
 from schemas.canonical import instant
 from schemas.records import StateName
 from services.cli.terminal import EXIT_MISCONFIGURED, choose_one, opened, tell, write_line
-from services.cli.words import read_length, read_start
+from services.cli.words import ago, read_length, read_start
 from services.query import reading
 from services.query.database import Database
 from services.query.items import item
+from services.query.reading import Stored
 from services.query.searching import MOST_WORDS, Search, Sort, statement
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 PAGE = 100
 POLL_SECONDS = 0.5
+_NUMBER_WIDTH, _ID_WIDTH, _AGO_WIDTH = 7, 14, 14
 UNFINISHED = ("new", "active", "waiting")
 
 
@@ -128,8 +130,12 @@ async def changes(
             return EXIT_MISCONFIGURED
         while True:
             rows = await reading.changes_after(database, since, PAGE)
+            stored = {} if as_json else await _stored(database, rows)
             for row in rows:
-                _tell_change(row, now, screen, as_json=as_json)
+                if as_json:
+                    write_line(_change_text(row))
+                else:
+                    screen.print(_change(row, stored.get(row.request), now()))
                 since = row.number
             sys.stdout.flush()
             if not rows and not follow:
@@ -138,11 +144,33 @@ async def changes(
                 await asyncio.sleep(POLL_SECONDS)
 
 
-def _tell_change(row: Any, now: Callable[[], datetime], screen: Console, *, as_json: bool) -> None:
-    if as_json:
-        told = {"number": row.number, "request": row.request, "merged_into": row.merged_into, "etag": row.etag,
-                "at": instant(row.at)}  # fmt: skip
-        write_line(orjson.dumps(told).decode())
-        return
-    what = f"is part of {row.merged_into} now" if row.merged_into else "ended" if row.etag == "gone" else "changed"
-    screen.print(Text(f"{row.number:>8}  {row.request}  {what}, {lasted(now() - row.at)} ago"))
+async def _stored(database: Database, rows: Sequence[Any]) -> dict[str, Stored]:
+    """The changed requests as they stand now, in one statement."""
+    async with database.reading() as connection:
+        return await reading.requests(connection, {row.request for row in rows})
+
+
+def _change_text(row: Any) -> str:
+    told = {"number": row.number, "request": row.request, "merged_into": row.merged_into, "etag": row.etag,
+            "at": instant(row.at)}  # fmt: skip
+    return orjson.dumps(told).decode()
+
+
+def _change(row: Any, stored: Stored | None, now: datetime) -> Table:
+    line = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    line.add_column(justify="right", width=_NUMBER_WIDTH, style="dim")
+    line.add_column(no_wrap=True, width=_ID_WIDTH, style="dim")
+    line.add_column(no_wrap=True, width=_AGO_WIDTH)
+    line.add_column(ratio=1)
+    line.add_row(str(row.number), row.request, ago(row.at, now), _what(row, stored, now))
+    return line
+
+
+def _what(row: Any, stored: Stored | None, now: datetime) -> Text:
+    """Title and how it stands now; or what became of the id."""
+    if row.merged_into:
+        return Text(f"is part of {row.merged_into} now")
+    if stored is None or row.etag == "gone":
+        return Text("ended: what was in it is in no request any more")
+    told = item(stored, now, whole=False)
+    return Text.assemble((told["title"] or "—", "bold"), "\n", told["summary"])

@@ -20,8 +20,8 @@ def moment(at: datetime, now: datetime) -> str:
 
 
 def ago(at: datetime, now: datetime) -> str:
-    """`5 minutes ago`."""
-    return f"{lasted(now - at)} ago"
+    """`5 minutes ago`; `just now` for less than a minute."""
+    return "just now" if now - at < timedelta(minutes=1) else f"{lasted(now - at)} ago"
 
 
 def counted(number: int, word: str) -> str:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 from pipelines.lifecycle import as_of, fold, to_text
+from pipelines.lifecycle.members import LinkInput
 from pipelines.lifecycle.stages import StageMap
 from pipelines.lifecycle.summary import summary
 from schemas.artifacts import Activity, ActivityKind, Audience, Identity
@@ -24,6 +25,7 @@ from tests.pipelines.lives import (
     mail,
     moved,
     request,
+    sent,
     status,
     way,
     way_of,
@@ -62,6 +64,31 @@ def test_a_restricted_comment_on_an_open_issue_keeps_its_words_to_itself() -> No
     assert "Board matter" not in to_text(record)
     assert record.last_said is not None
     assert record.last_said.words == "We are on it"
+
+
+def test_a_mail_that_came_back_was_said_to_nobody() -> None:
+    asked, first = mail(1, at(1)), mail(2, at(2), ANNA_MAIL, CARLA, opens=False)
+    lost = mail(3, at(3), ANNA_MAIL, CARLA, opens=False)
+    report = mail(4, at(3, 10), ROBOT, ANNA_MAIL, type="bounce", opens=False)
+    logged = crm("email", 5, "SENT", at(3), opens=False, status=None, participants=lost.fields["participants"])
+    copied = Activity("logged", logged.id, ActivityKind.SENT, at(3), ANNA_MAIL.id, text="We come on Monday")
+    told = request(
+        [asked, first, lost, report, logged],
+        sent(1, at(1)),
+        sent(2, at(2), ANNA_MAIL, "We look at it"),
+        sent(3, at(3), ANNA_MAIL, "We come on Monday"),
+        copied,
+        links=[
+            LinkInput(report.id, lost.id, "bounce", "joins", since=at(3, 10)),
+            LinkInput(logged.id, lost.id, "association", "joins", since=at(3)),
+        ],
+    )
+    record = fold(told, STAGE_MAP)
+    assert record.last_said is not None
+    assert (record.last_said.words, record.last_said.artifact) == ("We look at it", "mail/mail/2")
+    before = fold(told, STAGE_MAP, as_of=at(3, 9, 30))
+    assert before.last_said is not None
+    assert before.last_said.words == "We come on Monday"
 
 
 def test_development_is_left_only_when_all_issues_are_done() -> None:

@@ -103,12 +103,24 @@ async def changes(desk: Desk, since: int, *, as_json: bool = False, follow: bool
 
 async def test_changes(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert await changes(desk, 0) == 0
-    printed = desk.printed.splitlines()
-    assert [line.split()[0] for line in printed] == ["1", "2"]
-    assert {line.split()[1] for line in printed} == {PORTAL, SIGN_ON}
+    printed = desk.printed
+    lines = [line for line in printed.splitlines() if line[:7].strip()]
+    assert [line.split()[0] for line in lines] == ["1", "2"]
+    assert {line.split()[1] for line in lines} == {PORTAL, SIGN_ON}
+    assert f"{PORTAL}  just now        Payslip portal\n" in printed
+    assert "\n                                         In development since 7 March; 0 of 1 issue done;" in printed
     assert await changes(desk, 1, as_json=True) == 0
     (told,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert (told["number"], told["merged_into"]) == (2, None)
+
+
+async def test_a_change_of_an_id_that_is_no_more_says_so(desk: Desk) -> None:
+    mail = telling("inbox", "mailbox", "mail", "m2", fields={"title": "Another ask", "opens": True, "type": "person"})
+    await read(desk.engine, [mail], first=90)
+    later = telling("inbox", "mailbox", "mail", "m2", 2, fields={"title": "[bold]Ask", "opens": False, "type": "list"})
+    await read(desk.engine, [later], first=91)
+    assert await changes(desk, 2) == 0
+    assert desk.printed.count("ended: what was in it is in no request any more") == 2
 
 
 async def test_changes_of_an_older_database(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from schemas.artifacts import request_id
+from schemas.canonical import instant
 from schemas.records import LifecycleRecord
 from services.cli.lookup import lookup
 from services.cli.terminal import EXIT_NOT_FOUND
@@ -148,6 +149,15 @@ async def test_a_number_of_two_tools_shows_both_requests(desk: Desk) -> None:
     assert printed.startswith("2 requests are meant by this, one after the other:\n")
     assert "Payslip portal" in printed
     assert "Where is my payslip?" in printed
+
+
+async def test_what_has_no_status_is_neither_active_nor_unmapped(desk: Desk) -> None:
+    note = telling("crm", "hubspot", "note", "9", fields={"title": "A call", "created_at": instant(day(8))},
+                   references=[["hubspot.deal", "crm", "4711", "explicit", "association"]])  # fmt: skip
+    await read(desk.engine, [note], first=50)
+    assert await look(desk, "PAY-12") == 0
+    (line,) = [line for line in desk.printed.splitlines() if line.startswith("  note ")]
+    assert line.split() == ["note", "10", "March", "A", "call"]
 
 
 @pytest.mark.parametrize("width", [40, 60, 200])
