@@ -24,6 +24,7 @@ from services.query.database import Database
 from services.query.items import item
 from services.query.reading import Stored
 from services.query.searching import MOST_WORDS, Search, Sort, statement
+from services.query.unknown import unknown
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
@@ -67,8 +68,9 @@ def wanted(
 async def requests(
     made: "Installation", search: Search, limit: int, now: datetime, screen: Console, *, as_json: bool
 ) -> None:
-    """Print the requests that are looked for."""
+    """Print the requests that are looked for. Raises typer.BadParameter for a filter's value that nothing can have."""
     async with opened(made) as (_, database):
+        await _known(database, search)
         if as_json:
             async for row in _found(database, search, limit):
                 write_line(row.record)
@@ -80,6 +82,12 @@ async def requests(
     screen.print(_table(told[:limit], now))
     if len(told) > limit:
         screen.print(Text(f"There are more; these are the first {limit} (--limit).", style="dim"))
+
+
+async def _known(database: Database, search: Search) -> None:
+    rows = await reading.connections(database)
+    if odd := await unknown(database, search, ((row.id, row.connector) for row in rows)):
+        raise typer.BadParameter(f"there is no such {odd.name}: {odd.mend}", param_hint=f"--{odd.name}")
 
 
 async def _found(database: Database, search: Search, limit: int) -> AsyncIterator[Any]:

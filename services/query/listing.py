@@ -17,6 +17,7 @@ from services.query.items import item
 from services.query.problems import documented, wrong
 from services.query.searching import MOST_WORDS, Search, Sort, statement
 from services.query.serving import Serving, answer, serving
+from services.query.unknown import unknown
 
 router = APIRouter(tags=["requests"])
 
@@ -69,7 +70,12 @@ class Wanted(BaseModel):
 )
 async def requests(wanted: Annotated[Wanted, Query()], hub: Annotated[Serving, Depends(serving)]) -> Response:
     """A page of requests. What changes while you page may move to a place you have passed; nothing is told twice."""
-    rows = await hub.database.rows(statement(_search(wanted, hub)))
+    search = _search(wanted, hub)
+    connections = await hub.freshness.current() if wanted.tool or wanted.connection else []
+    odd = await unknown(hub.database, search, ((one["connection"], one["connector"]) for one in connections))
+    if odd:
+        raise wrong(f"query.{odd.name}", "is none of the known values", odd.mend)
+    rows = await hub.database.rows(statement(search))
     page, now = rows[: wanted.limit], hub.now()
     more = len(rows) > wanted.limit
     following = paging.cursor(_kind(wanted), (page[-1].key, page[-1].id)) if more else None

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 import typer
+from sqlalchemy import delete
 
 from schemas.artifacts import request_id
 from schemas.records import LifecycleRecord
 from services.cli import lists
 from services.cli.terminal import EXIT_MISCONFIGURED
 from services.cli.words import read_length, read_moment, read_start
+from services.feed.tables import connections
 from tests.services.cli.company import BERLIN, NOW, read, telling
 from tests.services.cli.conftest import BOTH, Desk
 
@@ -95,6 +97,24 @@ def test_wrong_use_names_the_option(wrong: dict[str, Any]) -> None:
     with pytest.raises(typer.BadParameter) as refused:
         lists.wanted(NOW, **wrong)
     assert refused.value.param_hint == "--" + next(iter(wrong)).replace("_", "-")
+
+
+@BOTH
+async def test_values_that_nothing_can_have_are_refused(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    cases = {
+        "stage": "give alignment, requirements, development, change, improvement or not mapped",
+        "tool": "give hubspot, jira or mailbox",
+        "connection": "give crm, inbox or jira-acme",
+    }
+    for name, mend in cases.items():
+        with pytest.raises(typer.BadParameter) as refused:
+            await listed(desk, capsys, 25, **{name: ["jirra"]})
+        assert (refused.value.message, refused.value.param_hint) == (f"there is no such {name}: {mend}", f"--{name}")
+    async with desk.engine.begin() as connection:
+        await connection.execute(delete(connections))
+    assert await listed(desk, capsys, connection=["crm"]) == [PORTAL]
+    with pytest.raises(typer.BadParameter, match="add a connection first"):
+        await listed(desk, capsys, tool=["jirra"])
 
 
 async def changes(desk: Desk, since: int, *, as_json: bool = False, follow: bool = False) -> int:

@@ -56,7 +56,7 @@ CASES: list[tuple[dict[str, Any], set[str]]] = [
     ({"stage": "not mapped"}, {ONE, FOUR, FIVE}),
     ({"stage": "development"}, set()),
     ({"tool": "memo"}, {ONE, FOUR, FIVE}),
-    ({"connection": ["memos", "others"]}, {ONE, FOUR, FIVE}),
+    ({"connection": ["memos", "memos"]}, {ONE, FOUR, FIVE}),
     ({"project": "none"}, set()),
     ({"unit": "-"}, set()),
     ({"changed_since": "2026-03-01T14:00:00Z"}, {ONE, FOUR, FIVE}),
@@ -86,12 +86,15 @@ async def test_items_say_how_the_request_stands(hub: Hub) -> None:
     assert whole["record"]["id"] == ONE
 
 
-REFUSED = [
+REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"limit": "0"}, "query.limit"),
     ({"limit": "101"}, "query.limit"),
     ({"limit": "CANARY"}, "query.limit"),
     ({"CANARY": "1"}, "query"),
     ({"state": "CANARY"}, "query.state"),
+    ({"stage": "CANARY"}, "query.stage"),
+    ({"tool": ["memo", "CANARY"]}, "query.tool"),
+    ({"connection": "CANARY\x00"}, "query.connection"),
     ({"sort": "CANARY"}, "query.sort"),
     ({"changed_since": "CANARY"}, "query.changed_since"),
     ({"changed_since": "1700000000"}, "query.changed_since"),
@@ -111,6 +114,20 @@ async def test_bad_input_is_named_with_its_mend_and_never_echoed(hub: Hub) -> No
         assert answer.json()["errors"][0]["field"] == field
         assert answer.json()["errors"][0]["mend"]
         assert "CANARY" not in answer.text
+
+
+async def test_unknown_values_are_answered_with_the_known_ones(hub: Hub) -> None:
+    told = (await hub.get("/v1/requests", 422, stage="nope"))["errors"]
+    assert told == [
+        {
+            "field": "query.stage",
+            "problem": "is none of the known values",
+            "mend": "give alignment, requirements, development, change, improvement or not mapped",
+        }
+    ]
+    assert (await hub.get("/v1/requests", 422, tool="nope"))["errors"][0]["mend"] == "give memo"
+    assert (await hub.get("/v1/requests", 422, connection="nope"))["errors"][0]["mend"] == "give memos"
+    assert "cancelled" in (await hub.get("/v1/requests", 422, state="nope"))["errors"][0]["mend"]
 
 
 async def test_cursors_of_elsewhere_are_refused(hub: Hub) -> None:
