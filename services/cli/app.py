@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from schemas.errors import HubError, Misconfigured
-from services.cli.commands import asking, connecting, letters, running
+from services.cli.commands import asking, connecting, letters, ruling, running
 from services.cli.terminal import EXIT_MISCONFIGURED, EXIT_UNAVAILABLE, errors, installation, run, screen, tell
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 for group in (asking, running):
     app.add_typer(group.app)
 app.add_typer(connecting.app, name="connections")
+app.add_typer(ruling.app, name="rules")
 app.add_typer(letters.app, name="dead-letters")
 
 

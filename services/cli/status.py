@@ -14,6 +14,7 @@ from services.cli.pace import left
 from services.cli.terminal import opened, write_line
 from services.feed import connections
 from services.query.counts import counts
+from services.query.mapping import Unmapped, unmapped
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
@@ -37,9 +38,13 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
             pace = await left(connection, every, now)
         async with database.reading() as connection:
             counted = await counts(connection)
+            missing = await unmapped(connection)
     if for_programs:
         told = [{name: value for name, value in as_json(one).items() if name not in ("options", "secrets")}
                 for one in every]  # fmt: skip
+        for each in told:
+            known = missing.get(each["id"], Unmapped())
+            each["unmapped"] = {"artifacts": known.artifacts, "of": known.of, "share": known.share}
         write_line(orjson.dumps({"connections": told, "counts": counted}).decode())
         return
     if every:
@@ -53,5 +58,13 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
         if counted[name] or name in _ALWAYS:
             words = one if counted[name] == 1 else many
             table.add_row(f"{counted[name]:,}", Text(words).append(f"  {more}" if more else "", style="dim"))
+    _add_unmapped(table, missing)
     screen.print()
     screen.print(table)
+
+
+def _add_unmapped(table: Table, missing: dict[str, Unmapped]) -> None:
+    for name, known in missing.items():
+        if known.artifacts:
+            words = Text(f"of {known.of:,} artifacts of {name} have no stage")
+            table.add_row(f"{known.artifacts:,}", words.append(f"  throughline rules show {name}", style="dim"))

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.query import changes, connections, health, listing, lookup, parts, problems, requests
+from services.query import changes, connections, health, listing, lookup, parts, problems, requests, unmapped
 from services.query.access import Guard, check_token
 from services.query.database import Database
 from services.query.problems import FieldError, Problem
@@ -57,6 +57,29 @@ def create_app(
     return app
 
 
+def create_probes(
+    engine: AsyncEngine,
+    now: Callable[[], datetime],
+    *,
+    token: str | None = None,
+    checks: Mapping[str, Check] | None = None,
+    metrics: CollectorRegistry | None = None,
+    schema_version: str | None = None,
+) -> FastAPI:
+    """Only /livez, /readyz and /metrics, for a process that serves no lookups; parameters as for create_app."""
+    app = FastAPI(
+        docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )  # fmt: skip
+    problems.install(app)
+    app.include_router(health.router)
+    app.state.serving = Serving.of(
+        Database(engine, 5.0), now, checks or {}, metrics, schema_version, asyncio.Event(), 0.5, 1.0, 5.0
+    )
+    app.add_middleware(Guard, token=token)
+    return app
+
+
 def openapi_document() -> dict[str, Any]:
     """The OpenAPI 3.1 document; needs no database."""
     return _routes().openapi()
@@ -72,7 +95,7 @@ def _routes() -> FastAPI:
     problems.install(app)
     app.router.routes.insert(0, requests.PlainRequest())
     app.include_router(health.router)
-    for noun in (lookup, listing, requests, parts, changes, connections):
+    for noun in (lookup, listing, requests, parts, changes, connections, unmapped):
         app.include_router(noun.router, prefix="/v1")
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app

@@ -34,7 +34,7 @@ def same_form(shown: Any, told: Any, place: str) -> None:
 async def test_examples(hub: Hub) -> None:
     assert len(EXAMPLES) == DOCUMENT.count("```http") > 10
     for path, shown in EXAMPLES:
-        path = path.replace("R-MZXW6YTBOI3D", owned(1)).replace("PAY-12", "MEMO-3")
+        path = path.replace("R-MZXW6YTBOI3D", owned(1)).replace("PAY-12", "MEMO-3").replace("jira-acme", "memos")
         answer = await hub.http.get(path)
         example = json.loads(shown)
         assert answer.status_code == (example["status"] if "errors" in example else 200), path
