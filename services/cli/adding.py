@@ -1,6 +1,6 @@
 """`throughline connections add`: options, check, ten real things, and only then saved."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +13,12 @@ from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connectors.contract import Connector
-from pipelines.recompute import ask_everything
 from pipelines.store import configuration
 from pipelines.store.engine import reading, writing
+from pipelines.store.pending import ask_everything
 from schemas.errors import Misconfigured
 from services import migrations
-from services.cli import filing, form, trial
+from services.cli import filing, form, sameness, trial
 from services.cli.terminal import EXIT_MISCONFIGURED, choose_one, database_errors, must_exist, tell
 from services.cli.words import moment, read_start
 from services.feed import connections
@@ -53,6 +53,8 @@ class Asked:
     since: str | None
     every: bool
     yes: bool
+    anyway: bool = False
+    """Add it though another connection reads the same tool, where that loses nothing."""
 
 
 def connector_of(made: "Installation", name: str) -> Connector:
@@ -77,14 +79,16 @@ async def _add(made: "Installation", asked: Asked, now: Callable[[], datetime], 
         wanted = _from_file(made, asked, now()) if asked.file else _from_form(made, asked, taken, now(), ask)
         if wanted.name in taken:
             raise Misconfigured(f"There is a connection {wanted.name} already", "Choose another --name", "name")
+        await _refuse_another(made, engine, wanted, asked)
         screen.print(Text(f"Testing {wanted.title}", style="bold"))
-        async with trial.opened_source(made, wanted.connector, wanted.name, wanted.options, now) as source:
-            if not await trial.passes(source, screen):
+        async with trial.opened_source(made, wanted.connector, wanted.name, wanted.options, now) as opened:
+            if not await trial.passes(opened, screen):
                 screen.print("Nothing is saved. Mend it, then add it again.")
                 return EXIT_MISCONFIGURED
             screen.print(Text("\nThe first things it would read", style="bold"))
-            found = await trial.sample(source, wanted.connector, wanted.since)
+            found = await trial.sample(opened.source, wanted.connector, wanted.since)
         seen = scopes_in(one.fields.get("url") for one in found.things)
+        await _refuse_another(made, engine, wanted, asked, seen)
         own = configuration_of(wanted.connector, wanted.options, seen)
         await _show(engine, wanted, own, found, screen)
         if not asked.yes and not _agreed(wanted, now(), ask):
@@ -93,6 +97,16 @@ async def _add(made: "Installation", asked: Asked, now: Callable[[], datetime], 
         await save(engine, made, wanted, own, now())
     screen.print(f"Saved as {wanted.name}. The running hub begins to read within seconds, or when it runs next.")
     return 0
+
+
+async def _refuse_another(
+    made: "Installation", engine: AsyncEngine, wanted: Wanted, asked: Asked, seen: Iterable[str] = ()
+) -> None:
+    """Raises Misconfigured where another connection reads this tool. seen: scopes that its first things show."""
+    new = sameness.tool_of(wanted.name, wanted.connector, wanted.options, seen)
+    async with reading(engine) as connection:
+        others = await sameness.known(connection, made)
+    sameness.refuse_another(new, others, anyway=asked.anyway)
 
 
 async def _ready(made: "Installation", engine: AsyncEngine) -> None:

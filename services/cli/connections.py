@@ -12,6 +12,7 @@ from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store.engine import reading, writing
+from pipelines.store.pending import ask_everything
 from schemas.canonical import instant
 from schemas.errors import Misconfigured
 from services.cli import trial
@@ -106,8 +107,8 @@ async def test(made: "Installation", name: str, now: Callable[[], datetime], scr
     async with _stored(made, name) as (_, one):
         connector = connector_of(made, one.connector)
         options = parse_options(connector.Options, with_secrets(one, made.keys))
-        async with trial.opened_source(made, connector, name, options, now) as source:
-            return 0 if await trial.passes(source, screen) else EXIT_MISCONFIGURED
+        async with trial.opened_source(made, connector, name, options, now, sandbox=True) as opened_one:
+            return 0 if await trial.passes(opened_one, screen) else EXIT_MISCONFIGURED
 
 
 async def pause(made: "Installation", name: str, screen: Console) -> None:
@@ -136,17 +137,20 @@ async def reread(made: "Installation", name: str, since: str | None, now: dateti
     screen.print(f"{name} is read again from {words}. What is known already changes nothing.")
 
 
-async def remove(made: "Installation", name: str, screen: Console, ask: Ask) -> None:
+async def remove(made: "Installation", name: str, now: datetime, screen: Console, ask: Ask) -> None:
     """Say what it means, ask, and forget the connection."""
     async with _stored(made, name) as (engine, one):
         screen.print(
             f"Removing {one.title} ({name}) forgets its credentials, and how far it was read. "
-            "What it brought stays in the requests, and is never brought up to date again.",
+            "What it brought stays in the requests, and is never brought up to date again, "
+            "unless you add it again under this name.",
             markup=False,
         )
         if not ask(f"Remove {name}?"):
             screen.print("Nothing is removed.")
             return
         async with writing(engine) as connection:
+            if not await connections.brought(connection, name):
+                await ask_everything(connection, f"connection {name} removed", now)
             await connections.remove(connection, name)
     screen.print(f"{name} is removed.")

@@ -31,6 +31,10 @@ def add(
     yes: Annotated[
         bool, typer.Option("--yes", help="Save without asking when the test goes well (for scripts)")
     ] = False,
+    anyway: Annotated[
+        bool,
+        typer.Option("--anyway", help="Though another connection reads this tool: a mailbox, or other projects"),
+    ] = False,
 ) -> None:
     """Add a tool: asks what it needs, tests it, and shows ten real things before anything is saved.
 
@@ -40,7 +44,7 @@ def add(
     """
     from services.cli import adding
 
-    asked = adding.Asked(connector, file, name, since, every, yes)
+    asked = adding.Asked(connector, file, name, since, every, yes, anyway)
     run(adding.add(installation(), asked, now_here, screen()))
 
 
@@ -124,4 +128,4 @@ def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not a
     """
     from services.cli import connections, dead_letters
 
-    run(connections.remove(installation(), name, screen(), dead_letters.asking(yes=yes)))
+    run(connections.remove(installation(), name, now_here(), screen(), dead_letters.asking(yes=yes)))

@@ -265,11 +265,12 @@ async def test_read_again(desk: Desk, since: str, begin: datetime | None) -> Non
 
 
 async def test_removed_after_asking(desk: Desk) -> None:
-    await connections.remove(desk.made, "crm", desk.screen, lambda _: False)
+    await connections.remove(desk.made, "crm", NOW, desk.screen, lambda _: False)
     assert (await stored(desk, "crm")).id == "crm"
-    await connections.remove(desk.made, "crm", desk.screen, lambda _: True)
+    await connections.remove(desk.made, "crm", NOW, desk.screen, lambda _: True)
     printed = desk.printed
     assert "forgets its credentials" in printed
+    assert "unless you add it again under this name" in " ".join(printed.split())
     assert printed.endswith("crm is removed.\n")
     with pytest.raises(Misconfigured, match=r"There is no connection crm\. There are inbox, jira-acme"):
         await connections.show(desk.made, "crm", NOW, desk.screen, for_programs=False)

@@ -1,0 +1,127 @@
+"""Whether two connections read the same tool: its things would be stored twice, and its keys would name nothing."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, SecretStr
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connectors.contract import Connector
+from pipelines.store import configuration
+from schemas.errors import Misconfigured
+from services.feed import connections
+from services.feed.rules import configuration_of
+
+if TYPE_CHECKING:
+    from services.cli.installation import Installation
+
+_PORTAL = "hubspot:"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """What tells the tool of one connection from others of its kind."""
+
+    connection: str
+    connector: str
+    marks: frozenset[str]
+    """Equal in one of them: the same tool."""
+    projects: frozenset[str] = frozenset()
+    by_message: bool = False
+    """Its things are known by ids of their own everywhere, so that two connections store them once."""
+    removed: bool = False
+    """The connection is gone; what it brought is kept."""
+
+
+def tool_of(connection: str, connector: Connector, options: BaseModel, scopes: Iterable[str] = ()) -> Tool:
+    """The tool that these options read. scopes: by which addresses it is named, as far as that was seen."""
+    own = configuration_of(connector, options, scopes)
+    marks = set(_by_scopes(connector, own.scopes))
+    if cloud := getattr(options, "cloud_id", ""):
+        marks.add(f"cloud {cloud.lower()}")
+    user, host = getattr(getattr(options, "auth", None), "user", None), getattr(options, "host", None)
+    if user and host:
+        marks.add(f"mailbox {user.lower()} at {host.lower()}")
+    token = getattr(options, "token", None)
+    if _has_portal(connector) and isinstance(token, SecretStr):
+        # One token belongs to one account; the digest is compared here and kept nowhere.
+        marks.add(hashlib.sha256(token.get_secret_value().encode()).hexdigest())
+    return Tool(connection, connector.name, frozenset(marks), own.projects, by_message=bool(user and host))
+
+
+def _has_portal(connector: Connector) -> bool:
+    """All accounts share one address, and are told apart by their number."""
+    return "portal" in connector.Options.model_fields
+
+
+def _by_scopes(connector: Connector, scopes: Iterable[str]) -> Iterable[str]:
+    return (one for one in scopes if one.startswith(_PORTAL) or not _has_portal(connector))
+
+
+async def known(connection: AsyncConnection, made: "Installation") -> list[Tool]:
+    """The tools of all connections, and of removed ones whose things are kept."""
+    rules = await configuration.every(connection)
+    stored = {one.id: one for one in await connections.every(connection)}
+    found = []
+    for name in sorted({*rules, *stored}):
+        connector = made.catalogue.get(stored[name].connector if name in stored else rules[name].connector)
+        if connector is None or not (name in stored or await connections.brought(connection, name)):
+            continue
+        scopes = rules[name].scopes if name in rules else frozenset[str]()
+        projects = rules[name].projects if name in rules else frozenset[str]()
+        tool = Tool(
+            name, connector.name, frozenset(_by_scopes(connector, scopes)), projects, removed=name not in stored
+        )
+        if name in stored:
+            # Options of an older release, or secrets whose key is lost: what the rules say has to do.
+            with suppress(Misconfigured):
+                told = connections.with_secrets(stored[name], made.keys)
+                tool = tool_of(name, connector, connections.parse_options(connector.Options, told), scopes)
+        found.append(tool)
+    return found
+
+
+def refuse_another(new: Tool, others: Iterable[Tool], *, anyway: bool = False) -> None:
+    """Raises Misconfigured where another connection reads the tool, or brought its things before it was removed, and
+    where the name belonged to another tool whose things are kept."""
+    for one in others:
+        if one.connection == new.connection:
+            _same_name(new, one, anyway=anyway)
+        elif one.connector == new.connector and one.marks & new.marks:
+            _same_tool(new, one, anyway=anyway)
+
+
+def _same_name(new: Tool, old: Tool, *, anyway: bool) -> None:
+    if not old.removed:
+        return
+    other = old.connector != new.connector or (old.marks and new.marks and not old.marks & new.marks)
+    if other and not (anyway and old.connector == new.connector):
+        mend = "Choose another --name"
+        if old.connector == new.connector:
+            mend += ", or say --anyway if it is the same tool under a new address"
+        raise Misconfigured(f"{new.connection} was another tool, and what it brought is kept", mend, "name")
+
+
+def _same_tool(new: Tool, old: Tool, *, anyway: bool) -> None:
+    if old.removed:
+        raise Misconfigured(
+            f"{old.connection} read this tool before it was removed, and what it brought is kept",
+            f"Add it again under its old name: --name {old.connection}",
+            "name",
+        )
+    apart = new.by_message or bool(new.projects and old.projects and not new.projects & old.projects)
+    if apart and anyway:
+        return
+    mend = f"To read more of it, use `throughline connections change {old.connection}`"
+    if apart:
+        mend += "; to have both, say --anyway"
+    raise Misconfigured(f"The connection {old.connection} reads this tool already", mend, "name")
+
+
+def scopes_of(rules: Mapping[str, configuration.ConnectionConfiguration], name: str) -> frozenset[str]:
+    """The account's number, which no option states, as it was seen when the connection was added."""
+    own = rules.get(name)
+    return frozenset(one for one in own.scopes if one.startswith(_PORTAL)) if own else frozenset()
