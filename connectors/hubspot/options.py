@@ -63,7 +63,7 @@ class Options(BaseModel):
     keep: Literal["full", "excerpt", "references"] = Field(
         default="excerpt",
         title="Keep of content",
-        description="Of notes, mails and descriptions: the full text, the first 500 characters, or references only.",
+        description="Of titles and texts: all, the first 500 characters, or only what they name (keys, addresses).",
     )
     share: float = Field(
         default=0.25,

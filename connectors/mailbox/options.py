@@ -83,7 +83,7 @@ class MailboxOptions(BaseModel):
     keep: Literal["full", "excerpt", "references"] = Field(
         default="excerpt",
         title="Keep of the content",
-        description="full text, an excerpt of 500 characters, or only the references found in it (no subject either)",
+        description="full text, an excerpt of 500 characters, or only what subject and text name (keys, addresses)",
     )
     read_restricted: bool = Field(
         default=False,
