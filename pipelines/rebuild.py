@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines import recompute
 from pipelines.ingest import TOO_MANY, kind_of, place_of
-from pipelines.store import comparing, configuration, dead_letters, deferred, facts, leases, tables
+from pipelines.store import comparing, configuration, dead_letters, deferred, facts, leases, pending, stamps, tables
 from pipelines.store.beside import DERIVED, Beside, Busy, beside
 from pipelines.store.bulk import Bulk
 from pipelines.store.dead_letters import DeadLetter
@@ -266,8 +266,10 @@ class Rebuild:
             await dead_letters.add(connection, list(run.letters.values()))
             other_rules = await _rules(connection) != run.rules
             if other_rules:
-                await recompute.ask_everything(connection, "configuration changed during a rebuild", self.now())
+                await pending.ask_everything(connection, "configuration changed during a rebuild", self.now())
             await connection.execute(delete(tables.deferred))  # all of it is understood here
+            await pending.ask_missing(connection)
+            await stamps.renew(connection)
             await run.second.exchange(connection)
         return Outcome(run.done, changed, ended, len(run.letters), other_rules)
 
@@ -276,7 +278,7 @@ async def _understood(connection: AsyncConnection, tellings: Sequence[Telling]) 
     bulk = Bulk(connection)
     snapshot = await configuration.load(connection)
     touched = await facts.merge(bulk, tellings, snapshot.rules.generic)
-    await understand(bulk, touched, snapshot)
+    await understand(bulk, touched, snapshot, remember=False)
 
 
 async def _events(connection: AsyncConnection, after: int, end: int | None, limit: int) -> list[Any]:

@@ -5,15 +5,12 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import delete, func, literal, select, true
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pipelines.store import configuration, deferred, leases, tables
+from pipelines.store import configuration, deferred, leases, pending
 from pipelines.store.bulk import Bulk
 from pipelines.store.engine import AWAY, reading, writing
 from pipelines.store.facts import Touched
-from pipelines.store.metadata import Instant
 from pipelines.understanding import understand
 from pipelines.watching import UNWATCHED, Watch
 
@@ -22,15 +19,6 @@ logger = logging.getLogger("throughline.recompute")
 LEASE = "recompute"
 STEP = 50
 """Components a transaction."""
-
-
-async def ask_everything(connection: AsyncConnection, reason: str, at: datetime) -> None:
-    """Mark every component as to be computed again; in the transaction of what makes it necessary."""
-    # Without a WHERE SQLite takes ON CONFLICT for a join's ON (sqlite.org/lang_upsert.html, "Parsing Ambiguity").
-    every = select(tables.components.c.id, literal(reason), literal(at, Instant)).where(true())
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(tables.pending).from_select(["component", "reason", "at"], every)
-    await connection.execute(statement.on_conflict_do_nothing())
 
 
 class Recompute:
@@ -51,9 +39,13 @@ class Recompute:
         self.changed = changed
 
     async def run(self, idle: float = 1.0) -> None:
-        """Work for ever; an outage of the database only waits."""
+        """Work for ever; an outage of the database only waits. Begins with all that could not be put together."""
+        begun = False
         while True:
             try:
+                if not begun:
+                    await self.retry()
+                    begun = True
                 await self.late()
                 done = await self.once()
             except (*AWAY, leases.LeaseLost) as error:
@@ -61,6 +53,11 @@ class Recompute:
                 done = 0
             if not done:
                 await asyncio.sleep(idle)
+
+    async def retry(self) -> None:
+        """Have what could not be put together tried at once; a new release may have mended the cause."""
+        async with writing(self.engine) as connection:
+            await pending.ask_failed(connection)
 
     async def late(self) -> int:
         """Understand what full batches left. Returns how many requests changed.
@@ -85,26 +82,20 @@ class Recompute:
 
     async def once(self) -> int:
         """One step. Returns how many components were computed; 0 also where another one does it."""
-        if not await self.left():
-            return 0
+        async with reading(self.engine) as connection:
+            if not await pending.any_due(connection, self.now()):
+                return 0
         async with writing(self.engine) as connection:
             lease = await leases.take(connection, LEASE, self.holder, self.now())
         if lease is None:
             return 0
         async with writing(self.engine) as connection:
             await leases.check(connection, lease)
-            wanted = select(tables.pending.c.component).distinct().order_by(tables.pending.c.component).limit(STEP)
-            names = set((await connection.execute(wanted)).scalars())
+            names = await pending.due(connection, self.now(), STEP)
             touched = Touched(0, components=names, everything=True)
             snapshot = await configuration.load(connection)
             touched.limit = snapshot.rules.generic
             await understand(Bulk(connection), touched, snapshot)
-            await connection.execute(delete(tables.pending).where(tables.pending.c.component.in_(names)))
+            await pending.done(connection, names, self.now())
         self.changed()
         return len(names)
-
-    async def left(self) -> int:
-        """How many components wait."""
-        async with reading(self.engine) as connection:
-            counted = select(func.count(func.distinct(tables.pending.c.component)))
-            return int((await connection.execute(counted)).scalar_one())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pipelines import assembly
 from pipelines.correlate import correlate
 from pipelines.lifecycle import fold
-from pipelines.store import components, requests
+from pipelines.store import components, pending, requests
 from pipelines.store.bulk import Bulk
 from pipelines.store.components import Loaded
 from pipelines.store.configuration import Configuration
@@ -42,12 +42,19 @@ class _Work:
     due: list[_Due] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     """Request to why it could not be folded."""
+    failed_in: set[str] = field(default_factory=set)
+    """Components of these."""
     seen: set[str] = field(default_factory=set)
     """Requests that exist now."""
 
 
-async def understand(bulk: Bulk, touched: Touched, configuration: Configuration, watch: Watch = UNWATCHED) -> int:
-    """Bring members, requests and facets up to date with the facts. Returns how many requests changed."""
+async def understand(
+    bulk: Bulk, touched: Touched, configuration: Configuration, watch: Watch = UNWATCHED, *, remember: bool = True
+) -> int:
+    """Bring members, requests and facets up to date with the facts. Returns how many requests changed.
+
+    remember: have recompute try again what could not be put together.
+    """
     with watch.step("load"):
         loaded = await components.load(bulk, touched)
         before = await requests.stored(bulk, loaded.components)
@@ -59,6 +66,8 @@ async def understand(bulk: Bulk, touched: Touched, configuration: Configuration,
         await components.write_members(bulk, loaded, work.component_of, work.request_of)
         ended = set(before) - work.seen
         await requests.mark_failed(bulk, work.failed)
+        if remember:
+            await pending.ask(bulk.connection, work.failed_in)
         await requests.write(bulk, rows, ended, requests.own_ids(loaded.artifacts, work.request_of))
     return len(rows) + len(ended)
 
@@ -108,6 +117,7 @@ async def _fold(
             row = _fold_one(due, loaded, activities, identities, configuration)
         except Exception as error:
             work.failed[due.group.request] = f"{type(error).__name__} while it was put together"
+            work.failed_in.add(due.component)
             logger.exception("request.fold.failed", extra={"request": due.group.request})
             continue
         if _changed(row, before.get(row.id)):

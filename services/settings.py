@@ -137,6 +137,22 @@ class Settings(BaseSettings):
     webhook_port: int = Field(
         default=8701, ge=0, le=65535, title="Webhook port", description="Port the webhook listener listens at"
     )
+    health_host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        title="Health address",
+        description="Address the health listener listens at; any but this machine's own needs an API token file",
+        examples=["0.0.0.0"],  # noqa: S104 - an example
+    )
+    health_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        title="Health port",
+        description="Port at which processes without the API serve `/livez`, `/readyz` and `/metrics`; "
+        "without it they do not",
+        examples=["8702"],
+    )
     public_url: HttpUrl | None = Field(
         default=None,
         title="Public address",
@@ -215,6 +231,8 @@ class Settings(BaseSettings):
             raise ValueError("kafka_username|A Kafka password is set without a user name")
         if self.api_token_file is None and not is_loopback(self.api_host):
             raise ValueError("api_token_file|The API listens beyond this machine, which needs a token")
+        if self.api_token_file is None and self.health_port is not None and not is_loopback(self.health_host):
+            raise ValueError("api_token_file|The health listener listens beyond this machine, which needs a token")
         return self
 
     def kafka(self) -> dict[str, Any]:

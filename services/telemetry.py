@@ -227,6 +227,11 @@ class Metrics:
             buckets=_BATCH_BUCKETS,
             registry=counted,
         )
+        self.reading_revived = Counter(
+            "throughline_reading_revived",
+            "Times that reading Kafka had ended silently and was begun anew",
+            registry=counted,
+        )
         self.records_published = Counter(
             "throughline_records_published", "Lifecycle records published", registry=counted
         )

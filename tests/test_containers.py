@@ -64,6 +64,15 @@ def test_hub_containers_can_write_nothing_but_tmp_and_their_named_volumes(compos
         assert written <= set(compose["volumes"]), name
 
 
+def test_each_role_says_whether_it_is_well(compose: dict[str, Any]) -> None:
+    for name in HUB - ONE_SHOT - {"sandbox"}:
+        service = compose["services"][name]
+        asked = " ".join(service["healthcheck"]["test"])
+        environment = service["environment"]
+        port = {"query": "8700", "webhooks": "8701"}.get(name, environment["THROUGHLINE_HEALTH_PORT"])
+        assert re.search(rf"127\.0\.0\.1(:|', ){port}\b", asked), name
+
+
 def test_data_outlives_its_container(compose: dict[str, Any]) -> None:
     used = {volume.split(":")[0] for service in compose["services"].values() for volume in service.get("volumes", [])}
     assert used == set(compose["volumes"])

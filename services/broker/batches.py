@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
@@ -24,6 +25,10 @@ Handler: TypeAlias = Callable[[Batch], Awaitable[None]]
 
 LONGEST_PAUSE = 30.0
 """Seconds between repetitions of a failed batch; doubled each time. Far below Kafka's max.poll.interval of 300 s."""
+SETTLING = 0.2
+"""Seconds within which an ended reading task is replaced by FastStream, if it is."""
+REVIVING = 60.0
+"""Seconds that reading anew may take to begin."""
 SILENT_AFTER = 10.0
 """Seconds without an answer from Kafka after which reading counts as unwell (an idle topic answers every 0.5 s)."""
 
@@ -44,6 +49,15 @@ _EMBEDDED_TIMING = _Timing(30, 3_000, 800)
 
 class BatchFailed(RuntimeError):
     """The handler failed; the same records come again. Says the kind of error and the place, never its text."""
+
+
+def _said_once(record: logging.LogRecord) -> bool:
+    """FastStream logs each repetition of a batch as an error; why it is repeated is said once, by `handle`."""
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else record.exc_info
+    return not isinstance(error, BatchFailed)
+
+
+logging.getLogger("throughline.broker.faststream").addFilter(_said_once)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +114,10 @@ class Subscription:
 
         A ping of the broker does not tell: reading can have ended while Kafka answers.
         """
-        subscriber, consumer = self.subscriber, self.subscriber.consumer
+        consumer = self.subscriber.consumer
         assigned = consumer.assignment() if consumer is not None else set()
-        if not subscriber.running or consumer is None:
-            reason = "not started"
-        elif not any(not task.done() for task in subscriber.tasks):
-            reason = "the reading task has ended"
+        if standing := self._standing():
+            reason = standing
         elif self.failing:
             reason = f"repeating a batch: {self.failing}"
         elif not assigned:
@@ -113,6 +125,12 @@ class Subscription:
         else:
             reason = self._silence(assigned, now)
         return Health(not reason, f"{self._label}: {reason}" if reason else "", len(assigned))
+
+    def _standing(self) -> str:
+        """Why nothing is read any more, or yet, until somebody begins anew; empty while it is read."""
+        if not self.subscriber.running or self.subscriber.consumer is None:
+            return "not started"
+        return "" if any(not task.done() for task in self.subscriber.tasks) else "the reading task has ended"
 
     def _silence(self, assigned: "set[TopicPartition]", now: float) -> str:
         """Nothing heard from Kafka for long, although no handler holds the reading up."""
@@ -159,6 +177,27 @@ class Subscription:
         """Stop and start reading anew, from what is committed."""
         await self.subscriber.stop()
         await self.subscriber.start()
+
+    async def watch(self, revived: Callable[[], None], every: float = 5.0) -> None:
+        """Look for ever, from when the broker is connected, and begin anew where reading has ended.
+
+        FastStream replaces a reading task that fails, but not one that was cancelled from within (a cancellation that
+        some library leaks): then Kafka answers, the partitions stay assigned, and nothing is read.
+        """
+        while True:
+            await asyncio.sleep(every)
+            if self._standing():
+                await asyncio.sleep(SETTLING)
+            if not (reason := self._standing()):
+                continue
+            logger.error("%s: %s; it is begun anew", self._label, reason)
+            try:
+                async with asyncio.timeout(REVIVING):
+                    await self.revive()
+            except (KafkaError, OSError, TimeoutError) as error:
+                logger.warning("%s: cannot begin yet: %s", self._label, type(error).__name__)
+            else:
+                revived()
 
 
 def _safe_text(error: Exception) -> str:

@@ -16,8 +16,9 @@ from rich.text import Text
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pipelines.store import pending, stamps
 from pipelines.store.engine import reading
-from pipelines.store.tables import changes, leases
+from pipelines.store.tables import changes, leases, requests
 from schemas.errors import HubError, Misconfigured
 from services import migrations
 from services.broker import compare_topics
@@ -82,6 +83,8 @@ def checks(made: "Installation", now: datetime) -> dict[str, Check]:
         "Kafka": lambda: _kafka(made),
         "connections": lambda: _connections(made),
         "running": lambda: _running(made, now),
+        "requests": lambda: _requests(made),
+        "mapping": lambda: _mapping(made),
         "clock": lambda: _clock(made, now),
     }
 
@@ -200,6 +203,30 @@ async def _running(made: "Installation", now: datetime) -> str:
             f"No hub reads: {counted(len(due), 'connection')} would be due", "Start it with `throughline up`"
         )
     return f"a hub reads {counted(count, 'connection')}"
+
+
+async def _requests(made: "Installation") -> str:
+    """Whether every request is as its artifacts say."""
+    async with _engine(made) as engine, reading(engine) as connection:
+        behind = select(func.count()).select_from(requests).where(requests.c.problem.is_not(None))
+        count = (await connection.execute(behind)).scalar_one()
+        groups = await pending.failed_components(connection)
+    if not count and not groups:
+        return "all are up to date"
+    told = f"{counted(count, 'request')} not up to date" if count else f"{counted(groups, 'request')} never put together"
+    raise Misconfigured(
+        told,
+        "They are tried again at each start and every 10 minutes; `request.fold.failed` in the log tells the place, "
+        "an upgrade may mend it, and then `throughline rebuild` brings all of them up to date",
+    )
+
+
+async def _mapping(made: "Installation") -> str:
+    async with _engine(made) as engine, reading(engine) as connection:
+        says = await stamps.outdated(connection)
+    if says:
+        raise Misconfigured(says, stamps.MEND)
+    return "stored facts were made as this release makes them"
 
 
 async def _clock(made: "Installation", now: datetime) -> str:

@@ -18,7 +18,8 @@ from starlette.types import ASGIApp
 from pipelines.ingest import Ingest
 from pipelines.publish import Publisher
 from pipelines.recompute import Recompute
-from pipelines.store.engine import AWAY, refused, why_away
+from pipelines.store import stamps
+from pipelines.store.engine import AWAY, refused, why_away, writing
 from schemas.errors import Misconfigured
 from services import migrations
 from services.broker import (
@@ -38,6 +39,7 @@ from services.broker import (
 )  # fmt: skip
 from services.broker.batches import Subscription
 from services.cli.installation import Installation, now
+from services.cli.probes import checks
 from services.cli.watching import Gauges, Observer, traced
 from services.feed import flow, replays
 from services.feed.feed import Feed
@@ -46,8 +48,9 @@ from services.feed.gaps import GapGuard
 from services.feed.pages import Place
 from services.feed.reader import Reading
 from services.feed.webhooks import Webhooks
-from services.query.app import create_app
+from services.query.app import create_app, create_probes
 from services.query.server import Server
+from services.query.serving import Check
 from services.security import bearer_token
 from services.telemetry import Metrics, Tracing, configure_logs
 
@@ -57,6 +60,8 @@ ROLES = ("feed", "ingest", "publish", "query", "webhooks")
 GROUP = "ingest"
 
 Tell = Callable[[str], None]
+
+_MEND_DATABASE = "Correct THROUGHLINE_DATABASE_URL; a damaged file needs a backup in its place"
 
 
 class QuietServer(Server):
@@ -128,7 +133,7 @@ class Hub:
             max_records=self.installation.settings.batch_size, batch_timeout_ms=50,
         )  # fmt: skip
         recompute = Recompute(self.engine, now, self.installation.holder, self._wake_publisher)
-        self.tasks.append(recompute.run())
+        self.tasks += [recompute.run(), self.subscription.watch(self.watch.revived)]
 
     def _positions(self) -> Subscription:
         assert self.subscription is not None
@@ -179,52 +184,57 @@ class Hub:
 
     def _add_query(self) -> None:
         settings = self.installation.settings
-        token = bearer_token(settings.api_token_file).get_secret_value() if settings.api_token_file else None
         app = create_app(
-            self.lookups, now, token=token, checks=self._checks(), metrics=self.watch.metrics.registry,
+            self.lookups, now, token=self._token(), checks=self._checks(), metrics=self.watch.metrics.registry,
             schema_version=migrations.head(), closing=self.closing,
         )  # fmt: skip
-        self._serve(app, settings.api_host, settings.api_port)
+        self._serve(app, settings.api_host, settings.api_port, "THROUGHLINE_API_PORT")
+        self._measure()
+
+    def add_probes(self) -> None:
+        """A listener for probes and measures only, where it is wanted. For processes without the API."""
+        settings = self.installation.settings
+        if settings.health_port is None:
+            return
+        app = create_probes(
+            self.lookups, now, token=self._token(), checks=self._checks(), metrics=self.watch.metrics.registry,
+            schema_version=migrations.head(),
+        )  # fmt: skip
+        self._serve(app, settings.health_host, settings.health_port, "THROUGHLINE_HEALTH_PORT")
+        self._measure()
+
+    def _token(self) -> str | None:
+        path = self.installation.settings.api_token_file
+        return bearer_token(path).get_secret_value() if path else None
+
+    def _measure(self) -> None:
         # After the roles that it looks at: they are added in this order (see hub).
         self.tasks.append(Gauges(self.engine, self.watch.metrics, self.subscription, self.feed).run())
 
-    def _checks(self) -> Mapping[str, Callable[[], Awaitable[str | None]]]:
-        async def broker() -> str | None:
-            if await self.broker.ping(2.0):
-                return None
-            return f"Kafka at {self.settings.bootstrap} does not answer; reading waits for it"
-
-        async def ingest() -> str | None:
-            assert self.subscription is not None
-            health = self.subscription.health(now().timestamp())
-            return health.reason or None
-
-        async def feed() -> str | None:
-            return (self.feed and self.feed.waits) or None
-
-        async def publish() -> str | None:
-            return (self.publisher and self.publisher.waits) or None
-
-        return {"broker": broker, "feed": feed, "publish": publish} | ({"ingest": ingest} if self.subscription else {})
+    def _checks(self) -> Mapping[str, Check]:
+        return checks(
+            self.broker, self.settings, self.lookups, now,
+            feed=self.feed, subscription=self.subscription, publisher=self.publisher,
+        )  # fmt: skip
 
     def _add_webhooks(self) -> None:
         settings = self.installation.settings
         public = str(settings.public_url or f"http://{settings.webhook_host}:{settings.webhook_port}")
         hooks = Webhooks(self.engine, self.installation.catalogue, self.installation.keys, public, now)
-        self._serve(hooks.app(), settings.webhook_host, settings.webhook_port)
+        self._serve(hooks.app(), settings.webhook_host, settings.webhook_port, "THROUGHLINE_WEBHOOK_PORT")
 
-    def _serve(self, app: ASGIApp, host: str, port: int) -> None:
+    def _serve(self, app: ASGIApp, host: str, port: int, setting: str) -> None:
         server = QuietServer(app, host, port, self.closing)
         self.servers.append(server)
-        self.tasks.append(_serving(server, host, port))
+        self.tasks.append(_serving(server, host, port, setting))
 
 
-async def _serving(server: uvicorn.Server, host: str, port: int) -> None:
+async def _serving(server: uvicorn.Server, host: str, port: int, setting: str) -> None:
     try:
         await server.serve()
     except SystemExit:  # uvicorn's way to say that the port is taken
         raise Misconfigured(
-            f"Nothing can listen at {host}:{port}", "Stop what listens there, or choose another port"
+            f"Nothing can listen at {host}:{port}", f"Stop what listens there, or set {setting} to another port"
         ) from None
 
 
@@ -236,11 +246,20 @@ async def _upgraded(engine: AsyncEngine, tell: Tell, pause: float = 2.0) -> None
             return await migrations.upgrade(engine)
         except AWAY as error:
             if problem := refused(error):
-                raise Misconfigured(f"The database refuses us: {problem}", "Mend THROUGHLINE_DATABASE_URL") from None
+                raise Misconfigured(f"The database cannot be used: {problem}", _MEND_DATABASE) from None
             if (reason := why_away(error)) != told:
                 told = reason
                 tell(f"waiting for the database: {reason}")
         await asyncio.sleep(pause)
+
+
+async def _stamped(engine: AsyncEngine) -> None:
+    """Note with what facts are made here from now on; say once where those that are stored are of another version."""
+    async with writing(engine) as connection:
+        await stamps.begin(connection)
+        says = await stamps.outdated(connection)
+    if says:
+        logger.warning("mapping.version.differs", extra={"says": f"{says}. {stamps.MEND}"})
 
 
 def _calm_collector() -> None:
@@ -262,6 +281,8 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         settings, embedded = stack.enter_context(installation.broker())
         engine = await stack.enter_async_context(installation.engine())
         await _upgraded(engine, tell)
+        if "ingest" in roles:
+            await _stamped(engine)
         ready = await ensure_topics(settings, installation.catalogue, embedded, tell=tell)
         broker = open_broker(settings)
         watch = Observer(Metrics(), stack.enter_context(tracing(installation, roles)))
@@ -269,6 +290,8 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         made = Hub(installation, engine, lookups, settings, embedded, ready, broker, watch)
         for role in sorted(roles):
             made.add(role)
+        if "query" not in roles:
+            made.add_probes()
         await connect(broker, settings, tell=tell)
         _calm_collector()
         stack.push_async_callback(close, broker)

@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from pipelines.recompute import ask_everything
 from pipelines.store import configuration, tables
 from pipelines.store.engine import reading, writing
+from pipelines.store.pending import ask_everything
 from schemas.canonical import canonical_json
 from services.cli import processes
 from services.cli.installation import Installation, now

@@ -59,6 +59,10 @@ class Observer(Watch):
         """Count a failure."""
         self.metrics.page_failures.labels(connection, kind).inc()
 
+    def revived(self) -> None:
+        """Count that reading Kafka was begun anew."""
+        self.metrics.reading_revived.inc()
+
     def batch(self, handler: Callable[[Sequence[Any]], Awaitable[None]]) -> Callable[[Batch], Awaitable[None]]:
         """The handler, traced as a part of the page that its first record came of."""
 

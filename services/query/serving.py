@@ -18,6 +18,13 @@ from services.query.database import Database
 Check = Callable[[], Awaitable[str | None]]
 """Looks at one part the hub needs; what is wrong with it, with the mend; None: nothing."""
 
+
+class Note(str):
+    """What a check tells beside a part that is well."""
+
+    __slots__ = ()
+
+
 JSON = "application/json"
 
 T = TypeVar("T")

@@ -253,6 +253,13 @@ def upgrade() -> None:
     with op.batch_alter_table("requests", schema=None) as batch_op:
         batch_op.create_index("ix_requests_component", ["component"], unique=False)
         batch_op.create_index("ix_requests_opened", ["opened_at", "id"], unique=False)
+        batch_op.create_index(
+            "ix_requests_problem",
+            ["problem"],
+            unique=False,
+            postgresql_where=sa.text("problem IS NOT NULL"),
+            sqlite_where=sa.text("problem IS NOT NULL"),
+        )
         batch_op.create_index("ix_requests_stage_since", ["stage_since", "id"], unique=False)
         batch_op.create_index("ix_requests_updated", ["updated_at", "id"], unique=False)
 
@@ -281,6 +288,12 @@ def upgrade() -> None:
         batch_op.create_index("ix_source_events_id", ["id"], unique=True)
 
     op.create_table(
+        "stamps",
+        sa.Column("name", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("value", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_stamps")),
+    )
+    op.create_table(
         "unpublished",
         sa.Column("request", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("etag", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
@@ -290,6 +303,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("unpublished")
+    op.drop_table("stamps")
     with op.batch_alter_table("source_events", schema=None) as batch_op:
         batch_op.drop_index("ix_source_events_id")
         batch_op.drop_index("ix_source_events_connection")
@@ -300,6 +314,7 @@ def downgrade() -> None:
     with op.batch_alter_table("requests", schema=None) as batch_op:
         batch_op.drop_index("ix_requests_updated")
         batch_op.drop_index("ix_requests_stage_since")
+        batch_op.drop_index("ix_requests_problem")
         batch_op.drop_index("ix_requests_opened")
         batch_op.drop_index("ix_requests_component")
 

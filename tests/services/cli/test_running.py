@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 from sqlalchemy import insert, select, update
 
+from pipelines.store import leases, pending, stamps
 from pipelines.store.engine import reading, writing
 from pipelines.store.tables import requests
 from schemas.errors import Misconfigured
@@ -79,6 +80,8 @@ async def make_well(desk: Desk) -> None:
         await connection.execute(update(connections).values(attention=False, problem=None, secrets="{}"))
         sealed = json.dumps({"token": desk.made.keys.seal("sales", "token", SecretStr("s3cret"))})
         await connection.execute(insert(connections), [row("sales", "hubspot", secrets=sealed)])
+        await leases.take(connection, "connection:sales", "here", NOW)
+        await stamps.begin(connection)
 
 
 @BOTH
@@ -109,6 +112,26 @@ async def test_each_fault_is_named_with_its_mend(desk: Desk) -> None:
             attention=True, problem="HubSpot refuses the token"))  # fmt: skip
     _, wrong = await examined(desk, secret_key="A" * 43 + "=")
     assert wrong["connections"].startswith("crm: HubSpot refuses the token. ")
+
+
+async def test_requests_that_are_not_up_to_date_and_facts_of_another_release(desk: Desk) -> None:
+    await make_well(desk)
+    async with writing(desk.engine) as connection:
+        await pending.ask(connection, {"jira-acme/issue/1"})
+        await stamps.renew(connection, stamps.MAPPING_VERSION - 1)
+    code, wrong = await examined(desk)
+    assert (code, set(wrong)) == (EXIT_MISCONFIGURED, {"requests", "mapping"})
+    assert wrong["requests"].startswith("1 request never put together. They are tried again")
+    assert wrong["mapping"] == (
+        f"Stored facts were made by mapping {stamps.MAPPING_VERSION - 1}, this release has mapping "
+        f"{stamps.MAPPING_VERSION}. `throughline rebuild` brings them up to date, beside the running hub"
+    )
+    async with writing(desk.engine) as connection:
+        await connection.execute(update(requests).values(problem="KeyError while it was put together"))
+        await stamps.renew(connection)
+    _, wrong = await examined(desk)
+    assert set(wrong) == {"requests"}
+    assert wrong["requests"].startswith("2 requests not up to date. ")
 
 
 @BOTH

@@ -1,0 +1,93 @@
+"""Components that wait to be computed again, and those whose request could not be put together."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, literal, or_, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pipelines.store.metadata import Instant
+from pipelines.store.tables import components, members, pending, requests
+
+FAILED = "not put together"
+"""The reason of those: they are tried again, for a release or a tool's next telling may have mended the cause."""
+RETRY = timedelta(minutes=10)
+"""Between two attempts."""
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""In place of the last attempt: try at the next occasion."""
+
+
+async def ask_everything(connection: AsyncConnection, reason: str, at: datetime) -> None:
+    """Mark every component as to be computed again; in the transaction of what makes it necessary."""
+    # Without a WHERE SQLite takes ON CONFLICT for a join's ON (sqlite.org/lang_upsert.html, "Parsing Ambiguity").
+    every = select(components.c.id, literal(reason), literal(at, Instant)).where(true())
+    statement = _insert(connection).from_select(["component", "reason", "at"], every)
+    await connection.execute(statement.on_conflict_do_nothing())
+
+
+async def ask(connection: AsyncConnection, failed: Iterable[str]) -> None:
+    """Have these components tried again; a pause that runs since an earlier attempt goes on."""
+    rows = [{"component": name, "reason": FAILED, "at": _NEVER} for name in sorted(failed)]
+    if rows:
+        await connection.execute(_insert(connection).on_conflict_do_nothing(), rows)
+
+
+async def ask_failed(connection: AsyncConnection) -> None:
+    """Have everything that could not be put together tried at the next occasion, whenever it was tried last.
+
+    Looks at requests that have a problem; those that never came to be were remembered when they failed.
+    """
+    wanted = select(requests.c.component, literal(FAILED), literal(_NEVER, Instant)).where(
+        requests.c.problem.is_not(None)
+    )
+    statement = _insert(connection).from_select(["component", "reason", "at"], wanted.distinct())
+    await connection.execute(statement.on_conflict_do_nothing())
+    await connection.execute(update(pending).where(pending.c.reason == FAILED).values(at=_NEVER))
+
+
+async def ask_missing(connection: AsyncConnection) -> None:
+    """Remember what could not be put together, whether it was before or never; looks at every member."""
+    wanted = select(members.c.component, literal(FAILED), literal(_NEVER, Instant)).where(_not_up_to_date())
+    joined = wanted.select_from(members.outerjoin(requests, requests.c.id == members.c.request)).distinct()
+    statement = _insert(connection).from_select(["component", "reason", "at"], joined)
+    await connection.execute(statement.on_conflict_do_nothing())
+
+
+async def due(connection: AsyncConnection, now: datetime, limit: int) -> set[str]:
+    """Some components to be computed now."""
+    wanted = select(pending.c.component).where(_is_due(now)).distinct().order_by(pending.c.component).limit(limit)
+    return set((await connection.execute(wanted)).scalars())
+
+
+async def any_due(connection: AsyncConnection, now: datetime) -> bool:
+    """Whether something is to be computed now."""
+    return bool((await connection.execute(select(pending.c.component).where(_is_due(now)).limit(1))).first())
+
+
+async def done(connection: AsyncConnection, computed: set[str], now: datetime) -> None:
+    """These were computed; those of them that failed again wait for the next attempt."""
+    wanted = select(members.c.component).where(members.c.component.in_(computed), _not_up_to_date())
+    joined = wanted.select_from(members.outerjoin(requests, requests.c.id == members.c.request)).distinct()
+    failed = set((await connection.execute(joined)).scalars())
+    again = (pending.c.reason == FAILED) & pending.c.component.in_(failed)
+    await connection.execute(delete(pending).where(pending.c.component.in_(computed), ~again))
+    await connection.execute(update(pending).where(again).values(at=now))
+
+
+async def failed_components(connection: AsyncConnection) -> int:
+    """How many components hold something that could not be put together."""
+    return int((await connection.execute(select(func.count()).where(pending.c.reason == FAILED))).scalar_one())
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    return or_(pending.c.reason != FAILED, pending.c.at <= literal(now - RETRY, Instant))
+
+
+def _not_up_to_date() -> ColumnElement[bool]:
+    return members.c.request.is_not(None) & (requests.c.id.is_(None) | requests.c.problem.is_not(None))
+
+
+def _insert(connection: AsyncConnection) -> Any:
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(pending)

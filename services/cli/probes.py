@@ -1,0 +1,60 @@
+"""What /readyz looks at, for the roles that run in this process and no others."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+from faststream.kafka import KafkaBroker
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from pipelines.publish import Publisher
+from pipelines.store import stamps
+from pipelines.store.engine import AWAY, reading
+from services.broker import BrokerSettings
+from services.broker.batches import Subscription
+from services.feed.feed import Feed
+from services.query.serving import Check, Note
+
+
+def checks(
+    broker: KafkaBroker,
+    settings: BrokerSettings,
+    engine: AsyncEngine,
+    now: Callable[[], datetime],
+    *,
+    feed: Feed | None,
+    subscription: Subscription | None,
+    publisher: Publisher | None,
+) -> Mapping[str, Check]:
+    """By name: the broker, and each role that is here."""
+
+    async def kafka() -> str | None:
+        if await broker.ping(2.0):
+            return None
+        return f"Kafka at {settings.bootstrap} does not answer; reading waits for it"
+
+    found: dict[str, Check] = {"broker": kafka}
+    if feed is not None:
+        found["feed"] = _waits(lambda: feed.waits)
+    if subscription is not None:
+        found["ingest"] = _waits(lambda: subscription.health(now().timestamp()).reason)
+        found["mapping"] = lambda: _mapping(engine)
+    if publisher is not None:
+        found["publish"] = _waits(lambda: publisher.waits)
+    return found
+
+
+def _waits(reason: Callable[[], str | None]) -> Callable[[], Awaitable[str | None]]:
+    async def look() -> str | None:
+        return reason() or None
+
+    return look
+
+
+async def _mapping(engine: AsyncEngine) -> str | None:
+    """A note, no fault: what is stored is served well, as the release before understood it."""
+    try:
+        async with reading(engine) as connection:
+            says = await stamps.outdated(connection)
+    except AWAY:
+        return None  # the part `database` says that
+    return Note(f"{says}. {stamps.MEND}") if says else None
