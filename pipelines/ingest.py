@@ -99,20 +99,20 @@ class Ingest:
     def _read(self, record: Record) -> _Read:
         try:
             event = from_kafka(record.value, record.headers)
-            return _Read(record, telling=self.telling(event))
+            return _Read(record, telling=self.telling(event, (record.value or b"").decode()))
         except (Undecodable, BadRecord) as error:
             return _Read(record, letter=self._letter(record, "bad record", str(error)))
         except Exception as error:  # noqa: BLE001 - the worker's boundary: one record stops nothing else
             return _Read(record, letter=self._letter(record, f"failed: {place_of(error)}", place_of(error)))
 
-    def telling(self, event: SourceEvent) -> Telling:
-        """What an event says. Raises BadRecord, and whatever its mapping does."""
+    def telling(self, event: SourceEvent, raw: str = "") -> Telling:
+        """What an event says; raw: its JSON as it came. Raises BadRecord, and whatever its mapping does."""
         mapping = self.mappings.get(event.connector)
         if mapping is None:
             raise BadRecord(f"connector: {event.connector} is not installed here; install it, then replay")
         mapped = mapping(event)
         references = {name: references_of(part) for name, part in mapped.parts.items()}
-        return Telling(event, mapped, references | {OWN: (own(mapped.artifact),)})
+        return Telling(event, mapped, references | {OWN: (own(mapped.artifact),)}, raw)
 
     def _letter(self, record: Record, cause: str, reason: str) -> DeadLetter:
         origin = f"{self.incarnation}/{record.topic}/{record.partition}/{record.offset}"
@@ -143,7 +143,7 @@ class Ingest:
         with self.watch.step("land"):
             snapshot = await configuration.load(connection)
             told = {one.telling.event.id: one.telling for one in read if one.telling}
-            new = await facts.land(bulk, (telling.event for telling in told.values()))
+            new = await facts.land(bulk, told.values())
         with self.watch.step("merge"):
             tellings = [telling for name, telling in told.items() if name in new]
             touched = await facts.merge(bulk, tellings, snapshot.rules.generic)

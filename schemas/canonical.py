@@ -41,7 +41,8 @@ def short_id(text: str) -> str:
 
 def storable(text: str) -> str:
     """The text without what databases refuse: each NUL and each lone surrogate becomes U+FFFD."""
-    return _UNSTORABLE.sub("\ufffd", text)
+    # Nearly all texts are plain: this look costs a sixth of the pattern's.
+    return text if text.isascii() and "\0" not in text else _UNSTORABLE.sub("\ufffd", text)
 
 
 def microseconds(at: datetime) -> int:

@@ -34,6 +34,8 @@ class Telling:
     mapped: Mapped
     references: dict[str, tuple[Reference, ...]] = field(default_factory=dict)
     """Part name to all references in it, stated and found."""
+    raw: str = ""
+    """The event's JSON as it came; "" where it was never text."""
 
 
 @dataclass(slots=True)
@@ -56,16 +58,17 @@ class Touched:
     """Fold every request of the components concerned, whatever looks unchanged."""
 
 
-async def land(bulk: Bulk, events: Iterable[SourceEvent]) -> set[str]:
+async def land(bulk: Bulk, tellings: Iterable[Telling]) -> set[str]:
     """Store source events as they came; known ones fall out. Returns the ids of those that are new."""
-    rows = {event.id: _event_row(event) for event in events}
+    rows = {telling.event.id: _event_row(telling) for telling in tellings}
     stored = await bulk.insert(tables.source_events, rows.values(), "ignore", "id")
     return {row[0] for row in stored}
 
 
-def _event_row(event: SourceEvent) -> tuple[str, ...]:
+def _event_row(telling: Telling) -> tuple[str, ...]:
+    event = telling.event
     # JSON escapes a NUL, which would be fine as text but not where a database reads the JSON.
-    text = event.model_dump_json().replace("\\u0000", "\\ufffd")
+    text = (telling.raw or event.model_dump_json()).replace("\\u0000", "\\ufffd")
     return (
         event.id, event.connection, event.connector, storable(event.kind), storable(event.native_id),
         storable(event.artifact), storable(text),
