@@ -183,6 +183,8 @@ def _facets(record: LifecycleRecord, identities: set[str]) -> Iterable[tuple[str
         yield "unit", " ".join(terms(record.business_unit))
     for project in record.projects:
         yield "project", project
+    for programme in record.programmes:
+        yield "programme", programme.artifact
     for artifact in record.artifacts:
         yield "tool", artifact.connector
         yield "connection", artifact.connection

@@ -21,7 +21,7 @@ from services.cli.terminal import EXIT_MISCONFIGURED, choose_one, opened, tell, 
 from services.cli.words import ago, read_length, read_start
 from services.query import reading
 from services.query.database import Database
-from services.query.items import item
+from services.query.items import Row, item
 from services.query.reading import Stored
 from services.query.searching import MOST_WORDS, Search, Sort, statement
 from services.query.unknown import unknown
@@ -79,7 +79,7 @@ async def requests(
     if not told:
         screen.print("No request fits.")
         return
-    screen.print(_table(told[:limit], now))
+    screen.print(table_of(told[:limit], now))
     if len(told) > limit:
         screen.print(Text(f"There are more; these are the first {limit} (--limit).", style="dim"))
 
@@ -104,7 +104,8 @@ async def _found(database: Database, search: Search, limit: int) -> AsyncIterato
         search = replace(search, after=(last.key, last.id))
 
 
-def _table(rows: Sequence[Any], now: datetime) -> Table:
+def table_of(rows: Sequence[Row], now: datetime) -> Table:
+    """A line for each request: title, how it stands, when it last changed."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=True)
     table.add_column("request", no_wrap=True, style="dim")
     table.add_column("title", ratio=2)

@@ -1,14 +1,16 @@
 """`throughline lookup`: from any reference to the life of its request."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.text import Text
 
 from schemas.records import LifecycleRecord
 from services.cli.life import Life, connections_shown, shown
+from services.cli.lists import table_of
 from services.cli.terminal import EXIT_NOT_FOUND, opened, tell, write_line
 from services.cli.words import moment
 from services.query import reading
@@ -31,7 +33,7 @@ _KINDS = {
 async def lookup(
     made: "Installation", reference: str, now: datetime, screen: Console, *, as_json: bool, as_of: datetime | None
 ) -> int:
-    """Print every request that the reference leads to; EXIT_NOT_FOUND where it leads to none."""
+    """Print every request that the reference leads to, of a programme a line for each; EXIT_NOT_FOUND for none."""
     async with opened(made) as (engine, database):
         async with database.reading() as connection:
             found = (await find(connection, [reference]))[0]
@@ -51,9 +53,25 @@ async def lookup(
     if as_json:
         for text in records.values():
             write_line(text)
+    elif found.below:
+        screen.print(
+            _programme(found, [replace(one, record=records[one.id]) for one in told if one.id in records], now)
+        )
     else:
         _print(reference, [one for one in told if one.id in records], records, rows, now, screen)
     return 0
+
+
+def _programme(found: Found, told: Sequence[Stored], now: datetime) -> Group:
+    """What the programme is, and a line for each request that belongs to it."""
+    one = found.artifacts[0]
+    name = one.natural_key or one.native_id
+    kind = f"a programme ({one.type.lower()})" if one.type else "a programme"
+    count = f"more than {len(told)} requests belong" if found.more_below else (
+        "1 request belongs" if len(told) == 1 else f"{len(told)} requests belong")  # fmt: skip
+    head = Text(f"{name} is {kind}: {count} to it", style="bold")
+    last = Text(f"\nThese are the {len(told)} that changed last.", style="dim") if found.more_below else Text()
+    return Group(head, Text(one.url or "", style="dim"), table_of(told, now), last)
 
 
 async def _earlier(engine: "AsyncEngine", requests: Sequence[str], as_of: datetime) -> dict[str, str]:

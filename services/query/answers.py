@@ -112,9 +112,12 @@ class LookupItem(BaseModel):
     """What one reference leads to."""
 
     place: int = Field(description="Place of the reference among those asked for, from 0")
-    outcome: Literal["in a request", "in no request", "not found"]
+    outcome: Literal["in a request", "programme", "in no request", "not found"]
     read_as: list[Reading] = Field(description="What the reference may mean, the likeliest first; empty: no reference")
-    requests: list[str] = Field(description="Ids of the requests it leads to; several if several tools use the name")
+    requests: list[str] = Field(
+        description="Ids of the requests it leads to; several if several tools use the name. "
+        "Of a programme the 50 newest that belong to it"
+    )
     artifacts: list[KnownArtifact]
 
 

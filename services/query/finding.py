@@ -1,7 +1,7 @@
 """From what a person pastes to artifacts and requests: shared by the look-up and by `why?with=`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +11,9 @@ from pipelines.references import parse
 from schemas.artifacts import Evidence, Reference
 from services.query import reading
 from services.query.reading import Known
+
+MOST_BELOW = 50
+"""Requests of a programme that are told."""
 
 MOST_ARTIFACTS = 50
 """Told for one reference; a value that more artifacts are known by names nothing."""
@@ -23,29 +26,49 @@ class Found:
     read_as: tuple[tuple[str, str], ...]
     """(kind, value) of what it may mean, the likeliest first."""
     artifacts: tuple[Known, ...]
+    below: tuple[str, ...] = ()
+    """Where the artifact is in no request but a programme: ids of the requests that belong to it, the newest first."""
+    more_below: bool = False
+    """Whether there are more of them than are told."""
 
     @property
     def requests(self) -> tuple[str, ...]:
-        """Ids of the requests that the artifacts are in, in the artifacts' order."""
-        return tuple(dict.fromkeys(one.request for one in self.artifacts if one.request))
+        """Ids of the requests that the artifacts are in, in the artifacts' order; else of those that belong to it."""
+        return tuple(dict.fromkeys(one.request for one in self.artifacts if one.request)) or self.below
 
     @property
     def outcome(self) -> str:
-        """`in a request`, `in no request` or `not found`."""
+        """`in a request`, `programme`, `in no request` or `not found`."""
         if not self.artifacts:
             return "not found"
+        if self.below:
+            return "programme"
         return "in a request" if self.requests else "in no request"
 
 
 async def find(connection: AsyncConnection, references: Sequence[str]) -> list[Found]:
-    """What each reference leads to, in their order; one statement for all of them.
+    """What each reference leads to, in their order; one statement for all, and one where some are in no request.
 
     A reference is a key, an address, a Message-ID, a number, a request id or an artifact id.
     """
     asked = [(text.strip(), parse(text)) for text in references]
     names = {name for text, pairs in asked for name in _names(text, pairs)}
     known = await reading.known(connection, names)
-    return [_found(text, pairs, known) for text, pairs in asked]
+    return await _with_below(connection, [_found(text, pairs, known) for text, pairs in asked])
+
+
+async def _with_below(connection: AsyncConnection, found: list[Found]) -> list[Found]:
+    """With the requests of those that are programmes. A name that several artifacts share names no programme."""
+    alone = {one.artifacts[0].artifact for one in found if len(one.artifacts) == 1 and not one.requests}
+    if not alone:
+        return found
+    below = await reading.below(connection, sorted(alone), MOST_BELOW + 1)
+    return [
+        replace(one, below=tuple(names[:MOST_BELOW]), more_below=len(names) > MOST_BELOW)
+        if len(one.artifacts) == 1 and (names := below.get(one.artifacts[0].artifact))
+        else one
+        for one in found
+    ]
 
 
 def _names(text: str, pairs: Sequence[tuple[str, str]]) -> list[str]:

@@ -41,8 +41,9 @@ async def lookup(
 ) -> Response:
     """Each answer keeps the place of its reference.
 
-    `in a request` names the requests; `in no request` means that the thing was read and belongs to none;
-    `not found` means that nothing read so far is known by it: `freshness` says up to when that is true.
+    `in a request` names the requests; `programme` names those that belong to it; `in no request` means that the thing
+    was read and belongs to none; `not found` means that nothing read so far is known by it: `freshness` says up to
+    when that is true.
     """
     async with hub.database.reading() as connection:
         found = await find(connection, reference)

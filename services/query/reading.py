@@ -5,12 +5,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Boolean, ColumnElement, Integer, String, Text, column, func, literal, select, table, tuple_
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Integer,
+    String,
+    Text,
+    column,
+    func,
+    literal,
+    select,
+    table,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store.bulk import Bulk
 from pipelines.store.metadata import Instant
-from pipelines.store.tables import activities, changes, members
+from pipelines.store.tables import activities, changes, facets, members
 from schemas.canonical import storable
 from services.query.database import Database
 from services.query.paging import Place
@@ -73,6 +86,8 @@ class Known:
     natural_key: str | None
     url: str | None
     request: str | None
+    type: str | None = None
+    """The tool's own type, such as Epic."""
 
     @property
     def native_id(self) -> str:
@@ -103,14 +118,35 @@ async def known(connection: AsyncConnection, names: Iterable[str]) -> dict[str, 
     found: dict[str, list[Known]] = {}
     for name, *columns, fields, in_request in await Bulk(connection).by_keys(_KNOWN, map(storable, names)):
         artifact, source, connector, kind, natural_key = columns
-        one = Known(artifact, source, connector, kind, natural_key, _url(fields), in_request)
+        url, type_ = _told(fields, "url"), _told(fields, "type")
+        one = Known(artifact, source, connector, kind, natural_key, url, in_request, type_)
         found.setdefault(name, []).append(one)
     return found
 
 
-def _url(fields: str) -> str | None:
-    told = orjson.loads(fields).get("url")
+def _told(fields: str, name: str) -> str | None:
+    told = orjson.loads(fields).get(name)
     return told[2] if told else None
+
+
+async def below(connection: AsyncConnection, programmes: Sequence[str], limit: int) -> dict[str, list[str]]:
+    """Ids of the requests that belong to each of these artifacts, the newest changed first, at most limit each."""
+    key = (facets.c.updated_at, facets.c.request)
+    branches = (
+        select(
+            select(facets.c.value, *key)
+            .where(facets.c.kind == "programme", facets.c.value == storable(name))
+            .order_by(*(part.desc() for part in key))
+            .limit(limit)
+            .subquery()
+        )
+        for name in programmes
+    )
+    found: dict[str, list[str]] = {}
+    rows = [tuple(row) for row in await connection.execute(union_all(*branches))]
+    for programme, _, request in sorted(rows, reverse=True):
+        found.setdefault(programme, []).append(request)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

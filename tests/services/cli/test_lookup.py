@@ -12,7 +12,7 @@ from schemas.canonical import instant
 from schemas.records import LifecycleRecord
 from services.cli.lookup import lookup
 from services.cli.terminal import EXIT_NOT_FOUND
-from tests.services.cli.company import ISSUE, NOW, day, read, telling
+from tests.services.cli.company import BLOCKER, ISSUE, NOW, day, read, telling
 from tests.services.cli.conftest import BOTH, Desk
 
 REQUEST = request_id("inbox/mail/m1")
@@ -124,6 +124,48 @@ async def test_known_but_in_no_request(desk: Desk, capsys: pytest.CaptureFixture
     assert desk.printed.startswith("Known, but in no request:\n  issue PAY-99 (jira-acme)\nIt joins one when ")
     assert await look(desk, "PAY-99", as_json=True) == EXIT_NOT_FOUND
     assert capsys.readouterr() == ("", "It is known, but in no request.\n")
+
+
+EPIC = telling(
+    "jira-acme", "jira", "issue", "10030",
+    fields={"title": "Payroll year", "natural_key": "PAY-30", "type": "Epic", "type_level": 1,
+            "created_at": instant(day(0)), "status": {"id": "1", "label": "Analysis"},
+            "url": "https://acme.example/browse/PAY-30"},
+    references=[["jira.key", "jira-acme", "PAY-30", "identity", "is"]],
+)  # fmt: skip
+
+PROGRAMME = f"""\
+PAY-30 is a programme (epic): 2 requests belong to it
+https://acme.example/browse/PAY-30
+request         title                         how it stands                               changed
+{REQUEST}  Payslip portal                In development since 7 March; 0 of 1 issue  11 March
+                                              done; waiting on PAY-31; with Anna Berg
+{request_id("jira-acme/issue/10031")}  Single sign-on                In requirements since 4 March; 0 of 1       4 March
+                                              issue done
+
+"""
+
+
+async def read_programme(desk: Desk) -> None:
+    """An epic that two requests belong to."""
+    inside = [
+        one.model_copy(update={"order": 2, "version": "2", "payload": one.payload | {
+            "references": [*one.payload["references"], ["jira.key", "jira-acme", "PAY-30", "explicit", "epic"]]}})
+        for one in (ISSUE, BLOCKER)
+    ]  # fmt: skip
+    await read(desk.engine, [EPIC, *inside], first=50)
+
+
+@BOTH
+async def test_a_programme_lists_its_requests(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    await read_programme(desk)
+    assert await look(desk, "PAY-30") == 0
+    assert desk.printed == PROGRAMME
+    assert await look(desk, "PAY-30", as_json=True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [LifecycleRecord.model_validate_json(line).title for line in lines] == ["Payslip portal", "Single sign-on"]
+    assert await look(desk, "PAY-30", days=2) == 0
+    assert "In alignment since 2 March" in desk.printed
 
 
 async def test_not_found_says_what_is_read(desk: Desk) -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 from sqlalchemy import event as listen
 
+from pipelines.store import tables
+from pipelines.store.bulk import Bulk
 from tests.pipelines.memos import memo
 from tests.services.query.conftest import Hub, owned
 
@@ -32,6 +34,22 @@ async def test_known_but_in_no_request(hub: Hub) -> None:
     found = await one(hub, "MEMO-6")
     assert (found["outcome"], found["requests"]) == ("in no request", [])
     assert found["artifacts"][0]["natural_key"] == "MEMO-6"
+
+
+async def test_a_programme_names_the_requests_that_belong_to_it(hub: Hub) -> None:
+    many = [(f"R-{number:012}", "programme", "memos/memo/6", "", f"{number:03}", "") for number in range(60)]
+    beside = [
+        (owned(1), "programme", "memos/memo/6", "", "999", ""),
+        (owned(4), "programme", "memos/memo/9", "", "9", ""),
+    ]
+    async with hub.engine.begin() as connection:
+        await Bulk(connection).insert(tables.facets, [*beside, *many])
+    answer = await hub.get("/v1/lookup", reference=["MEMO-6", "MEMO-4"])
+    found, other = answer["items"]
+    assert (found["outcome"], len(found["requests"])) == ("programme", 50)
+    assert found["requests"][:2] == [owned(1), "R-000000000059"]
+    assert (other["outcome"], other["requests"]) == ("in a request", [owned(4)])
+    assert set(answer["requests"]) == {owned(1), owned(4)}
 
 
 async def test_not_found_says_what_is_read(hub: Hub) -> None:

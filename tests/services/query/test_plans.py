@@ -18,6 +18,7 @@ from tests.services.query.test_listing import visited
 OTHERS = 4000
 PATHS = (
     "/v1/lookup?reference=MEMO-3&reference=" + owned(4),
+    "/v1/lookup?reference=MEMO-6",
     "/v1/requests/" + owned(3),
     f"/v1/requests/{owned(1)}/timeline?order=desc&limit=2",
     f"/v1/requests/{owned(1)}/timeline?kind=status+changed&actor=memos/account/anna&since=2026-03-01T00:00:00Z",
