@@ -4,11 +4,12 @@ import asyncio
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from pipelines.store.engine import open_engine
 from pipelines.store.metadata import metadata
-from services.migrations import current, head, upgrade
+from services.migrations import HEAD, config, current, head, upgrade
 
 
 def _differences(connection: Connection) -> list[object]:
@@ -24,6 +25,10 @@ async def test_an_empty_database_becomes_the_tables_of_the_code(database_url: st
     async with engine.connect() as connection:
         assert await connection.run_sync(_differences) == []
     await engine.dispose()
+
+
+def test_the_release_works_with_the_newest_revision() -> None:
+    assert ScriptDirectory.from_config(config()).get_current_head() == HEAD
 
 
 async def test_two_processes_may_start_at_once(postgres_url: str) -> None:
