@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from sqlalchemy import select
 
 from pipelines.store import tables
+from pipelines.store.engine import reading
 from services.sandbox.jira import FakeJira
 from tests.conftest import Bus, Pair
 from tests.faults.world import World, end, fill, world
@@ -132,7 +133,7 @@ def work_goes_on(jira: FakeJira, turn: int) -> None:
 
 
 async def etags(hub: World) -> dict[str, str]:
-    async with hub.engine.connect() as connection:
+    async with reading(hub.engine) as connection:
         rows = await connection.execute(select(tables.requests.c.id, tables.requests.c.etag))
         return {row.id: row.etag for row in rows}
 

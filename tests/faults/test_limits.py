@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pipelines.publish import LARGEST_RECORD, Change, Publisher, to_kafka
 from pipelines.store import tables
 from pipelines.store.configuration import ConnectionConfiguration, write
-from pipelines.store.engine import open_engine, writing
+from pipelines.store.engine import open_engine, reading, writing
 from pipelines.store.metadata import metadata
 from schemas.artifacts import request_id
 from schemas.canonical import digest
@@ -81,7 +81,7 @@ async def test_a_mail_of_three_megabytes_and_an_issue_of_20000_changes_pass(hub:
     finally:
         # The mail server runs on this loop: it must go on while the hub takes its leave.
         assert await asyncio.to_thread(end, process) == 0, hub.log()
-    async with hub.engine.connect() as connection:
+    async with reading(hub.engine) as connection:
         assert (await connection.execute(select(tables.dead_letters.c.reason))).all() == []
         kinds = (await connection.execute(select(tables.artifacts.c.connection).order_by("connection"))).scalars().all()
         largest = (await connection.execute(select(func.max(func.length(tables.source_events.c.event))))).scalar_one()
@@ -92,7 +92,7 @@ async def test_a_mail_of_three_megabytes_and_an_issue_of_20000_changes_pass(hub:
 
 
 async def _whole(hub: World) -> bool:
-    async with hub.engine.connect() as connection:
+    async with reading(hub.engine) as connection:
         activities = select(func.count()).select_from(tables.activities)
         return int((await connection.execute(activities)).scalar_one()) > CHANGES
 

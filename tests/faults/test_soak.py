@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import func, select
 
 from pipelines.store import tables
+from pipelines.store.engine import reading
 from services.sandbox.jira import FakeJira
 from tests.conftest import Pair
 from tests.faults.world import World, end, fill, world
@@ -61,7 +62,7 @@ async def test_random_kills_change_nothing(jira: FakeJira, pair: Pair, tmp_path:
         finally:
             code = end(process)
         found, numbers = await hub.records(), await hub.numbers()
-        async with hub.engine.connect() as connection:
+        async with reading(hub.engine) as connection:
             events = (await connection.execute(select(func.count()).select_from(tables.source_events))).scalar_one()
             letters = (await connection.execute(select(func.count()).select_from(tables.dead_letters))).scalar_one()
     same = found == expected and numbers == list(range(1, len(numbers) + 1)) and not letters and code == 0

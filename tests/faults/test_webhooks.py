@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from pipelines.store import tables
+from pipelines.store.engine import reading
 from services.feed.tables import inbox
 from services.sandbox.jira import FakeJira
 from services.sandbox.jira_webhooks import Webhooks
@@ -87,7 +88,7 @@ async def test_webhook_and_pull_together_tell_what_pull_alone_tells(hub: World, 
     finally:
         assert end(process) == 0, hub.log()
     assert differences(pulled, await hub.records()) == []
-    async with hub.engine.connect() as connection:
+    async with reading(hub.engine) as connection:
         handled = select(func.count()).select_from(inbox).where(inbox.c.handled_at.is_not(None))
         assert (await connection.execute(handled)).scalar_one() > 20
         assert (await connection.execute(select(tables.dead_letters.c.reason))).all() == []
@@ -167,6 +168,6 @@ async def test_what_a_webhook_told_outlives_a_kill(hub: World, point: str) -> No
 
 async def in_review(hub: World) -> set[str]:
     """Native ids of the issues that are in review, as far as the hub knows."""
-    async with hub.engine.connect() as connection:
+    async with reading(hub.engine) as connection:
         rows = await connection.execute(select(tables.artifacts.c.id, tables.artifacts.c.fields))
         return {row.id.rpartition("/")[2] for row in rows if b"In Review" in orjson.dumps(row.fields)}

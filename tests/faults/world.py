@@ -22,7 +22,7 @@ from connectors.jira import connector
 from connectors.jira.options import ApiToken, JiraOptions
 from pipelines.store import configuration, tables
 from pipelines.store.configuration import ConnectionConfiguration
-from pipelines.store.engine import open_engine, writing
+from pipelines.store.engine import open_engine, reading, writing
 from services import migrations
 from services.feed import connections
 from services.feed.tables import connections as connection_table
@@ -123,7 +123,7 @@ class World:
 
     async def standing(self) -> dict[str, Any]:
         """How far it is."""
-        async with self.engine.connect() as connection:
+        async with reading(self.engine) as connection:
 
             async def count(query: Any) -> int:
                 return int((await connection.execute(query)).scalar_one())
@@ -145,13 +145,13 @@ class World:
 
     async def records(self) -> dict[str, str]:
         """Request id to its record's text."""
-        async with self.engine.connect() as connection:
+        async with reading(self.engine) as connection:
             rows = await connection.execute(select(tables.requests.c.id, tables.requests.c.record))
             return {row.id: row.record for row in rows}
 
     async def numbers(self) -> list[int]:
         """The change numbers in their order."""
-        async with self.engine.connect() as connection:
+        async with reading(self.engine) as connection:
             return list((await connection.execute(select(tables.changes.c.number).order_by("number"))).scalars())
 
 
