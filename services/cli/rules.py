@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from pipelines.lifecycle.stages import ANY_VALUE
 from pipelines.store import configuration
 from pipelines.store.configuration import NOTHING, Chosen, ConnectionConfiguration
 from pipelines.store.engine import reading, writing
@@ -109,25 +110,30 @@ def _print_chosen(screen: Console, chosen: Chosen) -> None:
 
 
 def _rows(rules: Iterable[StageRule]) -> Table:
-    """Rows in their order; what differs by its type or status only is one line."""
+    """Rows in their order; those that differ only by their status, or for every status only by their type, are one."""
     table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
     for column in ("kind", "type", "status", "stage", "state"):
-        table.add_column(column, vertical="top")
-    for _, same in groupby(rules, lambda rule: (rule.kind, rule.stage, rule.state, rule.waiting, rule.reason)):
+        table.add_column(column)
+    for (kind, _, stage, *_), same in groupby(rules, _alike):
         those = list(same)
-        table.add_row(those[0].kind, _several(one.type for one in those), _several(one.status for one in those),
-                      those[0].stage, _state(those[0]))  # fmt: skip
+        types, statuses = _several(one.type for one in those), _several(one.status for one in those)
+        table.add_row(Text(kind), types, statuses, stage, _state(those[0]))
     return table
+
+
+def _alike(rule: StageRule) -> tuple[str, str | None, str, Any, Any, str]:
+    type_ = None if rule.status == ANY_VALUE else rule.type
+    return rule.kind, type_, rule.stage, rule.state, rule.waiting, rule.reason
 
 
 def _several(values: Iterable[str]) -> Text:
     return Text(", ".join(dict.fromkeys(values)))
 
 
-def _state(rule: StageRule) -> str:
+def _state(rule: StageRule) -> Text:
     if rule.state is None:
-        return "as the tool says"
-    return f"{rule.state.value} ({rule.waiting})" if rule.waiting else rule.state.value
+        return Text("as the tool says")
+    return Text(f"{rule.state.value} ({rule.waiting})" if rule.waiting else rule.state.value)
 
 
 def _links(kinds: dict[str, str]) -> Table:

@@ -33,7 +33,8 @@ def test_the_page_is_as_the_commands_are() -> None:
     "command",
     ["lookup", "requests", "changes", "status", "topics", "doctor", "openapi", "asyncapi", "connections add",
      "connections test", "connections list", "connections show", "connections pause", "connections resume",
-     "connections reread", "connections remove", "dead-letters list", "dead-letters show", "dead-letters replay",
+     "connections reread", "connections remove", "rules show", "rules apply", "rules reset",
+     "dead-letters list", "dead-letters show", "dead-letters replay",
      "dead-letters drop"],
 )  # fmt: skip
 def test_every_help_has_an_example(command: str) -> None:

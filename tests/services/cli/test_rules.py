@@ -22,6 +22,7 @@ from services.feed.rules import refresh
 from tests.services.cli.company import NOW, read, telling
 from tests.services.cli.company import status as labelled
 from tests.services.cli.conftest import BOTH, Desk
+from tests.services.cli.test_commands import typed
 
 SIGN_ON = request_id("jira-acme/issue/10031")
 
@@ -155,6 +156,33 @@ async def test_a_stage_alone_is_counted_as_such(desk: Desk, tmp_path: Path) -> N
     assert moved is not None
     # The state is what the connector's row for this status says: a status means one state.
     assert (moved.current.stage, moved.current.state) == ("alignment", "active")
+
+
+async def test_from_the_shell(desk: Desk, tmp_path: Path) -> None:
+    path = file(tmp_path, "stages: [{kind: issue, type: Story, status: X, stage: change}]")
+    done = typed(desk.environ, "rules", "apply", "jira-acme", "--file", str(path), "--yes")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("+ issue, Story, X: change, as the tool says\nTried on all it may concern")
+    wrong = typed(desk.environ, "rules", "apply", "jira-acme", "--file", str(file(tmp_path, "stage: []")), "--yes")
+    assert (wrong.returncode, wrong.stdout) == (3, "")
+    assert "line 1, column 1: stage is no key of a connection's rules" in wrong.stderr
+
+
+async def test_rows_are_told_together_only_where_one_thing_differs(desk: Desk, tmp_path: Path) -> None:
+    text = """stages:
+  - {kind: issue, type: Story, status: A, stage: change}
+  - {kind: issue, type: Story, status: B, stage: change}
+  - {kind: issue, type: "[Bug]", status: C, stage: change}
+  - {kind: issue, type: Epic, stage: change}
+  - {kind: issue, type: Goal, stage: change}
+"""
+    agree, _ = asked(True)
+    await rules.apply(desk.made, "jira-acme", file(tmp_path, text), lambda: NOW, desk.screen, agree)
+    await rules.show(desk.made, "jira-acme", desk.screen, for_programs=False)
+    lines = [line.split() for line in desk.printed.splitlines()]
+    assert ["issue", "Story", "A,", "B", "change", "as", "the", "tool", "says"] in lines
+    assert ["issue", "[Bug]", "C", "change", "as", "the", "tool", "says"] in lines
+    assert ["issue", "Epic,", "Goal", "*", "change", "as", "the", "tool", "says"] in lines
 
 
 async def test_what_a_person_reads(desk: Desk, tmp_path: Path) -> None:
