@@ -165,12 +165,18 @@ def last_for_all(stage_map: StageMap) -> int:
 
 
 def reopened(found: Sequence[Stretch], stage_map: StageMap) -> int:
-    """How often the request came back: one of its artifacts from finished work, or all of it from its end."""
+    """How often the request came back: one of its artifacts from finished work, or all of it from its end.
+
+    The first work in a stage after the end (a ticket after the delivery) is the way on, not back.
+    """
     levels = {name: level for level, name in enumerate(stage_map.stages)}
-    count = 0
+    count, worked = 0, set()
     for before, after in pairwise(found):
-        back = levels.get(after.stage, -1) <= levels.get(before.stage, -1)
-        worked = stage_map.gate(before.stage) == "all" or before.stage == stage_map.stages[-1]
-        ended = before.state is State.DONE and worked and back and (after.again or over(before, stage_map))
-        count += (ended or before.state is State.CANCELLED) and after.state not in FINISHED
+        if before.state not in FINISHED:
+            worked.add(before.stage)
+        here, there = levels.get(before.stage, -1), levels.get(after.stage, -1)
+        back = there < here or (there == here and (after.again or after.stage in worked))
+        work = stage_map.gate(before.stage) == "all" or before.stage == stage_map.stages[-1]
+        done = before.state is State.DONE and work and back and (after.again or over(before, stage_map))
+        count += (done or before.state is State.CANCELLED) and after.state not in FINISHED
     return count

@@ -297,6 +297,19 @@ def test_new_work_after_the_whole_request_had_ended_opens_it_again() -> None:
     assert (before.outcome.result, before.outcome.at, before.current.reopened) == ("done", at(4), 0)
 
 
+@pytest.mark.parametrize("thanks", [False, True])
+def test_the_first_ticket_after_the_delivery_is_the_way_on_and_the_second_opens_again(thanks: bool) -> None:
+    release = issue(20, "Released", at(1), kind="Release")
+    first, second = crm("ticket", 5, "Closed", at(6)), crm("ticket", 6, "Open", at(9))
+    mails = [mail(1, at(5), opens=False)] if thanks else []
+    moves = [*way(release, "Rolling out", (at(4), "Released")), *way(first, "Open", (at(8), "Closed"))]
+    told = request([release, first, second, *mails], *moves)
+    assert [fold(told, STAGE_MAP, as_of=at(day)).current.reopened for day in (5, 7, 8, 10)] == [0, 0, 0, 1]
+    assert here(fold(told, STAGE_MAP)) == (
+        f"improvement since 0{5 if thanks else 6} Mar 09:00, active since 09 Mar 09:00"
+    )
+
+
 def test_a_ticket_after_a_release_is_improvement_though_a_story_is_left() -> None:
     release, left = issue(20, "Released", at(1), kind="Release"), issue(21, "Analysis", at(1))
     ticket = crm("ticket", 5, "Open", at(6))
