@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def _stored(made: "Installation", name: str) -> AsyncIterator[tuple[AsyncEngine, StoredConnection]]:
+async def stored_one(made: "Installation", name: str) -> AsyncIterator[tuple[AsyncEngine, StoredConnection]]:
     """One connection. Raises Misconfigured where there is none of this name."""
     async with opened(made) as (engine, _):
         async with reading(engine) as connection:
@@ -84,7 +84,7 @@ def overview(every: list[StoredConnection], now: datetime, pace: Mapping[str, st
 
 async def show(made: "Installation", name: str, now: datetime, screen: Console, *, for_programs: bool) -> None:
     """One connection with its options; of secrets only that they are stored."""
-    async with _stored(made, name) as (_, one):
+    async with stored_one(made, name) as (_, one):
         if for_programs:
             write_line(orjson.dumps(as_json(one)).decode())
             return
@@ -104,7 +104,7 @@ async def show(made: "Installation", name: str, now: datetime, screen: Console, 
 
 async def test(made: "Installation", name: str, now: Callable[[], datetime], screen: Console) -> int:
     """Check a stored connection step by step."""
-    async with _stored(made, name) as (_, one):
+    async with stored_one(made, name) as (_, one):
         connector = connector_of(made, one.connector)
         options = parse_options(connector.Options, with_secrets(one, made.keys))
         async with trial.opened_source(made, connector, name, options, now, sandbox=True) as opened_one:
@@ -113,14 +113,14 @@ async def test(made: "Installation", name: str, now: Callable[[], datetime], scr
 
 async def pause(made: "Installation", name: str, screen: Console) -> None:
     """Stop reading; what was read stays."""
-    async with _stored(made, name) as (engine, _), writing(engine) as connection:
+    async with stored_one(made, name) as (engine, _), writing(engine) as connection:
         await connections.change(connection, name, state=PAUSED)
     screen.print(f"{name} is paused. What it brought stays, and grows older.")
 
 
 async def resume(made: "Installation", name: str, screen: Console) -> None:
     """Read on from where it was, at once."""
-    async with _stored(made, name) as (engine, _), writing(engine) as connection:
+    async with stored_one(made, name) as (engine, _), writing(engine) as connection:
         await connections.change(
             connection, name, state=READING, wanted=True, retry_at=None, problem=None, attention=False
         )
@@ -129,7 +129,7 @@ async def resume(made: "Installation", name: str, screen: Console) -> None:
 
 async def reread(made: "Installation", name: str, since: str | None, now: datetime, screen: Console) -> None:
     """Read again from a moment on; what is known falls out as a duplicate."""
-    async with _stored(made, name) as (engine, one):
+    async with stored_one(made, name) as (engine, one):
         begin = one.since if since is None else None if since == BEGINNING else read_start(since, now, "--since")
         async with writing(engine) as connection:
             await connections.start_again(connection, name, begin)
@@ -139,7 +139,7 @@ async def reread(made: "Installation", name: str, since: str | None, now: dateti
 
 async def remove(made: "Installation", name: str, now: datetime, screen: Console, ask: Ask) -> None:
     """Say what it means, ask, and forget the connection."""
-    async with _stored(made, name) as (engine, one):
+    async with stored_one(made, name) as (engine, one):
         screen.print(
             f"Removing {one.title} ({name}) forgets its credentials, and how far it was read. "
             "What it brought stays in the requests, and is never brought up to date again, "

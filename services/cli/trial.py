@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 THINGS = 10
 PAGES = 10
 SECONDS = 60.0
-TRIES = 20
-"""Times that a check waits for its turn at a tool that somebody else keeps busy."""
 TOO_MANY = 429
 _PAUSE = 2.0
 _HERE = {"127.0.0.1", "localhost", "::1"}
@@ -95,34 +93,45 @@ def in_sandbox(options: BaseModel, folder: Path) -> bool:
     return host in _HERE and port in ports.values()
 
 
-async def passes(opened: Opened, screen: Console) -> bool:
+async def passes(opened: Opened, screen: Console, seconds: float = SECONDS) -> bool:
     """Print each step of the check; False at the first that fails, which says how to mend it.
 
-    A step that fails because the tool's limit is used up, as it is beside a hub that reads, is tried again in its turn.
+    A step that fails because the tool's limit is used up, as it is beside a hub that reads, is tried again when its
+    turn comes, for so many seconds.
     """
-    told, tries = 0, TRIES
-    while True:
-        opened.turns.refused = False
-        again, seen = False, 0
-        async with aclosing(_steps(opened.source)) as steps:
-            async for step in steps:
-                seen += 1
-                again = not step.ok and opened.turns.refused and tries > 0
-                if again or seen <= told:
-                    continue
-                told = seen
-                _print(step, screen)
-                if not step.ok:
-                    return False
-        if not again:
-            return True
-        tries -= 1
+    told = 0
+    late: Step | None = None
+    try:
+        async with asyncio.timeout(None) as patience:
+            while True:
+                opened.turns.refused = False
+                told, failed = await _look_through(opened.source, told, screen)
+                if failed is None:
+                    return True
+                if not opened.turns.refused:
+                    late = failed
+                    break
+                if late is None:
+                    patience.reschedule(asyncio.get_running_loop().time() + seconds)
+                late = failed
+    except TimeoutError:
+        pass
+    assert late is not None
+    _print(late, screen)
+    return False
 
 
-async def _steps(source: Source) -> AsyncGenerator[Step, None]:
-    """The steps as a generator that can be closed, whatever kind of iterator they are."""
+async def _look_through(source: Source, told: int, screen: Console) -> tuple[int, Step | None]:
+    """Go through the check, and print what goes well unless it was told: how much is told now, and what fails."""
+    seen = 0
     async for step in source.check():
-        yield step
+        if not step.ok:
+            return told, step
+        seen += 1
+        if seen > told:
+            told = seen
+            _print(step, screen)
+    return told, None
 
 
 def _print(step: Step, screen: Console) -> None:

@@ -49,6 +49,38 @@ def add(
 
 
 @app.command()
+def change(
+    name: Name,
+    file: Annotated[Path | None, typer.Option(help="YAML with all options, as for add")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="OPTION=VALUE", help="One option; a list by commas, nothing for its default"),
+    ] = None,
+    secrets: Annotated[
+        list[str] | None, typer.Option("--secret", metavar="OPTION", help="Be asked for a new secret, such as token")
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Save without asking when the test goes well (for scripts)")
+    ] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Though another connection reads this tool: see add")
+    ] = False,
+) -> None:
+    """Change options, or replace a secret that expired; tested first, and read on from where it was.
+
+    A stored secret is never sent to another address: where that changes, secrets are asked for again.
+
+    Example: [bold]throughline connections change jira --secret token[/]
+
+    Example: [bold]throughline connections change jira --set projects=PAY,OPS[/]
+    """
+    from services.cli import changing
+
+    asked = changing.Asked(file, settings or (), secrets or (), yes, anyway)
+    run(changing.change(installation(), name, asked, now_here, screen()))
+
+
+@app.command()
 def test(name: Name) -> None:
     """Check step by step whether a connection can be read; the first failure says how to mend it.
 
