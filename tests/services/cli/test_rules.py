@@ -132,7 +132,17 @@ async def test_choices_hold_after_a_look_at_what_they_change(
     }  # fmt: skip
     assert told["unmapped"]["artifacts"] == 0
 
-    desk.printed  # noqa: B018 - what was printed so far is read away
+
+@BOTH
+async def test_the_same_again_and_back_to_nothing(desk: Desk, tmp_path: Path) -> None:
+    await read(desk.engine, [ODD], first=100)
+    odd = request_id(ODD.artifact)
+    before = await stands(desk, odd)
+    agree, _ = asked(True)
+    await rules.apply(desk.made, "jira-acme", file(tmp_path), lambda: NOW, desk.screen, agree)
+    await computed(desk)
+    assert await stands(desk, odd) is None
+    assert "They hold." in desk.printed
     await rules.apply(desk.made, "jira-acme", file(tmp_path), lambda: NOW, desk.screen, agree)
     assert desk.printed.startswith("Nothing to change")
     await rules.reset(desk.made, "jira-acme", lambda: NOW, desk.screen, agree)
