@@ -130,8 +130,10 @@ requests = Table(
     Column("stage_since", Key, nullable=False),
     Index("ix_requests_component", "component"),
     Index(
-        "ix_requests_problem", "problem",
-        postgresql_where=text("problem IS NOT NULL"), sqlite_where=text("problem IS NOT NULL"),
+        "ix_requests_problem",
+        "problem",
+        postgresql_where=text("problem IS NOT NULL"),
+        sqlite_where=text("problem IS NOT NULL"),
     ),
     Index("ix_requests_updated", "updated_at", "id"),
     Index("ix_requests_opened", "opened_at", "id"),
