@@ -76,6 +76,8 @@ class Ingest:
         self.engine = engine
         self.watch = watch
         self.full = full
+        self.behind = False
+        """Whether the newest batch was full: more is waiting behind it."""
         """Records in a batch that is as large as it gets."""
         self.mappings = mappings
         self.now = now
@@ -155,6 +157,7 @@ class Ingest:
 
     async def _understand(self, bulk: Bulk, touched: Touched, snapshot: Configuration, *, full: bool) -> int:
         """Behind a full batch more is waiting: then one look at a component, a little later, serves several batches."""
+        self.behind = full
         if full:
             with self.watch.step("write"):
                 await deferred.put(bulk, touched)

@@ -17,6 +17,8 @@ from pipelines.watching import UNWATCHED, Watch
 logger = logging.getLogger("throughline.recompute")
 
 LEASE = "recompute"
+PATIENCE = 5.0
+"""Seconds for which what full batches leave may gather while they keep coming."""
 STEP = 50
 """Components a transaction."""
 
@@ -31,8 +33,11 @@ class Recompute:
         holder: str,
         changed: Callable[[], None] = lambda: None,
         watch: Watch = UNWATCHED,
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
         self.watch = watch
+        self.behind = behind
+        """Whether batches still come full here; then what they leave may gather for a while."""
         self.engine = engine
         self.now = now
         self.holder = holder
@@ -41,12 +46,16 @@ class Recompute:
     async def run(self, idle: float = 1.0) -> None:
         """Work for ever; an outage of the database only waits. Begins with all that could not be put together."""
         begun = False
+        clock = asyncio.get_running_loop().time
+        looked = clock()
         while True:
             try:
                 if not begun:
                     await self.retry()
                     begun = True
-                await self.late()
+                if not self.behind() or clock() - looked > PATIENCE:
+                    await self.late()
+                    looked = clock()
                 done = await self.once()
             except (*AWAY, leases.LeaseLost) as error:
                 logger.warning("recompute.step.failed", extra={"error": type(error).__name__})

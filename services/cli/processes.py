@@ -132,7 +132,9 @@ class Hub:
             self.broker, self.settings, [source_topic(name) for name in mappings], GROUP, self.watch.batch(guard),
             max_records=self.installation.settings.batch_size, batch_timeout_ms=50,
         )  # fmt: skip
-        recompute = Recompute(self.engine, now, self.installation.holder, self._wake_publisher)
+        recompute = Recompute(
+            self.engine, now, self.installation.holder, self._wake_publisher, self.watch, lambda: ingest.behind
+        )
         self.tasks += [recompute.run(), self.subscription.watch(self.watch.revived)]
 
     def _positions(self) -> Subscription:
