@@ -77,17 +77,18 @@ async def test_random_kills_change_nothing(jira: FakeJira, pair: Pair, tmp_path:
 
 
 def hour(jira: FakeJira, chance: random.Random, turn: int) -> None:
-    """New issues that name older ones, go through statuses and are spoken of: so long ago that search shows them."""
+    """New issues, some of which name older ones, go through statuses and are spoken of: so long ago that search shows them."""
     with jira.lock:
         hands, older = jira.hands, list(jira.state.issues.values())
         people = list(jira.state.users)
         for number in range(5):
             at = datetime.now(UTC) - timedelta(seconds=150 - 10 * number)
-            by, named = chance.choice(people), chance.choice(older).key
-            issue = hands.create("PAY", f"Matter {turn}/{number}", at=at, by=by, description=f"As in {named}")
+            by = chance.choice(people)
+            named = f" as {chance.choice(older).key}" if chance.random() < 0.3 else ""
+            issue = hands.create("PAY", f"Matter {turn}/{number}", at=at, by=by, description=f"Why{named}")
             for step, status in enumerate(("Analysis", "In Progress", "Done")[: chance.randint(1, 3)], 1):
                 hands.transition(issue, status, at=at + timedelta(seconds=step), by=by)
-            hands.comment(issue, f"Compare {named}", at=at + timedelta(seconds=5), by=chance.choice(people))
+            hands.comment(issue, f"Seen{named}", at=at + timedelta(seconds=5), by=chance.choice(people))
 
 
 async def left_alone(hub: World, pair: Pair, folder: Path) -> dict[str, str]:
