@@ -77,7 +77,7 @@ async def test_random_kills_change_nothing(jira: FakeJira, pair: Pair, tmp_path:
 
 
 def hour(jira: FakeJira, chance: random.Random, turn: int) -> None:
-    """New issues, some of which name older ones, go through statuses and are spoken of: so long ago that search shows them."""
+    """New issues, some naming older ones, that go through statuses: so long ago that search shows them."""
     with jira.lock:
         hands, older = jira.hands, list(jira.state.issues.values())
         people = list(jira.state.users)
