@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 _HOST = re.compile(rb"[A-Za-z0-9_-][A-Za-z0-9._-]*|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
+TOO_MANY = 429
 _WHOLE_ANSWER = 5
 """Times the time-out of a single read that a whole answer may take: a server that drips is a server that hangs."""
 
@@ -60,8 +61,12 @@ class Answer:
 class Network:
     """How one connection reaches its tool. A changed policy needs a new Network: open connections outlive it."""
 
-    def __init__(self, policy: Policy, limiter: Limiter, *, resolver: Resolver = resolve) -> None:
+    def __init__(
+        self, policy: Policy, limiter: Limiter, *, resolver: Resolver = resolve, patience: float = 0.0
+    ) -> None:
+        """patience: seconds for which its HTTP clients ask again in their turn where the tool refuses for its limit."""
         self.limiter = limiter
+        self._patience = patience
         self._guard = Guard(policy, resolver)
 
     def client(
@@ -81,7 +86,7 @@ class Network:
         plain = base.scheme == "http"
         context = None if plain else self.tls(ca_file)
         transport = _Transport(context, GuardedBackend(self._guard, plain=plain))
-        return Client(base, transport, self.limiter, dict(headers or {}), timeout)
+        return Client(base, transport, self.limiter, dict(headers or {}), timeout, self._patience)
 
     def guard(self, session: requests.Session, ca_file: str | None = None, *, timeout: float = TIMEOUT) -> None:
         """Make every request of this session go through the guard, the limiter, our TLS and time-outs.
@@ -129,8 +134,9 @@ class Client:
         limiter: Limiter,
         headers: dict[str, str],
         timeout: float,
+        patience: float = 0.0,
     ) -> None:
-        self._base, self._limiter, self._timeout = base, limiter, timeout
+        self._base, self._limiter, self._timeout, self._patience = base, limiter, timeout, patience
         self._http = httpx2.AsyncClient(
             transport=transport,
             headers={"accept": "application/json", "user-agent": "throughline"} | headers,
@@ -158,16 +164,31 @@ class Client:
         headers: Mapping[str, str] | None = None,
         key: str = "",
     ) -> Answer:
-        """One request in its turn, sent once: never repeated here.
+        """One request in its turn, sent once: never repeated here but for a limit, by a network with patience.
 
         path begins with "/" and is appended to the base address. key names a part of the tool that is limited on its
         own. Raises RetryLater, Misconfigured (Forbidden, Removed), NotFound, Refused.
         """
+        until = asyncio.get_running_loop().time() + self._patience
         await self._limiter.turn(key)
-        request = self._http.build_request(method, self._url(path), params=params, json=json, headers=headers)
-        status, known, body = await self._exchange(request)
-        self._limiter.heard(known, status, key)
+        while True:
+            request = self._http.build_request(method, self._url(path), params=params, json=json, headers=headers)
+            status, known, body = await self._exchange(request)
+            self._limiter.heard(known, status, key)
+            if status != TOO_MANY or not await self._turn_until(until, key):
+                break
         return Answer(status, known, outcome(status, known, body, self._limiter.now()))
+
+    async def _turn_until(self, until: float, key: str) -> bool:
+        """Wait for the next turn after a refusal; False where it comes too late."""
+        if not self._patience:
+            return False
+        try:
+            async with asyncio.timeout_at(until):
+                await self._limiter.turn(key)
+        except TimeoutError:
+            return False
+        return True
 
     def _url(self, path: str) -> httpx2.URL:
         if not path.startswith("/"):

@@ -81,12 +81,12 @@ async def _add(made: "Installation", asked: Asked, now: Callable[[], datetime], 
             raise Misconfigured(f"There is a connection {wanted.name} already", "Choose another --name", "name")
         await _refuse_another(made, engine, wanted, asked)
         screen.print(Text(f"Testing {wanted.title}", style="bold"))
-        async with trial.opened_source(made, wanted.connector, wanted.name, wanted.options, now) as opened:
-            if not await trial.passes(opened, screen):
+        async with trial.opened_source(made, wanted.connector, wanted.name, wanted.options, now) as source:
+            if not await trial.passes(source, screen):
                 screen.print("Nothing is saved. Mend it, then add it again.")
                 return EXIT_MISCONFIGURED
             screen.print(Text("\nThe first things it would read", style="bold"))
-            found = await trial.sample(opened.source, wanted.connector, wanted.since)
+            found = await trial.sample(source, wanted.connector, wanted.since)
         seen = scopes_in(one.fields.get("url") for one in found.things)
         await _refuse_another(made, engine, wanted, asked, seen)
         own = configuration_of(wanted.connector, wanted.options, seen)

@@ -99,8 +99,8 @@ async def _try_and_save(
         screen.print(Text(f"  {line}"))
     screen.print(Text(f"Testing {wanted.title}", style="bold"))
     of_account = _of_account(wanted.options, seen)
-    async with trial.opened_source(made, connector, stored.id, of_account, now, sandbox=True) as opened:
-        if not await trial.passes(opened, screen):
+    async with trial.opened_source(made, connector, stored.id, of_account, now, sandbox=True) as source:
+        if not await trial.passes(source, screen):
             screen.print("Nothing is changed.")
             return EXIT_MISCONFIGURED
     plain = split_secrets(wanted.options)[0]

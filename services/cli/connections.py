@@ -107,8 +107,8 @@ async def test(made: "Installation", name: str, now: Callable[[], datetime], scr
     async with stored_one(made, name) as (_, one):
         connector = connector_of(made, one.connector)
         options = parse_options(connector.Options, with_secrets(one, made.keys))
-        async with trial.opened_source(made, connector, name, options, now, sandbox=True) as opened_one:
-            return 0 if await trial.passes(opened_one, screen) else EXIT_MISCONFIGURED
+        async with trial.opened_source(made, connector, name, options, now, sandbox=True) as source:
+            return 0 if await trial.passes(source, screen) else EXIT_MISCONFIGURED
 
 
 async def pause(made: "Installation", name: str, screen: Console) -> None:

@@ -13,9 +13,8 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from typing_extensions import override
 
-from connectors.contract import Connector, Page, Source, Step, Surroundings
+from connectors.contract import Connector, Page, Source, Surroundings
 from connectors.limiter import DEFAULT_SHARE, Limiter
 from connectors.transport import Network
 from pipelines.correlate import correlate
@@ -36,30 +35,9 @@ if TYPE_CHECKING:
 THINGS = 10
 PAGES = 10
 SECONDS = 60.0
-TOO_MANY = 429
 _PAUSE = 2.0
 _HERE = {"127.0.0.1", "localhost", "::1"}
 _SHOWN_REFERENCES = 4
-
-
-class Turns(Limiter):
-    """A limiter that remembers whether the tool sent somebody away."""
-
-    refused = False
-
-    @override
-    def heard(self, headers: Mapping[str, str], status: int, key: str = "") -> None:
-        """As the limiter; a refusal is remembered."""
-        self.refused = self.refused or status == TOO_MANY
-        super().heard(headers, status, key)
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A source to try."""
-
-    source: Source
-    turns: Turns
 
 
 @asynccontextmanager
@@ -71,14 +49,16 @@ async def opened_source(
     now: Callable[[], datetime],
     *,
     sandbox: bool = False,
-) -> AsyncIterator[Opened]:
-    """The connection's source, reading as gently as the hub would. sandbox: it may be a tool of this hub's sandbox."""
+) -> AsyncIterator[Source]:
+    """The connection's source, reading as gently as the hub would, and patient where a hub beside it has used up the
+    tool's limit. sandbox: it may be a tool of this hub's sandbox."""
     policy = made.policy
     if sandbox and in_sandbox(options, made.settings.data_dir / "sandbox"):
         policy = replace(policy, allow_loopback=True)
-    turns = Turns(connector.title, share=getattr(options, "share", DEFAULT_SHARE))
-    async with connector.open(name, options, Surroundings(now, Network(policy, turns))) as source:
-        yield Opened(source, turns)
+    limiter = Limiter(connector.title, share=getattr(options, "share", DEFAULT_SHARE))
+    network = Network(policy, limiter, patience=SECONDS)
+    async with connector.open(name, options, Surroundings(now, network)) as source:
+        yield source
 
 
 def in_sandbox(options: BaseModel, folder: Path) -> bool:
@@ -93,50 +73,14 @@ def in_sandbox(options: BaseModel, folder: Path) -> bool:
     return host in _HERE and port in ports.values()
 
 
-async def passes(opened: Opened, screen: Console, seconds: float = SECONDS) -> bool:
-    """Print each step of the check; False at the first that fails, which says how to mend it.
-
-    A step that fails because the tool's limit is used up, as it is beside a hub that reads, is tried again when its
-    turn comes, for so many seconds.
-    """
-    told = 0
-    late: Step | None = None
-    try:
-        async with asyncio.timeout(None) as patience:
-            while True:
-                opened.turns.refused = False
-                told, failed = await _look_through(opened.source, told, screen)
-                if failed is None:
-                    return True
-                if not opened.turns.refused:
-                    late = failed
-                    break
-                if late is None:
-                    patience.reschedule(asyncio.get_running_loop().time() + seconds)
-                late = failed
-    except TimeoutError:
-        pass
-    assert late is not None
-    _print(late, screen)
-    return False
-
-
-async def _look_through(source: Source, told: int, screen: Console) -> tuple[int, Step | None]:
-    """Go through the check, and print what goes well unless it was told: how much is told now, and what fails."""
-    seen = 0
+async def passes(source: Source, screen: Console) -> bool:
+    """Print each step of the check; False at the first that fails, which says how to mend it."""
     async for step in source.check():
+        mark = Text("  ok    ", style="green") if step.ok else Text("  fails ", style="bold red")
+        screen.print(mark.append(f"{step.name}: ", style="bold").append(step.says, style="default"))
         if not step.ok:
-            return told, step
-        seen += 1
-        if seen > told:
-            told = seen
-            _print(step, screen)
-    return told, None
-
-
-def _print(step: Step, screen: Console) -> None:
-    mark = Text("  ok    ", style="green") if step.ok else Text("  fails ", style="bold red")
-    screen.print(mark.append(f"{step.name}: ", style="bold").append(step.says, style="default"))
+            return False
+    return True
 
 
 @dataclass(slots=True)
