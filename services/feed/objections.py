@@ -57,7 +57,7 @@ def _objection(model: type[BaseModel], one: Mapping[str, Any]) -> Objection:
     if kind == "missing":
         return Objection(kind, path, "is missing", "Add it")
     if kind.startswith("union_tag"):
-        choices = str(context.get("expected_tags", "")).replace("'", "")
+        choices = ", ".join(dict.fromkeys(tag_of(one) for one in _models_at(model, path)))
         return Objection(kind, (*path, "kind"), f"give one of {choices}", "Say which kind it is")
     return Objection(kind, path, _words(path, kind, context), "Correct it")
 
@@ -144,10 +144,14 @@ def tag_of(model: type[BaseModel]) -> str:
 
 def names_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
     """The options that may stand at a place."""
+    return list(dict.fromkeys(name for one in _models_at(model, path) for name in one.model_fields))
+
+
+def _models_at(model: type[BaseModel], path: Sequence[str]) -> list[type[BaseModel]]:
     here = [model]
     for step in path:
         here = [one for each in here if step in each.model_fields for one in groups(each, step)]
-    return list(dict.fromkeys(name for one in here for name in one.model_fields))
+    return here
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
