@@ -213,9 +213,9 @@ async def _requests(made: "Installation") -> str:
         groups = await pending.failed_components(connection)
     if not count and not groups:
         return "all are up to date"
-    told = f"{counted(count, 'request')} not up to date" if count else f"{counted(groups, 'request')} never put together"
+    number, said = (count, "not up to date") if count else (groups, "never put together")
     raise Misconfigured(
-        told,
+        f"{counted(number, 'request')} {said}",
         "They are tried again at each start and every 10 minutes; `request.fold.failed` in the log tells the place, "
         "an upgrade may mend it, and then `throughline rebuild` brings all of them up to date",
     )
