@@ -27,6 +27,7 @@ from services.feed import connections
 from services.feed.connections import StoredConnection, parse_options, split_secrets, with_secrets
 from services.feed.objections import groups
 from services.feed.rules import configuration_of
+from services.security import key_id_of
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
@@ -228,6 +229,8 @@ def _changed(made: "Installation", stored: StoredConnection, title: str, options
             lines.append(f"{name}: forgotten")
         elif name not in stored.secrets or not _same(made, stored, name, secrets[name]):
             lines.append(f"{name}: a new secret")
+        elif key_id_of(stored.secrets[name], name) != made.keys.key_ids[0]:
+            lines.append(f"{name}: sealed with the new key")
     return Changed(title, options, lines)
 
 

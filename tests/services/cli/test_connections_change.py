@@ -19,6 +19,7 @@ from services.sandbox.hubspot import HubSpotServer
 from services.sandbox.hubspot_account import Account
 from services.sandbox.hubspot_limits import Limits
 from services.sandbox.standing import Folder, Standing
+from services.security import key_id_of, new_key
 from tests.services.cli.company import NOW
 from tests.services.cli.conftest import BOTH, Desk
 from tests.services.cli.test_connections import FILE, answering, filed, now, reachable, stored
@@ -94,6 +95,16 @@ async def test_a_secret_that_does_not_work_is_not_stored(sales: Sales) -> None:
     assert await sales.change(secrets=("token",)) == EXIT_MISCONFIGURED
     assert await sales.stored() == before
     assert sales.desk.printed.endswith("Nothing is changed.\n")
+
+
+async def test_a_new_key_seals_what_is_given_again(sales: Sales) -> None:
+    """The same secret, under the key that is the first now."""
+    made, old = sales.desk.made, sales.desk.made.settings.secret_key_file.read_text()
+    made.settings.secret_key_file.write_text(new_key().get_secret_value() + "\n" + old)
+    sales.desk.made = made.of(sales.desk.environ)
+    assert await sales.change(secrets=("token",), typed=sales.server.token) == 0
+    assert "  token: sealed with the new key\n" in sales.desk.printed
+    assert key_id_of((await sales.stored()).secrets["token"]) == sales.desk.made.keys.key_ids[0]
 
 
 async def test_a_token_of_another_account_is_refused(sales: Sales) -> None:
