@@ -42,7 +42,7 @@ def up(
 
         up_with_company(installation(), pace, requests, tell)
         return
-    run(processes.run(installation(), processes.ROLES, tell))
+    processes.run_forever(processes.run(installation(), processes.ROLES, tell))
 
 
 @app.command("run")
@@ -56,7 +56,7 @@ def run_role(
     if unknown:
         raise typer.BadParameter(f"{unknown[0]} is no role; choose of {', '.join(processes.ROLES)}")
     processes.configure_logging(installation())
-    run(processes.run(installation(), roles, tell))
+    processes.run_forever(processes.run(installation(), roles, tell))
 
 
 @app.command()

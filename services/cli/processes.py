@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -298,6 +298,17 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         _calm_collector()
         stack.push_async_callback(close, broker)
         yield made
+
+
+def run_forever(work: Coroutine[Any, Any, None]) -> None:
+    """Run a long-lived process on uvloop, where there is one (there is none on Windows)."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(work)
+        return
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
 
 
 async def run(

@@ -71,7 +71,7 @@ def up_with_company(installation: Installation, pace: float, requests: int, tell
             await connect(made, hub.engine, ready)
             await First(made, hub.engine, ready, tell, began).follow()
 
-        asyncio.run(processes.run(made, processes.ROLES, tell, started))
+        processes.run_forever(processes.run(made, processes.ROLES, tell, started))
 
 
 def _wish(installation: Installation, pace: float, requests: int, ports: dict[str, int] | None = None) -> Wish:

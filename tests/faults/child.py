@@ -3,7 +3,6 @@
 POINT "-" never kills. The points stand between two steps whose order is what loses nothing.
 """
 
-import asyncio
 import os
 import signal
 import sys
@@ -63,7 +62,9 @@ def main() -> None:
         plant(point, int(count))
     installation = Installation.of()
     processes.configure_logging(installation)
-    asyncio.run(processes.run(installation, roles or processes.ROLES, lambda line: print(line, file=sys.stderr)))
+    processes.run_forever(
+        processes.run(installation, roles or processes.ROLES, lambda line: print(line, file=sys.stderr))
+    )
 
 
 if __name__ == "__main__":
