@@ -11,7 +11,7 @@ from pipelines.search import terms
 from pipelines.store.components import Loaded, StoredArtifact
 from pipelines.store.facts import CONNECTION
 from pipelines.store.requests import RequestRow
-from schemas.artifacts import Activity, Identity
+from schemas.artifacts import Activity, Identity, participants_in
 from schemas.canonical import canonical_json, digest, instant
 from schemas.links import Component, Group, Link, Node, Programme
 from schemas.records import LifecycleRecord, PersonView
@@ -149,7 +149,7 @@ def identities_named(artifacts: Iterable[StoredArtifact], activities: Iterable[A
     names: set[Any] = {activity.actor for activity in activities}
     for artifact in artifacts:
         names |= {artifact.value("requester"), artifact.value("assignee")}
-        names |= {one.get("identity") for one in artifact.value("participants") or ()}
+        names |= participants_in(artifact.value("participants"))
     return {name for name in names if isinstance(name, str)}
 
 

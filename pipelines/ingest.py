@@ -95,6 +95,8 @@ class Ingest:
             changed = await self._store(read)
         except AWAY as error:
             changed = await self._bisect(read, error)
+        except Exception as error:  # noqa: BLE001 - the worker's boundary: find the records it fails on
+            changed = await self._bisect(read, error)
         if changed:
             self.changed()
 
@@ -179,19 +181,21 @@ class Ingest:
             self.watch.ingested(connector, outcome, events)
 
     async def _bisect(self, read: Sequence[_Read], error: Exception) -> int:
-        """Find the records that the database refuses, and set them aside. Raises RetryLater where it refuses all."""
-        if not isinstance(error, DBAPIError) or not refuses(error):
+        """Find the records that cannot be stored, and set them aside. Raises RetryLater where the database is away."""
+        if isinstance(error, AWAY) and not (isinstance(error, DBAPIError) and refuses(error)):
             raise RetryLater(f"the database takes nothing now: {why_away(error)}") from error
         if len(read) == 1:
-            reason = f"the database refuses it ({kind_of(error)})"
-            letter = self._letter(read[0].record, f"refused: {kind_of(error)}", reason)
+            if read[0].letter is not None:
+                raise RetryLater(f"a dead letter cannot be stored ({kind_of(error)}); upgrade") from error
+            what = f"refused: {kind_of(error)}" if isinstance(error, DBAPIError) else f"failed: {place_of(error)}"
+            letter = self._letter(read[0].record, what, f"it cannot be stored ({what})")
             return await self._store([_Read(read[0].record, letter=letter)])
         half = len(read) // 2
         changed = 0
         for part in (read[:half], read[half:]):
             try:
                 changed += await self._store(part)
-            except AWAY as inner:
+            except Exception as inner:  # noqa: BLE001 - as above
                 changed += await self._bisect(part, inner)
         return changed
 

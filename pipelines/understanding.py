@@ -79,9 +79,24 @@ def _correlate(
     for artifacts in assembly.components_of(loaded):
         name = artifacts[0]
         work.component_of |= dict.fromkeys(artifacts, name)
-        groups = correlate(assembly.component_of(loaded, artifacts), configuration.rules)
+        try:
+            groups = correlate(assembly.component_of(loaded, artifacts), configuration.rules)
+        except Exception as error:
+            _leave(work, name, artifacts, loaded, f"{type(error).__name__} while its parts were looked for")
+            logger.exception("component.correlate.failed", extra={"component": name})
+            continue
         _plan(work, name, groups, before, touched)
     return work
+
+
+def _leave(work: _Work, component: str, artifacts: list[str], loaded: Loaded, reason: str) -> None:
+    """Keep a component's requests as they were, and say why they are not up to date."""
+    for artifact in artifacts:
+        if request := loaded.request_of.get(artifact):
+            work.request_of[artifact] = request
+            work.seen.add(request)
+            work.failed[request] = reason
+    work.failed_in.add(component)
 
 
 def _plan(work: _Work, component: str, groups: Groups, before: dict[str, StoredRequest], touched: Touched) -> None:

@@ -207,6 +207,13 @@ class Mapped:
     identities: tuple[Identity, ...] = ()
 
 
+def participants_in(told: object) -> set[str]:
+    """Identity ids in a value of the field `participants`; what is not of its shape names nobody."""
+    rows = told if isinstance(told, list) else []
+    names = (row.get("identity") for row in rows if isinstance(row, dict))
+    return {name for name in names if isinstance(name, str)}
+
+
 FIELDS = {
     "title": "text",
     "url": "text: where a person opens it in the tool",

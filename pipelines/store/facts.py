@@ -13,7 +13,7 @@ import orjson
 from pipelines.store import tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.encoding import activity_row, reference_row
-from schemas.artifacts import Activity, Evidence, Identity, Mapped, Reference
+from schemas.artifacts import Activity, Evidence, Identity, Mapped, Reference, participants_in
 from schemas.canonical import canonical_json, digest, storable
 from schemas.events import SourceEvent
 
@@ -236,7 +236,7 @@ async def _merge_identities(bulk: Bulk, tellings: Sequence[Telling], touched: To
 def _named(mapped: Mapped) -> set[str]:
     people = {activity.actor for activity in mapped.activities}
     people |= {mapped.fields.get("requester"), mapped.fields.get("assignee")}
-    people |= {one.get("identity") for one in mapped.fields.get("participants") or ()}
+    people |= participants_in(mapped.fields.get("participants"))
     return {storable(name) for name in people if isinstance(name, str)}
 
 

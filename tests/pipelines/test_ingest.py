@@ -205,3 +205,27 @@ async def _until_stored(engine: AsyncEngine, batch: list[Record]) -> None:
         else:
             return
     raise AssertionError("twenty attempts did not store the batch")
+
+
+async def test_a_record_whose_facts_no_code_can_store_is_set_aside_alone(engine: AsyncEngine) -> None:
+    def map_odd(event: SourceEvent) -> Any:
+        mapped = map_memo(event)
+        if event.native_id == "2":
+            return replace(mapped, fields=mapped.fields | {"title": object()})
+        return mapped
+
+    batch = records([memo(1), memo(2), memo(3, text="MEMO-1")])
+    await Ingest(engine, {"memo": map_odd}, lambda: NOW, "one")(batch)
+    assert list(await members(engine)) == ["1", "3"]
+    letters = await rows(engine, tables.dead_letters)
+    assert [row.cause.partition(" at ")[0] for row in letters] == ["failed: TypeError"]
+
+
+async def test_people_told_in_an_odd_shape_name_nobody_and_stop_nothing(engine: AsyncEngine) -> None:
+    def map_odd(event: SourceEvent) -> Any:
+        mapped = map_memo(event)
+        return replace(mapped, fields=mapped.fields | {"participants": ["x", {"identity": 7}, None]})
+
+    await Ingest(engine, {"memo": map_odd}, lambda: NOW, "one")(records([memo(1)]))
+    assert [row.problem for row in await rows(engine, tables.requests)] in ([None], [])
+    assert len(await members(engine)) == 1
