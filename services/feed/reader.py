@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from connectors.contract import BadRecord, Connector, Page, SetAside, Source, Surroundings, Unverified
+from connectors.contract import BadRecord, Connector, Page, RetryLater, SetAside, Source, Surroundings, Unverified
 from connectors.limiter import DEFAULT_SHARE, Limiter
 from connectors.transport import Network, Policy
 from pipelines.store import leases
@@ -73,8 +73,10 @@ class Reader:
                 self.wake.clear()
                 if self.stored.wanted:
                     await self._change(wanted=False)
-                await self._hints(connector, options, source)
+                later = await self._hints(connector, options, source)
                 await self._pages(source)
+                if later is not None:
+                    raise later
                 await self._census(source)
                 await self._pause(source)
 
@@ -116,12 +118,15 @@ class Reader:
         await self._change(census_at=now)
         self.stored = replace(self.stored, census_at=now)
 
-    async def _hints(self, connector: Connector, options: Any, source: Source) -> None:
-        """Turn what webhooks told into pages, and fetch what they only hinted at."""
+    async def _hints(self, connector: Connector, options: Any, source: Source) -> RetryLater | None:
+        """Turn what webhooks told into pages, and fetch what they only hinted at.
+
+        Returns why a fetch has to wait: a hint that always fails must not keep the polls from telling the same.
+        """
         async with reading(self.shared.engine) as connection:
             deliveries = await inbox.waiting(connection, self.name)
         if not deliveries:
-            return
+            return None
         if len(deliveries) == inbox.ONE_LOOK:
             self.wake.set()  # more may wait: look again after the next pages, without a pause
         self._read_at, hints, events, unusable = None, dict[str, None](), list[SourceEvent](), list[SetAside]()
@@ -135,12 +140,20 @@ class Reader:
             events += pushed.events
         if events or unusable:
             await self._publish(Page(events, {}, None, set_aside=unusable), moves_cursor=False)
-        if hints:
-            async with aclosing(self._told(source.fetch(tuple(hints)))) as told:
-                async for page in told:
-                    await self._publish(page, moves_cursor=False)
+        if hints and (later := await self._fetch(source, tuple(hints))):
+            return later
         async with writing(self.shared.engine) as connection:
             await inbox.mark_handled(connection, [number for number, _, _ in deliveries], self.shared.now())
+        return None
+
+    async def _fetch(self, source: Source, hints: tuple[str, ...]) -> RetryLater | None:
+        try:
+            async with aclosing(self._told(source.fetch(hints))) as told:
+                async for page in told:
+                    await self._publish(page, moves_cursor=False)
+        except RetryLater as error:
+            return error
+        return None
 
     async def _pause(self, source: Source) -> None:
         """Until the next poll, or until something says that there is news."""

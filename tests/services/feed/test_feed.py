@@ -246,6 +246,20 @@ async def test_a_delivery_that_comes_while_a_page_is_read_is_not_left_until_the_
     assert len(post.log.records) == 1
 
 
+async def test_a_hint_that_cannot_be_fetched_keeps_no_poll_from_telling(post: Post) -> None:
+    post.tool.stuck = RetryLater("that thing is locked", 3600)
+    post.tool.said = [page(1)]
+    await deliver(post, b"hint 7")
+    async with running(post.feed()):
+        await read_up_to(post, 1)
+
+        async def told() -> bool:
+            return (await post.stored()).problem == "that thing is locked"
+
+        await until(told)
+    assert await undelivered(post) == 1
+
+
 async def test_more_deliveries_than_one_look_takes_are_all_handled(post: Post) -> None:
     await deliver(post, *(b"hint %d" % number for number in range(1, 451)))
     async with running(post.feed(poll=3600)):

@@ -62,6 +62,8 @@ class Tool:
     said: list[Page | Exception] = field(default_factory=list)
     found: list[Page] = field(default_factory=list)
     """What its census says."""
+    stuck: Exception | None = None
+    """What every fetch fails with."""
     opened: int = 0
     asked: list[tuple[str, Any]] = field(default_factory=list)
     """("pages", cursor), ("fetch", hints), ("census", cursor)."""
@@ -102,6 +104,8 @@ class Tool:
 
     async def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
         self.asked.append(("fetch", tuple(hints)))
+        if self.stuck:
+            raise self.stuck
         yield Page([memo(int(hint)) for hint in hints], {}, None)
 
     def map(self, event: SourceEvent) -> Mapped:
