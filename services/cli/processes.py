@@ -20,7 +20,7 @@ from pipelines.publish import Publisher
 from pipelines.recompute import Recompute
 from pipelines.store import stamps
 from pipelines.store.engine import AWAY, refused, why_away, writing
-from schemas.errors import Misconfigured
+from schemas.errors import Misconfigured, RetryLater
 from services import migrations
 from services.broker import (
     LIFECYCLES,
@@ -240,6 +240,14 @@ async def _serving(server: uvicorn.Server, host: str, port: int, setting: str) -
         ) from None
 
 
+async def _outlived(broker: EmbeddedBroker, pause: float = 0.5) -> None:
+    """Until the embedded broker is gone: without it nothing is read, and a new one would not know what it held."""
+    while True:
+        if not broker.running:
+            raise RetryLater("the embedded broker ended; start the hub again, it goes on where it was")
+        await asyncio.sleep(pause)
+
+
 async def _upgraded(engine: AsyncEngine, tell: Tell, pause: float = 2.0) -> None:
     """Bring the database up to this release; wait for it, saying once why."""
     told = ""
@@ -292,6 +300,8 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         made = Hub(installation, engine, lookups, settings, embedded, ready, broker, watch)
         for role in sorted(roles):
             made.add(role)
+        if embedded:
+            made.tasks.append(_outlived(embedded))
         if "query" not in roles:
             made.add_probes()
         await connect(broker, settings, tell=tell)

@@ -20,6 +20,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from services.cli.terminal import EXIT_UNAVAILABLE
+
 PACE_FAST = "200000"
 LINUX = sys.platform == "linux"
 
@@ -120,6 +122,10 @@ def _children(process: "subprocess.Popen[str]") -> list[int]:
     return [int(one) for one in text.split()]
 
 
+def _runs(pid: int, script: str) -> bool:
+    return script in Path(f"/proc/{pid}/cmdline").read_text("utf-8")
+
+
 def _gone(pids: list[int], seconds: float = 5) -> bool:
     until = time.monotonic() + seconds
     while any(_alive(pid) for pid in pids) and time.monotonic() < until:
@@ -199,6 +205,21 @@ def test_killed_and_started_again_it_goes_on(tmp_path: Path) -> None:
     precision, recall, wrong = _judge(truth, after)
     assert precision >= 0.98, "\n".join([demo.told(), *wrong])
     assert recall >= 0.95, "\n".join(wrong)
+
+
+@pytest.mark.skipif(not LINUX, reason="looks at /proc")
+def test_without_its_broker_it_ends_and_says_so(tmp_path: Path) -> None:
+    demo = Demo(tmp_path / "demo", requests=8)
+    with demo.running() as process:
+        before = demo.everything()
+        children = _children(process)
+        os.kill(next(one for one in children if _runs(one, "embedded.py")), signal.SIGKILL)
+        assert process.wait(20) == EXIT_UNAVAILABLE
+        assert _gone(children)
+    assert "the embedded broker ended; start the hub again" in demo.told()
+    assert "Traceback" not in demo.told()
+    with demo.running():
+        assert demo.everything() == before
 
 
 @pytest.mark.skipif(not LINUX, reason="looks at signals")
