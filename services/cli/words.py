@@ -10,6 +10,9 @@ import typer
 from pipelines.lifecycle.summary import day, lasted
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes"}
+_YEARS = range(1900, 9999)
+"""Beyond them a zone's offset leads out of what a datetime can hold."""
+_LONGEST = timedelta(days=36_525)
 
 
 def moment(at: datetime, now: datetime) -> str:
@@ -58,9 +61,9 @@ def read_moment(text: str, now: datetime, option: str) -> datetime:
     try:
         at = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise typer.BadParameter(
-            "give a date or a time, such as 2026-03-05 or 2026-03-05T14:30", param_hint=option
-        ) from None
+        raise _no_moment(option) from None
+    if at.year not in _YEARS:
+        raise _no_moment(option)
     only_day = len(text.strip()) == len("2026-03-05")
     if only_day:
         at = datetime.combine(at.date(), time.max)
@@ -70,6 +73,10 @@ def read_moment(text: str, now: datetime, option: str) -> datetime:
     if at > now:
         raise typer.BadParameter("that lies ahead; give a moment up to now", param_hint=option)
     return at
+
+
+def _no_moment(option: str) -> typer.BadParameter:
+    return typer.BadParameter("give a date or a time, such as 2026-03-05 or 2026-03-05T14:30", param_hint=option)
 
 
 def read_start(text: str, now: datetime, option: str) -> datetime:
@@ -90,7 +97,8 @@ def read_length(text: str, option: str) -> timedelta:
 
 def _length(text: str) -> timedelta | None:
     found = re.fullmatch(r"([0-9]{1,6})\s*([wdhm]?)", text.strip().lower())
-    return timedelta(**{_UNITS[found[2] or "d"]: int(found[1])}) if found else None
+    length = timedelta(**{_UNITS[found[2] or "d"]: int(found[1])}) if found else None
+    return length if length is None or length <= _LONGEST else None
 
 
 def listed(words: Sequence[str], most: int = 3) -> str:

@@ -169,3 +169,15 @@ def test_moments_as_people_type_them() -> None:
     assert read_start("2026-03-05", NOW, "x") == datetime(2026, 3, 5, tzinfo=BERLIN)
     assert read_start("2d", NOW, "x") == NOW - timedelta(days=2)
     assert read_length("36h", "x") == timedelta(hours=36)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "999999d"])
+def test_moments_and_lengths_beyond_all_calendars_are_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="give a date or a time"):
+        read_start(text, NOW, "x")
+
+
+def test_a_length_of_centuries_is_refused() -> None:
+    assert read_length("36525d", "x") == timedelta(days=36_525)
+    with pytest.raises(typer.BadParameter, match="give a length of time"):
+        read_length("999999w", "x")
