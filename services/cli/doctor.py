@@ -154,7 +154,8 @@ async def _keys(made: "Installation") -> str:
         _private(path)
     wrong = dict.fromkeys(line for name, field, text in sealed for line in _unopened(made, name, field, text))
     if wrong:
-        raise Misconfigured("; ".join(wrong), "Bring the key back, or remove the connection and add it again")
+        mend = "Bring the key back, or enter each anew: `throughline connections change NAME --secret OPTION`"
+        raise Misconfigured("; ".join(wrong), mend)
     return f"open all {counted(len(sealed), 'stored secret')}"
 
 

@@ -107,6 +107,7 @@ async def test_each_fault_is_named_with_its_mend(desk: Desk) -> None:
     assert not key_file.exists()
     _, wrong = await examined(desk, secret_key="A" * 43 + "=")
     assert wrong["secret keys"].startswith("sales, token: Key ")
+    assert wrong["secret keys"].endswith("or enter each anew: `throughline connections change NAME --secret OPTION`")
     async with writing(desk.engine) as connection:
         await connection.execute(update(connections).where(connections.c.id == "crm").values(
             attention=True, problem="HubSpot refuses the token"))  # fmt: skip
