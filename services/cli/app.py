@@ -1,5 +1,6 @@
 """`throughline`: the commands, and how their errors are told."""
 
+import io
 import sys
 from typing import Annotated
 
@@ -103,6 +104,9 @@ def rebuild(
 
 def main() -> None:
     """Entry point: errors that name a mend are told in one line, not as a stack."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a letter shows a question mark
     try:
         app()
     except Misconfigured as error:

@@ -19,7 +19,7 @@ from pipelines.ingest import Ingest
 from pipelines.publish import Publisher
 from pipelines.recompute import Recompute
 from pipelines.store import stamps
-from pipelines.store.engine import AWAY, refused, why_away, writing
+from pipelines.store.engine import AWAY, reading, refused, why_away, writing
 from schemas.errors import Misconfigured, RetryLater
 from services import migrations
 from services.broker import (
@@ -41,7 +41,7 @@ from services.broker.batches import Subscription
 from services.cli.installation import Installation, now
 from services.cli.probes import checks
 from services.cli.watching import Gauges, Observer, traced
-from services.feed import flow, replays
+from services.feed import connections, flow, replays
 from services.feed.feed import Feed
 from services.feed.flow import Bus, Flow
 from services.feed.gaps import GapGuard
@@ -272,6 +272,21 @@ async def _stamped(engine: AsyncEngine) -> None:
         logger.warning("mapping.version.differs", extra={"says": f"{says}. {stamps.MEND}"})
 
 
+async def _keys_told(installation: Installation, engine: AsyncEngine, tell: Tell) -> None:
+    """Say at once that the key of stored secrets is gone; lookups and what needs no secret go on."""
+    settings = installation.settings
+    if settings.secret_key or settings.secret_key_file.exists():
+        return
+    async with reading(engine) as connection:
+        sealed = [one.id for one in await connections.every(connection) if one.secrets]
+    if sealed:
+        tell(
+            f"The key file {settings.secret_key_file} is gone, a new one is made. The secrets of {', '.join(sealed)} "
+            "cannot be opened without the old one: bring it back from its backup, or give them again with "
+            "`throughline connections change NAME --secret OPTION`"
+        )
+
+
 def _calm_collector() -> None:
     """Batches make many objects that live for a moment and hold no circles: look for circles less often.
 
@@ -296,6 +311,7 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         ready = await ensure_topics(settings, installation.catalogue, embedded, tell=tell)
         broker = open_broker(settings)
         watch = Observer(Metrics(), stack.enter_context(tracing(installation, roles)))
+        await _keys_told(installation, engine, tell)
         lookups = await stack.enter_async_context(installation.engine(ping=False))
         made = Hub(installation, engine, lookups, settings, embedded, ready, broker, watch)
         for role in sorted(roles):

@@ -56,8 +56,14 @@ def screen() -> Console:
 
 
 def write_line(text: str) -> None:
-    """One line for a program, as it is."""
-    sys.stdout.write(text + "\n")
+    """One line for a program, as it is: in UTF-8, whatever a terminal would take."""
+    sys.stdout.flush()
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:
+        sys.stdout.write(text + "\n")
+        return
+    binary.write(text.encode() + b"\n")
+    binary.flush()
 
 
 class HereZone(tzinfo):

@@ -198,6 +198,15 @@ async def remove(connection: AsyncConnection, name: str) -> bool:
 
 def _stored(row: Any) -> StoredConnection:
     values = dict(row._mapping)  # noqa: SLF001 - the documented name of a row's mapping
-    for column in ("options", "secrets", "cursor", "census_cursor"):
-        values[column] = orjson.loads(values[column]) if values[column] is not None else None
+    for column, empty in (("options", {}), ("secrets", {}), ("cursor", None), ("census_cursor", None)):
+        values[column] = _read(values[column], empty)
     return StoredConnection(**values)
+
+
+def _read(text: str | None, empty: Any) -> Any:
+    """A JSON column. A damaged one must not take other connections down: without its options a connection says which
+    are missing, without its cursor it reads again."""
+    try:
+        return orjson.loads(text) if text is not None else None
+    except orjson.JSONDecodeError:
+        return empty

@@ -105,3 +105,12 @@ async def test_reading_again_starts_over_and_removing_forgets(post: Post) -> Non
     async with writing(post.engine) as connection:
         assert await connections.remove(connection, "memos")
         assert not await connections.remove(connection, "memos")
+
+
+async def test_a_damaged_row_takes_no_other_connection_down(post: Post) -> None:
+    await post.add("hurt", options())
+    async with writing(post.engine) as connection:
+        await connection.execute(text("UPDATE connections SET options = '{', \"cursor\" = '[' WHERE id = 'hurt'"))
+    assert (await post.stored("hurt")).options == {}
+    assert (await post.stored("hurt")).cursor is None
+    assert (await post.stored("memos")).options != {}
