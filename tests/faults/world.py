@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connectors.jira import connector
@@ -118,7 +119,10 @@ class World:
             await asyncio.sleep(0.1)
 
     async def _is_settled(self) -> bool:
-        standing = await self.standing()
+        try:
+            standing = await self.standing()
+        except OperationalError:  # the hub is just opening the file, or its server is just starting
+            return False
         return standing["issues"] >= len(self.jira.state.issues) and not standing["open"] and standing["read"]
 
     async def standing(self) -> dict[str, Any]:

@@ -204,6 +204,7 @@ def test_metrics_in_the_form_prometheus_reads() -> None:
         "throughline_rate_limit_wait_seconds_total": 1.5,
         "throughline_events_ingested_total": 500,
         "throughline_records_published_total": 3,
+        "throughline_reading_revived_total": 0,
         "throughline_batch_seconds_count": 1,
     }
     assert all(family.documentation for family in families.values())
