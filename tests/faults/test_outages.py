@@ -175,7 +175,8 @@ async def test_an_embedded_hub_on_a_restored_file_reads_on(jira: FakeJira, tmp_p
         shutil.copy(tmp_path / "backup.sqlite3", tmp_path / "hub.sqlite3")
         process = hub.start()
         await hub.settled(process=process)
-        assert end(process) == 0
+        # What was restored may be whole already: then the stop can come before the hub minds signals.
+        assert end(process) in {0, -signal.SIGTERM}
         assert await hub.records() == whole
 
 
