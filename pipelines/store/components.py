@@ -8,6 +8,7 @@ the value's row first (facts.merge), so that the later one sees the earlier one'
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -20,6 +21,11 @@ from schemas.artifacts import Reference, request_id
 
 _HOLDERS = "SELECT DISTINCT artifact FROM artifact_values WHERE value IN {keys}"
 _STRONG_HOLDERS = _HOLDERS + " AND strong"
+_NAMING = """FROM requests WHERE id IN
+    (SELECT request FROM facets WHERE kind = 'person' AND value IN {keys})"""
+
+MANY_NAMED = 200
+"""Requests that one batch folds anew because somebody in them goes by another name now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +99,24 @@ async def _concerned(bulk: Bulk, touched: Touched) -> tuple[set[str], set[str]]:
 
 
 async def _named_in(bulk: Bulk, touched: Touched) -> set[str]:
-    sql = """SELECT id, component FROM requests WHERE id IN
-        (SELECT request FROM facets WHERE kind = 'person' AND value IN {keys})"""
-    rows = await bulk.by_keys(sql, touched.identities)
+    """Components whose records show one of the identities; of very many, recompute takes care in bounded steps."""
+    rows = await bulk.by_keys(f"SELECT id, component {_NAMING} LIMIT {MANY_NAMED + 1}", touched.identities)
+    if len(rows) > MANY_NAMED:
+        await _ask_named(bulk, touched.identities)
+        touched.identities.clear()
+        return set()
     touched.named_in |= {row[0] for row in rows}
     return {row[1] for row in rows}
+
+
+async def _ask_named(bulk: Bulk, identities: set[str]) -> None:
+    at: Any = datetime(1970, 1, 1, tzinfo=UTC)
+    typed = "CAST(:at AS timestamptz)"
+    if bulk.dialect == "sqlite":
+        at, typed = "1970-01-01 00:00:00.000000", ":at"
+    sql = f"""INSERT INTO pending (component, reason, at) SELECT DISTINCT component, 'another name', {typed} {_NAMING}
+        ON CONFLICT DO NOTHING"""
+    await bulk.by_keys(sql, identities, at=at)
 
 
 async def _load_members(bulk: Bulk, loaded: Loaded, artifacts: Iterable[str]) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pipelines.ingest import Ingest
 from pipelines.recompute import Recompute
 from pipelines.store import tables
+from pipelines.store.components import MANY_NAMED
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import open_engine, writing
 from pipelines.store.metadata import metadata
@@ -181,6 +182,26 @@ async def test_a_new_name_reaches_the_records_that_show_the_person(engine: Async
     await Ingest(engine, {"memo": map_renamed}, lambda: NOW, "one")(records([renamed], first=1))
     stored = await rows(engine, tables.requests)
     assert [json.loads(row.record)["requester"]["name"] for row in stored] == ["Anna Berg", "Anna Berg"]
+
+
+async def test_a_new_name_of_somebody_in_very_many_requests_is_left_to_recompute(engine: AsyncEngine) -> None:
+    count = MANY_NAMED + 10
+    ingest = ingest_of(engine)
+    await ingest(records([memo(number, by="anna") for number in range(1, count + 1)]))
+
+    def map_renamed(event: SourceEvent) -> Any:
+        mapped = map_memo(event)
+        return replace(mapped, identities=(replace(mapped.identities[0], name="Anna Berg"),))
+
+    renaming = Ingest(engine, {"memo": map_renamed}, lambda: NOW, "one")
+    await renaming(records([memo(5000, version=9, by="anna")], first=count))
+    assert len(await rows(engine, tables.pending)) == count
+    recompute = Recompute(engine, lambda: NOW, "here")
+    while await recompute.once():
+        pass
+    stored = await rows(engine, tables.requests)
+    assert {json.loads(row.record)["requester"]["name"] for row in stored} == {"Anna Berg"}
+    assert await rows(engine, tables.pending) == []
 
 
 async def test_two_workers_that_bring_two_ends_of_a_value_always_join_them(engine: AsyncEngine) -> None:
