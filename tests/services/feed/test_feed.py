@@ -110,7 +110,7 @@ async def test_a_tool_that_asks_for_a_pause_gets_it_and_goes_on_where_it_was(pos
 
 async def test_pauses_nobody_asked_for_grow_and_start_anew_after_success(post: Post) -> None:
     if post.engine.dialect.name != "sqlite":
-        pytest.skip("timed out once on a busy PostgreSQL for a cause not found yet; the pauses do not depend on the store")
+        pytest.skip("timed out once on a busy PostgreSQL, cause not found; pauses do not depend on the store")
     failing = RetryLater("the tool does not answer")
     post.tool.said = [failing, failing, failing, page(1)]
     pauses = []
