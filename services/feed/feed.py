@@ -101,24 +101,30 @@ class Feed:
         if reader is not None:
             if stored.wanted:
                 reader.wake.set()
-            if stored.problem is None:
-                self._failures.pop(stored.id, None)
             await self._renew(reader)
-            return
-        now = self.shared.now()
-        # A tool that asked for a pause gets it, whatever its webhooks tell meanwhile.
-        rests = (stored.retry_at and stored.retry_at > now) or self._rests.get(stored.id, now) > now
-        if self._may_run(stored) and not rests:
-            await self._start(stored)
+        elif self._due(stored):
+            await self._start(stored.id)
 
-    async def _start(self, stored: StoredConnection) -> None:
+    def _due(self, stored: StoredConnection) -> bool:
+        """Whether it may be read now. A tool that asked for a pause gets it, whatever its webhooks tell meanwhile."""
+        now = self.shared.now()
+        rests = (stored.retry_at and stored.retry_at > now) or self._rests.get(stored.id, now) > now
+        return self._may_run(stored) and not rests
+
+    async def _start(self, name: str) -> None:
         async with writing(self.shared.engine) as connection:
-            lease = await leases.take(connection, f"connection:{stored.id}", self.holder, self.shared.now(), LEASE)
+            # Looked at once more: since this step's look a reader may have ended, and left a pause.
+            stored = await connections.get(connection, name)
+            if stored is None or not self._due(stored):
+                return
+            lease = await leases.take(connection, f"connection:{name}", self.holder, self.shared.now(), LEASE)
             if lease is None:
                 return
             if self.shared.flow.bus.embedded:
                 # What is open was read by a reader that is gone; its cursor has not moved, so it comes again.
                 await pages.forget_open(connection, stored.id)
+        if stored.problem is None:
+            self._failures.pop(name, None)
         self.readers[stored.id] = Reader(self.shared, stored, lease, self.shared.now())
         self._tasks[stored.id] = asyncio.create_task(self._read(stored.id), name=f"read {stored.id}")
 
@@ -169,7 +175,8 @@ class Feed:
             raise
 
     def _wait(self, name: str, asked: float | None) -> timedelta:
-        failures = self._failures[name] = self._failures.get(name, 0) + 1
+        before = 0 if self.readers[name].succeeded else self._failures.get(name, 0)
+        failures = self._failures[name] = before + 1
         if asked is not None:
             return timedelta(seconds=asked)
         return min(_FIRST_WAIT * float(2 ** min(failures - 1, 10)), _LONGEST_WAIT)

@@ -53,6 +53,8 @@ class Reader:
     renewed_at: datetime
     limiter: Limiter | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    succeeded: bool = False
+    """Whether it has come to a pause: then a failure is the first of its kind."""
     _read_at: Any = None
     """The span in which the newest page was read."""
 
@@ -160,6 +162,7 @@ class Reader:
         async with writing(self.shared.engine) as connection:
             await pages.prune(connection, self.name, self.shared.now() - PAGES_KEPT)
         await self._change(alive_at=self.shared.now(), problem=None, attention=False, retry_at=None)
+        self.succeeded = True
         seconds = self.shared.poll.total_seconds()
         listen: Callable[[float], Awaitable[Any]] | None = getattr(source, "wait", None)
         waits: set[asyncio.Task[Any]] = {asyncio.create_task(self.wake.wait())}
