@@ -5,7 +5,7 @@ import contextlib
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pipelines.store import configuration, tables
 from pipelines.store.engine import reading, writing
 from pipelines.store.pending import ask_everything
 from schemas.canonical import canonical_json
+from schemas.errors import RetryLater
 from services.cli import processes
 from services.cli.installation import Installation, now
 from services.cli.processes import Hub, Tell
@@ -25,11 +26,13 @@ from services.cli.terminal import errors
 from services.feed import connections
 from services.feed.rules import configuration_of
 from services.sandbox.people import HOUSE
-from services.sandbox.process import SandboxProcess
+from services.sandbox.process import Ended, SandboxProcess
 from services.sandbox.running import Ready, Wish, sandbox
 from services.sandbox.script import Happening
 
 POLL_SECONDS = 2.0
+_SHORT_LIVES, _SHORT_LIFE_SECONDS = 3, 60.0
+"""Tools that end more often within this time are not started again: that would go on for ever."""
 _TITLES = {"jira": "Jira", "hubspot": "HubSpot", "mailbox": "Mailbox"}
 
 
@@ -67,11 +70,64 @@ def up_with_company(installation: Installation, pace: float, requests: int, tell
     with SandboxProcess(_wish(installation, pace, requests)) as child:
 
         async def started(hub: Hub) -> None:
-            ready = await child.ready()
-            await connect(made, hub.engine, ready)
-            await First(made, hub.engine, ready, tell, began).follow()
+            await Company(made, hub.engine, child, tell, began).mind()
 
         processes.run_forever(processes.run(made, processes.ROLES, tell, started))
+
+
+@dataclass(slots=True)
+class Company:
+    """Minds the sandbox's tools beside a hub: connects them, and starts them again where they end."""
+
+    installation: Installation
+    engine: AsyncEngine
+    child: SandboxProcess
+    tell: Tell
+    began: float
+    """On the monotonic clock."""
+    starts: list[float] = field(default_factory=list)
+    """When they were started again, on the monotonic clock."""
+
+    async def mind(self) -> None:
+        """For ever. Raises Misconfigured, and RetryLater where they end again and again."""
+        first: asyncio.Task[None] | None = None
+        try:
+            while True:
+                with contextlib.suppress(Ended):
+                    ready = await self.child.ready()
+                    await connect(self.installation, self.engine, ready)
+                    if first is None:
+                        shown = First(self.installation, self.engine, ready, self.tell, self.began)
+                        first = asyncio.create_task(shown.follow())
+                    await _first_to_end(first, self.child)
+                self._again(await self.child.ended())
+        finally:
+            if first is not None:
+                first.cancel()
+
+    def _again(self, how: str) -> None:
+        now = time.monotonic()
+        self.starts = [at for at in self.starts if now - at < _SHORT_LIFE_SECONDS]
+        if len(self.starts) >= _SHORT_LIVES:
+            raise RetryLater(
+                f"the sandbox's tools ended {len(self.starts) + 1} times within a minute, the last time by {how}; "
+                "start the hub again, it goes on where it was"
+            )
+        self.starts.append(now)
+        self.tell(f"The sandbox's tools ended ({how}). They are started again, and reading goes on where it was.")
+        self.child.again()
+
+
+async def _first_to_end(first: "asyncio.Task[None]", child: SandboxProcess) -> None:
+    """Until the child is gone; an error of the first read's display is raised at once."""
+    gone = asyncio.create_task(child.ended())
+    try:
+        await asyncio.wait({first, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if first.done():
+            first.result()
+        await gone
+    finally:
+        gone.cancel()
 
 
 def _wish(installation: Installation, pace: float, requests: int, ports: dict[str, int] | None = None) -> Wish:

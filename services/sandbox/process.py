@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from services.sandbox.running import Ready, Wish
 
 
+class Ended(RetryLater):
+    """The child ended before it answered."""
+
+
 class SandboxProcess:
     """A sandbox that runs beside this process and never outlives it.
 
@@ -24,22 +29,41 @@ class SandboxProcess:
     """
 
     def __init__(self, wish: "Wish") -> None:
-        self._process = subprocess.Popen(
+        self._wish = wish
+        self._process = self._started()
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        process = subprocess.Popen(
             [sys.executable, "-P", "-m", "services.sandbox.running"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(asdict(wish)).encode() + b"\n")
-        self._process.stdin.flush()
+        assert process.stdin is not None
+        with contextlib.suppress(OSError):  # it ended already; whoever waits for it hears that
+            process.stdin.write(json.dumps(asdict(self._wish)).encode() + b"\n")
+            process.stdin.flush()
+        return process
+
+    async def ended(self, pause: float = 0.5) -> str:
+        """Wait until the child is gone: how it ended, in a few words."""
+        while True:
+            code = self._process.poll()
+            if code is not None:
+                return f"killed by {_signal(-code)}" if code < 0 else f"exit code {code}"
+            await asyncio.sleep(pause)
+
+    def again(self) -> None:
+        """Start it anew where it ended: the same company at the same ports."""
+        self.stop()
+        self._process = self._started()
 
     async def ready(self, seconds: float = 60.0) -> "Ready":
-        """Wait until it listens. Raises Misconfigured (a taken port, a second sandbox), RetryLater."""
+        """Wait until it listens. Raises Misconfigured (a taken port, a second sandbox), Ended, RetryLater."""
         from services.sandbox.running import Ready
 
         answer = json.loads(await self._line(seconds) or b"{}")
         if "problem" in answer:
             raise Misconfigured(answer["problem"], answer["mend"])
         if "ready" not in answer:
-            raise RetryLater("The sandbox ended while it was starting")
+            raise Ended("The sandbox's tools ended while they were starting")
         return Ready(**answer["ready"])
 
     async def _line(self, seconds: float) -> bytes:
@@ -80,3 +104,10 @@ class SandboxProcess:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

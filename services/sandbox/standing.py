@@ -56,11 +56,15 @@ class Folder:
             yield cls(path)
 
     def load(self, otherwise: Standing) -> Standing:
-        """The sandbox that was here before, or `otherwise`."""
+        """The sandbox that was here before, or `otherwise`. Raises Misconfigured for a damaged file."""
         try:
-            return Standing(**json.loads(self._company.read_text("utf-8")))
+            found = Standing(**json.loads(self._company.read_text("utf-8")))
+            datetime.fromisoformat(found.began)
         except FileNotFoundError:
             return otherwise
+        except (ValueError, TypeError):
+            raise _damaged(self._company) from None
+        return found
 
     def keep(self, standing: Standing, ports: dict[str, int]) -> None:
         """Write it down, as a whole or not at all."""
@@ -73,7 +77,7 @@ class Folder:
         (self.path / "truth.json").write_text(json.dumps(requests, indent=1, ensure_ascii=False), "utf-8")
 
     def lived(self) -> list[datetime]:
-        """When each of the happenings after the beginning took place, in their order."""
+        """When each of the happenings after the beginning took place, in their order. Raises Misconfigured."""
         try:
             text = self._lived.read_text("utf-8")
         except FileNotFoundError:
@@ -81,9 +85,18 @@ class Folder:
         whole = text[: text.rfind("\n") + 1]
         if whole != text:  # a crash cut the last line off: it did not take place
             self._lived.write_text(whole, "utf-8")
-        return [datetime.fromisoformat(line) for line in whole.splitlines()]
+        try:
+            return [datetime.fromisoformat(line) for line in whole.splitlines()]
+        except ValueError:
+            raise _damaged(self._lived) from None
 
     def live(self, at: datetime) -> None:
         """Note the time of the next happening, before it takes place."""
         with self._lived.open("a", encoding="utf-8") as file:
             file.write(at.isoformat() + "\n")
+
+
+def _damaged(path: Path) -> Misconfigured:
+    return Misconfigured(
+        f"The sandbox's file {path} is damaged", f"Remove the folder {path.parent}: a new company begins there"
+    )

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from services.cli.terminal import EXIT_UNAVAILABLE
+from services.cli.terminal import EXIT_MISCONFIGURED, EXIT_UNAVAILABLE
 
 PACE_FAST = "200000"
 LINUX = sys.platform == "linux"
@@ -78,6 +78,11 @@ class Demo:
                     return found
                 query["cursor"] = listed["next"]
 
+    def changes(self) -> int:
+        """The newest change number."""
+        with httpx2.Client(base_url=f"http://127.0.0.1:{self.port}/v1", timeout=10) as client:
+            return int(client.get("/changes", params={"since": 0, "limit": 1}).raise_for_status().json()["latest"])
+
     def leads_to(self, request: str) -> str:
         """The id of the request that an earlier id leads to."""
         with httpx2.Client(base_url=f"http://127.0.0.1:{self.port}/v1", follow_redirects=True) as client:
@@ -131,6 +136,13 @@ def _gone(pids: list[int], seconds: float = 5) -> bool:
     while any(_alive(pid) for pid in pids) and time.monotonic() < until:
         time.sleep(0.05)
     return not any(_alive(pid) for pid in pids)
+
+
+def _until(true: Callable[[], bool], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, "it did not come true in time"
+        time.sleep(0.1)
 
 
 def _alive(pid: int) -> bool:
@@ -220,6 +232,36 @@ def test_without_its_broker_it_ends_and_says_so(tmp_path: Path) -> None:
     assert "Traceback" not in demo.told()
     with demo.running():
         assert demo.everything() == before
+
+
+@pytest.mark.skipif(not LINUX, reason="looks at /proc")
+def test_tools_that_end_are_started_again_and_reading_goes_on(tmp_path: Path) -> None:
+    demo = Demo(tmp_path / "demo", requests=8)
+    with demo.running(PACE_FAST) as process:
+        demo.everything()
+        tools = next(one for one in _children(process) if _runs(one, "services.sandbox.running"))
+        os.kill(tools, signal.SIGKILL)
+        _until(lambda: "The sandbox's tools ended (killed by SIGKILL)." in demo.told(), 10)
+        _until(lambda: any(_runs(one, "services.sandbox.running") for one in _children(process)), 10)
+        read = demo.changes()
+        _until(lambda: demo.changes() > read, 30)
+        children = _children(process)
+        assert (tools in children, process.poll()) == (False, None)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 0
+        assert _gone(children)
+    assert "Traceback" not in demo.told()
+
+
+def test_tools_that_cannot_live_end_it(tmp_path: Path) -> None:
+    demo = Demo(tmp_path / "demo", requests=8)
+    (demo.folder / "sandbox").mkdir(parents=True)
+    (demo.folder / "sandbox" / "company.json").write_text('{"began": "yester', "utf-8")
+    with demo.running() as process:
+        assert process.wait(30) == EXIT_MISCONFIGURED
+    told = " ".join(demo.told().split())
+    assert f"company.json is damaged. Remove the folder {demo.folder / 'sandbox'}" in told
+    assert "Traceback" not in told
 
 
 @pytest.mark.skipif(not LINUX, reason="looks at signals")
