@@ -67,6 +67,8 @@ class Link:
     end: int = -1
     around: str = ""
     since: datetime | None = None
+    unread: str = ""
+    """The name of the thing meant, where it was not read: links to one thing bear one name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +117,5 @@ class Groups:
     """Artifacts in no request, sorted."""
     programmes: tuple[Programme, ...] = ()
     remarks: tuple[str, ...] = ()
+    loose: tuple[Link, ...] = ()
+    """Links between what is in no request, of every kind."""

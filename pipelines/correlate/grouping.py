@@ -6,7 +6,7 @@ all others (or as what forbids one); a suggestion by similarity is no edge.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from pipelines.correlate.evidence import Edge, Weighed, weigh
@@ -85,6 +85,17 @@ class _Outcome:
             outside=tuple(name for name in self._nodes if self._part(name) is None),
             programmes=programmes,
             remarks=self._remarks(self._nodes.values()),
+            loose=self._loose({"joins": held, "depends on": self._weighed.depends, "mentions": spoken}),
+        )
+
+    def _loose(self, edges: Mapping[LinkKind, list[Edge]]) -> tuple[Link, ...]:
+        """Links between two ends of which neither is in a request."""
+        return tuple(
+            link
+            for kind, each in edges.items()
+            for link in self._links(
+                (edge for edge in each if not (self._part(edge.source) or self._part(edge.target))), kind
+            )
         )
 
     def _part(self, end: str) -> str | None:
@@ -139,6 +150,7 @@ class _Outcome:
             end=reference.end,
             around=reference.around,
             since=reference.since,
+            unread="" if edge.target in self._nodes else edge.target,
         )
 
     def _remarks(self, nodes: Iterable[Node]) -> tuple[str, ...]:
