@@ -6,7 +6,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
 from pydantic import BaseModel
 from rich.console import Console
 from rich.text import Text
@@ -19,7 +18,7 @@ from pipelines.store.pending import ask_everything
 from schemas.errors import Misconfigured
 from services import migrations
 from services.cli import filing, form, sameness, trial
-from services.cli.terminal import EXIT_MISCONFIGURED, choose_one, database_errors, must_exist, tell
+from services.cli.terminal import EXIT_MISCONFIGURED, WrongUse, choose_one, database_errors, must_exist, tell
 from services.cli.words import moment, read_start
 from services.feed import connections
 from services.feed.rules import configuration_of, scopes_in
@@ -138,7 +137,7 @@ def _from_file(made: "Installation", asked: Asked, now: datetime) -> Wanted:
 
 def _from_form(made: "Installation", asked: Asked, taken: set[str], now: datetime, ask: form.Ask) -> Wanted:
     if not asked.connector:
-        raise typer.BadParameter(f"say which connector: {choose_one(made.catalogue, 'or')}; or give --file")
+        raise WrongUse(f"Say which connector: {choose_one(made.catalogue, 'or')}; or give --file")
     connector = connector_of(made, asked.connector)
     free = next(name for number in range(1, len(taken) + 2)
                 if (name := connector.name if number == 1 else f"{connector.name}-{number}") not in taken)  # fmt: skip

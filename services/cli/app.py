@@ -1,14 +1,24 @@
 """`throughline`: the commands, and how their errors are told."""
 
-import io
 import sys
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from schemas.errors import HubError, Misconfigured
+from services.cli import streams
 from services.cli.commands import asking, connecting, letters, ruling, running
-from services.cli.terminal import EXIT_MISCONFIGURED, EXIT_UNAVAILABLE, errors, installation, run, screen, tell
+from services.cli.terminal import (
+    EXIT_INTERRUPTED,
+    EXIT_MISCONFIGURED,
+    EXIT_UNAVAILABLE,
+    errors,
+    installation,
+    run,
+    screen,
+    tell,
+)
 
 app = typer.Typer(
     name="throughline",
@@ -104,17 +114,25 @@ def rebuild(
 
 def main() -> None:
     """Entry point: errors that name a mend are told in one line, not as a stack."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show a letter shows a question mark
+    streams.prepare()
     try:
-        app()
+        _run()
     except Misconfigured as error:
-        errors.print(f"[bold red]Cannot go on:[/] {error.problem}.", markup=True)
+        errors.print(f"[bold red]Cannot go on:[/] {escape(error.problem)}.", markup=True)
         errors.print(f"  {error.mend}", markup=False)
         sys.exit(EXIT_MISCONFIGURED)
     except HubError as error:
         errors.print(f"Try again later: {error}", markup=False)
         sys.exit(EXIT_UNAVAILABLE)
+    except streams.OutputClosed:
+        sys.exit(0)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _run() -> None:
+    try:
+        app()
+    except SystemExit:
+        streams.finish()
+        raise

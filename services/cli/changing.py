@@ -22,7 +22,7 @@ from schemas.errors import Misconfigured
 from services.cli import filing, form, sameness, trial
 from services.cli.adding import connector_of, described
 from services.cli.connections import stored_one
-from services.cli.terminal import EXIT_MISCONFIGURED, tell
+from services.cli.terminal import EXIT_MISCONFIGURED, WrongUse, tell
 from services.feed import connections
 from services.feed.connections import StoredConnection, parse_options, split_secrets, with_secrets
 from services.feed.objections import groups
@@ -71,9 +71,9 @@ async def change(
 ) -> int:
     """Change a connection; EXIT_MISCONFIGURED where the check of what it would be fails, and nothing is saved."""
     if not (asked.file or asked.settings or asked.secrets):
-        raise typer.BadParameter("say what to change: --set option=value, --secret option, or --file")
+        raise WrongUse("Say what to change: --set option=value, --secret option, or --file")
     if asked.file and (asked.settings or asked.secrets):
-        raise typer.BadParameter("give either --file, which says all options, or --set and --secret")
+        raise WrongUse("Give either --file, which says all options, or --set and --secret")
     ask = ask or form.at_terminal(tell)
     async with stored_one(made, name) as (engine, stored):
         connector = connector_of(made, stored.connector)

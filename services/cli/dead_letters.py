@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -170,8 +169,3 @@ async def drop(
 def _what(found: Sequence[Letter], screen: Console, words: str) -> None:
     causes = sorted({one.cause for one in found})
     screen.print(Text(f"{counted(len(found), 'letter')} ({', '.join(causes)[:300]}) {words}."))
-
-
-def asking(*, yes: bool) -> Ask:
-    """Ask at the terminal; with yes, agree at once."""
-    return lambda question: yes or typer.confirm(question, default=False, err=True)

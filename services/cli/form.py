@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from schemas.errors import Misconfigured
+from services.cli.terminal import answered
 from services.feed.objections import objections
 
 Say = Callable[[str], None]
@@ -165,9 +166,10 @@ def at_terminal(say: Say) -> Ask:
         # What is hidden shows no default either; Enter leaves it out.
         shown = question.default not in (None, "") and not question.hidden
         while True:
-            answer: str = typer.prompt(
-                title, default=question.default, hide_input=question.hidden, show_default=shown, err=True
-            )
+            with answered("give a file: --file connection.yaml (docs/cli.md shows one), and --yes to save it"):
+                answer: str = typer.prompt(
+                    title, default=question.default, hide_input=question.hidden, show_default=shown, err=True
+                )
             if not question.choices or answer in question.choices:
                 return answer
             say(f"  Give one of: {', '.join(question.choices)}")

@@ -1,8 +1,9 @@
 """What commands print to, how they end, and the reader's own time zone."""
 
 import asyncio
+import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from services.cli.installation import Installation
     from services.query.database import Database
 
-EXIT_WRONG_USE, EXIT_MISCONFIGURED, EXIT_UNAVAILABLE, EXIT_NOT_FOUND = 2, 3, 4, 5
+EXIT_WRONG_USE, EXIT_MISCONFIGURED, EXIT_UNAVAILABLE, EXIT_NOT_FOUND, EXIT_INTERRUPTED = 2, 3, 4, 5, 130
 """Exit codes: 0 well, 1 unexpected, 2 wrong use, 3 a person must mend something, 4 try again later, 5 not found."""
 
 PLAIN_WIDTH = 100
@@ -29,6 +30,45 @@ SECONDS = 10.0
 """A statement of a command may take so long."""
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class WrongUse(typer.BadParameter):
+    """A command that lacks something, told in a sentence of its own."""
+
+    @override
+    def format_message(self) -> str:
+        """The sentence."""
+        return self.message
+
+
+@contextmanager
+def answered(instead: str) -> Iterator[None]:
+    """A question to the person at the terminal; Ctrl-C ends the command.
+
+    instead: what to pass where nobody is there to answer. Raises WrongUse that says so.
+    """
+    # The event loop answers a first Ctrl-C by cancelling its task, which waits for this very answer.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except typer.Abort as ended:
+        if isinstance(ended.__context__, EOFError):
+            raise WrongUse(f"There is nobody to answer that question. Without a terminal, {instead}.") from None
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def agreeing(*, yes: bool) -> Callable[[str], bool]:
+    """Ask whether to go on, no by default; with yes, agree at once."""
+
+    def ask(question: str) -> bool:
+        if yes:
+            return True
+        with answered("pass --yes to agree"):
+            return typer.confirm(question, default=False, err=True)
+
+    return ask
 
 
 def installation() -> "Installation":

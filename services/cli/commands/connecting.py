@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.terminal import installation, now_here, run, screen
+from services.cli.terminal import agreeing, installation, now_here, run, screen
 
 app = typer.Typer(
     help="The tools that are read: add, test, pause, read again. Nothing is ever written to them.",
@@ -158,6 +158,6 @@ def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not a
 
     Example: [bold]throughline connections remove jira[/]
     """
-    from services.cli import connections, dead_letters
+    from services.cli import connections
 
-    run(connections.remove(installation(), name, now_here(), screen(), dead_letters.asking(yes=yes)))
+    run(connections.remove(installation(), name, now_here(), screen(), agreeing(yes=yes)))

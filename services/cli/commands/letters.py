@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.terminal import installation, now_here, run, screen
+from services.cli.terminal import WrongUse, agreeing, installation, now_here, run, screen
 
 app = typer.Typer(
     help="Records that could not be used: each waits with its reason, and can be replayed or dropped.",
@@ -56,7 +56,7 @@ def replay(ids: Ids = None, cause: OfCause = None, connection: OfConnection = No
     from services.cli import dead_letters
 
     _some(ids, cause, connection)
-    work = dead_letters.replay(installation(), ids or [], cause, connection, screen(), dead_letters.asking(yes=yes))
+    work = dead_letters.replay(installation(), ids or [], cause, connection, screen(), agreeing(yes=yes))
     run(work)
 
 
@@ -75,12 +75,10 @@ def drop(
     from services.cli import dead_letters
 
     _some(ids, cause, connection)
-    work = dead_letters.drop(
-        installation(), ids or [], cause, connection, reason, screen(), dead_letters.asking(yes=yes)
-    )
+    work = dead_letters.drop(installation(), ids or [], cause, connection, reason, screen(), agreeing(yes=yes))
     run(work)
 
 
 def _some(ids: list[str] | None, cause: str | None, connection: str | None) -> None:
     if not (ids or cause or connection):
-        raise typer.BadParameter("say which: ids, --cause or --connection")
+        raise WrongUse("Say which: ids, --cause or --connection")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.terminal import installation, now_here, run, screen
+from services.cli.terminal import agreeing, installation, now_here, run, screen
 
 app = typer.Typer(
     help="How a connection's types, statuses and links are understood: the defaults, and your choices over them.",
@@ -37,9 +37,9 @@ def apply(
 
     Example: [bold]throughline rules apply jira --file rules.yaml[/]
     """
-    from services.cli import dead_letters, rules
+    from services.cli import rules
 
-    run(rules.apply(installation(), name, file, now_here, screen(), dead_letters.asking(yes=yes)))
+    run(rules.apply(installation(), name, file, now_here, screen(), agreeing(yes=yes)))
 
 
 @app.command()
@@ -48,6 +48,6 @@ def reset(name: Name, yes: Yes = False) -> None:
 
     Example: [bold]throughline rules reset jira[/]
     """
-    from services.cli import dead_letters, rules
+    from services.cli import rules
 
-    run(rules.reset(installation(), name, now_here, screen(), dead_letters.asking(yes=yes)))
+    run(rules.reset(installation(), name, now_here, screen(), agreeing(yes=yes)))

@@ -84,7 +84,7 @@ def test_no_database_yet(tmp_path: Path) -> None:
     [
         (["lookup", "PAY-12", "--as-of", "soon"], 2, "give a date or a time, such as 2026-03-05"),
         (["requests", "--state", "open"], 2, "open is no state"),
-        (["dead-letters", "replay"], 2, "say which: ids, --cause or"),
+        (["dead-letters", "replay"], 2, "Say which: ids, --cause or"),
         (["connections", "show", "sap"], 3, "There is no connection sap. There are crm, inbox, jira-acme"),
         (["connections", "add", "sap"], 3, "There is no connector sap"),
     ],

@@ -181,7 +181,7 @@ async def test_a_file_says_all(sales: Sales, tmp_path: Path) -> None:
 
 
 async def test_something_to_change_is_needed(desk: Desk) -> None:
-    with pytest.raises(typer.BadParameter, match="say what to change"):
+    with pytest.raises(typer.BadParameter, match="Say what to change"):
         await changing.change(desk.made, "crm", changing.Asked(), now, desk.screen)
 
 
