@@ -7,12 +7,14 @@ from typing import Any
 
 from pipelines.lifecycle import etag, to_text
 from pipelines.lifecycle.members import LinkInput, Member, RequestInput
+from pipelines.lifecycle.persons import persons
 from pipelines.search import terms
 from pipelines.store.components import Loaded, StoredArtifact
 from pipelines.store.facts import CONNECTION
 from pipelines.store.requests import RequestRow
 from schemas.artifacts import Activity, Identity, participants_in
 from schemas.canonical import canonical_json, digest, instant
+from schemas.decisions import Decision
 from schemas.links import Component, Group, Link, Node, Programme
 from schemas.records import LifecycleRecord, PersonView
 from schemas.stages import NOT_MAPPED
@@ -48,7 +50,9 @@ def components_of(loaded: Loaded) -> list[list[str]]:
 
 def component_of(loaded: Loaded, artifacts: Iterable[str]) -> Component:
     """What correlation is told of one component."""
-    return Component(tuple(_node(loaded.artifacts[name]) for name in artifacts), loaded.mentions)
+    names = tuple(artifacts)
+    nodes = tuple(_node(loaded.artifacts[name]) for name in names)
+    return Component(nodes, loaded.mentions, loaded.decisions.among(names))
 
 
 def _node(artifact: StoredArtifact) -> Node:
@@ -88,8 +92,9 @@ def request_input(
     activities: Sequence[Activity],
     identities: Sequence[Identity],
     shows_restricted: frozenset[str],
+    decisions: Sequence[Decision] = (),
 ) -> RequestInput:
-    """What the fold is told of one request."""
+    """What the fold is told of one request. decisions: about the people in it."""
     why = _reasons(group)
     others = sorted(others_of(group, programmes) & set(loaded.artifacts))
     links = [_link(link) for link in group.links + group.depends_on + group.mentions if link.to_artifact]
@@ -103,6 +108,7 @@ def request_input(
         members=[_member(loaded.artifacts[name], why.get(name, "")) for name in group.artifacts],
         activities=activities,
         identities=identities,
+        persons=persons(identities, decisions),
         links=links,
         others=[_member(loaded.artifacts[name], "") for name in others],
         shows_restricted=shows_restricted,

@@ -19,8 +19,20 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines import recompute
+from pipelines.deciding import touched_by
 from pipelines.ingest import TOO_MANY, kind_of, place_of
-from pipelines.store import comparing, configuration, dead_letters, deferred, facts, leases, pending, stamps, tables
+from pipelines.store import (
+    comparing,
+    configuration,
+    dead_letters,
+    decisions,
+    deferred,
+    facts,
+    leases,
+    pending,
+    stamps,
+    tables,
+)
 from pipelines.store.beside import DERIVED, Beside, Busy, beside
 from pipelines.store.bulk import Bulk
 from pipelines.store.dead_letters import DeadLetter
@@ -91,6 +103,8 @@ class _Run:
     lease: leases.Lease
     renewed_at: datetime
     rules: str
+    decided: int
+    """The newest decision when it began."""
     reached: int = 0
     done: int = 0
     total: int = 0
@@ -160,8 +174,8 @@ class Rebuild:
         try:
             async with beside(self.engine) as second:
                 async with second.batch() as connection:
-                    rules = await _rules(connection)
-                yield _Run(second, lease, self.now(), rules)
+                    rules, decided = await _rules(connection), await decisions.newest(connection)
+                yield _Run(second, lease, self.now(), rules, decided)
         finally:
             async with writing(self.engine) as connection:
                 await leases.release(connection, lease, self.now())
@@ -192,6 +206,7 @@ class Rebuild:
         try:
             while await self._step(connection, run, None):
                 pass
+            await _decided_meanwhile(connection, run.decided)
         except BaseException:
             run.reached, run.done = kept
             raise
@@ -279,6 +294,21 @@ async def _understood(connection: AsyncConnection, tellings: Sequence[Telling]) 
     snapshot = await configuration.load(connection)
     touched = await facts.merge(bulk, tellings, snapshot.rules.generic)
     await understand(bulk, touched, snapshot, remember=False)
+
+
+async def _decided_meanwhile(connection: AsyncConnection, number: int) -> None:
+    """Understand anew what decisions after that number name: it may have been computed before they were taken."""
+    for people in (True, False):
+        names = {
+            name
+            for one in await decisions.since(connection, number)
+            for name in one.left + one.right
+            if (await decisions.about_people(connection, one)) is people
+        }
+        if names:
+            snapshot = await configuration.load(connection)
+            touched = touched_by(names, snapshot.rules.generic, people=people)
+            await understand(Bulk(connection), touched, snapshot, remember=False)
 
 
 async def _events(connection: AsyncConnection, after: int, end: int | None, limit: int) -> list[Any]:

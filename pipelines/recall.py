@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pipelines import assembly
 from pipelines.correlate import correlate
 from pipelines.lifecycle import fold
-from pipelines.store import components, configuration, requests
+from pipelines.store import components, configuration, decisions, requests
 from pipelines.store.bulk import Bulk
 from pipelines.store.tables import members
 from schemas.links import Group, Programme
@@ -36,9 +36,11 @@ async def recall(connection: AsyncConnection, request: str, as_of: datetime) -> 
     said = [activity for each in activities.values() for activity in each]
     named = assembly.identities_named((loaded.artifacts[name] for name in group.artifacts), said)
     identities = await requests.identities_of(bulk, named)
+    people = (await decisions.load(bulk, named)).held
     told = assembly.request_input(
-        group, programmes, loaded, said, [identities[name] for name in sorted(identities)], snapshot.shows_restricted
-    )
+        group, programmes, loaded, said, [identities[name] for name in sorted(identities)], snapshot.shows_restricted,
+        people,
+    )  # fmt: skip
     try:
         return fold(told, snapshot.stage_map, as_of=as_of)
     except ValueError:  # nothing of it existed at that time

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pipelines import assembly
 from pipelines.correlate import correlate
 from pipelines.lifecycle import fold
-from pipelines.store import components, pending, requests
+from pipelines.store import components, decisions, pending, requests
 from pipelines.store.bulk import Bulk
 from pipelines.store.components import Loaded
 from pipelines.store.configuration import Configuration
+from pipelines.store.decisions import Decisions
 from pipelines.store.facts import Touched
 from pipelines.store.requests import RequestRow, StoredRequest
 from pipelines.watching import UNWATCHED, Watch
@@ -121,15 +122,15 @@ async def _fold(
     fields = {name: loaded.artifacts[name].fields for due in work.due for name in due.group.artifacts}
     activities = await requests.activities_of(bulk, fields)
     said = (activity for name in fields for activity in activities[name])
-    identities = await requests.identities_of(
-        bulk, assembly.identities_named((loaded.artifacts[name] for name in fields), said)
-    )
+    named = assembly.identities_named((loaded.artifacts[name] for name in fields), said)
+    identities = await requests.identities_of(bulk, named)
+    people = await decisions.load(bulk, named)
     rows = []
     for number, due in enumerate(work.due):
         if number % _BREATH == 0:
             await asyncio.sleep(0)  # whoever shares the loop (the API, the feed) gets a turn
         try:
-            row = _fold_one(due, loaded, activities, identities, configuration)
+            row = _fold_one(due, loaded, activities, identities, people, configuration)
         except Exception as error:
             work.failed[due.group.request] = f"{type(error).__name__} while it was put together"
             work.failed_in.add(due.component)
@@ -145,13 +146,19 @@ def _fold_one(
     loaded: Loaded,
     activities: dict[str, list[Activity]],
     identities: dict[str, Identity],
+    people: Decisions,
     configuration: Configuration,
 ) -> RequestRow:
     artifacts = [loaded.artifacts[name] for name in due.group.artifacts]
     said = [activity for artifact in artifacts for activity in activities[artifact.id]]
     named = assembly.identities_named(artifacts, said)
     known = [identities[name] for name in sorted(named) if name in identities]
-    told = assembly.request_input(due.group, due.programmes, loaded, said, known, configuration.shows_restricted)
+    decided = people.among(named)
+    told = assembly.request_input(
+        due.group, due.programmes, loaded, said, known, configuration.shows_restricted, decided
+    )
+    # Who is found by one of a person's identities is found by all of them.
+    named |= {name for one in decided for name in one.joined}
     return assembly.request_row(fold(told, configuration.stage_map), due.component, due.basis, named)
 
 

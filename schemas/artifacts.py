@@ -37,6 +37,8 @@ class State(StrEnum):
 class Evidence(StrEnum):
     """How strong a reference is as evidence; the order here is from strongest to weakest."""
 
+    DECISION = "decision"
+    """A person said so."""
     IDENTITY = "identity"
     """The artifact is known as this value."""
     EXPLICIT = "explicit"

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from schemas.artifacts import Evidence, Reference
+from schemas.decisions import Decision
 
 LinkKind = Literal["joins", "depends on", "mentions", "programme"]
 """What a link does: holds a request together, carries waiting, is only shown, or attaches to a programme."""
@@ -41,6 +42,8 @@ class Component:
     counts: Mapping[str, int] = field(default_factory=dict)
     """How many artifacts name a value (by Reference.key) in a title or in written text, for values that stand on more
     artifacts than are given here. Explicit references do not count: an epic may have a hundred children."""
+    decisions: tuple[Decision, ...] = ()
+    """Those that hold and name any of the artifacts, or what one of these is said to belong to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class Link:
     version: int
     kept: str = ""
     """What kept a mention from joining; "" for links that join and for dependencies."""
+    decision: int | None = None
+    """Number of the decision by which it joins, or that keeps it from joining."""
     field: str = ""
     start: int = -1
     end: int = -1

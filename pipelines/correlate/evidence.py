@@ -9,6 +9,7 @@ from pipelines.correlate.meaning import Meanings, Named, place, strength, unread
 from pipelines.correlate.rules import FREE_KINDS, Rules, automatic, container
 from schemas.artifacts import EVIDENCE_ORDER, Evidence, Reference
 from schemas.canonical import instant
+from schemas.decisions import Decision
 from schemas.links import Component, Node
 
 INVERSE = {
@@ -34,6 +35,8 @@ class Edge:
     reference: Reference
     kept: str = ""
     """What keeps it from joining."""
+    decision: Decision | None = None
+    """The decision that joins its ends, or keeps it from joining."""
 
     @property
     def order(self) -> tuple[int, str, str, str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pipelines.correlate.evidence import Edge
 from schemas.artifacts import Evidence
-from schemas.canonical import parse_instant
+from schemas.canonical import instant, parse_instant
 from schemas.links import Node
 
 _DATED = {"mail": "mail", "email": "e-mail", "note": "note", "call": "call", "meeting": "meeting"}
@@ -22,6 +22,8 @@ _PLACES = {
 }
 _KINDS = {"hubspot.deal": "deal", "hubspot.ticket": "ticket", "hubspot.note": "note", "jira.issue": "issue"}
 
+_STATED = frozenset({Evidence.DECISION, Evidence.EXPLICIT})
+
 RELATIONS = {
     "reply": ("reply header", "{a} replies to {b}"),
     "bounce": ("bounce", "{a} says that {b} could not be delivered"),
@@ -33,6 +35,7 @@ RELATIONS = {
     "remote link": ("remote link", "{a} links to {b}"),
     "merged into": ("merge", "{a} was merged into {b}"),
     "is": ("same identity", "{a} and {b} are known as the same {value}"),
+    "decided to belong to": ("decision", "{by} decided on {on} that {a} and {b} belong together (decision {number})"),
 }
 """For each explicit relation the name of its rule, and the sentence. Others are verbs: `implements`."""
 
@@ -41,7 +44,7 @@ def rule(edge: Edge) -> str:
     """The name of the rule by which an edge counts."""
     if edge.reference.kind == "request":
         return "request id"
-    if edge.strength is Evidence.EXPLICIT:
+    if edge.strength in _STATED:
         return RELATIONS.get(edge.reference.relation, ("link type", ""))[0]
     return {Evidence.TITLE: "named in title", Evidence.WRITTEN: "named in text"}.get(edge.strength, "named in quote")
 
@@ -50,16 +53,21 @@ def why(edge: Edge, nodes: Mapping[str, Node], subjects: Mapping[str, str]) -> s
     """The sentence for an edge. subjects: for a mail, what it names in its subject."""
     reference = edge.reference
     a, b = called(edge.source, nodes), called(edge.target, nodes)
-    if edge.strength is Evidence.EXPLICIT and reference.kind != "request":
+    if edge.strength in _STATED and reference.kind != "request":
         _, form = RELATIONS.get(reference.relation, ("", f"{{a}} {reference.relation or 'links to'} {{b}}"))
         if reference.relation == "reply" and edge.target in subjects:
             b += f", which names {subjects[edge.target]} in its subject"
-        sentence = form.format(a=a, b=b, value=_value_word(reference.kind))
+        sentence = form.format(a=a, b=b, value=_value_word(reference.kind), **_decided(edge))
     else:
         sentence = f"{a} names {thing(edge, nodes)} {_place(edge)}"
     if edge.kept:
         sentence += f", but {edge.kept}"
     return sentence[:1].upper() + sentence[1:]
+
+
+def _decided(edge: Edge) -> dict[str, object]:
+    one = edge.decision
+    return {"by": one.by, "on": day(instant(one.at)), "number": one.number} if one else {}
 
 
 def thing(edge: Edge, nodes: Mapping[str, Node]) -> str:

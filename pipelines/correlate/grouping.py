@@ -1,14 +1,15 @@
 """Which artifacts form which request, and why: pure, from references and a snapshot of configuration.
 
 A request is a part of a component after joining its edges strongest first. Every order and every tie is settled by
-the data itself, so that neither arrival nor storage can matter. A person's decision has its place as an edge before
-all others (or as what forbids one); a suggestion by similarity is no edge.
+the data itself, so that neither arrival nor storage can matter. A person's decision is an edge before all others, or
+what forbids one; a suggestion by similarity is no edge.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from pipelines.correlate.decided import Decided, apart_words
 from pipelines.correlate.evidence import Edge, Weighed, weigh
 from pipelines.correlate.explain import called, rule, thing, why
 from pipelines.correlate.parts import Limited, RequestParts, attach, container_of, within_limit
@@ -23,10 +24,15 @@ VERSION = 1
 def correlate(component: Component, rules: Rules) -> Groups:
     """The requests of a component. Near-linear in the number of its references."""
     weighed = weigh(component, rules)
+    decided = Decided(component.decisions)
+    decided.settle(weighed)
+    silent = decided.silent(weighed)
+    joined = decided.joins(weighed.nodes)
     above = [edge for edge in weighed.joins if container_of(edge, weighed) is not None]
     direct = [edge for edge in weighed.joins if container_of(edge, weighed) is None]
-    limited = within_limit(direct, weighed.nodes, rules.component)
-    parts = RequestParts(weighed.nodes.values(), rules)
+    limited = within_limit(direct, weighed.nodes, rules.component, joined)
+    limited.kept = [*joined, *limited.kept]
+    parts = RequestParts(weighed.nodes.values(), rules, decided, silent)
     for edge in limited.kept:
         parts.connect(edge)
     programmes = attach(above, weighed, parts)
@@ -46,7 +52,7 @@ class _Outcome:
         for node in weighed.nodes.values():
             members[parts.of(node.artifact)].append(node)
         self._members = {part: nodes for part, nodes in members.items() if parts.opens(part)}
-        self._openers = {node.artifact for node in weighed.nodes.values() if rules.opens(node)}
+        self._openers = parts.openers
         self._request = {part: request_id(_anchor(nodes).artifact) for part, nodes in self._members.items()}
         self._subjects: dict[str, str] = {}
 
@@ -112,7 +118,11 @@ class _Outcome:
         held, apart = [], []
         for edge in edges:
             if edge.source not in naming[edge.target]:
-                if container_of(edge, self._weighed) not in self._programmes:
+                decision = self._parts.refused.get((edge.source, edge.target))
+                if decision:
+                    kept = apart_words(decision, (edge.source, edge.target))
+                    apart.append(replace(edge, kept=kept, decision=decision))
+                elif container_of(edge, self._weighed) not in self._programmes:
                     apart.append(replace(edge, kept=self._two))
             elif edge.target in self._nodes or len(naming[edge.target]) > 1:
                 held.append(edge)
@@ -145,6 +155,7 @@ class _Outcome:
             rule=rule(edge),
             version=VERSION,
             kept=edge.kept,
+            decision=edge.decision.number if edge.decision else None,
             field=reference.field,
             start=reference.start,
             end=reference.end,

@@ -1,13 +1,18 @@
 """The parts that a component falls into: joined edge by edge, within the rules of what one request may hold."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from pipelines.correlate.decided import Decided
 from pipelines.correlate.evidence import Edge, Weighed
 from pipelines.correlate.rules import STRENGTHS, Rules
 from schemas.artifacts import Evidence
+from schemas.decisions import Decision
 from schemas.links import Node
+
+_ANYTHING = frozenset({Evidence.DECISION, Evidence.EXPLICIT})
+"""Evidence that joins even two of an exclusive kind."""
 
 _LATE = "~"
 """Sorts after every instant."""
@@ -44,10 +49,16 @@ class Parts:
 class RequestParts(Parts):
     """Parts that know what they hold: openers, kinds of which a request holds one, programmes."""
 
-    def __init__(self, nodes: Iterable[Node], rules: Rules) -> None:
+    def __init__(self, nodes: Iterable[Node], rules: Rules, decided: Decided, silent: frozenset[str]) -> None:
         super().__init__()
         nodes = list(nodes)
-        self.opening = {node.artifact for node in nodes if rules.opens(node)}
+        self.openers = frozenset(node.artifact for node in nodes if node.artifact not in silent and rules.opens(node))
+        self.opening = set(self.openers)
+        """Ends that stand for a part with an opener."""
+        self.refused: dict[tuple[str, str], Decision] = {}
+        """(source, target) of edges that a decision keeps from joining."""
+        self._decided = decided
+        self._marks = dict(decided.marks)
         self._programmes: set[str] = set()
         self._exclusive: dict[str, frozenset[str]] = {
             node.artifact: frozenset({node.kind})
@@ -56,16 +67,29 @@ class RequestParts(Parts):
         }
 
     def connect(self, edge: Edge) -> None:
-        """Join the ends of an edge, unless that puts two of an exclusive kind together by less than explicit."""
+        """Join the ends of an edge, unless a decision keeps them apart, or it would put two of an exclusive kind
+        together by less than explicit."""
         left, right = self.of(edge.source), self.of(edge.target)
         held = self._exclusive.get(left, frozenset()), self._exclusive.get(right, frozenset())
-        if left == right or (held[0] & held[1] and edge.strength is not Evidence.EXPLICIT):
+        if left == right or (held[0] & held[1] and edge.strength not in _ANYTHING) or not self.allowed(edge):
             return
         stays, gone = self.join(left, right)
+        if gone in self._marks:
+            self._marks[stays] = self._marks.get(stays, frozenset()) | self._marks[gone]
         self._exclusive[stays] = held[0] | held[1]
         for marks in (self.opening, self._programmes):
             if gone in marks:
                 marks.add(stays)
+
+    def allowed(self, edge: Edge) -> bool:
+        """Whether no decision keeps the parts of its ends apart; remembers the one that does."""
+        left, right = self.of(edge.source), self.of(edge.target)
+        if left not in self._marks or right not in self._marks:
+            return True
+        decision = self._decided.between(self._marks[left], self._marks[right])
+        if decision:
+            self.refused[edge.source, edge.target] = decision
+        return decision is None
 
     def opens(self, end: str) -> bool:
         """Whether the end's part has an opener."""
@@ -90,14 +114,14 @@ class Limited:
     """Artifact to what was left out around it."""
 
 
-def within_limit(edges: list[Edge], nodes: Iterable[str], limit: int) -> Limited:
+def within_limit(edges: list[Edge], nodes: Iterable[str], limit: int, decided: Sequence[Edge] = ()) -> Limited:
     """Drop whole classes of evidence, weakest first, wherever edges hold more artifacts together than the limit.
 
-    Explicit evidence is never dropped: a tool states it, and it is as many as people made.
+    Explicit evidence is never dropped: a tool states it, and it is as many as people made. Nor is what was decided.
     """
     limited, nodes = Limited(edges), list(nodes)
     for weakest in reversed(STRENGTHS):
-        large = _larger(limited.kept, nodes, limit)
+        large = _larger([*decided, *limited.kept], nodes, limit)
         if not large:
             break
         for artifact, size in large.items():
@@ -149,14 +173,15 @@ def attach(edges: list[Edge], weighed: Weighed, parts: RequestParts) -> dict[str
         through[container_of(edge, weighed) or ""].append(edge)
     programmes = {}
     for name in sorted(through, key=lambda name: (weighed.levels[name], _created(name, weighed), name)):
-        taken = {parts.of(_other(edge, name)) for edge in through[name] if parts.taken(_other(edge, name))}
+        under = [edge for edge in through[name] if parts.allowed(edge)]
+        taken = {parts.of(_other(edge, name)) for edge in under if parts.taken(_other(edge, name))}
         if len(taken | ({parts.of(name)} if parts.taken(name) else set())) > 1:
-            programmes[name] = through[name]
+            programmes[name] = under
             if parts.opens(name):
-                _connect(parts, [edge for edge in through[name] if not parts.taken(_other(edge, name))])
+                _connect(parts, [edge for edge in under if not parts.taken(_other(edge, name))])
             parts.mark_programme(name)
         else:
-            _connect(parts, through[name])
+            _connect(parts, under)
     return programmes
 
 

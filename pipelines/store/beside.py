@@ -130,7 +130,7 @@ class _OnPostgres(Beside):
         async with self.engine.begin() as connection:
             await self._first_here(connection)
             # A batch lands its events before it touches anything else, or takes what was deferred.
-            await connection.execute(text("LOCK TABLE source_events, deferred IN EXCLUSIVE MODE"))
+            await connection.execute(text("LOCK TABLE source_events, deferred, decisions IN EXCLUSIVE MODE"))
             await self._hold(connection, lease)
             yield connection
 

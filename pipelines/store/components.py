@@ -13,8 +13,9 @@ from typing import Any
 
 import orjson
 
-from pipelines.store import tables
+from pipelines.store import decisions, tables
 from pipelines.store.bulk import Bulk
+from pipelines.store.decisions import Decisions
 from pipelines.store.encoding import reference_of
 from pipelines.store.facts import Touched
 from schemas.artifacts import Reference, request_id
@@ -60,6 +61,8 @@ class Loaded:
     """(artifact, value) for every value that may join it."""
     mentions: dict[str, int] = field(default_factory=dict)
     """Value to how many artifacts mention it, for those above the limit."""
+    decisions: Decisions = field(default_factory=Decisions)
+    """What people decided about the artifacts."""
 
 
 async def load(bulk: Bulk, touched: Touched) -> Loaded:
@@ -157,6 +160,8 @@ async def _load_edges(bulk: Bulk, loaded: Loaded, limit: int) -> None:
     sql = f"SELECT value, mentions FROM reference_values WHERE value IN {{keys}} AND mentions > {int(limit)}"  # noqa: S608
     loaded.mentions = {row[0]: row[1] for row in await bulk.by_keys(sql, {row[1] for row in rows})}
     loaded.edges = [(artifact, value) for artifact, value, strong in rows if strong or value not in loaded.mentions]
+    loaded.decisions = await decisions.load(bulk, loaded.artifacts)
+    loaded.edges += loaded.decisions.edges(loaded.artifacts)
 
 
 async def write_members(bulk: Bulk, loaded: Loaded, component_of: dict[str, str], request_of: dict[str, str]) -> None:

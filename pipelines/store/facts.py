@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from pipelines.store import tables
+from pipelines.store import decisions, tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.encoding import activity_row, reference_row
 from schemas.artifacts import Activity, Evidence, Identity, Mapped, Reference, participants_in
@@ -183,9 +183,20 @@ async def _replace_values(
     delta.update(value for (_, value), strong in after.items() if not strong)
     delta.subtract(value for (_, value), strong in before.items() if not strong)
     counted = await bulk.insert(tables.reference_values, delta.items(), "add", "value, mentions")
+    fresh = {artifact for artifact, part in parts if part == OWN}
+    touched.values |= await _places_of_partners(bulk, fresh)
     for value, mentions in counted:
         few = min(mentions, mentions - delta[value]) <= touched.limit
         (touched.values if few else touched.generic).add(value)
+
+
+async def _places_of_partners(bulk: Bulk, fresh: set[str]) -> set[str]:
+    """The values of what a decision joins with artifacts that were never stored before, touched so that whoever brings
+    them at the same moment is waited for, or waits."""
+    joined = await decisions.partners(bulk, fresh)
+    places = decisions.meeting_places(joined - fresh)
+    await bulk.insert(tables.reference_values, [(value, 0) for value in places], "add")
+    return places
 
 
 async def _values_of(bulk: Bulk, artifacts: set[str]) -> dict[tuple[str, str], bool]:

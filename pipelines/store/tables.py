@@ -1,4 +1,4 @@
-"""Tables of the pipelines. Inputs (source_events, rules) are never derived; everything else follows from them.
+"""Tables of the pipelines. Inputs (source_events, decisions, rules) are never derived; all else follows from them.
 
 Instants inside bulk-written tables are fixed-width UTC text (schemas.canonical.instant): it sorts as the instants do,
 is equal on both databases, and is what records are made of.
@@ -213,6 +213,31 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False),  # replays that failed
     Column("note", Key),  # why it was dropped or cannot be replayed
     Index("ix_dead_letters_state", "state", "cause", "at"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("kind", Key, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: left, right, reason
+    Column("by", Key, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("undoes", Number),
+    Column("undone_by", Number),  # the decision because of which it does not hold now
+    Column("key", Key),  # by which a repeated call finds what it did
+    Column("asked", Key, nullable=False),  # digest of what was asked
+    Index("ix_decisions_key", "key", unique=True),
+)
+
+decided = Table(
+    "decided",
+    metadata,
+    Column("name", Key, primary_key=True),  # of an artifact or an identity
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("joins", Boolean, nullable=False),  # the decision says that it belongs together with others of it
+    Column("active", Boolean, nullable=False),  # the decision holds
+    Index("ix_decided_number", "number"),
 )
 
 rules = Table(

@@ -1,0 +1,312 @@
+"""What a person decides takes effect: judged against other decisions, stored, and understood, in one transaction.
+
+A decision is made on what its maker saw: it names the versions (ETags) of the requests concerned, and is refused where
+one of them changed meanwhile.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Table, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from pipelines.correlate.judging import judge
+from pipelines.references import own
+from pipelines.store import configuration, decisions, tables
+from pipelines.store.bulk import Bulk
+from pipelines.store.engine import writing
+from pipelines.store.facts import Touched
+from pipelines.understanding import understand
+from schemas.canonical import canonical_json, digest, storable
+from schemas.decisions import ABOUT_PEOPLE, Decision, DecisionKind, Refusal
+
+MOST = 1_000
+"""Artifacts that one decision may name."""
+
+ANY = "*"
+"""In place of versions: whatever they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants to decide.
+
+    left, right: ids of artifacts or identities. Of a merge: the ids of two requests; of a split: `right` is a request's
+    id, and everything else that is in it; of `no request`: `right` may be a request's id, for all that is in it.
+    made_on: versions of the requests concerned that its maker saw. key: repeated with the same wish, it does nothing
+    more and tells the same decision.
+    """
+
+    kind: DecisionKind
+    by: str
+    reason: str = ""
+    left: tuple[str, ...] = ()
+    right: tuple[str, ...] = ()
+    undoes: int | None = None
+    made_on: frozenset[str] = frozenset({ANY})
+    key: str | None = None
+
+    @property
+    def asked(self) -> str:
+        """A digest of what is asked, whatever it was made on."""
+        told = [self.kind.value, self.by, self.reason, sorted(self.left), sorted(self.right), self.undoes]
+        return digest(canonical_json(told))
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Artifacts that are in another request than before; None: in no request."""
+
+    before: str | None
+    after: str | None
+    artifacts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a decision did, or would do."""
+
+    decision: Decision
+    moved: tuple[Moved, ...] = ()
+    requests: dict[str, str] = field(default_factory=dict)
+    """Versions of the requests that hold what it names, as they are afterwards, by id."""
+    repeated: bool = False
+    """It was stored before, under the same key."""
+
+
+class _Preview(Exception):
+    """Ends a transaction that only looked."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+
+class Deciding:
+    """Takes decisions. changed: called after a commit that changed requests."""
+
+    def __init__(
+        self, engine: AsyncEngine, now: Callable[[], datetime], changed: Callable[[], None] = lambda: None
+    ) -> None:
+        self.engine = engine
+        self.now = now
+        self.changed = changed
+
+    async def decide(self, wish: Wish, *, preview: bool = False) -> Outcome:
+        """Take a decision; preview: tell what it would do, and change nothing.
+
+        Raises Refusal, and what a database raises that is away.
+        """
+        try:
+            async with writing(self.engine) as connection:
+                outcome = await _Case(connection, wish, self.now()).taken()
+                if preview:
+                    raise _Preview(outcome)
+        except _Preview as looked:
+            return looked.outcome
+        if not outcome.repeated:
+            self.changed()
+        return outcome
+
+
+class _Case:
+    """One wish before the database, in the caller's transaction."""
+
+    def __init__(self, connection: AsyncConnection, wish: Wish, now: datetime) -> None:
+        self.connection = connection
+        self.bulk = Bulk(connection)
+        self.wish = wish
+        self.now = now
+
+    async def taken(self) -> Outcome:
+        await decisions.alone(self.connection)
+        if self.wish.key and (known := await decisions.by_key(self.connection, self.wish.key)):
+            return await self._again(*known)
+        decision = await self._formed()
+        names = decision.left + decision.right
+        people = await decisions.about_people(self.connection, decision)
+        if not people:
+            await self._check_versions(names)
+        await self._judge(decision, names)
+        before = {} if people else await self._neighbourhood(names)
+        await decisions.add(self.bulk, decision, self.wish.key, self.wish.asked)
+        if decision.undoes is not None:
+            await decisions.undo(self.connection, decision.undoes, decision.number)
+        await self._understand(names, people=people)
+        after = await self._requests_of(before)
+        return Outcome(decision, _moved(before, after), await self._versions({after.get(name) for name in names}))
+
+    async def _again(self, decision: Decision, asked: str) -> Outcome:
+        if asked != self.wish.asked:
+            raise Refusal(
+                "said already", f"This key was used for decision {decision.number}, which says something else.",
+                "Use a new key for each decision.", number=decision.number,
+            )  # fmt: skip
+        now = await self._requests_of(decision.left + decision.right)
+        return Outcome(decision, requests=await self._versions(set(now.values())), repeated=True)
+
+    async def _formed(self) -> Decision:
+        """The wish as a decision on identities of artifacts or people that are known."""
+        wish = self.wish
+        left, right = wish.left, wish.right
+        if wish.kind is DecisionKind.UNDO:
+            left, right = await self._undone()
+        elif wish.kind in ABOUT_PEOPLE:
+            await self._known(tables.identities, left + right)
+        else:
+            left, right = await self._named()
+        return Decision(
+            number=await decisions.next_number(self.connection),
+            kind=wish.kind,
+            left=tuple(sorted(left)),
+            right=tuple(sorted(right)),
+            by=storable(wish.by),
+            reason=storable(wish.reason),
+            at=self.now,
+            undoes=wish.undoes,
+        )
+
+    async def _undone(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What the decision that is to be undone names."""
+        number = self.wish.undoes or 0
+        found = await decisions.get(self.connection, number)
+        if found is None:
+            raise Refusal("unknown", f"There is no decision {number}.", "List them to find its number.")
+        decision, undone_by = found
+        if undone_by is not None:
+            raise Refusal(
+                "said already", f"Decision {number} was undone by decision {undone_by}.",
+                f"To have it hold again, undo decision {undone_by}.", number=undone_by,
+            )  # fmt: skip
+        return decision.left, decision.right
+
+    async def _named(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        wish = self.wish
+        left, right = tuple(dict.fromkeys(wish.left)), tuple(dict.fromkeys(wish.right))
+        if wish.kind is DecisionKind.MERGE:
+            anchors = [await self._anchor(request) for request in (*left, *right)]
+            left, right = (anchors[0],), (anchors[1],)
+        elif wish.kind is DecisionKind.SPLIT:
+            whole = await self._members(right[0])
+            _check_split(left, whole, right[0])
+            right = tuple(name for name in whole if name not in left)
+        elif wish.kind is DecisionKind.NO_REQUEST and right:
+            left, right = tuple(await self._members(right[0])), ()
+        if len(left) + len(right) > MOST:
+            raise Refusal(
+                "nothing to decide", f"It names {len(left) + len(right)} artifacts, more than {MOST}.",
+                "Decide on fewer at a time.",
+            )  # fmt: skip
+        if set(left) & set(right):
+            raise Refusal("nothing to decide", "It names one thing twice.", "Name two different things.")
+        await self._known(tables.artifacts, left + right)
+        return left, right
+
+    async def _anchor(self, request: str) -> str:
+        members = tables.members.c
+        wanted = select(members.artifact).where(members.own_id == request, members.request == request)
+        anchor: str | None = (await self.connection.execute(wanted)).scalar()
+        if anchor is None:
+            raise Refusal("unknown", "A request that it names is no request now.", "Look it up for its id as it is.")
+        return anchor
+
+    async def _members(self, request: str) -> list[str]:
+        wanted = select(tables.members.c.artifact).where(tables.members.c.request == request)
+        found = sorted((await self.connection.execute(wanted)).scalars())
+        if not found:
+            raise Refusal("unknown", "A request that it names is no request now.", "Look it up for its id as it is.")
+        return found
+
+    async def _known(self, table: Table, names: tuple[str, ...]) -> None:
+        sql = f"SELECT id FROM {table.name} WHERE id IN {{keys}}"  # noqa: S608 - the name is one of ours
+        found = {row[0] for row in await self.bulk.by_keys(sql, names)}
+        if len(found) < len(set(names)) or not names:
+            what = "person's identity" if table is tables.identities else "artifact"
+            raise Refusal("unknown", f"It names {_an(what)} that was never read.", "Look it up for its id.")
+
+    async def _check_versions(self, names: Iterable[str]) -> None:
+        if ANY in self.wish.made_on:
+            return
+        requests = set((await self._requests_of(names)).values())
+        versions = await self._versions(requests)
+        if not set(versions.values()) <= self.wish.made_on:
+            raise Refusal(
+                "changed", "A request that it is about changed meanwhile.",
+                "Look at it as it is now, and decide again.", versions=versions,
+            )  # fmt: skip
+
+    async def _judge(self, decision: Decision, names: tuple[str, ...]) -> None:
+        held = (await decisions.load(self.bulk, names)).held
+        if decision.kind is not DecisionKind.UNDO:
+            judge(decision, held, await self._words(held))
+            return
+        again = await self._revived(decision)
+        if again is not None:
+            judge(again, held, await self._words(held))
+
+    async def _revived(self, undo: Decision) -> Decision | None:
+        """The decision that holds again if this one undoes an undo; None: one stops holding."""
+        depth, decision = 0, undo
+        while decision.undoes is not None:
+            found = await decisions.get(self.connection, decision.undoes)
+            assert found is not None
+            decision, depth = found[0], depth + 1
+        return decision if depth % 2 == 0 else None
+
+    async def _words(self, held: Iterable[Decision]) -> Callable[[str], str]:
+        """What people call the artifacts of these decisions: by natural key where it is one to read, never by title."""
+        names = {name for one in held for name in one.left + one.right}
+        sql = "SELECT id, kind, natural_key FROM artifacts WHERE id IN {keys}"
+        keys = {row[0]: (row[1], row[2]) for row in await self.bulk.by_keys(sql, names)}
+
+        def called(name: str) -> str:
+            kind, key = keys.get(name, ("", None))
+            return (key if kind == "issue" else f"the {kind} {key}") if key else name
+
+        return called
+
+    async def _neighbourhood(self, names: tuple[str, ...]) -> dict[str, str | None]:
+        """The request of every artifact in the components of these."""
+        sql = """SELECT artifact, request FROM members WHERE component IN
+            (SELECT component FROM members WHERE artifact IN {keys})"""
+        return {row[0]: row[1] for row in await self.bulk.by_keys(sql, names)}
+
+    async def _requests_of(self, names: Iterable[str]) -> dict[str, str | None]:
+        sql = "SELECT artifact, request FROM members WHERE artifact IN {keys}"
+        return {row[0]: row[1] for row in await self.bulk.by_keys(sql, names)}
+
+    async def _versions(self, requests: set[str | None]) -> dict[str, str]:
+        sql = "SELECT id, etag FROM requests WHERE id IN {keys}"
+        return {row[0]: row[1] for row in await self.bulk.by_keys(sql, (one for one in requests if one))}
+
+    async def _understand(self, names: tuple[str, ...], *, people: bool) -> None:
+        snapshot = await configuration.load(self.connection)
+        touched = touched_by(names, snapshot.rules.generic, people=people)
+        await understand(self.bulk, touched, snapshot)
+
+
+def touched_by(names: Iterable[str], limit: int, *, people: bool) -> Touched:
+    """Where correlation has to look again after a decision on these names."""
+    if people:
+        return Touched(limit, identities=set(names))
+    return Touched(limit, artifacts=set(names), values={own(name).key for name in names})
+
+
+def _check_split(left: tuple[str, ...], whole: list[str], request: str) -> None:
+    if not set(left) < set(whole):
+        outside = len(set(left) - set(whole))
+        problem = f"{outside} of the artifacts are not in {request}." if outside else "It would leave nothing behind."
+        raise Refusal("nothing to decide", problem, "Name some, but not all, of what is in the request.")
+
+
+def _moved(before: dict[str, str | None], after: dict[str, str | None]) -> tuple[Moved, ...]:
+    ways: dict[tuple[str | None, str | None], list[str]] = {}
+    for name, request in before.items():
+        if after.get(name) != request:
+            ways.setdefault((request, after.get(name)), []).append(name)
+    ordered = sorted(ways, key=lambda way: (way[0] or "", way[1] or ""))
+    return tuple(Moved(*way, tuple(sorted(ways[way]))) for way in ordered)
+
+
+def _an(word: str) -> str:
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
