@@ -12,7 +12,7 @@ from schemas.records import LifecycleRecord
 from services.cli.life import Life, connections_shown, shown
 from services.cli.lists import table_of
 from services.cli.terminal import EXIT_NOT_FOUND, opened, tell, write_line
-from services.cli.words import moment
+from services.cli.words import moment, short
 from services.query import reading
 from services.query.finding import Found, find
 from services.query.reading import Stored
@@ -114,8 +114,8 @@ def _no_request(
             screen.print(Text("  " + " ".join(word for word in words if word)))
         screen.print("It joins one when something that opens a request names it, or it names such a thing.")
         return
-    meant = " or ".join(dict.fromkeys(f"{_KINDS.get(kind, kind)} {value}" for kind, value in found.read_as))
-    screen.print(Text(f"Not found: {reference.strip()[:200]}", style="yellow"))
+    meant = " or ".join(dict.fromkeys(f"{_KINDS.get(kind, kind)} {short(value)}" for kind, value in found.read_as))
+    screen.print(Text(f"Not found: {short(reference)}", style="yellow"))
     if meant:
         screen.print(f"Read as {meant}; nothing that is read so far is known by that.", markup=False)
     else:

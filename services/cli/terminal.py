@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from typing_extensions import override
 
 from schemas.errors import Misconfigured, RetryLater
@@ -29,7 +30,22 @@ PLAIN_WIDTH = 100
 SECONDS = 10.0
 """A statement of a command may take so long."""
 
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class Screen(Console):
+    """A console on which no text that somebody wrote in a tool can command the terminal."""
+
+    @override
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As rich does, without control characters (escape sequences begin with one)."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text, style, control) if control else Segment(text.translate(_CONTROLS), style)
+
+
+_CONTROLS = {
+    code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"
+}
+
+errors = Screen(stderr=True, highlight=False, soft_wrap=True)
 
 
 class WrongUse(typer.BadParameter):
@@ -92,7 +108,7 @@ def tell(line: str) -> None:
 
 def screen() -> Console:
     """The output: as wide as the terminal; of a fixed width and without colours where it is none."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    return Screen(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 def write_line(text: str) -> None:

@@ -27,6 +27,12 @@ def ago(at: datetime, now: datetime) -> str:
     return "just now" if now - at < timedelta(minutes=1) else f"{lasted(now - at)} ago"
 
 
+def short(text: str, most: int = 80) -> str:
+    """In one line, and cut where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
 def counted(number: int, word: str) -> str:
     """`1 issue`, `2 issues`."""
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

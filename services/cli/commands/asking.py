@@ -37,6 +37,8 @@ def lookup(
     from services.cli.lookup import lookup as work
     from services.cli.words import read_moment
 
+    if not reference.strip():
+        raise typer.BadParameter("give one, such as PAY-12", param_hint="REFERENCE")
     now = now_here()
     at = read_moment(as_of, now, "--as-of") if as_of else None
     run(work(installation(), reference, now, screen(), as_json=as_json, as_of=at))

@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from schemas.artifacts import request_id
 from schemas.canonical import instant
 from schemas.records import LifecycleRecord
 from services.cli.lookup import lookup
-from services.cli.terminal import EXIT_NOT_FOUND
+from services.cli.terminal import EXIT_NOT_FOUND, Screen
 from tests.services.cli.company import BLOCKER, ISSUE, NOW, day, read, telling
 from tests.services.cli.conftest import BOTH, Desk
 
@@ -222,3 +223,18 @@ async def test_markup_in_a_title_is_only_text(desk: Desk) -> None:
 async def test_lengths_grow_with_the_clock_only(desk: Desk) -> None:
     await lookup(desk.made, "PAY-12", NOW + timedelta(days=2), desk.screen, as_json=False, as_of=None)
     assert "development   ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓  27 days so far  since 7 March\n" in desk.printed
+
+
+async def test_a_long_reference_is_told_in_short(desk: Desk) -> None:
+    long = "https://jira.example/browse/PAY-77?note=" + 3000 * "x"
+    assert await lookup(desk.made, long, NOW, desk.screen, as_json=False, as_of=None) == EXIT_NOT_FOUND
+    said = desk.printed
+    assert "https://jira.example/browse/PAY-77?note=x" in said
+    assert ("…" in said, 200 * "x" in said.replace("\n", "")) == (True, False)
+
+
+def test_what_a_tool_says_commands_no_terminal() -> None:
+    paper = io.StringIO()
+    screen = Screen(file=paper, force_terminal=True, width=80, highlight=False)
+    screen.print(Text("a\x1b]0;title\x07\x9b31mb\r\nc"))
+    assert paper.getvalue() == "a\N{REPLACEMENT CHARACTER}]0;title\N{REPLACEMENT CHARACTER}31mb\nc\n"
