@@ -71,6 +71,8 @@ class ConnectionConfiguration:
     stages: tuple[StageRule, ...] = ()
     """The connector's rows."""
     shows_restricted: bool = False
+    names_only: bool = False
+    """Of texts it keeps only what they name: no words around a place are shown."""
     chosen: Chosen = NOTHING
 
     def to_json(self) -> str:
@@ -83,6 +85,8 @@ class ConnectionConfiguration:
             "stages": [_stage_row(rule) for rule in self.stages],
             "shows_restricted": self.shows_restricted,
         }
+        if self.names_only:
+            told["names_only"] = True
         if self.chosen != NOTHING:
             told["chosen"] = self.chosen.told()
         return canonical_json(told)
@@ -100,6 +104,7 @@ class ConnectionConfiguration:
             openers=frozenset(openers) if openers is not None else None,
             stages=tuple(_stage_rule(row) for row in told["stages"]),
             shows_restricted=told["shows_restricted"],
+            names_only=told.get("names_only", False),
             chosen=Chosen.of(told["chosen"]) if "chosen" in told else NOTHING,
         )
 
@@ -127,6 +132,8 @@ class Configuration:
     rules: Rules
     stage_map: StageMap
     shows_restricted: frozenset[str] = frozenset()
+    names_only: frozenset[str] = frozenset()
+    """Connections that keep only what texts name."""
 
 
 async def load(connection: AsyncConnection) -> Configuration:
@@ -159,7 +166,8 @@ def combine(connections: dict[str, ConnectionConfiguration]) -> Configuration:
         for r in one.rows()
     )
     shown = frozenset(name for name, one in connections.items() if one.shows_restricted)
-    return Configuration(Rules(connections=rules), StageMap(stages), shown)
+    named = frozenset(name for name, one in connections.items() if one.names_only)
+    return Configuration(Rules(connections=rules), StageMap(stages), shown, named)
 
 
 async def write(connection: AsyncConnection, name: str, configuration: ConnectionConfiguration) -> None:

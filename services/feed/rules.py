@@ -34,6 +34,7 @@ def configuration_of(connector: Connector, options: BaseModel, seen: Iterable[st
         openers=frozenset(openers) if openers else None,
         stages=tuple(connector.stages),
         shows_restricted=bool(told.get("read_restricted")),
+        names_only=told.get("keep") == "references",
     )
 
 

@@ -12,15 +12,14 @@ from starlette.responses import Response
 from pipelines.store import configuration
 from schemas.artifacts import ActivityKind, request_id
 from schemas.canonical import instant
-from services.query import answers, paging, reading
-from services.query.chains import Link, chain
+from services.query import answers, paging, reading, reasons
 from services.query.finding import find
 from services.query.instants import At
 from services.query.problems import documented
-from services.query.reading import Known, TimelineQuery
-from services.query.refused import Refused
+from services.query.reading import Known, Stored, TimelineQuery
 from services.query.requests import RESPONSES, Found, Hub
-from services.query.serving import Serving, answer
+from services.query.serving import answer
+from services.query.why import named
 
 router = APIRouter(tags=["requests"], responses=RESPONSES)
 
@@ -108,40 +107,23 @@ class Ends(BaseModel):
 
 @router.get("/requests/{identifier}/why", response_model=answers.Why, summary="Why do these belong together?")
 async def why(found: Found, ends: Annotated[Ends, Query()], hub: Hub) -> Response:
-    """The shortest chain of joining links between two artifacts, with the reason of each link."""
-    record = orjson.loads(found.record)
+    """The shortest chain of joining links between two artifacts, with everything that is known of each link; of two
+    that are not in one request the nearest evidence, and what kept it from joining."""
     async with hub.database.reading() as connection:
-        named = await find(connection, [ends.to, *([ends.start] if ends.start else [])])
-    right = await _end(hub, "with", named[0].artifacts, found.id)
-    left = await _end(hub, "from", named[1].artifacts, found.id) if ends.start else None
-    start = left.artifact if left else next(one for one in _artifacts(record) if request_id(one) == found.id)
-    return answer(_why(found.id, record["links"], start, right, together=left is None or left.request == found.id))
+        given = await find(connection, [ends.to, *([ends.start] if ends.start else [])])
+        right = _of(found.id, await named(hub, "with", given[0]))
+        left = _of(found.id, await named(hub, "from", given[1])) if ends.start else _oldest(found)
+        told = reasons.told(await reasons.reasons(connection, left, right))
+    together = told["together"] and told["left_request"] == told["right_request"] == found.id
+    other = told["right_request"] if told["right_request"] != found.id else None
+    return answer({"request": found.id, **told, "together": together, "other_request": other})
 
 
-def _artifacts(record: dict[str, Any]) -> list[str]:
-    return [one["id"] for one in record["artifacts"]]
-
-
-async def _end(hub: Serving, field: str, named: Sequence[Known], request: str) -> Known:
+def _of(request: str, known: Sequence[Known]) -> str:
     """The artifact meant: one of this request rather than of another."""
-    for one in sorted(named, key=lambda each: each.request != request):
-        return one
-    raise Refused(
-        404, "unknown-reference", f"query.{field} names nothing that is read so far.",
-        "Give a key, an address, a Message-ID, a number or an artifact's id; see freshness for what is read.",
-        freshness=await hub.freshness.current(),
-    )  # fmt: skip
+    return min(known, key=lambda each: each.request != request).artifact
 
 
-def _why(request: str, links: Sequence[Link], left: str, right: Known, *, together: bool) -> dict[str, Any]:
-    together = together and right.request == request
-    found = chain(links, left, right.artifact) if together else []
-    return {
-        "request": request,
-        "together": together,
-        "left": left,
-        "right": right.artifact,
-        "other_request": right.request if right.request != request else None,
-        "chain": found,
-        "words": [link["why"] for link in found],
-    }
+def _oldest(found: Stored) -> str:
+    artifacts: list[str] = [one["id"] for one in orjson.loads(found.record)["artifacts"]]
+    return next(name for name in artifacts if request_id(name) == found.id)

@@ -1,4 +1,4 @@
-"""What happened in a request, what holds it together, and why."""
+"""What happened in a request, and what holds it together."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ from sqlalchemy import update
 
 from pipelines.store import tables
 from schemas.canonical import canonical_json
-from services.query.chains import chain
 from tests.pipelines.memos import memo
 from tests.services.query.conftest import Hub, owned
 
@@ -65,42 +64,9 @@ async def test_restricted_content_stays_out_of_the_timeline(hub: Hub) -> None:
     assert first["audience"] == ["restricted", "Board only"]
 
 
-async def test_why_tells_the_chain(hub: Hub) -> None:
-    answer = await hub.get(f"/v1/requests/{owned(1)}/why", **{"with": "MEMO-3"})
-    assert answer["together"]
-    assert (answer["left"], answer["right"]) == ("memos/memo/1", "memos/memo/3")
-    assert [{link["left"], link["right"]} for link in answer["chain"]] == [
-        {"memos/memo/1", "memos/memo/2"},
-        {"memos/memo/2", "memos/memo/3"},
-    ]
-    assert len(answer["words"]) == 2
-    assert all(answer["words"])
-    back = await hub.get(f"/v1/requests/{owned(1)}/why", **{"with": owned(1), "from": "memos/memo/3"})
-    assert back["chain"] == answer["chain"][::-1]
-
-
-async def test_why_not(hub: Hub) -> None:
-    apart = await hub.get(f"/v1/requests/{owned(1)}/why", **{"with": "MEMO-4"})
-    assert (apart["together"], apart["other_request"], apart["chain"]) == (False, owned(4), [])
-    unknown = await hub.get(f"/v1/requests/{owned(1)}/why", 404, **{"with": "CANARY-99"})
-    assert unknown["type"].endswith("unknown-reference")
-    assert "CANARY" not in str(unknown)
-
-
 async def test_links_are_those_of_the_record(hub: Hub) -> None:
     record = (await hub.get(f"/v1/requests/{owned(1)}"))["request"]
     assert (await hub.get(f"/v1/requests/{owned(1)}/links"))["links"] == record["links"] != []
-
-
-def test_the_chain_is_the_shortest_and_only_of_links_that_join() -> None:
-    def link(left: str, right: str, effect: str = "joins") -> dict[str, str]:
-        return {"left": left, "right": right, "effect": effect}
-
-    links = [link("a", "b"), link("b", "c"), link("c", "d"), link("d", "a"), link("a", "e", "mentions")]
-    assert chain(links, "a", "d") == [link("d", "a")]
-    assert chain(links, "a", "c") == [link("a", "b"), link("b", "c")]
-    assert chain(links, "a", "e") == []
-    assert chain(links, "a", "a") == []
 
 
 async def test_a_new_activity_does_not_shift_the_pages(hub: Hub) -> None:

@@ -1,0 +1,103 @@
+"""Why two things belong together or not, as the API and the command line tell it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pipelines.correlate.reasons import Said, Shared
+from pipelines.why import Why, Words, why
+from schemas.canonical import instant
+from schemas.errors import RetryLater
+from services.query.database import RETRY_AFTER
+from services.query.reading import Known
+from services.query.refused import Refused
+
+
+async def reasons(connection: AsyncConnection, left: str, right: str) -> Why:
+    """The answer about two artifacts that are stored. Raises Refused while it is not known where one belongs."""
+    try:
+        return await why(connection, left, right)
+    except RetryLater:
+        raise Refused(
+            503, "not-placed", "It was read just now, and what it belongs to is still being found.",
+            "Ask again in some seconds.", headers=RETRY_AFTER,
+        ) from None  # fmt: skip
+
+
+def meant(left: Sequence[Known], right: Sequence[Known]) -> tuple[Known, Known]:
+    """Of what two references name the two that are likeliest meant: those in one request, else those in any."""
+    pairs = [(one, other) for one in left for other in right]
+    return min(
+        pairs, key=lambda pair: (pair[0].request is None or pair[0].request != pair[1].request, *map(_free, pair))
+    )
+
+
+def _free(one: Known) -> bool:
+    return one.request is None
+
+
+def told(found: Why) -> dict[str, Any]:
+    """The answer as JSON values."""
+    reason = found.reason
+    steps = [_link(said, found.words) for said in reason.steps]
+    return {
+        "left": reason.left,
+        "right": reason.right,
+        "left_request": reason.left_request,
+        "right_request": reason.right_request,
+        "together": reason.together,
+        "sentence": reason.sentence,
+        "chain": steps if reason.together else [],
+        "words": [said.sentence for said in reason.steps] if reason.together else [],
+        "nearest": [] if reason.together else steps,
+        "decisions": [{"number": number, "why": sentence} for number, sentence in reason.decisions],
+        "outside": [{"artifact": artifact, "why": sentence} for artifact, sentence in reason.outside],
+        "shared": [_shared(one) for one in reason.shared],
+        "against": [_link(said, found.words) for said in reason.against],
+        "more_against": reason.more_against,
+        "remarks": reason.remarks,
+    }
+
+
+def _link(said: Said, words: dict[Any, Words]) -> dict[str, Any]:
+    link, shown = said.link, words[said.link]
+    placed = link.start >= 0
+    return {
+        "left": link.from_artifact,
+        "right": link.to_artifact,
+        "relation": link.relation,
+        "effect": link.kind,
+        "evidence": link.evidence,
+        "why": said.sentence,
+        "since": instant(link.since.astimezone(UTC)) if link.since else None,
+        "rule": link.rule,
+        "version": link.version,
+        "kept": said.kept or None,
+        "value": _value(link.key),
+        "field": link.field or None,
+        "start": link.start if placed else None,
+        "end": link.end if placed else None,
+        "around": shown.around,
+        "marked": shown.marked,
+        "hidden": shown.hidden,
+        "carried_by": said.carried_by,
+        "decision": link.decision,
+        "other_request": said.other_request,
+    }
+
+
+def _shared(one: Shared) -> dict[str, Any]:
+    return {"value": _value(one.key), "artifacts": one.artifacts, "why": one.why}
+
+
+def _value(key: str) -> dict[str, str | None]:
+    """What two artifacts share; of a value that is too long to be kept only that there is one."""
+    kind, _, value = key.partition("|")
+    return {"kind": None, "value": None} if kind == "sha256" else {"kind": kind, "value": value}
+
+
+def also(named: Iterable[Known], chosen: Known) -> list[str]:
+    """Ids of what else a reference names."""
+    return [one.artifact for one in named if one.artifact != chosen.artifact]

@@ -1,0 +1,73 @@
+"""Why any two things belong together, or why they do not, whatever requests they are in."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from services.query import answers
+from services.query.finding import Found, find, told
+from services.query.problems import documented
+from services.query.reading import Known
+from services.query.reasons import also, meant, reasons
+from services.query.reasons import told as told_reasons
+from services.query.refused import Refused
+from services.query.requests import Hub
+from services.query.serving import Serving, answer
+
+router = APIRouter(tags=["lookup"])
+
+Reference = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class Both(BaseModel):
+    """The two things asked about, by any reference of any tool."""
+
+    model_config = ConfigDict(extra="forbid", validate_by_alias=True)
+
+    start: Reference = Field(
+        alias="from", description="A key, an address, a Message-ID, a number, a request id or an artifact's id",
+        examples=["https://acme.example/browse/PAY-12"],
+    )  # fmt: skip
+    to: Reference = Field(alias="with", description="The other, likewise", examples=["PAY-31"])
+
+
+@router.get(
+    "/why",
+    response_model=answers.WhyAny,
+    summary="Why do these belong together, or why not?",
+    responses=documented(404, 422, 503),
+)
+async def why(both: Annotated[Both, Query()], hub: Hub) -> Response:
+    """The chain that joins two things; of two that are apart the nearest evidence, and what kept it from joining.
+
+    Where a reference names several things, those that are in one request are meant; `also` names the others.
+    """
+    async with hub.database.reading() as connection:
+        start, to = await find(connection, [both.start, both.to])
+        left, right = meant(await named(hub, "from", start), await named(hub, "with", to))
+        found = await reasons(connection, left.artifact, right.artifact)
+    return answer(told_any(found_as=told_reasons(found), left=left, right=right, start=start, to=to))
+
+
+def told_any(*, found_as: dict[str, Any], left: Known, right: Known, start: Found, to: Found) -> dict[str, Any]:
+    """The answer about two things that are in any request or in none."""
+    same = found_as["left_request"] == found_as["right_request"]
+    return {
+        "request": found_as["left_request"] if same else None,
+        **found_as,
+        "artifacts": [told(left), told(right)],
+        "also": {"from": also(start.artifacts, left), "with": also(to.artifacts, right)},
+    }
+
+
+async def named(hub: Serving, parameter: str, found: Found) -> tuple[Known, ...]:
+    """What a reference names. Raises Refused where that is nothing."""
+    if found.artifacts:
+        return found.artifacts
+    raise Refused(
+        404, "unknown-reference", f"query.{parameter} names nothing that is read so far.",
+        "Give a key, an address, a Message-ID, a number or an artifact's id; see freshness for what is read.",
+        freshness=await hub.freshness.current(),
+    )  # fmt: skip
