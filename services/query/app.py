@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.query import changes, connections, health, listing, lookup, parts, problems, requests, unmapped
+from services.query import changes, connections, health, listing, lookup, parts, problems, requests, unmapped, why
 from services.query.access import Guard, check_token
 from services.query.database import Database
 from services.query.problems import FieldError, Problem
@@ -95,7 +95,7 @@ def _routes() -> FastAPI:
     problems.install(app)
     app.router.routes.insert(0, requests.PlainRequest())
     app.include_router(health.router)
-    for noun in (lookup, listing, requests, parts, changes, connections, unmapped):
+    for noun in (lookup, why, listing, requests, parts, changes, connections, unmapped):
         app.include_router(noun.router, prefix="/v1")
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
