@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import growth, ingesting, long_request, lookups, memory, starting, webhooks
+from benchmarks.accuracy.report import kept
 from benchmarks.parts import Parts
 from benchmarks.results import Result, document, load
 from benchmarks.sizes import FULL, Sizes
@@ -55,7 +56,8 @@ def main() -> int:
     if given.only:
         sys.stdout.write(page)
     else:
-        PAGE.write_text(page, "utf-8")
+        before = PAGE.read_text("utf-8") if PAGE.exists() else ""
+        PAGE.write_text("\n".join(filter(None, [page, kept(before)])), "utf-8")  # `make accuracy` writes a section too
         tell(f"written: {PAGE.name}")
     return 0
 
