@@ -104,8 +104,13 @@ def main() -> None:
     async def started(_: processes.Hub) -> None:
         say([("ready", True)])
 
+    work = processes.run(installation, given.roles or processes.ROLES, _tell, started)
+    if given.roles == ["query"]:  # it has none of the steps, and its server is measured beside another
+        processes.run_forever(work)
+        say([("cpu", time.process_time())])
+        return
     with Sampler() as sampler:
-        asyncio.run(processes.run(installation, given.roles or processes.ROLES, _tell, started))
+        asyncio.run(work)
     say([("cpu", time.process_time()), ("shares", sampler.shares())])
 
 

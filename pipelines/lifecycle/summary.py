@@ -1,8 +1,10 @@
 """One line about a request in people's words, rendered when it is served: it speaks of "5 days", the record never."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
-from schemas.records import LifecycleRecord
+from schemas.records import Current, Dependency, Holder, Outcome, Progress
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -11,7 +13,31 @@ _MONTHS = (
 _KEYS = 3
 
 
-def summary(record: LifecycleRecord, now: datetime) -> str:
+class Standing(Protocol):
+    """How a request stands: what of a record the line is made of."""
+
+    @property
+    def current(self) -> Current:
+        """Where it is."""
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How it ended."""
+
+    @property
+    def progress(self) -> Progress:
+        """How many issues are done."""
+
+    @property
+    def blocked_by(self) -> Sequence[Dependency]:
+        """What its parts wait on."""
+
+    @property
+    def holder(self) -> Holder | None:
+        """Who has it now."""
+
+
+def summary(record: Standing, now: datetime) -> str:
     """Stage, progress, what it waits on and who has it: "In development since 3 March; 4 of 6 issues done; …".
 
     Days are days of now's time zone. Raises ValueError if now has no zone.
@@ -48,7 +74,7 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def _where(record: LifecycleRecord, now: datetime) -> str:
+def _where(record: Standing, now: datetime) -> str:
     current = record.current
     if record.outcome and record.outcome.result == "cancelled":
         when = f" on {day(record.outcome.at, now)}" if record.outcome.at else ""
@@ -67,14 +93,14 @@ def _since(at: datetime | None, now: datetime) -> str:
     return f" since {day(at, now)}" if at else ""
 
 
-def _progress(record: LifecycleRecord) -> str:
+def _progress(record: Standing) -> str:
     done, total = record.progress.done, record.progress.total
     if not total or record.current.state == "cancelled":
         return ""
     return f"{done} of {_count(total, 'issue')} done"
 
 
-def _waits(record: LifecycleRecord, now: datetime) -> str:
+def _waits(record: Standing, now: datetime) -> str:
     current = record.current
     keys = list(dict.fromkeys(each.other_key or each.other for each in record.blocked_by if each.open))
     if current.state == "waiting":

@@ -50,13 +50,16 @@ _queues: WeakKeyDictionary[AsyncEngine, asyncio.Lock] = WeakKeyDictionary()
 def open_engine(url: str, *, pool_size: int = 8, ping: bool = True) -> AsyncEngine:
     """An engine for `sqlite+aiosqlite://…` or `postgresql+asyncpg://…`. Parameters never show in its errors.
 
-    ping: ask PostgreSQL whether a pooled connection still stands each time it is taken (three round trips).
+    ping: ask PostgreSQL whether a pooled connection still stands each time it is taken (three round trips). Without it
+    the engine is for many short statements: its connections are kept, none is opened for a rush and closed after it.
     """
     if url.startswith("sqlite"):
         engine = create_async_engine(url, hide_parameters=True)
         _tame_sqlite(engine)
         return engine
-    return create_async_engine(url, hide_parameters=True, pool_size=pool_size, pool_pre_ping=ping)
+    if ping:
+        return create_async_engine(url, hide_parameters=True, pool_size=pool_size, pool_pre_ping=True)
+    return create_async_engine(url, hide_parameters=True, pool_size=2 * pool_size, max_overflow=0, pool_use_lifo=True)
 
 
 def _tame_sqlite(engine: AsyncEngine) -> None:

@@ -93,7 +93,7 @@ def _routes() -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
     problems.install(app)
-    app.router.routes.insert(0, requests.PlainRequest())
+    app.router.routes[:0] = [requests.PlainRequest(), lookup.PlainLookup()]
     app.include_router(health.router)
     for noun in (lookup, why, listing, requests, parts, changes, connections, unmapped):
         app.include_router(noun.router, prefix="/v1")

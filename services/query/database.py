@@ -1,9 +1,11 @@
 """Reading the database within a time, with errors that say what to do. Nothing here writes."""
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -97,24 +99,23 @@ class Database:
         async with self.reading() as connection:
             return (await connection.execute(statement, parameters)).all()
 
-    async def first(self, sql: str, value: str) -> Sequence[Any] | None:
-        """The first row of sql, in which `:key` stands for value, straight from the driver: the hot way."""
+    async def direct(self, sql: str, *values: str) -> Sequence[Sequence[Any]]:
+        """All rows of sql, in which `:1`, `:2` stand for the values, straight from the driver: the hot way."""
         if not self.sqlite:
-            return await self._first_of_server(sql.replace(":key", "$1"), value)
+            return await self._of_server(in_driver(sql, sqlite=False), values)
         async with self.reading() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            async with driver.execute(sql.replace(":key", "?1"), (value,)) as cursor:
-                row: Sequence[Any] | None = await cursor.fetchone()
-        return row
+            rows: Sequence[Sequence[Any]] = await driver.execute_fetchall(in_driver(sql, sqlite=True), values)
+        return rows
 
-    async def _first_of_server(self, sql: str, value: str) -> Sequence[Any] | None:
+    async def _of_server(self, sql: str, values: Sequence[str]) -> Sequence[Sequence[Any]]:
         lent = None
         try:
             async with asyncio.timeout(self._seconds):
                 lent = await self._lent()
             driver: Any = lent.driver_connection
-            row: Sequence[Any] | None = await driver.fetchrow(sql, value, timeout=self._seconds)
-            return row
+            rows: Sequence[Sequence[Any]] = await driver.fetch(sql, *values, timeout=self._seconds)
+            return rows
         except TimeoutError:
             raise (TooSlow(self._seconds) if lent else Away()) from None
         except DRIVER_ERRORS as error:
@@ -155,9 +156,14 @@ class Database:
             late.cancel()
 
 
+@lru_cache
+def in_driver(sql: str, *, sqlite: bool) -> str:
+    """SQL of direct() as the driver is given it."""
+    return re.sub(r":([0-9])", r"?\1" if sqlite else r"$\1", sql)
+
+
 def refusal(error: Exception, seconds: float) -> Exception:
-    """What a driver's error means: TooSlow, Away or NotMigrated; any other error is itself."""
-    """What to answer; the error itself where the statement is wrong, which is our fault."""
+    """What a driver's error means: TooSlow, Away or NotMigrated; the error itself where our statement is wrong."""
     cause = (error.orig if isinstance(error, DBAPIError) else error) or error
     says, state = str(cause), getattr(cause, "sqlstate", None) or ""
     if says == "interrupted" or state == "57014":

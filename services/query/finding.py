@@ -1,5 +1,6 @@
 """From what a person pastes to artifacts and requests: shared by the look-up and by `why?with=`."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pipelines.references import parse
 from schemas.artifacts import Evidence, Reference
 from services.query import reading
-from services.query.reading import Known
+from services.query.database import Database
+from services.query.reading import Known, Stored
+
+_ARTIFACT = re.compile(r"[^/:]+/[^/]+/.")
+"""How an artifact's id begins: with its connection's name, which an address does not."""
 
 MOST_BELOW = 50
 """Requests of a programme that are told."""
@@ -57,6 +62,25 @@ async def find(connection: AsyncConnection, references: Sequence[str]) -> list[F
     return await _with_below(connection, [_found(text, pairs, known) for text, pairs in asked])
 
 
+async def look_up(database: Database, references: Sequence[str]) -> tuple[list[Found], dict[str, Stored]]:
+    """What each reference leads to, in their order, and those requests by id (their newest change is not told).
+
+    Most questions, one reference that is in a request, take one statement; others a few, whatever their number.
+    """
+    if len(references) == 1:
+        text = references[0].strip()
+        pairs = parse(text)
+        names = _names(text, pairs)
+        if 0 < len(names) <= reading.FEW and all("|" in name for name in names):
+            known, stored = await reading.leads(database, names)
+            found = _found(text, pairs, known)
+            if found.requests or not found.artifacts:
+                return [found], stored
+    async with database.reading() as connection:
+        every = await find(connection, references)
+        return every, await reading.requests(connection, {one for each in every for one in each.requests})
+
+
 async def _with_below(connection: AsyncConnection, found: list[Found]) -> list[Found]:
     """With the requests of those that are programmes. A name that several artifacts share names no programme."""
     alone = {one.artifacts[0].artifact for one in found if len(one.artifacts) == 1 and not one.requests}
@@ -74,7 +98,7 @@ async def _with_below(connection: AsyncConnection, found: list[Found]) -> list[F
 def _names(text: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
     """What the reference may be stored under: reference keys, a request id, the artifact id as it is."""
     keys = [value if kind == "request" else _key(kind, value) for kind, value in pairs]
-    return [*keys, text] if text.count("/") >= 2 and len(text) <= 500 else keys
+    return [*keys, text] if _ARTIFACT.match(text) and len(text) <= 500 else keys
 
 
 def _key(kind: str, value: str) -> str:
@@ -97,7 +121,7 @@ def _of_host(text: str, artifacts: list[Known]) -> list[Known]:
 
 def _host(address: str) -> str | None:
     try:
-        return urlsplit(address).hostname
+        return urlsplit(address).hostname if "://" in address else None
     except ValueError:
         return None
 

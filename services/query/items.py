@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
+from pydantic import BaseModel, ConfigDict
 
 from pipelines.lifecycle.summary import summary
 from schemas.canonical import instant
-from schemas.records import LifecycleRecord
+from schemas.records import Current, Dependency, Holder, Instant, Outcome, Progress
 
 
 class Row(Protocol):
@@ -30,9 +31,33 @@ class Row(Protocol):
         """Why it is not up to date."""
 
 
+class Brief(BaseModel):
+    """What an item needs of a stored record."""
+
+    model_config = ConfigDict(frozen=True)
+
+    title: str | None
+    current: Current
+    holder: Holder | None
+    outcome: Outcome | None
+    progress: Progress
+    blocked_by: tuple[Dependency, ...]
+    created_at: Instant | None
+    changed_at: Instant | None
+
+    @classmethod
+    def of(cls, record: str) -> "Brief":
+        """Of canonical text, whose fields stand in the order of LifecycleRecord: nine tenths of it, from the stages to
+        the links, stand together and are not parsed. In no text do these marks occur, for there a quote is escaped.
+        """
+        start = record.find(',"stages":[')
+        end = record.find(',"blocked_by":[', start)
+        return cls.model_validate_json(record[:start] + record[end:] if 0 < start < end else record)
+
+
 def item(row: Row, now: datetime, *, whole: bool) -> dict[str, Any]:
     """The item; with `whole`, the record goes in as it is stored."""
-    record = LifecycleRecord.model_validate_json(row.record)
+    record = Brief.of(row.record)
     told: dict[str, Any] = {
         "id": row.id,
         "title": record.title,

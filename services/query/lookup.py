@@ -1,19 +1,27 @@
 """From any reference of any tool to the requests it leads to, up to 100 at once."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
+from urllib.parse import unquote_to_bytes
 
 from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
-from services.query import answers, reading
-from services.query.finding import Found, find, told
+from services.query import answers
+from services.query.finding import Found, look_up, told
 from services.query.items import item
 from services.query.problems import documented
 from services.query.serving import Serving, answer, serving
 
 router = APIRouter(tags=["lookup"])
 
-Reference = Annotated[str, Query(min_length=1, max_length=1000)]
+LONGEST = 1000
+"""Characters of a reference."""
+
+Reference = Annotated[str, Query(min_length=1, max_length=LONGEST)]
 
 
 @router.get(
@@ -45,9 +53,11 @@ async def lookup(
     was read and belongs to none; `not found` means that nothing read so far is known by it: `freshness` says up to
     when that is true.
     """
-    async with hub.database.reading() as connection:
-        found = await find(connection, reference)
-        stored = await reading.requests(connection, {one for each in found for one in each.requests})
+    return await _answer(hub, reference, whole=whole)
+
+
+async def _answer(hub: Serving, references: Sequence[str], *, whole: bool) -> Response:
+    found, stored = await look_up(hub.database, references)
     now = hub.now()
     return answer(
         {
@@ -56,6 +66,32 @@ async def lookup(
             "freshness": await hub.freshness.current(),
         }
     )
+
+
+async def _plainly(asked: Request) -> Response:
+    return await _answer(await serving(asked), [asked.path_params["reference"]], whole=False)
+
+
+class PlainLookup(Route):
+    """One reference and nothing else, as most are asked for: past the framework's parsing, with the same answer.
+
+    Anything else about the path, and its documentation, is the framework's.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("/v1/lookup", _plainly, include_in_schema=False)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Only GET of one reference of a permitted length."""
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != self.path:
+            return Match.NONE, {}
+        name, _, text = scope["query_string"].partition(b"=")
+        if name != b"reference" or b"&" in text:
+            return Match.NONE, {}
+        reference = unquote_to_bytes(text.replace(b"+", b" ")).decode("utf-8", "replace")
+        if not 0 < len(reference) <= LONGEST:
+            return Match.NONE, {}
+        return Match.FULL, {"endpoint": self.endpoint, "path_params": {"reference": reference}}
 
 
 def _told(place: int, found: Found) -> dict[str, Any]:

@@ -59,13 +59,13 @@ class Stored:
 
 
 REQUEST = """SELECT r.id, r.record, r.etag, r.problem,
-    (SELECT max(c.number) FROM changes c WHERE c.request = r.id) FROM requests r WHERE r.id = :key"""
+    (SELECT max(c.number) FROM changes c WHERE c.request = r.id) FROM requests r WHERE r.id = :1"""
 
 
 async def request(database: Database, identifier: str) -> Stored | None:
     """The request with this id, in one statement."""
-    row = await database.first(REQUEST, identifier)
-    return None if row is None else Stored(*row)
+    rows = await database.direct(REQUEST, identifier)
+    return Stored(*rows[0]) if rows else None
 
 
 async def requests(connection: AsyncConnection, identifiers: Iterable[str]) -> dict[str, Stored]:
@@ -115,18 +115,48 @@ ORDER BY n.name, a.id"""
 
 async def known(connection: AsyncConnection, names: Iterable[str]) -> dict[str, list[Known]]:
     """By each of these names (reference keys, request ids, artifact ids) the artifacts it names, in one statement."""
+    return _by_name(await Bulk(connection).by_keys(_KNOWN, map(storable, names)))
+
+
+def _by_name(rows: Iterable[Sequence[Any]]) -> dict[str, list[Known]]:
     found: dict[str, list[Known]] = {}
-    for name, *columns, fields, in_request in await Bulk(connection).by_keys(_KNOWN, map(storable, names)):
-        artifact, source, connector, kind, natural_key = columns
-        url, type_ = _told(fields, "url"), _told(fields, "type")
-        one = Known(artifact, source, connector, kind, natural_key, url, in_request, type_)
+    for name, artifact, connection, connector, kind, natural_key, fields, in_request in rows:
+        told = orjson.loads(fields)
+        url, type_ = _value(told, "url"), _value(told, "type")
+        one = Known(artifact, connection, connector, kind, natural_key, url, in_request, type_)
         found.setdefault(name, []).append(one)
     return found
 
 
-def _told(fields: str, name: str) -> str | None:
-    told = orjson.loads(fields).get(name)
+def _value(fields: dict[str, Any], name: str) -> str | None:
+    told = fields.get(name)
     return told[2] if told else None
+
+
+FEW = 4
+"""Names that a hot look-up asks for. As single values, because PostgreSQL would plan arrays anew each time."""
+
+LEADS = """
+WITH found AS (
+    SELECT v.value AS name, a.id, a.connection, a.connector, a.kind, a.natural_key, a.fields, m.request
+    FROM (SELECT DISTINCT value, artifact FROM artifact_values
+        WHERE value IN (:1, :2, :3, :4) AND names_itself ORDER BY value, artifact LIMIT 200) v
+    JOIN artifacts a ON a.id = v.artifact LEFT JOIN members m ON m.artifact = a.id
+)
+SELECT name, id, connection, connector, kind, natural_key, fields, request, NULL AS record, NULL AS etag FROM found
+UNION ALL SELECT NULL, r.id, r.problem, NULL, NULL, NULL, NULL, NULL, r.record, r.etag
+FROM requests r WHERE r.id IN (SELECT request FROM found)"""
+
+
+async def leads(database: Database, names: Sequence[str]) -> tuple[dict[str, list[Known]], dict[str, Stored]]:
+    """What 1 to FEW reference keys name, and the requests of those artifacts by id, in one statement.
+
+    A key that hundreds of artifacts are known by is told in part.
+    """
+    told = [storable(name) for name in names]
+    rows = await database.direct(LEADS, *told, *told[-1:] * (FEW - len(told)))
+    artifacts = sorted((row[:8] for row in rows if row[0] is not None), key=lambda row: (row[0], row[1]))
+    return _by_name(artifacts), {row[1]: Stored(row[1], row[8], row[9], row[2], None) for row in rows if row[0] is None}
 
 
 async def below(connection: AsyncConnection, programmes: Sequence[str], limit: int) -> dict[str, list[str]]:

@@ -1,6 +1,6 @@
 """Why two things belong together or not, as the API and the command line tell it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
@@ -11,6 +11,8 @@ from pipelines.why import Why, Words, why
 from schemas.canonical import instant
 from schemas.errors import RetryLater
 from services.query.database import RETRY_AFTER
+from services.query.finding import Found
+from services.query.finding import told as artifact_told
 from services.query.reading import Known
 from services.query.refused import Refused
 
@@ -61,6 +63,21 @@ def told(found: Why) -> dict[str, Any]:
     }
 
 
+def told_any(found: Why, ends: tuple[Known, Known], named: tuple[Found, Found]) -> dict[str, Any]:
+    """The answer about two that are in any request or in none, as JSON values; named: all that was found for each."""
+    reason = found.reason
+    start, to = (
+        [one.artifact for one in all_found.artifacts if one.artifact != end.artifact]
+        for end, all_found in zip(ends, named, strict=True)
+    )
+    return {
+        "request": reason.left_request if reason.left_request == reason.right_request else None,
+        **told(found),
+        "artifacts": [artifact_told(end) for end in ends],
+        "also": {"from": start, "with": to},
+    }
+
+
 def _link(said: Said, words: dict[Any, Words]) -> dict[str, Any]:
     link, shown = said.link, words[said.link]
     placed = link.start >= 0
@@ -96,8 +113,3 @@ def _value(key: str) -> dict[str, str | None]:
     """What two artifacts share; of a value that is too long to be kept only that there is one."""
     kind, _, value = key.partition("|")
     return {"kind": None, "value": None} if kind == "sha256" else {"kind": kind, "value": value}
-
-
-def also(named: Iterable[Known], chosen: Known) -> list[str]:
-    """Ids of what else a reference names."""
-    return [one.artifact for one in named if one.artifact != chosen.artifact]

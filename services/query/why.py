@@ -1,17 +1,16 @@
 """Why any two things belong together, or why they do not, whatever requests they are in."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from services.query import answers
-from services.query.finding import Found, find, told
+from services.query.finding import Found, find
 from services.query.problems import documented
 from services.query.reading import Known
-from services.query.reasons import also, meant, reasons
-from services.query.reasons import told as told_reasons
+from services.query.reasons import meant, reasons, told_any
 from services.query.refused import Refused
 from services.query.requests import Hub
 from services.query.serving import Serving, answer
@@ -48,18 +47,7 @@ async def why(both: Annotated[Both, Query()], hub: Hub) -> Response:
         start, to = await find(connection, [both.start, both.to])
         left, right = meant(await named(hub, "from", start), await named(hub, "with", to))
         found = await reasons(connection, left.artifact, right.artifact)
-    return answer(told_any(found_as=told_reasons(found), left=left, right=right, start=start, to=to))
-
-
-def told_any(*, found_as: dict[str, Any], left: Known, right: Known, start: Found, to: Found) -> dict[str, Any]:
-    """The answer about two things that are in any request or in none."""
-    same = found_as["left_request"] == found_as["right_request"]
-    return {
-        "request": found_as["left_request"] if same else None,
-        **found_as,
-        "artifacts": [told(left), told(right)],
-        "also": {"from": also(start.artifacts, left), "with": also(to.artifacts, right)},
-    }
+    return answer(told_any(found, (left, right), (start, to)))
 
 
 async def named(hub: Serving, parameter: str, found: Found) -> tuple[Known, ...]:

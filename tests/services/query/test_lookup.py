@@ -73,10 +73,27 @@ async def test_whole_records_on_request(hub: Hub) -> None:
     assert answer["requests"][owned(4)]["record"]["id"] == owned(4)
 
 
-async def test_one_and_a_hundred_cost_the_same_number_of_statements(hub: Hub) -> None:
+async def test_alone_and_among_others_a_reference_leads_to_the_same(hub: Hub) -> None:
+    for reference in ("MEMO-3", "MEMO-6", "PAY-99", "17", "https://nowhere.example/browse/MEMO-3", "<a@b>", owned(2)):
+        alone = await hub.get("/v1/lookup", reference=reference)
+        by_framework = await hub.get("/v1/lookup", reference=reference, whole="false")
+        among = await hub.get("/v1/lookup", reference=[reference, "memos/memo/99"])
+        assert alone == by_framework, reference
+        assert alone["items"] == among["items"][:1], reference
+        assert alone["requests"] == among["requests"], reference
+
+
+async def test_a_reference_keeps_its_signs(hub: Hub) -> None:
+    plus = await hub.http.get("/v1/lookup?reference=a%2Bb%26c+d@e%E2%82%AC%ff")
+    assert plus.json()["items"][0]["read_as"] == []
+    plus = await hub.http.get("/v1/lookup?reference=a%2Bb@e%26%E2%82%AC.example")
+    assert plus.json()["items"][0]["read_as"] == [{"kind": "message-id", "value": "a+b@e&€.example"}]
+
+
+async def test_two_and_a_hundred_cost_the_same_number_of_statements(hub: Hub) -> None:
     await hub.told(*(memo(number) for number in range(10, 110)))
     counts = []
-    for names in (["MEMO-10"], [f"MEMO-{number}" for number in range(10, 110)]):
+    for names in (["MEMO-10", "MEMO-11"], [f"MEMO-{number}" for number in range(10, 110)]):
         statements: list[str] = []
 
         def note(_c: Any, _k: Any, statement: str, *_: Any, into: list[str] = statements) -> None:

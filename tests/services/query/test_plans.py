@@ -12,6 +12,7 @@ from pipelines.store import tables
 from pipelines.store.bulk import Bulk
 from schemas.artifacts import request_id
 from services.query import reading
+from services.query.database import in_driver
 from tests.services.query.conftest import NOW, Hub, owned
 from tests.services.query.test_listing import visited
 
@@ -54,7 +55,11 @@ async def crowd(hub: Hub) -> None:
 
 async def test_look_ups_touch_only_what_they_ask_for(hub: Hub) -> None:
     await crowd(hub)
-    statements: dict[str, Any] = {reading.REQUEST.replace(":key", _first(hub)): (owned(1),)}
+    sqlite = hub.engine.dialect.name == "sqlite"
+    statements: dict[str, Any] = {
+        in_driver(reading.REQUEST, sqlite=sqlite): (owned(1),),
+        in_driver(reading.LEADS, sqlite=sqlite): ("jira.key|MEMO-3",) * reading.FEW,
+    }
 
     def note(_c: Any, _k: Any, statement: str, parameters: Any, *_: Any) -> None:
         if statement.lstrip().startswith(("SELECT", "WITH")):
@@ -68,10 +73,6 @@ async def test_look_ups_touch_only_what_they_ask_for(hub: Hub) -> None:
     async with hub.engine.connect() as connection:
         for statement, parameters in statements.items():
             assert not [step async for step in _expensive(connection, statement, parameters)], statement
-
-
-def _first(hub: Hub) -> str:
-    return "?" if hub.engine.dialect.name == "sqlite" else "$1"
 
 
 async def _expensive(connection: AsyncConnection, statement: str, parameters: Any) -> Any:

@@ -1,0 +1,43 @@
+"""An item of a list is the record's, though most of the record is not looked at."""
+
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import select
+
+from pipelines.lifecycle.summary import summary
+from pipelines.store.tables import requests
+from schemas.records import LifecycleRecord
+from services.query.items import Brief
+from tests.pipelines.memos import memo
+from tests.services.query.conftest import NOW, Hub
+
+MARKS = 'of ,"stages":[ and ,"blocked_by":[ and "'
+
+
+async def stored(hub: Hub) -> list[str]:
+    async with hub.engine.connect() as connection:
+        return list((await connection.execute(select(requests.c.record))).scalars())
+
+
+def told(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in Brief.model_fields}
+
+
+async def test_what_is_left_out_changes_nothing(hub: Hub) -> None:
+    await hub.told(memo(20, title=MARKS, by=MARKS), memo(21, title=MARKS, parent=20))
+    records = await stored(hub)
+    assert sum(MARKS in (orjson.loads(one)["title"] or "") for one in records) == 1
+    for text in records:
+        whole = LifecycleRecord.model_validate_json(text)
+        assert told(Brief.of(text)) == told(whole)
+        assert summary(Brief.of(text), NOW) == summary(whole, NOW)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_another_order_of_fields_is_read_as_well(hub: Hub) -> None:
+    for text in await stored(hub):
+        fields = orjson.loads(text)
+        turned = orjson.dumps(dict(reversed(fields.items()))).decode()
+        assert told(Brief.of(turned)) == told(Brief.of(text))
