@@ -49,12 +49,17 @@ _TRACE_CONTEXT = TraceContextTextMapPropagator()
 
 
 def configure_logs(
-    level: str = "info", form: str = "json", stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+    level: str = "info",
+    form: str = "json",
+    stream: TextIO | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    *,
+    colours: bool = False,
 ) -> None:
     """Send all logs of this process, ours and the libraries', to `stream` (default stderr), a line each.
 
-    form: json or text. level is that of our own loggers, which bear a module's name; libraries never go below info.
-    Replaces what was configured before.
+    form: json or text, which may have colours. level is that of our own loggers, which bear a module's name; libraries
+    are heard from warning on, from info on where level is debug. Replaces what was configured before.
     """
     to_come: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -64,7 +69,11 @@ def configure_logs(
         exceptions_by_place,
         hide_secrets,
     ]
-    last = structlog.processors.JSONRenderer(default=str) if form == "json" else structlog.dev.ConsoleRenderer()
+    last = (
+        structlog.processors.JSONRenderer(default=str)
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=colours)
+    )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.addFilter(_without_quotes)
     handler.addFilter(SeldomRepeated(_NOISY, clock=clock))
@@ -87,7 +96,8 @@ def configure_logs(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     ours = logging.getLevelNamesMapping()[level.upper()]
-    root.setLevel(max(ours, logging.INFO))  # what libraries say for debugging quotes what they carry
+    # What libraries say for debugging quotes what they carry.
+    root.setLevel(logging.INFO if ours < logging.INFO else max(ours, logging.WARNING))
     for name in _OURS:
         logging.getLogger(name).setLevel(ours)
 

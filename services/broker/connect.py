@@ -20,6 +20,7 @@ from services.broker.settings import BrokerSettings
 
 logger = logging.getLogger("throughline.broker")
 _stream_logger = logging.getLogger("throughline.broker.faststream")
+_stream_logger.setLevel(logging.WARNING)  # below, it tells of each task of its own
 # Said at each start, of what we chose.
 _stream_logger.addFilter(lambda record: not str(record.msg).startswith("Auto create topics is disabled"))
 

@@ -53,7 +53,7 @@ def up(
 
         up_with_company(installation(), pace, requests, tell)
         return
-    processes.run_forever(processes.run(installation(), processes.ROLES, tell))
+    processes.run_forever(processes.run(installation(), processes.ROLES, tell, processes.telling_where(tell)))
 
 
 @app.command("run")
@@ -67,7 +67,7 @@ def run_role(
     if unknown:
         raise typer.BadParameter(f"{unknown[0]} is no role; choose of {', '.join(processes.ROLES)}")
     processes.configure_logging(installation())
-    processes.run_forever(processes.run(installation(), roles, tell))
+    processes.run_forever(processes.run(installation(), roles, tell, processes.telling_where(tell)))
 
 
 @app.command()

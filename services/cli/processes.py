@@ -1,9 +1,9 @@
 """The long-running roles, wired: one of them a process when scaled out, all of them in one by default."""
 
 import asyncio
-import gc
 import logging
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,12 +14,11 @@ import uvicorn
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
+from typing_extensions import override
 
 from pipelines.ingest import Ingest
 from pipelines.publish import Publisher
 from pipelines.recompute import Recompute
-from pipelines.store import stamps
-from pipelines.store.engine import AWAY, reading, refused, why_away, writing
 from schemas.errors import Misconfigured, RetryLater
 from services import migrations
 from services.broker import (
@@ -38,10 +37,12 @@ from services.broker import (
     source_topic,
 )  # fmt: skip
 from services.broker.batches import Subscription
+from services.cli.beginning import Tell, calm_collector, keys_told, stamped, upgraded
 from services.cli.installation import Installation, now
 from services.cli.probes import checks
+from services.cli.terminal import errors
 from services.cli.watching import Gauges, Observer, traced
-from services.feed import connections, flow, replays
+from services.feed import flow, replays
 from services.feed.feed import Feed
 from services.feed.flow import Bus, Flow
 from services.feed.gaps import GapGuard
@@ -59,13 +60,21 @@ logger = logging.getLogger("throughline")
 ROLES = ("feed", "ingest", "publish", "query", "webhooks")
 GROUP = "ingest"
 
-Tell = Callable[[str], None]
-
-_MEND_DATABASE = "Correct THROUGHLINE_DATABASE_URL; a damaged file needs a backup in its place"
-
 
 class QuietServer(Server):
     """A server in a process that has signals of its own: stop() ends it."""
+
+    def __init__(self, title: str, app: ASGIApp, host: str, port: int, closing: asyncio.Event) -> None:
+        """title: what it serves, in words."""
+        super().__init__(app, host, port, closing)
+        self.title = title
+        self.listening = asyncio.Event()
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Also tells that it listens."""
+        await super().startup(sockets)
+        self.listening.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -75,7 +84,8 @@ class QuietServer(Server):
 
 def configure_logging(installation: Installation) -> None:
     """Logs as the settings say."""
-    configure_logs(installation.settings.log_level, installation.settings.log_format)
+    colours = errors.is_terminal and not errors.no_color
+    configure_logs(installation.settings.log_level, installation.settings.log_format, colours=colours)
 
 
 @contextmanager
@@ -190,7 +200,7 @@ class Hub:
             self.lookups, now, token=self._token(), checks=self._checks(), metrics=self.watch.metrics.registry,
             schema_version=migrations.head(), closing=self.closing,
         )  # fmt: skip
-        self._serve(app, settings.api_host, settings.api_port, "THROUGHLINE_API_PORT")
+        self._serve("the API", app, settings.api_host, settings.api_port, "THROUGHLINE_API_PORT")
         self._measure()
 
     def add_probes(self) -> None:
@@ -202,7 +212,7 @@ class Hub:
             self.lookups, now, token=self._token(), checks=self._checks(), metrics=self.watch.metrics.registry,
             schema_version=migrations.head(),
         )  # fmt: skip
-        self._serve(app, settings.health_host, settings.health_port, "THROUGHLINE_HEALTH_PORT")
+        self._serve("probes", app, settings.health_host, settings.health_port, "THROUGHLINE_HEALTH_PORT")
         self._measure()
 
     def _token(self) -> str | None:
@@ -223,12 +233,16 @@ class Hub:
         settings = self.installation.settings
         public = str(settings.public_url or f"http://{settings.webhook_host}:{settings.webhook_port}")
         hooks = Webhooks(self.engine, self.installation.catalogue, self.installation.keys, public, now)
-        self._serve(hooks.app(), settings.webhook_host, settings.webhook_port, "THROUGHLINE_WEBHOOK_PORT")
+        self._serve("webhooks", hooks.app(), settings.webhook_host, settings.webhook_port, "THROUGHLINE_WEBHOOK_PORT")
 
-    def _serve(self, app: ASGIApp, host: str, port: int, setting: str) -> None:
-        server = QuietServer(app, host, port, self.closing)
+    def _serve(self, title: str, app: ASGIApp, host: str, port: int, setting: str) -> None:
+        server = QuietServer(title, app, host, port, self.closing)
         self.servers.append(server)
         self.tasks.append(_serving(server, host, port, setting))
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 async def _serving(server: uvicorn.Server, host: str, port: int, setting: str) -> None:
@@ -248,55 +262,6 @@ async def _outlived(broker: EmbeddedBroker, pause: float = 0.5) -> None:
         await asyncio.sleep(pause)
 
 
-async def _upgraded(engine: AsyncEngine, tell: Tell, pause: float = 2.0) -> None:
-    """Bring the database up to this release; wait for it, saying once why."""
-    told = ""
-    while True:
-        try:
-            return await migrations.upgrade(engine)
-        except AWAY as error:
-            if problem := refused(error):
-                raise Misconfigured(f"The database cannot be used: {problem}", _MEND_DATABASE) from None
-            if (reason := why_away(error)) != told:
-                told = reason
-                tell(f"waiting for the database: {reason}")
-        await asyncio.sleep(pause)
-
-
-async def _stamped(engine: AsyncEngine) -> None:
-    """Note with what facts are made here from now on; say once where those that are stored are of another version."""
-    async with writing(engine) as connection:
-        await stamps.begin(connection)
-        says = await stamps.outdated(connection)
-    if says:
-        logger.warning("mapping.version.differs", extra={"says": f"{says}. {stamps.MEND}"})
-
-
-async def _keys_told(installation: Installation, engine: AsyncEngine, tell: Tell) -> None:
-    """Say at once that the key of stored secrets is gone; lookups and what needs no secret go on."""
-    settings = installation.settings
-    if settings.secret_key or settings.secret_key_file.exists():
-        return
-    async with reading(engine) as connection:
-        sealed = [one.id for one in await connections.every(connection) if one.secrets]
-    if sealed:
-        tell(
-            f"The key file {settings.secret_key_file} is gone, a new one is made. The secrets of {', '.join(sealed)} "
-            "cannot be opened without the old one: bring it back from its backup, or give them again with "
-            "`throughline connections change NAME --secret OPTION`"
-        )
-
-
-def _calm_collector() -> None:
-    """Batches make many objects that live for a moment and hold no circles: look for circles less often.
-
-    Saves a quarter of ingest's CPU time; what was loaded at the start is never looked at again.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-
-
 @asynccontextmanager
 async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> AsyncIterator[Hub]:
     """A hub with these roles wired and connected; its tasks are not started."""
@@ -305,13 +270,13 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
             stack.enter_context(installation.alone())
         settings, embedded = stack.enter_context(installation.broker())
         engine = await stack.enter_async_context(installation.engine())
-        await _upgraded(engine, tell)
+        await upgraded(engine, tell)
         if "ingest" in roles:
-            await _stamped(engine)
+            await stamped(engine)
         ready = await ensure_topics(settings, installation.catalogue, embedded, tell=tell)
         broker = open_broker(settings)
         watch = Observer(Metrics(), stack.enter_context(tracing(installation, roles)))
-        await _keys_told(installation, engine, tell)
+        await keys_told(installation, engine, tell)
         lookups = await stack.enter_async_context(installation.engine(ping=False))
         made = Hub(installation, engine, lookups, settings, embedded, ready, broker, watch)
         for role in sorted(roles):
@@ -321,7 +286,7 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         if "query" not in roles:
             made.add_probes()
         await connect(broker, settings, tell=tell)
-        _calm_collector()
+        calm_collector()
         stack.push_async_callback(close, broker)
         yield made
 
@@ -337,13 +302,29 @@ def run_forever(work: Coroutine[Any, Any, None]) -> None:
         runner.run(work)
 
 
+Beside = Callable[[Hub], Awaitable[None]]
+
+
+async def nothing(_: Hub) -> None:
+    """Nothing more is to be done with the hub."""
+
+
+def telling_where(tell: Tell) -> Beside:
+    """Say once where the hub listens."""
+
+    async def say(running: Hub) -> None:
+        for server in running.servers:
+            await server.listening.wait()
+        where = [f"{one.title} at http://{_bracketed(one.config.host)}:{one.port}" for one in running.servers]
+        tell(f"The hub runs{': ' if where else ''}{', '.join(where)}. Ctrl-C ends it.")
+
+    return say
+
+
 async def run(
-    installation: Installation,
-    roles: Sequence[str],
-    tell: Tell,
-    started: Callable[[Hub], Awaitable[None]] | None = None,
+    installation: Installation, roles: Sequence[str], tell: Tell, started: Beside = nothing, before: Beside = nothing
 ) -> None:
-    """Run roles until SIGINT or SIGTERM, or until one of them fails; `started` runs beside them.
+    """Run roles until SIGINT or SIGTERM, or until one of them fails; `started` runs beside them, `before` before them.
 
     Raises Misconfigured for what only a person can mend.
     """
@@ -357,7 +338,7 @@ async def run(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     # A task of its own, so that a stop also ends a start that still waits for Kafka or the database.
-    life = asyncio.create_task(_live(installation, roles, tell, started))
+    life = asyncio.create_task(_live(installation, roles, tell, started, before))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({life, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -366,17 +347,11 @@ async def run(
         await life
 
 
-async def _live(
-    installation: Installation,
-    roles: Sequence[str],
-    tell: Tell,
-    started: Callable[[Hub], Awaitable[None]] | None,
-) -> None:
+async def _live(installation: Installation, roles: Sequence[str], tell: Tell, started: Beside, before: Beside) -> None:
     """Run until cancelled; what ends before by an error ends everything, what ends well was done."""
     async with hub(installation, roles, tell) as running:
-        tasks = {asyncio.ensure_future(task) for task in running.tasks}
-        if started is not None:
-            tasks.add(asyncio.ensure_future(started(running)))
+        await before(running)
+        tasks = {asyncio.ensure_future(task) for task in [*running.tasks, started(running)]}
         waiting = set(tasks)
         try:
             while waiting:

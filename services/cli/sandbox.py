@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from pipelines.store.pending import ask_everything
 from schemas.canonical import canonical_json
 from schemas.errors import RetryLater
 from services.cli import processes
+from services.cli.beginning import Tell
 from services.cli.installation import Installation, now
-from services.cli.processes import Hub, Tell
+from services.cli.processes import Hub
 from services.cli.terminal import errors
 from services.feed import connections
 from services.feed.rules import configuration_of
@@ -33,6 +35,8 @@ from services.sandbox.script import Happening
 POLL_SECONDS = 2.0
 _SHORT_LIVES, _SHORT_LIFE_SECONDS = 3, 60.0
 """Tools that end more often within this time are not started again: that would go on for ever."""
+_LONGEST_START = timedelta(seconds=60)
+_NAMES = ("jira-sandbox", "hubspot-sandbox", "mail-sandbox")
 _TITLES = {"jira": "Jira", "hubspot": "HubSpot", "mailbox": "Mailbox"}
 
 
@@ -56,9 +60,9 @@ def joined(ready: Ready) -> tuple[Joined, ...]:
         "folders": ready.folders, "own": [f"@{HOUSE}"], "keep": "full",
     }  # fmt: skip
     return (
-        Joined("jira-sandbox", "jira", jira),
-        Joined("hubspot-sandbox", "hubspot", hubspot | {"keep": "full"}),
-        Joined("mail-sandbox", "mailbox", mail),
+        Joined(_NAMES[0], "jira", jira),
+        Joined(_NAMES[1], "hubspot", hubspot | {"keep": "full"}),
+        Joined(_NAMES[2], "mailbox", mail),
     )
 
 
@@ -72,7 +76,10 @@ def up_with_company(installation: Installation, pace: float, requests: int, tell
         async def started(hub: Hub) -> None:
             await Company(made, hub.engine, child, tell, began).mind()
 
-        processes.run_forever(processes.run(made, processes.ROLES, tell, started))
+        async def before(hub: Hub) -> None:
+            await hold(hub.engine)
+
+        processes.run_forever(processes.run(made, processes.ROLES, tell, started, before))
 
 
 @dataclass(slots=True)
@@ -100,12 +107,12 @@ class Company:
                         shown = First(self.installation, self.engine, ready, self.tell, self.began)
                         first = asyncio.create_task(shown.follow())
                     await _first_to_end(first, self.child)
-                self._again(await self.child.ended())
+                await self._again(await self.child.ended())
         finally:
             if first is not None:
                 first.cancel()
 
-    def _again(self, how: str) -> None:
+    async def _again(self, how: str) -> None:
         now = time.monotonic()
         self.starts = [at for at in self.starts if now - at < _SHORT_LIFE_SECONDS]
         if len(self.starts) >= _SHORT_LIVES:
@@ -116,6 +123,7 @@ class Company:
         self.starts.append(now)
         self.tell(f"The sandbox's tools ended ({how}). They are started again, and reading goes on where it was.")
         self.child.again()
+        await hold(self.engine)
 
 
 async def _first_to_end(first: "asyncio.Task[None]", child: SandboxProcess) -> None:
@@ -135,6 +143,14 @@ def _wish(installation: Installation, pace: float, requests: int, ports: dict[st
     return Wish(str(folder), pace, requests=requests, ports=ports or {})
 
 
+async def hold(engine: AsyncEngine) -> None:
+    """Let the connections wait until the tools are up: asked before, they would only be told to have failed."""
+    async with writing(engine) as connection:
+        for name in _NAMES:
+            if await connections.get(connection, name):
+                await connections.change(connection, name, retry_at=now() + _LONGEST_START)
+
+
 async def connect(installation: Installation, engine: AsyncEngine, ready: Ready) -> None:
     """Add the connections that are missing; give the others the addresses that the tools have now."""
     async with writing(engine) as connection:
@@ -146,7 +162,7 @@ async def connect(installation: Installation, engine: AsyncEngine, ready: Ready)
                 title = f"{_TITLES[one.connector]} of the sandbox"
                 await connections.add(connection, one.name, one.connector, title, options, None, installation.keys)
             elif not await _changed(connection, installation, stored, options):
-                await connections.change(connection, one.name, wanted=True)  # it may have asked before they were up
+                await connections.change(connection, one.name, wanted=True, retry_at=None)
                 continue
             rules = configuration_of(connector, options)
             await configuration.write(connection, one.name, rules)

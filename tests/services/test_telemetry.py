@@ -157,13 +157,15 @@ async def test_a_forgotten_task_is_told_without_its_words(lines: Lines) -> None:
 
 
 def test_debugging_is_for_our_own_rooms(lines: Lines) -> None:
+    logging.getLogger("aiokafka").info("joined")
     configure_logs("debug", "json", lines)
     logging.getLogger("imapclient").debug("< %s", CANARY)
+    logging.getLogger("aiokafka").info("joined again")
     logger("services.feed").debug("page.read.start")
     configure_logs("error", "json", lines)
     logger("services.feed").info("page.read.done")
     logging.getLogger("aiokafka").warning("slow")
-    assert [line["event"] for line in lines.read_lines()] == ["page.read.start"]
+    assert [line["event"] for line in lines.read_lines()] == ["joined again", "page.read.start"]
 
 
 def test_the_jira_library_keeps_quiet_about_what_it_was_told(lines: Lines) -> None:

@@ -209,6 +209,7 @@ def test_killed_and_started_again_it_goes_on(tmp_path: Path) -> None:
         leads = {request: demo.leads_to(request) for request in before}
         process.send_signal(signal.SIGTERM)
         process.wait(5)
+    assert "connection.read.stopped" not in demo.told()  # nothing is asked before the tools are up again
     # What was read in the middle of a story may have joined an older request since: then its id leads there.
     assert {request: leads[request] for request in before if not before[request] <= after[leads[request]]} == {}
     assert sum(leads[request] == request for request in before) >= 0.9 * len(before)
