@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import orjson
 from sqlalchemy import Table, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines.correlate.judging import judge
 from pipelines.references import own
 from pipelines.store import configuration, decisions, tables
 from pipelines.store.bulk import Bulk
-from pipelines.store.engine import writing
+from pipelines.store.engine import in_the_way, reading, writing
 from pipelines.store.facts import Touched
 from pipelines.understanding import understand
 from schemas.canonical import canonical_json, digest, storable
@@ -27,6 +29,9 @@ MOST = 1_000
 ANY = "*"
 """In place of versions: whatever they are."""
 
+_ATTEMPTS = 3
+"""Of one whom another transaction stood in the way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -35,7 +40,8 @@ class Wish:
     left, right: ids of artifacts or identities. Of a merge: the ids of two requests; of a split: `right` is a request's
     id, and everything else that is in it; of `no request`: `right` may be a request's id, for all that is in it.
     made_on: versions of the requests concerned that its maker saw. key: repeated with the same wish, it does nothing
-    more and tells the same decision.
+    more and tells the same decision. said: a digest of how it was said, where that is not by ids: what a reference
+    leads to may be another thing once the decision is taken.
     """
 
     kind: DecisionKind
@@ -46,12 +52,13 @@ class Wish:
     undoes: int | None = None
     made_on: frozenset[str] = frozenset({ANY})
     key: str | None = None
+    said: str | None = None
 
     @property
     def asked(self) -> str:
         """A digest of what is asked, whatever it was made on."""
         told = [self.kind.value, self.by, self.reason, sorted(self.left), sorted(self.right), self.undoes]
-        return digest(canonical_json(told))
+        return self.said or digest(canonical_json(told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,8 @@ class Outcome:
     moved: tuple[Moved, ...] = ()
     requests: dict[str, str] = field(default_factory=dict)
     """Versions of the requests that hold what it names, as they are afterwards, by id."""
+    made_on: dict[str, str] = field(default_factory=dict)
+    """Versions of the requests concerned as they were before, by id."""
     repeated: bool = False
     """It was stored before, under the same key."""
 
@@ -97,6 +106,21 @@ class Deciding:
 
         Raises Refusal, and what a database raises that is away.
         """
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return await self._attempt(wish, preview=preview)
+            except DBAPIError as error:
+                if not in_the_way(error):
+                    raise
+        return await self._attempt(wish, preview=preview)
+
+    async def again(self, key: str, said: str) -> Outcome | None:
+        """What was decided under a key; None: nothing. Raises Refusal where something else was said then."""
+        async with reading(self.engine) as connection:
+            known = await decisions.by_key(connection, key)
+        return _repeated(*known, said) if known else None
+
+    async def _attempt(self, wish: Wish, *, preview: bool) -> Outcome:
         try:
             async with writing(self.engine) as connection:
                 outcome = await _Case(connection, wish, self.now()).taken()
@@ -121,12 +145,11 @@ class _Case:
     async def taken(self) -> Outcome:
         await decisions.alone(self.connection)
         if self.wish.key and (known := await decisions.by_key(self.connection, self.wish.key)):
-            return await self._again(*known)
+            return _repeated(*known, self.wish.asked)
         decision = await self._formed()
         names = decision.left + decision.right
         people = await decisions.about_people(self.connection, decision)
-        if not people:
-            await self._check_versions(names)
+        made_on = await self._checked_versions(names, people=people)
         await self._judge(decision, names)
         before = {} if people else await self._neighbourhood(names)
         await decisions.add(self.bulk, decision, self.wish.key, self.wish.asked)
@@ -134,16 +157,10 @@ class _Case:
             await decisions.undo(self.connection, decision.undoes, decision.number)
         await self._understand(names, people=people)
         after = await self._requests_of(before)
-        return Outcome(decision, _moved(before, after), await self._versions({after.get(name) for name in names}))
-
-    async def _again(self, decision: Decision, asked: str) -> Outcome:
-        if asked != self.wish.asked:
-            raise Refusal(
-                "said already", f"This key was used for decision {decision.number}, which says something else.",
-                "Use a new key for each decision.", number=decision.number,
-            )  # fmt: skip
-        now = await self._requests_of(decision.left + decision.right)
-        return Outcome(decision, requests=await self._versions(set(now.values())), repeated=True)
+        versions = await self._versions({after.get(name) for name in names})
+        outcome = Outcome(decision, _moved(before, after), versions, made_on)
+        await decisions.note(self.connection, decision.number, did(outcome))
+        return outcome
 
     async def _formed(self) -> Decision:
         """The wish as a decision on identities of artifacts or people that are known."""
@@ -224,25 +241,30 @@ class _Case:
             what = "person's identity" if table is tables.identities else "artifact"
             raise Refusal("unknown", f"It names {_an(what)} that was never read.", "Look it up for its id.")
 
-    async def _check_versions(self, names: Iterable[str]) -> None:
-        if ANY in self.wish.made_on:
-            return
-        requests = set((await self._requests_of(names)).values())
-        versions = await self._versions(requests)
-        if not set(versions.values()) <= self.wish.made_on:
+    async def _checked_versions(self, names: Iterable[str], *, people: bool) -> dict[str, str]:
+        """Versions of the requests concerned, which are those that its maker saw."""
+        anything = ANY in self.wish.made_on
+        if people:
+            if not anything:
+                raise Refusal("nothing to decide", "It is about people, so about no version of a request.",
+                              f"Say {ANY} for the versions.")  # fmt: skip
+            return {}
+        versions = await self._versions(set((await self._requests_of(names)).values()))
+        if not (anything or set(versions.values()) <= self.wish.made_on):
             raise Refusal(
                 "changed", "A request that it is about changed meanwhile.",
                 "Look at it as it is now, and decide again.", versions=versions,
             )  # fmt: skip
+        return versions
 
     async def _judge(self, decision: Decision, names: tuple[str, ...]) -> None:
         held = (await decisions.load(self.bulk, names)).held
         if decision.kind is not DecisionKind.UNDO:
-            judge(decision, held, await self._words(held))
+            judge(decision, held, await decisions.called(self.bulk, held))
             return
         again = await self._revived(decision)
         if again is not None:
-            judge(again, held, await self._words(held))
+            judge(again, held, await decisions.called(self.bulk, held))
 
     async def _revived(self, undo: Decision) -> Decision | None:
         """The decision that holds again if this one undoes an undo; None: one stops holding."""
@@ -252,18 +274,6 @@ class _Case:
             assert found is not None
             decision, depth = found[0], depth + 1
         return decision if depth % 2 == 0 else None
-
-    async def _words(self, held: Iterable[Decision]) -> Callable[[str], str]:
-        """What people call the artifacts of these decisions: by natural key where it is one to read, never by title."""
-        names = {name for one in held for name in one.left + one.right}
-        sql = "SELECT id, kind, natural_key FROM artifacts WHERE id IN {keys}"
-        keys = {row[0]: (row[1], row[2]) for row in await self.bulk.by_keys(sql, names)}
-
-        def called(name: str) -> str:
-            kind, key = keys.get(name, ("", None))
-            return (key if kind == "issue" else f"the {kind} {key}") if key else name
-
-        return called
 
     async def _neighbourhood(self, names: tuple[str, ...]) -> dict[str, str | None]:
         """The request of every artifact in the components of these."""
@@ -306,6 +316,29 @@ def _moved(before: dict[str, str | None], after: dict[str, str | None]) -> tuple
             ways.setdefault((request, after.get(name)), []).append(name)
     ordered = sorted(ways, key=lambda way: (way[0] or "", way[1] or ""))
     return tuple(Moved(*way, tuple(sorted(ways[way]))) for way in ordered)
+
+
+def did(outcome: Outcome) -> str:
+    """What a decision changed, as JSON."""
+    moved = [[one.before, one.after, one.artifacts] for one in outcome.moved]
+    return canonical_json({"moved": moved, "requests": outcome.requests, "made_on": outcome.made_on})
+
+
+def done(decision: Decision, told: str, *, repeated: bool = False) -> Outcome:
+    """The outcome that did() told."""
+    found = orjson.loads(told)
+    moved = tuple(Moved(before, after, tuple(artifacts)) for before, after, artifacts in found["moved"])
+    return Outcome(decision, moved, found["requests"], found["made_on"], repeated=repeated)
+
+
+def _repeated(decision: Decision, asked: str, told: str, said: str) -> Outcome:
+    """The outcome of a decision that was taken, if the same is asked again."""
+    if asked != said:
+        raise Refusal(
+            "key used", f"This key was used for decision {decision.number}, which says something else.",
+            "Use a new key for each decision.", number=decision.number,
+        )  # fmt: skip
+    return done(decision, told, repeated=True)
 
 
 def _an(word: str) -> str:

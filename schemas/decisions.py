@@ -63,7 +63,7 @@ class Decision:
         return (self.left, self.right) if apart else ((), ())
 
 
-RefusalKind = Literal["unknown", "changed", "contradiction", "said already", "nothing to decide"]
+RefusalKind = Literal["unknown", "changed", "contradiction", "said already", "key used", "nothing to decide"]
 
 
 class Refusal(Exception):

@@ -4,7 +4,7 @@ Both are inputs: nothing derives them, a rebuild reads them, and what is removed
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -58,6 +58,10 @@ class Decisions:
         joined = {end for one in self.held for end in one.joined}
         return [(name, f"decided|{self._classes.of(name)}") for name in artifacts if name in joined]
 
+    def joined_with(self, names: set[str]) -> set[str]:
+        """These, and what they are said to belong to."""
+        return names | {end for one in self.among(names) for end in one.joined}
+
     def among(self, artifacts: Iterable[str]) -> tuple[Decision, ...]:
         """Those that concern any of these artifacts."""
         if not self.held:
@@ -104,11 +108,11 @@ async def since(connection: AsyncConnection, number: int) -> tuple[Decision, ...
     return tuple(decision_of(row) for row in await connection.execute(wanted))
 
 
-async def by_key(connection: AsyncConnection, key: str) -> tuple[Decision, str] | None:
-    """The decision that was stored under an idempotency key, with the digest of what was asked."""
+async def by_key(connection: AsyncConnection, key: str) -> tuple[Decision, str, str] | None:
+    """The decision that was stored under an idempotency key, the digest of what was asked, and what it did."""
     wanted = select(tables.decisions).where(tables.decisions.c.key == key)
     row = (await connection.execute(wanted)).first()
-    return None if row is None else (decision_of(row), row.asked)
+    return None if row is None else (decision_of(row), row.asked, row.did)
 
 
 async def get(connection: AsyncConnection, number: int) -> tuple[Decision, int | None] | None:
@@ -131,12 +135,30 @@ async def add(bulk: Bulk, decision: Decision, key: str | None, asked: str) -> No
     """Store a decision, and what follows for the one it undoes. Touches the places where workers meet."""
     named = decision.left + decision.right
     body = canonical_json({"left": decision.left, "right": decision.right, "reason": decision.reason})
-    row = (decision.number, decision.kind.value, body, decision.by, decision.at, decision.undoes, None, key, asked)
-    await bulk.connection.execute(tables.decisions.insert().values(row))
+    told = (decision.number, decision.kind.value, body, decision.by, decision.at, decision.undoes)
+    await bulk.connection.execute(tables.decisions.insert().values((*told, None, key, asked, None)))
     holds = decision.kind is not DecisionKind.UNDO
     joined = set(decision.joined)
     await bulk.insert(tables.decided, {(name, decision.number, name in joined, holds) for name in named})
     await bulk.insert(tables.reference_values, [(value, 0) for value in meeting_places(named)], "add")
+
+
+async def note(connection: AsyncConnection, number: int, did: str) -> None:
+    """Keep what a decision changed when it was taken, as JSON."""
+    await connection.execute(update(tables.decisions).where(tables.decisions.c.number == number).values(did=did))
+
+
+async def called(bulk: Bulk, those: Iterable[Decision]) -> Callable[[str], str]:
+    """What people call what these decisions name: by natural key where it is one to read, never by title."""
+    names = {name for one in those for name in one.left + one.right}
+    sql = "SELECT id, kind, natural_key FROM artifacts WHERE id IN {keys}"
+    keys = {row[0]: (row[1], row[2]) for row in await bulk.by_keys(sql, names)}
+
+    def told(name: str) -> str:
+        kind, key = keys.get(name, ("", None))
+        return (key if kind == "issue" else f"the {kind} {key}") if key else name
+
+    return told
 
 
 async def undo(connection: AsyncConnection, number: int, by: int | None) -> None:

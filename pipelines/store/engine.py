@@ -117,6 +117,11 @@ def why_away(error: BaseException) -> str:
     return told or f"{type(cause).__name__}, {kind or state}"
 
 
+def in_the_way(error: DBAPIError) -> bool:
+    """Whether another transaction stood in the way of this one, so that it may go well when it is begun anew."""
+    return str(getattr(error.orig, "sqlstate", None) or "").startswith("40")
+
+
 def refused(error: BaseException) -> str | None:
     """What is wrong with how we come to the database; None where waiting may help."""
     cause = getattr(error, "orig", None) or error

@@ -227,6 +227,7 @@ decisions = Table(
     Column("undone_by", Number),  # the decision because of which it does not hold now
     Column("key", Key),  # by which a repeated call finds what it did
     Column("asked", Key, nullable=False),  # digest of what was asked
+    Column("did", Text),  # JSON: what it changed when it was taken
     Index("ix_decisions_key", "key", unique=True),
 )
 

@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("undone_by", _NUMBER, nullable=True),
         sa.Column("key", _KEY, nullable=True),
         sa.Column("asked", _KEY, nullable=False),
+        sa.Column("did", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_decisions")),
     )
     op.create_index("ix_decisions_key", "decisions", ["key"], unique=True)
