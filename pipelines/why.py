@@ -4,24 +4,27 @@ Reads only, takes no lock, and a number of statements that does not depend on ho
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines import assembly
-from pipelines.correlate import correlate
-from pipelines.correlate.reasons import Reason, reason
+from pipelines.correlate import correlate, dating
+from pipelines.correlate.paths import ends
+from pipelines.correlate.reasons import Reason, Said, reason
 from pipelines.correlate.rules import Rules
 from pipelines.references import AROUND, search
 from pipelines.store import components, configuration
 from pipelines.store.bulk import Bulk
 from pipelines.store.components import StoredArtifact
 from pipelines.store.configuration import Configuration
+from pipelines.store.encoding import activity_of
 from pipelines.store.tables import members
-from schemas.artifacts import Evidence, Text
+from schemas.artifacts import Activity, ActivityKind, Evidence, Text
 from schemas.decisions import Decision
 from schemas.errors import RetryLater
 from schemas.links import Component, Link, Node
@@ -73,7 +76,11 @@ async def why(connection: AsyncConnection, left: str, right: str) -> Why:
     stored = await _load(connection, {left, right}, snapshot)
     # In a thread: of thousands of artifacts it takes a while, and others wait for this loop.
     found = await asyncio.to_thread(_reason, stored.component(), snapshot.rules, left, right)
-    return Why(found, await _words(connection, found, stored.artifacts, snapshot))
+    happened = await _happened(connection, found)
+    words = {
+        said.link: _words(said.link, stored.artifacts, happened, snapshot) for said in (*found.steps, *found.against)
+    }
+    return Why(_dated(found, stored, happened), words)
 
 
 def _reason(component: Component, rules: Rules, left: str, right: str) -> Reason:
@@ -96,21 +103,42 @@ async def _load(connection: AsyncConnection, ends: set[str], snapshot: Configura
     return stored
 
 
-async def _words(
-    connection: AsyncConnection, found: Reason, artifacts: dict[str, StoredArtifact], snapshot: Configuration
-) -> dict[Link, Words]:
-    links = {said.link: None for said in (*found.steps, *found.against)}
-    # What stands in a text is told from the artifact whose text it is.
-    speaking = {link: link.from_artifact for link in links if link.around}
-    shut = {name for name in speaking.values() if _shut(artifacts[name], snapshot)}
-    asked = {name for name in speaking.values() if artifacts[name].connection not in snapshot.shows_restricted}
-    places = await _restricted_places(connection, asked - shut)
-    return {
-        link: _shown(link, hidden=speaking[link] in shut or (speaking[link], link.field) in places)
-        if link in speaking
-        else Words()
-        for link in links
-    }
+async def _happened(connection: AsyncConnection, found: Reason) -> dict[str, list[Activity]]:
+    """What happened to the artifacts in the answer, as far as it says when evidence came to be and who may read it."""
+    told = {end for said in (*found.steps, *found.against) for end in ends(said.link)}
+    sql = "SELECT artifact, body FROM activities WHERE artifact IN {keys} AND NOT withdrawn AND kind IN (:a, :b, :c)"
+    kinds = dict(zip("abc", (ActivityKind.COMMENTED.value, *dating.KINDS), strict=True))
+    happened: dict[str, list[Activity]] = defaultdict(list)
+    for artifact, body in await Bulk(connection).by_keys(sql, told, **kinds):
+        happened[artifact].append(activity_of(orjson.loads(body)))
+    return happened
+
+
+def _dated(found: Reason, stored: _Stored, happened: dict[str, list[Activity]]) -> Reason:
+    known_as = {node.artifact: _names_of(node) for node in stored.nodes if node.artifact in happened}
+
+    def dated(all_said: Iterable[Said]) -> tuple[Said, ...]:
+        return tuple(replace(said, since=dating.since(said.link, known_as, happened)) for said in all_said)
+
+    return replace(found, steps=dated(found.steps), against=dated(found.against))
+
+
+def _names_of(node: Node) -> frozenset[str]:
+    return frozenset(one.key for one in node.references if one.evidence is Evidence.IDENTITY) | {node.artifact}
+
+
+def _words(
+    link: Link, artifacts: dict[str, StoredArtifact], happened: dict[str, list[Activity]], snapshot: Configuration
+) -> Words:
+    """The words around a link's place. They are of the artifact whose text names the other."""
+    if not link.around:
+        return Words()
+    artifact = artifacts[link.from_artifact]
+    if _shut(artifact, snapshot) or (
+        artifact.connection not in snapshot.shows_restricted and _restricted(happened[artifact.id], link.field)
+    ):
+        return Words(hidden=True)
+    return Words(link.around, _marked(link))
 
 
 def _shut(artifact: StoredArtifact, snapshot: Configuration) -> bool:
@@ -122,19 +150,9 @@ def _shut(artifact: StoredArtifact, snapshot: Configuration) -> bool:
     )
 
 
-async def _restricted_places(connection: AsyncConnection, artifacts: Iterable[str]) -> set[tuple[str, str]]:
-    """(artifact, field) of what was said to some of the tool's users only."""
-    sql = "SELECT artifact, body FROM activities WHERE artifact IN {keys} AND kind = 'commented'"
-    told = [(artifact, orjson.loads(body)) for artifact, body in await Bulk(connection).by_keys(sql, artifacts)]
-    return {
-        (artifact, body["field"])
-        for artifact, body in told
-        if body.get("field") and body.get("audience", ["open"])[0] == "restricted"
-    }
-
-
-def _shown(link: Link, *, hidden: bool) -> Words:
-    return Words(hidden=True) if hidden else Words(link.around, _marked(link))
+def _restricted(told: Iterable[Activity], field: str) -> bool:
+    """Whether a comment was said to some of the tool's users only."""
+    return any(one.field == field and one.audience.level == "restricted" for one in told)
 
 
 def _marked(link: Link) -> tuple[int, int] | None:

@@ -5,6 +5,7 @@ Sentences name artifacts by their keys and days, never by titles, as those of li
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from pipelines.correlate.decided import apart_words, ruled_out_words
 from pipelines.correlate.explain import called
@@ -30,6 +31,8 @@ class Said:
     kept: str
     """What keeps it from joining; "" where it joins."""
     sentence: str
+    since: datetime | None
+    """When the evidence came to be, by its tool's clock; None if unknown."""
     carried_by: int | None = None
     """How many artifacts name the value, where they are too many for it to join."""
     other_request: str | None = None
@@ -123,6 +126,7 @@ class _Answer:
             link,
             keeps,
             link.why if link.kept or not keeps else f"{link.why}, but {keeps}",
+            link.since,
             carried_by=count if keeps and count > self._rules.generic and _names(link) else None,
             other_request=there if there != here else None,
         )
@@ -232,7 +236,11 @@ def closed(node: Node, rules: Rules) -> str:
         return f"things of its type ({node.type or 'none'}) are not among those that open one here"
     if container(node):
         return "what contains others opens none"
-    return "it is a sub-task, which only joins one" if (node.type_level or 0) < 0 else "it is of a kind that only joins one"
+    return (
+        "it is a sub-task, which only joins one"
+        if (node.type_level or 0) < 0
+        else "it is of a kind that only joins one"
+    )
 
 
 def _names(link: Link) -> bool:

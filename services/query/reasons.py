@@ -88,7 +88,7 @@ def _link(said: Said, words: dict[Any, Words]) -> dict[str, Any]:
         "effect": link.kind,
         "evidence": link.evidence,
         "why": said.sentence,
-        "since": instant(link.since.astimezone(UTC)) if link.since else None,
+        "since": instant(said.since.astimezone(UTC)) if said.since else None,
         "rule": link.rule,
         "version": link.version,
         "kept": said.kept or None,

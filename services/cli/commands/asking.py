@@ -1,4 +1,4 @@
-"""Commands that ask: lookup, requests, changes. They read the database themselves, beside a running hub or without."""
+"""Commands that ask: lookup, why, requests, changes. They read the database, beside a running hub or without."""
 
 from typing import Annotated
 
@@ -42,6 +42,32 @@ def lookup(
     now = now_here()
     at = read_moment(as_of, now, "--as-of") if as_of else None
     run(work(installation(), reference, now, screen(), as_json=as_json, as_of=at))
+
+
+@app.command()
+def why(
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="Any reference of any tool, as for lookup")],
+    other: Annotated[
+        str | None,
+        typer.Option("--with", metavar="REFERENCE", help="The other thing; by default the oldest part of the request"),
+    ] = None,
+    as_json: JSON = False,
+) -> None:
+    """Say why two things belong together, or why they do not.
+
+    Each link of the chain tells its sentence, the words it stands in, its rule, and since when there is evidence. Of
+    two that are apart it tells the evidence that comes nearest, and what keeps it from joining.
+
+    Exit code 5: nothing is known by one of the references.
+
+    Example: [bold]throughline why PAY-12 --with '<message-id>'[/]
+    """
+    from services.cli.reasons import ask
+
+    for text, hint in ((reference, "REFERENCE"), (other, "--with")):
+        if text is not None and not text.strip():
+            raise typer.BadParameter("give one, such as PAY-12", param_hint=hint)
+    run(ask(installation(), reference, other, now_here(), screen(), as_json=as_json))
 
 
 Several = list[str] | None

@@ -1,0 +1,56 @@
+"""Since when there is the evidence of a link, where its tool tells that in its history only. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from schemas.artifacts import Activity, ActivityKind, Evidence
+from schemas.links import Link
+
+_HANGS_BELOW = {"parent": ("parent", "epic"), "epic": ("parent", "epic"), "sub-task": ("parent",)}
+"""Relations of what lies below to the roles in which its history names what it lies below."""
+
+KINDS = (ActivityKind.LINKED.value, ActivityKind.FIELD.value)
+"""Kinds of activities that are needed."""
+
+
+def since(
+    link: Link, known_as: Mapping[str, frozenset[str]], happened: Mapping[str, Sequence[Activity]]
+) -> datetime | None:
+    """When the evidence came to be; None where nothing tells.
+
+    A text counts from its newest change: earlier ones may not have said it. known_as: artifact to the keys of
+    references that name it. happened: artifact to what happened to it, in any order.
+    """
+    if link.since is not None or link.to_artifact is None:
+        return link.since
+    if link.evidence is Evidence.EXPLICIT:
+        times = _linked(link, known_as, happened)
+    else:
+        told = happened.get(link.from_artifact, ())
+        times = [one.at for one in told if one.kind is ActivityKind.FIELD and one.field and one.field == link.field]
+    return max(times, default=None)
+
+
+def _linked(
+    link: Link, known_as: Mapping[str, frozenset[str]], happened: Mapping[str, Sequence[Activity]]
+) -> list[datetime]:
+    """When one was linked with the other in this way."""
+    assert link.to_artifact is not None
+    one, other = link.from_artifact, link.to_artifact
+    if link.relation == "sub-task":  # stated by what lies above
+        one, other = other, one
+    names = known_as.get(other, frozenset())
+    return [
+        activity.at
+        for activity in happened.get(one, ())
+        if activity.kind is ActivityKind.LINKED
+        for name, role in activity.objects
+        if name in names and _says(activity, role, link.relation)
+    ]
+
+
+def _says(activity: Activity, role: str, relation: str) -> bool:
+    """Whether what happened made a link of this relation."""
+    if relation in _HANGS_BELOW:
+        return role in _HANGS_BELOW[relation]
+    return role == "linked" and relation.lower() in (activity.to_label or "").lower()

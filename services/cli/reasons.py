@@ -1,0 +1,165 @@
+"""`throughline why`: the chain between two things, or what came nearest to joining them, as a person reads it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import orjson
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.correlate.reasons import Reason, Said
+from pipelines.why import Why, Words, why
+from services.cli.terminal import EXIT_NOT_FOUND, opened, tell, write_line
+from services.cli.words import listed, moment, short
+from services.query.finding import Found, find
+from services.query.reading import Known
+from services.query.reasons import meant, told_any
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from services.cli.installation import Installation
+
+TOLD_AGAINST = 5
+"""Links that speak against a chain, shown at most."""
+
+
+async def ask(
+    made: "Installation", reference: str, other: str | None, now: datetime, screen: Console, *, as_json: bool
+) -> int:
+    """Print why two things belong together, or why not. EXIT_NOT_FOUND where nothing is known by a reference.
+
+    other: None for the oldest part of the request that the first is in.
+    """
+    async with opened(made) as (_, database), database.reading() as connection:
+        asked = [reference] if other is None else [reference, other]
+        found = await find(connection, asked)
+        for text, one in zip(asked, found, strict=True):
+            if not one.artifacts:
+                tell(f"Not found in what is read so far: {short(text)}")
+                return EXIT_NOT_FOUND
+        named = (found[0], found[-1] if other is not None else await _oldest(connection, found[0]))
+        ends = meant(named[0].artifacts, named[1].artifacts)
+        answer = await why(connection, ends[0].artifact, ends[1].artifact)
+    if as_json:
+        write_line(orjson.dumps(told_any(answer, ends, named)).decode())
+    else:
+        screen.print(Group(*_shown(answer, named, ends, now)))
+    return 0
+
+
+async def _oldest(connection: "AsyncConnection", found: Found) -> Found:
+    """The artifact that the request is named after; of what is in none itself."""
+    request = next((one.request for one in found.artifacts if one.request), None)
+    return (await find(connection, [request]))[0] if request else found
+
+
+def _shown(
+    answer: Why, named: tuple[Found, Found], ends: tuple[Known, Known], now: datetime
+) -> Iterator[RenderableType]:
+    reason = answer.reason
+    yield Text(f"{reason.sentence}.", style="bold" if reason.together else "bold yellow")
+    yield Text(_where(reason), style="dim")
+    for found, end in zip(named, ends, strict=True):
+        others = [one.artifact for one in found.artifacts if one.artifact != end.artifact]
+        if others:
+            yield Text(f"Read as {end.artifact}; also known by that: {listed(others)}.", style="yellow")
+    if reason.steps:
+        yield Text("\nHow" if reason.together else "\nThe nearest that leads from one to the other", style="bold")
+        yield _steps(reason.steps, answer, now)
+    yield from _apart(reason)
+    yield from _against(answer, now)
+    if reason.remarks:
+        yield Text("\nLeft out while it was put together", style="bold")
+        yield from (Text(f"  {remark}") for remark in reason.remarks)
+    if not reason.together:
+        yield from _mends(reason)
+
+
+def _where(reason: Reason) -> str:
+    left, right = reason.left_request or "in no request", reason.right_request or "in no request"
+    return left if left == right else f"{left} and {right}"
+
+
+def _steps(steps: Sequence[Said], answer: Why, now: datetime) -> RenderableType:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", no_wrap=True, style="dim")
+    table.add_column(ratio=1)
+    for place, said in enumerate(steps, 1):
+        table.add_row(f"  {place}", _step(said, answer.words[said.link], now))
+    return table
+
+
+def _step(said: Said, words: Words, now: datetime) -> RenderableType:
+    lines = [Text(said.sentence, style="yellow" if said.kept else "")]
+    if said.carried_by:
+        lines.append(Text(f"{said.carried_by:,} artifacts name it", style="yellow"))
+    if words.around:
+        lines.append(_quoted(words.around, words.marked))
+    if words.hidden:
+        lines.append(Text("(words that are left out)", style="dim"))
+    lines.append(Text(_basis(said, now), style="dim"))
+    return Group(*lines)
+
+
+def _quoted(around: str, marked: tuple[int, int] | None) -> Text:
+    """The words, with the value between square brackets."""
+    if marked is None:
+        return Text(f"“{around}”")
+    start, end = marked
+    value = (f"[{around[start:end]}]", "bold")
+    return Text.assemble(f"“{around[:start]}", value, f"{around[end:]}”")
+
+
+def _basis(said: Said, now: datetime) -> str:
+    """By which rule, where it stands, since when."""
+    link = said.link
+    place = f", in {link.field}" if link.field else ""
+    if link.start >= 0:
+        place += f" at character {link.start + 1}"
+    since = f"since {moment(said.since, now)}" if said.since else "since when is not known"
+    return f"{link.rule} (rules version {link.version}){place}, {since}"
+
+
+def _apart(reason: Reason) -> Iterator[RenderableType]:
+    for _, sentence in reason.decisions:
+        yield Text(f"\n{sentence}.", style="yellow")
+    if reason.outside:
+        yield Text()
+        yield from (Text(f"{sentence}.") for _, sentence in reason.outside)
+    if reason.shared:
+        yield Text("\nBoth name", style="bold")
+        for one in reason.shared:
+            kind, _, value = one.key.partition("|")
+            yield Text(f"  {short(value) if kind != 'sha256' else 'a long value'}: {one.why}")
+
+
+def _against(answer: Why, now: datetime) -> Iterator[RenderableType]:
+    against = answer.reason.against
+    if not against:
+        return
+    yield Text("\nWhat speaks against it", style="bold")
+    for said in against[:TOLD_AGAINST]:
+        other = f" ({said.other_request})" if said.other_request else ""
+        since = f", since {moment(said.since, now)}" if said.since else ""
+        yield Text(f"  {said.sentence}{since}{other}")
+    more = len(against) - TOLD_AGAINST + answer.reason.more_against
+    if more > 0:
+        yield Text(f"  and {more:,} more; --json tells more of them", style="dim")
+
+
+def _mends(reason: Reason) -> Iterator[RenderableType]:
+    """What a person could do so that they come together."""
+    yield Text("\nWhat would bring them together", style="bold")
+    if reason.decisions:
+        numbers = listed([str(number) for number, _ in reason.decisions])
+        yield Text(f"  Undoing what was decided (decision {numbers}): no evidence overrules it.")
+        return
+    yield Text("  In a tool: a link between them of a kind that joins, or the key of one in the other's title.")
+    kept = [said for said in reason.steps if said.kept]
+    if any(said.link.rule == "link type" and said.link.kind == "mentions" for said in kept):
+        yield Text("  By rules: `throughline rules apply` says what each kind of link does in a connection.")
+    if any("connections may mean it" in said.kept for said in kept):
+        yield Text("  In the text: the whole address in place of the bare key says whose it is.")

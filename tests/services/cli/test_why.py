@@ -1,0 +1,112 @@
+"""why: what a person reads, word for word, and how it ends."""
+
+import json
+
+import pytest
+
+from schemas.artifacts import request_id
+from schemas.canonical import instant
+from services.cli.reasons import ask
+from services.cli.terminal import EXIT_NOT_FOUND
+from tests.services.cli.company import NOW, day, read, telling
+from tests.services.cli.conftest import BOTH, Desk
+from tests.services.cli.test_commands import typed
+
+MAIL = "m1.2026030208@customer.example"
+
+
+def _mail(name: str, number: int, subject: str, text: str) -> object:
+    return telling(
+        "inbox", "mailbox", "mail", name,
+        fields={"title": subject, "natural_key": f"{name}@x", "type": "person", "opens": True,
+                "created_at": instant(day(number))},
+        references=[["message-id", "mail", f"{name}@x", "identity", "is"]],
+        texts=[["subject", subject, "title"], ["body", text, "written"]],
+    )  # fmt: skip
+
+
+WEEKLY = _mail("m2", 5, "Weekly", "In short: PAY-12, PAY-31, PAY-99, PAY-1, PAY-2 and PAY-3 go on")
+ASKS = _mail("m3", 6, "Could PAY-31 be sooner?", "")
+
+
+async def said(desk: Desk, reference: str, other: str | None = None, *, code: int = 0) -> str:
+    assert await ask(desk.made, reference, other, NOW, desk.screen, as_json=False) == code
+    return desk.printed
+
+
+@BOTH
+async def test_the_chain_with_its_words(desk: Desk) -> None:
+    await read(desk.engine, [WEEKLY, ASKS], first=10)  # type: ignore[list-item]
+    assert (
+        await said(desk, "PAY-31", "m3@x")
+        == f"""\
+The mail of 8 March 2026 names PAY-31 in its subject.
+{request_id("jira-acme/issue/10031")}
+
+How
+  1  The mail of 8 March 2026 names PAY-31 in its subject
+     “Could [PAY-31] be sooner?”
+     named in title (rules version 1), in subject at character 7, since when is not known
+
+What speaks against it
+  The mail of 7 March 2026 names PAY-31 in its text, but the text names 6 things ({request_id("inbox/mail/m2")})
+"""
+    )
+
+
+async def test_by_default_to_the_oldest_part(desk: Desk) -> None:
+    told = await said(desk, "PAY-12")
+    assert told == await said(desk, "PAY-12", MAIL)
+    assert told.startswith("PAY-12 and the mail of 2 March 2026 belong to one request, over 2 links.\nR-")
+    assert "  1  PAY-12 links to the deal 4711\n" in told
+    assert "  2  The deal 4711 is associated with the mail of 2 March 2026\n" in told
+
+
+async def test_why_not(desk: Desk) -> None:
+    assert (
+        await said(desk, "PAY-12", "PAY-31")
+        == f"""\
+PAY-12 and PAY-31 are apart: PAY-12 is blocked by PAY-31, but waiting for something is shown and
+joins nothing.
+{request_id("inbox/mail/m1")} and {request_id("jira-acme/issue/10031")}
+
+The nearest that leads from one to the other
+  1  PAY-12 is blocked by PAY-31, but waiting for something is shown and joins nothing
+     link type (rules version 1), since when is not known
+
+What would bring them together
+  In a tool: a link between them of a kind that joins, or the key of one in the other's title.
+"""
+    )
+
+
+async def test_what_is_in_no_request(desk: Desk) -> None:
+    assert (
+        await said(desk, "PAY-99", "PAY-12")
+        == f"""\
+Nothing that was read links PAY-99 and PAY-12.
+in no request and {request_id("inbox/mail/m1")}
+
+PAY-99 is in no request: it is a sub-task, which only joins one, and it is joined to nothing.
+
+What would bring them together
+  In a tool: a link between them of a kind that joins, or the key of one in the other's title.
+"""
+    )
+    assert "is in no request: it is a sub-task" in await said(desk, "PAY-99")
+
+
+@pytest.mark.parametrize("other", [None, "PAY-12"])
+async def test_what_is_not_known(desk: Desk, capsys: pytest.CaptureFixture[str], other: str | None) -> None:
+    assert await said(desk, "PAY-77", other, code=EXIT_NOT_FOUND) == "\n"
+    assert capsys.readouterr().err == "Not found in what is read so far: PAY-77\n"
+
+
+async def test_from_the_shell(desk: Desk) -> None:
+    found = typed(desk.environ, "why", "PAY-12", "--with", f"<{MAIL}>", "--json")
+    assert (found.returncode, found.stderr) == (0, "")
+    told = json.loads(found.stdout)
+    assert (told["together"], told["left"], told["right"]) == (True, "jira-acme/issue/10012", "inbox/mail/m1")
+    assert len(told["chain"]) == 2
+    assert typed(desk.environ, "why", "PAY-12", "--with", " ").returncode == 2
+    assert typed(desk.environ, "why", "PAY-77").returncode == EXIT_NOT_FOUND
