@@ -7,7 +7,7 @@ thing is told again each time it changed).
 
 import asyncio
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -91,26 +91,41 @@ class Tools:
         return told
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The three tools on loopback, and how to come to them."""
+
+    player: Player
+    connections: tuple[Joined, ...]
+    writes: tuple[list[str], ...]
+    """What each tool was asked to change, if anything."""
+
+
 @asynccontextmanager
-async def tools(clock: Clock, begin: datetime) -> Any:
+async def served(clock: Callable[[], datetime], begin: datetime) -> AsyncIterator[Served]:
     """Start the tools, empty but for people and projects."""
+    account = Account(clock, lag=LAG)
+    mail = MailServer(now=clock)
+    jira = FakeJira(now=clock, lag=LAG, burst=10**9)
+    player = Player(jira, account, mail.mailbox, begin)
+    with jira:
+        async with HubSpotServer(account, limits=Limits(on=False)) as hubspot, mail:
+            ready = Ready(
+                jira=jira.url, jira_email=jira.email, jira_token=jira.token, hubspot=hubspot.url,
+                hubspot_token=hubspot.token, portal=account.portal, mail_host="127.0.0.1", mail_port=mail.port,
+                mail_user=USER, mail_password=PASSWORD, projects=list(PROJECTS), folders=list(mail.mailbox.folders),
+                artifacts={}, requests=0, examples=[],
+            )  # fmt: skip
+            yield Served(player, joined(ready), (jira.writes, hubspot.writes, mail.writes))
+
+
+@asynccontextmanager
+async def tools(clock: Clock, begin: datetime) -> AsyncIterator[Tools]:
+    """Start the tools, each with a connection opened."""
     async with AsyncExitStack() as stack:
-        account = Account(clock, lag=LAG)
-        mail = MailServer(now=clock)
-        jira = FakeJira(now=clock, lag=LAG, burst=10**9)
-        player = Player(jira, account, mail.mailbox, begin)
-        stack.enter_context(jira)
-        hubspot = await stack.enter_async_context(HubSpotServer(account, limits=Limits(on=False)))
-        await stack.enter_async_context(mail)
-        ready = Ready(
-            jira=jira.url, jira_email=jira.email, jira_token=jira.token, hubspot=hubspot.url,
-            hubspot_token=hubspot.token, portal=account.portal, mail_host="127.0.0.1", mail_port=mail.port,
-            mail_user=USER, mail_password=PASSWORD, projects=list(PROJECTS), folders=list(mail.mailbox.folders),
-            artifacts={}, requests=0, examples=[],
-        )  # fmt: skip
-        connections = joined(ready)
-        sources = {one.name: await _opened(stack, one, clock) for one in connections}
-        yield Tools(clock, player, sources, connections)
+        world = await stack.enter_async_context(served(clock, begin))
+        sources = {one.name: await _opened(stack, one, clock) for one in world.connections}
+        yield Tools(clock, world.player, sources, world.connections)
 
 
 def options_of(one: Joined) -> tuple[Connector, BaseModel]:

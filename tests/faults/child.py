@@ -11,6 +11,7 @@ from typing import Any
 
 from pipelines.ingest import Ingest
 from pipelines.publish import Publisher
+from services.broker import batches
 from services.cli import processes
 from services.cli.installation import Installation
 from services.feed.flow import Flow
@@ -37,6 +38,10 @@ WEBHOOK_POINTS: dict[str, tuple[type, str, bool]] = {
 """On the way of a webhook."""
 
 
+SESSION = batches._Timing(500, 2_000, 400)
+"""Kafka gives up a killed member after two seconds instead of ten, so that a test may kill often."""
+
+
 def plant(point: str, count: int) -> None:
     """Kill this process when the point is passed for the count-th time."""
     owner, name, after = (POINTS | WEBHOOK_POINTS)[point]
@@ -60,6 +65,7 @@ def main() -> None:
     point, count, *roles = sys.argv[1:]
     if point != "-":
         plant(point, int(count))
+    batches._KAFKA_TIMING = SESSION
     installation = Installation.of()
     processes.configure_logging(installation)
     processes.run_forever(

@@ -95,10 +95,10 @@ async def following(hub: World) -> AsyncIterator[tuple[Reader, Reader]]:
             assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
 
 
-async def test_readers_miss_no_number_and_get_none_twice(hub: World, pair: Pair) -> None:
+async def test_readers_miss_no_number_and_get_none_twice(jira: FakeJira, hub: World, pair: Pair) -> None:
     async with following(hub) as (paging, streaming):
         for turn, point in enumerate(itertools.islice(itertools.cycle(POINTS), 4)):
-            work_goes_on(hub.jira, turn)
+            work_goes_on(jira, turn)
             process = hub.start(point)
             assert await asyncio.to_thread(process.wait, 60) == -signal.SIGKILL, hub.log()
         process = hub.start()

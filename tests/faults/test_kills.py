@@ -1,68 +1,47 @@
 """Whatever is killed, and whenever: the final records are byte-equal to those of an undisturbed run."""
 
 import asyncio
-import dataclasses
 import os
 import random
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from services.sandbox.jira import FakeJira
 from tests.conftest import Pair
 from tests.faults.child import POINTS
-from tests.faults.world import World, end, fill, world
+from tests.faults.company import Office, office
+from tests.faults.world import World, end, installed, left_alone
 
-ISSUES = 60
-
-
-@pytest.fixture(scope="module")
-def jira() -> Iterator[FakeJira]:
-    with FakeJira(burst=100_000) as fake:
-        fill(fake, ISSUES)
-        yield fake
-    assert fake.writes == []
+EVENTS = 2000
+KILLS = 3
+"""At each named point, and at random moments."""
+SEED = os.environ.get("FAULT_SEED", "1")
 
 
 @pytest.fixture(scope="module")
-def undisturbed() -> dict[str, dict[str, str]]:
-    """The records of an undisturbed run, by kind of pair."""
+def company() -> Iterator[Office]:
+    with office() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def calm() -> dict[str, str]:
+    """The records of an undisturbed run; the same for both pairs, since no record may depend on the store."""
     return {}
 
 
 @pytest.fixture
-async def hub(jira: FakeJira, pair: Pair, tmp_path: Path) -> AsyncIterator[World]:
-    async with world(jira, pair.bus, pair.database_url, tmp_path / "hub") as made:
+async def hub(company: Office, pair: Pair, calm: dict[str, str], tmp_path: Path) -> AsyncIterator[World]:
+    async with installed(company.joined, company.things, pair.bus, pair.database_url, tmp_path / "hub") as made:
+        if not calm:
+            calm |= await left_alone(made, tmp_path)
         yield made
 
 
-async def expected(hub: World, pair: Pair, undisturbed: dict[str, dict[str, str]], folder: Path) -> dict[str, str]:
-    """What an undisturbed hub makes of the same Jira; on SQLite for both, since no record may depend on the store."""
-    if not undisturbed:
-        url = f"sqlite+aiosqlite:///{folder / 'calm.sqlite3'}"
-        settings = pair.bus.settings.model_copy(update={"prefix": pair.bus.settings.prefix + "calm."})
-        calm = dataclasses.replace(pair.bus, settings=settings)
-        async with world(hub.jira, calm, url, folder / "calm") as other:
-            process = other.start()
-            try:
-                await other.settled(process=process)
-                undisturbed["records"] = await other.records()
-            finally:
-                assert end(process) == 0
-    return undisturbed["records"]
-
-
-@pytest.mark.parametrize("point", sorted(POINTS))
-async def test_a_kill_at_a_named_point_changes_nothing(
-    hub: World, pair: Pair, undisturbed: dict[str, Any], tmp_path: Path, point: str
-) -> None:
-    calm = await expected(hub, pair, undisturbed, tmp_path)
-    chance = random.Random(f"{point}{os.environ.get('FAULT_SEED', '1')}")
-    process = hub.start(point, chance.randint(1, 3))
-    assert await asyncio.to_thread(process.wait, 60) == -signal.SIGKILL, hub.log()
+async def finish(hub: World, calm: dict[str, str]) -> None:
+    """Let it read to the end, and compare."""
     process = hub.start()
     try:
         await hub.settled(process=process)
@@ -71,21 +50,26 @@ async def test_a_kill_at_a_named_point_changes_nothing(
     assert await hub.records() == calm
     numbers = await hub.numbers()
     assert numbers == list(range(1, len(numbers) + 1))
+    standing = await hub.standing()
+    assert standing["events"] >= EVENTS
+    assert standing["letters"] == 0
 
 
-async def test_kills_at_random_times_change_nothing(
-    hub: World, pair: Pair, undisturbed: dict[str, Any], tmp_path: Path
-) -> None:
-    calm = await expected(hub, pair, undisturbed, tmp_path)
-    chance = random.Random(int(os.environ.get("FAULT_SEED", "1")))
-    for _ in range(3):
+@pytest.mark.parametrize("turn", range(1, KILLS + 1))
+async def test_kills_at_every_named_point_change_nothing(hub: World, calm: dict[str, str], turn: int) -> None:
+    """One after the other in an order of chance, all while the tools are read for the first time."""
+    chance = random.Random(f"{SEED}/{turn}")
+    for point in chance.sample(sorted(POINTS), len(POINTS)):
+        process = hub.start(point, chance.randint(1, 4))
+        assert await asyncio.to_thread(process.wait, 60) == -signal.SIGKILL, f"{point}: {hub.log()}"
+    assert (await hub.standing())["events"] < EVENTS  # none came after the reading
+    await finish(hub, calm)
+
+
+async def test_kills_at_random_moments_change_nothing(hub: World, calm: dict[str, str]) -> None:
+    chance = random.Random(SEED)
+    for _ in range(KILLS):
         process = hub.start()
-        await asyncio.sleep(chance.uniform(1.5, 4))
+        await asyncio.sleep(chance.uniform(1.2, 3))
         end(process, signal.SIGKILL)
-    process = hub.start()
-    try:
-        await hub.settled(process=process)
-    finally:
-        # Where nothing was left to do, the end comes before the process listens to it.
-        assert end(process) in (0, -signal.SIGTERM), hub.log()
-    assert await hub.records() == calm
+    await finish(hub, calm)

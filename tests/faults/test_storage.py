@@ -86,7 +86,7 @@ async def goes_on(hub: World, process: "subprocess.Popen[bytes]", said: str) -> 
 
 async def some_read(hub: World, least: int = 10) -> None:
     async with asyncio.timeout(60):
-        while (await hub.standing())["issues"] < least:
+        while (await hub.standing())["artifacts"] < least:
             await asyncio.sleep(0.05)
 
 

@@ -1,7 +1,6 @@
 """Webhooks beside polling: what both tell is one story, and what was accepted is never lost."""
 
 import asyncio
-import dataclasses
 import json
 import random
 import signal
@@ -12,7 +11,6 @@ from typing import Any
 
 import orjson
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from pipelines.store import tables
@@ -22,7 +20,7 @@ from services.sandbox.jira import FakeJira
 from services.sandbox.jira_webhooks import Webhooks
 from tests.conftest import Pair
 from tests.faults.child import WEBHOOK_POINTS
-from tests.faults.world import World, end, fill, world
+from tests.faults.world import World, end, fill, left_alone, world
 from tests.parts.presence import free_port, listening
 
 SECRET = "a secret of thirty-two characters"
@@ -41,15 +39,14 @@ def jira(request: pytest.FixtureRequest) -> Iterator[FakeJira]:
 
 @pytest.fixture
 async def hub(jira: FakeJira, pair: Pair, tmp_path: Path) -> AsyncIterator[World]:
-    secret = SecretStr(SECRET)
-    async with world(jira, pair.bus, pair.database_url, tmp_path / "hub", webhook_secret=secret) as made:
+    async with world(jira, pair.bus, pair.database_url, tmp_path / "hub", webhook_secret=SECRET) as made:
         made.settings = {"WEBHOOK_PORT": str(free_port())}
         yield made
 
 
-def hooks_of(hub: World, **how: float) -> Webhooks:
+def hooks_of(jira: FakeJira, hub: World, **how: float) -> Webhooks:
     url = f"http://127.0.0.1:{hub.settings['WEBHOOK_PORT']}/hooks/jira-acme"
-    return Webhooks(hub.jira, url, secret=SECRET, **how)  # type: ignore[arg-type]
+    return Webhooks(jira, url, secret=SECRET, **how)  # type: ignore[arg-type]
 
 
 async def hears(hub: World) -> None:
@@ -58,27 +55,19 @@ async def hears(hub: World) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_webhook_and_pull_together_tell_what_pull_alone_tells(hub: World, pair: Pair, tmp_path: Path) -> None:
-    hooks = hooks_of(hub, loss=0.2, duplicates=0.3, seed=5)
+async def test_webhook_and_pull_together_tell_what_pull_alone_tells(jira: FakeJira, hub: World, tmp_path: Path) -> None:
+    hooks = hooks_of(jira, hub, loss=0.2, duplicates=0.3, seed=5)
     process = hub.start()
     await hub.settled(process=process)
     await hears(hub)
     answers: list[int] = []
     begun = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)  # so long ago that search shows it all
     for turn in range(6):
-        a_morning(hub.jira, turn, begun + timedelta(seconds=25 * turn))
+        a_morning(jira, turn, begun + timedelta(seconds=25 * turn))
         answers += await asyncio.to_thread(hooks.send)
         await asyncio.sleep(0.3)
     assert set(answers) == {204}
-    settings = pair.bus.settings.model_copy(update={"prefix": pair.bus.settings.prefix + "pull."})
-    url = f"sqlite+aiosqlite:///{tmp_path / 'pull.sqlite3'}"
-    async with world(hub.jira, dataclasses.replace(pair.bus, settings=settings), url, tmp_path / "pull") as other:
-        alone = other.start()
-        try:
-            await other.settled(process=alone)
-            pulled = await other.records()
-        finally:
-            assert end(alone) == 0, other.log()
+    pulled = await left_alone(hub, tmp_path)
     try:
         async with asyncio.timeout(40):
             while await hub.records() != pulled:
@@ -134,19 +123,19 @@ def a_morning(jira: FakeJira, turn: int, at: datetime) -> None:
 
 @pytest.mark.parametrize("jira", [timedelta(hours=1)], indirect=True, ids=["index an hour behind"])
 @pytest.mark.parametrize("point", sorted(WEBHOOK_POINTS))
-async def test_what_a_webhook_told_outlives_a_kill(hub: World, point: str) -> None:
+async def test_what_a_webhook_told_outlives_a_kill(jira: FakeJira, hub: World, point: str) -> None:
     hub.settings["POLL_INTERVAL"] = "3600"  # nothing but the webhook tells it, and nothing else wakes the reader
     process = hub.start()
     await hub.settled(process=process)
     assert end(process) == 0, hub.log()
-    hooks = hooks_of(hub, loss=0.0, duplicates=0.0, disorder=False)
+    hooks = hooks_of(jira, hub, loss=0.0, duplicates=0.0, disorder=False)
     process = hub.start(point, 2 if point in ("delivery waits, not read", "delivery handled") else 1)
     await hears(hub)
     await asyncio.sleep(1)  # its reader has found nothing, and rests
-    with hub.jira.lock:
-        changed = [issue for issue in hub.jira.state.issues.values() if issue.status != "In Review"][:5]
+    with jira.lock:
+        changed = [issue for issue in jira.state.issues.values() if issue.status != "In Review"][:5]
         for issue in changed:
-            hub.jira.hands.transition(issue, "In Review", at=datetime.now(UTC), by=issue.creator)
+            jira.hands.transition(issue, "In Review", at=datetime.now(UTC), by=issue.creator)
     answers = await asyncio.to_thread(hooks.send)
     assert await asyncio.to_thread(process.wait, 60) == -signal.SIGKILL, hub.log()
     accepted = {issue.id for issue, answer in zip(changed, answers, strict=True) if answer == 204}

@@ -1,31 +1,31 @@
-"""A company in a fake Jira, and hub processes that read it."""
+"""Installations whose hub processes read tools, and the Jira of a small company."""
 
 import asyncio
+import dataclasses
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from connectors.jira import connector
-from connectors.jira.options import ApiToken, JiraOptions
+from benchmarks.story import options_of
 from pipelines.store import configuration, tables
-from pipelines.store.configuration import ConnectionConfiguration
 from pipelines.store.engine import open_engine, reading, writing
 from services import migrations
+from services.cli.sandbox import Joined
 from services.feed import connections
+from services.feed.rules import configuration_of
 from services.feed.tables import connections as connection_table
 from services.feed.tables import pages as page_table
 from services.sandbox.jira import FakeJira
@@ -63,13 +63,18 @@ def fill(jira: FakeJira, issues: int, seed: int = 7) -> None:
 class World:
     """One installation: a database, topics of its own, a data directory."""
 
-    jira: FakeJira
+    joined: Sequence[Joined]
+    """The connections that it reads."""
+    things: Callable[[], int]
+    """How many artifacts there are to read at least."""
     bus: Bus
     database_url: str
     folder: Path
     engine: AsyncEngine
     settings: dict[str, str] = field(default_factory=dict)
     """Further settings of its processes, without their prefix."""
+    _begun: datetime = START
+    """When its newest process was started."""
 
     @property
     def environ(self) -> dict[str, str]:
@@ -90,28 +95,24 @@ class World:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("THROUGHLINE_")}
         return inherited | {f"THROUGHLINE_{name}": value for name, value in own.items()}
 
-    async def connect(self, page_size: int = 10, **more: Any) -> None:
-        """Configure the connection to the fake Jira; more: further options of it."""
-        options = JiraOptions(
-            base_url=self.jira.url, auth=ApiToken(email=self.jira.email, token=SecretStr(self.jira.token)),
-            projects=("PAY",), share=1.0, page_size=page_size, **more,
-        )  # fmt: skip
+    async def connect(self) -> None:
+        """Configure the connections."""
         keys = key_ring((), self.folder / "secret.key")
-        rules = ConnectionConfiguration(
-            "jira", frozenset({"PAY"}), link_kinds=dict(connector.link_kinds), stages=connector.stages
-        )
         async with writing(self.engine) as connection:
-            await connections.add(connection, "jira-acme", "jira", "Jira", options, None, keys)
-            await configuration.write(connection, "jira-acme", rules)
+            for one in self.joined:
+                connector, options = options_of(one)
+                await connections.add(connection, one.name, one.connector, one.name, options, None, keys)
+                await configuration.write(connection, one.name, configuration_of(connector, options))
 
     def start(self, point: str = "-", count: int = 1, roles: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
         """Start a hub process."""
         command = [sys.executable, "-m", "tests.faults.child", point, str(count), *roles]
-        log = (self.folder / "hub.log").open("ab")
-        return subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
+        self._begun = datetime.now(UTC)
+        with (self.folder / "hub.log").open("ab") as log:
+            return subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
 
     async def settled(self, seconds: float = 60, process: "subprocess.Popen[bytes] | None" = None) -> None:
-        """Wait until everything that Jira has is read, understood and published."""
+        """Wait until its newest process has looked through all tools, and all of it is understood and published."""
         deadline = time.monotonic() + seconds
         while not await self._is_settled():
             assert time.monotonic() < deadline, f"not settled in time: {await self.standing()}\n{self.log()}"
@@ -123,23 +124,30 @@ class World:
             standing = await self.standing()
         except OperationalError:  # the hub is just opening the file, or its server is just starting
             return False
-        return standing["issues"] >= len(self.jira.state.issues) and not standing["open"] and standing["read"]
+        looked = standing["looked"]
+        whole = standing["artifacts"] >= self.things() and not standing["open"] and standing["read"]
+        return whole and looked is not None and looked > self._begun
 
     async def standing(self) -> dict[str, Any]:
         """How far it is."""
         async with reading(self.engine) as connection:
 
-            async def count(query: Any) -> int:
-                return int((await connection.execute(query)).scalar_one())
+            async def count(table: Table, *where: Any) -> int:
+                return int(
+                    (await connection.execute(select(func.count()).select_from(table).where(*where))).scalar_one()
+                )
 
-            unsent = select(func.count()).select_from(tables.changes).where(~tables.changes.c.sent)
-            waiting = select(func.count()).select_from(page_table).where(page_table.c.applied_at.is_(None))
+            of = connection_table.c
+            rows = (await connection.execute(select(of.first_read_done, of.alive_at))).all()
             return {
-                "issues": await count(select(func.count()).select_from(tables.artifacts)),
-                "open": await count(waiting)
-                + await count(unsent)
-                + await count(select(func.count()).select_from(tables.unpublished)),
-                "read": bool((await connection.execute(select(connection_table.c.first_read_done))).scalar()),
+                "artifacts": await count(tables.artifacts),
+                "events": await count(tables.source_events),
+                "letters": await count(tables.dead_letters),
+                "open": await count(page_table, page_table.c.applied_at.is_(None))
+                + await count(tables.changes, ~tables.changes.c.sent)
+                + sum([await count(table) for table in (tables.unpublished, tables.deferred, tables.pending)]),
+                "read": all(row.first_read_done for row in rows),
+                "looked": min((row.alive_at or START for row in rows), default=None),
             }
 
     def log(self) -> str:
@@ -160,17 +168,44 @@ class World:
 
 
 @asynccontextmanager
-async def world(jira: FakeJira, bus: Bus, database_url: str, folder: Path, **more: Any) -> AsyncIterator[World]:
-    """An installation with its connection configured; no process runs yet. more: further options of the connection."""
+async def installed(
+    joined: Sequence[Joined], things: Callable[[], int], bus: Bus, database_url: str, folder: Path
+) -> AsyncIterator[World]:
+    """An installation with its connections configured; no process runs yet."""
     folder.mkdir(parents=True, exist_ok=True)
     engine = open_engine(database_url)
     await migrations.upgrade(engine)
-    made = World(jira, bus, database_url, folder, engine)
-    await made.connect(**more)
+    made = World(joined, things, bus, database_url, folder, engine)
+    await made.connect()
     try:
         yield made
     finally:
         await engine.dispose()
+
+
+def world(jira: FakeJira, bus: Bus, database_url: str, folder: Path, **more: Any) -> AbstractAsyncContextManager[World]:
+    """An installation that reads a Jira only. more: further options of the connection."""
+    auth = {"kind": "api_token", "email": jira.email, "token": jira.token}
+    options = {"base_url": jira.url, "auth": auth, "projects": ["PAY"], "share": 1.0, "page_size": 10} | more
+    joined = (Joined("jira-acme", "jira", options),)
+    return installed(joined, lambda: len(jira.state.issues), bus, database_url, folder)
+
+
+async def left_alone(
+    hub: World, folder: Path, seconds: float = 120, settings: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The records that an undisturbed hub makes of the same tools; on SQLite, since none may depend on the store."""
+    apart = hub.bus.settings.model_copy(update={"prefix": hub.bus.settings.prefix + "calm."})
+    bus = dataclasses.replace(hub.bus, settings=apart)
+    url = f"sqlite+aiosqlite:///{folder / 'calm.sqlite3'}"
+    async with installed(hub.joined, hub.things, bus, url, folder / "calm") as calm:
+        calm.settings = dict(settings or {})
+        process = calm.start()
+        try:
+            await calm.settled(seconds, process=process)
+            return await calm.records()
+        finally:
+            assert end(process) == 0, calm.log()
 
 
 def end(process: "subprocess.Popen[bytes]", how: int = signal.SIGTERM, seconds: float = 20) -> int:

@@ -25,6 +25,7 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 auto.create.topics.enable=false
 # A start on the same folder waits until the broker's old registration has expired.
 broker.session.timeout.ms=1000
