@@ -31,7 +31,7 @@ def test_the_page_is_as_the_commands_are() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["lookup", "requests", "changes", "status", "topics", "doctor", "openapi", "asyncapi", "connections add",
+    ["lookup", "why", "requests", "changes", "status", "topics", "doctor", "openapi", "asyncapi", "connections add",
      "connections test", "connections list", "connections show", "connections pause", "connections resume",
      "connections reread", "connections remove", "rules show", "rules apply", "rules reset",
      "dead-letters list", "dead-letters show", "dead-letters replay",
