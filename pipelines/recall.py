@@ -35,11 +35,11 @@ async def recall(connection: AsyncConnection, request: str, as_of: datetime) -> 
     activities = await requests.activities_of(bulk, fields)
     said = [activity for each in activities.values() for activity in each]
     named = assembly.identities_named((loaded.artifacts[name] for name in group.artifacts), said)
-    identities = await requests.identities_of(bulk, named)
-    people = (await decisions.load(bulk, named)).held
+    people = await decisions.load(bulk, named)
+    identities = await requests.identities_of(bulk, people.joined_with(named))
     told = assembly.request_input(
         group, programmes, loaded, said, [identities[name] for name in sorted(identities)], snapshot.shows_restricted,
-        people,
+        people.held,
     )  # fmt: skip
     try:
         return fold(told, snapshot.stage_map, as_of=as_of)

@@ -123,8 +123,8 @@ async def _fold(
     activities = await requests.activities_of(bulk, fields)
     said = (activity for name in fields for activity in activities[name])
     named = assembly.identities_named((loaded.artifacts[name] for name in fields), said)
-    identities = await requests.identities_of(bulk, named)
     people = await decisions.load(bulk, named)
+    identities = await requests.identities_of(bulk, people.joined_with(named))
     rows = []
     for number, due in enumerate(work.due):
         if number % _BREATH == 0:
@@ -152,13 +152,12 @@ def _fold_one(
     artifacts = [loaded.artifacts[name] for name in due.group.artifacts]
     said = [activity for artifact in artifacts for activity in activities[artifact.id]]
     named = assembly.identities_named(artifacts, said)
-    known = [identities[name] for name in sorted(named) if name in identities]
     decided = people.among(named)
+    named = people.joined_with(named)  # who is found by one of a person's identities is found by all of them
+    known = [identities[name] for name in sorted(named) if name in identities]
     told = assembly.request_input(
         due.group, due.programmes, loaded, said, known, configuration.shows_restricted, decided
     )
-    # Who is found by one of a person's identities is found by all of them.
-    named |= {name for one in decided for name in one.joined}
     return assembly.request_row(fold(told, configuration.stage_map), due.component, due.basis, named)
 
 

@@ -182,21 +182,24 @@ async def _replace_values(
     delta = Counter(dict.fromkeys((value for (_, value) in before | after), 0))
     delta.update(value for (_, value), strong in after.items() if not strong)
     delta.subtract(value for (_, value), strong in before.items() if not strong)
-    counted = await bulk.insert(tables.reference_values, delta.items(), "add", "value, mentions")
     fresh = {artifact for artifact, part in parts if part == OWN}
-    touched.values |= await _places_of_partners(bulk, fresh)
+    places = await _meeting_places(bulk, fresh)
+    delta.update(dict.fromkeys(places, 0))
+    counted = await bulk.insert(tables.reference_values, delta.items(), "add", "value, mentions")
+    if late := await _meeting_places(bulk, fresh) - places:  # decided while this waited for other workers
+        counted = [
+            *counted,
+            *await bulk.insert(tables.reference_values, [(value, 0) for value in late], "add", "value, mentions"),
+        ]
     for value, mentions in counted:
         few = min(mentions, mentions - delta[value]) <= touched.limit
         (touched.values if few else touched.generic).add(value)
 
 
-async def _places_of_partners(bulk: Bulk, fresh: set[str]) -> set[str]:
-    """The values of what a decision joins with artifacts that were never stored before, touched so that whoever brings
-    them at the same moment is waited for, or waits."""
-    joined = await decisions.partners(bulk, fresh)
-    places = decisions.meeting_places(joined - fresh)
-    await bulk.insert(tables.reference_values, [(value, 0) for value in places], "add")
-    return places
+async def _meeting_places(bulk: Bulk, fresh: set[str]) -> set[str]:
+    """The values of what a decision joins with artifacts that were never stored before. Whoever brings one of two
+    touches both places, so that of two workers the later one waits, and then sees what the other brought."""
+    return decisions.meeting_places(await decisions.partners(bulk, fresh) - fresh)
 
 
 async def _values_of(bulk: Bulk, artifacts: set[str]) -> dict[tuple[str, str], bool]:
