@@ -188,12 +188,12 @@ def _breaks_off(node: Node, parent: Node, meanings: Meanings) -> str:
         return ""
     if meanings.digest(parent.artifact):
         return "that mail names many things and this one names its own"
-    old, new = _subject(parent.title), _subject(node.title)
+    old, new = bare_subject(parent.title), bare_subject(node.title)
     changed = old and new and old not in new and new not in old
     return "the old thread was used for something else" if changed else ""
 
 
-def _subject(title: str | None) -> str:
+def bare_subject(title: str | None) -> str:
     """A subject without its prefixes, as it is compared."""
     subject = " ".join((title or "").lower().split())
     while found := _PREFIX.match(subject):
