@@ -115,7 +115,8 @@ async def _happened(connection: AsyncConnection, found: Reason) -> dict[str, lis
 
 
 def _dated(found: Reason, stored: _Stored, happened: dict[str, list[Activity]]) -> Reason:
-    known_as = {node.artifact: _names_of(node) for node in stored.nodes if node.artifact in happened}
+    told = {end for said in (*found.steps, *found.against) for end in ends(said.link)}
+    known_as = {node.artifact: _names_of(node) for node in stored.nodes if node.artifact in told}
 
     def dated(all_said: Iterable[Said]) -> tuple[Said, ...]:
         return tuple(replace(said, since=dating.since(said.link, known_as, happened)) for said in all_said)

@@ -1,8 +1,10 @@
 """The answer to why, and to why not: in sentences and as data, from what correlation made of a component."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import FrameType
 
 import pytest
 
@@ -189,13 +191,37 @@ def test_since_when_is_read_off_the_history() -> None:
     assert since(replace(stated("implements"), to_artifact=None, unread="x"), known_as, told) is None
 
 
-def test_a_component_of_thousands_is_answered_in_step_with_its_size() -> None:
-    """No clock: the links told once each, and a chain as long as it is."""
-    chain = [mail("m0", day=1)]
-    chain += [mail(f"m{number}", reply(f"m{number - 1}"), day=2) for number in range(1, 2_000)]
-    found = asked(chain[0], chain[-1], *chain[1:-1])
-    assert len(found.steps) == 1_999
-    assert found.together
+def cost(nodes: list[Node]) -> int:
+    """How many Python functions and generator steps an answer takes: a count that no load on a machine changes."""
+    count = 0
+    component = Component(tuple(nodes))
+    groups = correlate(component, RULES)
+
+    def tick(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += 1
+
+    sys.setprofile(tick)
+    try:
+        reason(component, groups, RULES, nodes[0].artifact, nodes[-1].artifact)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def thread(size: int) -> list[Node]:
+    return [mail("m0", day=1), *(mail(f"m{number}", reply(f"m{number - 1}"), day=2) for number in range(1, size))]
+
+
+def named(size: int) -> list[Node]:
+    return [*(mail(f"m{number}", title("PAY-1"), quoted("PAY-2")) for number in range(size)), issue("PAY-1")]
+
+
+def test_an_answer_grows_in_step_with_the_component() -> None:
+    for shape in (thread, named):
+        small, large = cost(shape(500)), cost(shape(2_000))
+        assert large < 6 * small, f"{shape.__name__}: {small} steps for 500, {large} for 2,000"
+    assert len(asked(thread(300)[0], thread(300)[-1], *thread(300)[1:-1]).steps) == 299
 
 
 def test_values_that_name_themselves_are_no_shared_values() -> None:
