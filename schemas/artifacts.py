@@ -241,6 +241,7 @@ FIELDS = {
     "labels": "list of text",
     "excerpt": "text: the first 500 characters of its own words",
     "attachments": "list of {name, size, type}",
+    "forwarded": "object: subject, sent: of a mail that this one passes on in its text, as they stand there",
     "thread": "text: what groups messages of one conversation",
     "audience": "object: level, stated (see Audience)",
     "standing": "object: prefix of part names to all names under it that stand as of this telling; such a part that is"

@@ -111,7 +111,14 @@ def _fields(
         "title": subject(mail) or None,
         "excerpt": (body.written or body.passed_on)[:EXCERPT] or None,
         "attachments": [one.model_dump() for one in mail.attachments],
+        "forwarded": _passed_on(body),
     }
+
+
+def _passed_on(body: Body) -> dict[str, str] | None:
+    """Subject and time of a mail forwarded in the text, as its header block states them."""
+    told = {"subject": body.forwarded.get("subject"), "sent": body.forwarded.get("date")}
+    return {name: value[:1_000] for name, value in told.items() if value} or None
 
 
 def subject(mail: MailPayload) -> str:

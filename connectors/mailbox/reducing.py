@@ -76,17 +76,18 @@ def _words(body: Body, keep: Keep) -> dict[str, Any]:
         "quoted": passed_on if shows_quoted else names(body.quoted),
         "footer": names(body.footer),
         "attached": names(body.attached) if shows_quoted else passed_on,
-        "forwarded": _forwarded(body.forwarded),
+        "forwarded": _forwarded(body.forwarded, keep),
         "reported": list(body.reported),
     }
 
 
-def _forwarded(block: dict[str, str]) -> dict[str, str]:
-    """Who wrote the mail that is passed on, and its Message-ID."""
+def _forwarded(block: dict[str, str], keep: Keep) -> dict[str, str]:
+    """Who wrote the mail that is passed on, and its Message-ID; with an excerpt its subject and time too."""
     if not block:
         return {}
     ids = " ".join(f"<{value}>" for value in message_ids(block.get("message-id", "")))
-    return {"from": _people(block.get("from", "")), "message-id": ids}
+    shown = {name: kept(text, keep) for name, text in block.items() if name in {"subject", "date"}}
+    return {"from": _people(block.get("from", "")), "message-id": ids} | (shown if keep == "excerpt" else {})
 
 
 def _people(value: str) -> str:

@@ -72,7 +72,9 @@ def says(event: SourceEvent) -> dict[str, Any]:
     part = mapped.parts["mail"]
     return {
         "fields": {
-            name: value for name, value in mapped.fields.items() if name not in ("title", "excerpt", "attachments")
+            name: value
+            for name, value in mapped.fields.items()
+            if name not in ("title", "excerpt", "attachments", "forwarded")
         },
         "references": part.references,
         "found": [

@@ -174,6 +174,8 @@ def test_an_inline_forward_names_the_first_sender() -> None:
     text = "FYI\n\n---------- Forwarded message ---------\nFrom: C <c@customer.example>\nDate: Mon\nSubject: X\n\nYes."
     raw = letter("Fwd: Broken", text).as_bytes()
     assert {"identity": "mail/address/c@customer.example", "role": "forwarded"} in mapped(raw).fields["participants"]
+    assert mapped(raw).fields["forwarded"] == {"subject": "X", "sent": "Mon"}
+    assert mapped(letter("Broken", "Yes.").as_bytes()).fields["forwarded"] is None
     assert texts(raw)["text"][0] == "FYI"
 
 
