@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.pipelines.memos import memo
 from tests.services.query.conftest import Hub, owned
 
 DOCUMENT = Path("docs/api.md").read_text("utf-8")
@@ -33,8 +34,14 @@ def same_form(shown: Any, told: Any, place: str) -> None:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_examples(hub: Hub) -> None:
     assert len(EXAMPLES) == DOCUMENT.count("```http") > 10
+    await hub.told(memo(7, text="This week: MEMO-3, MEMO-4, MEMO-81, MEMO-82, MEMO-83, MEMO-84"))
     for path, shown in EXAMPLES:
-        path = path.replace("R-MZXW6YTBOI3D", owned(1)).replace("PAY-12", "MEMO-3").replace("jira-acme", "memos")
+        path = (
+            path.replace("R-MZXW6YTBOI3D", owned(1))
+            .replace("PAY-12", "MEMO-3")
+            .replace("PAY-31", "MEMO-4")
+            .replace("jira-acme", "memos")
+        )
         answer = await hub.http.get(path)
         example = json.loads(shown)
         assert answer.status_code == (example["status"] if "errors" in example else 200), path

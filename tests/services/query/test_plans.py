@@ -24,6 +24,7 @@ PATHS = (
     f"/v1/requests/{owned(1)}/timeline?order=desc&limit=2",
     f"/v1/requests/{owned(1)}/timeline?kind=status+changed&actor=memos/account/anna&since=2026-03-01T00:00:00Z",
     f"/v1/requests/{owned(1)}/why?with=MEMO-3",
+    "/v1/why?from=MEMO-3&with=MEMO-4",
     f"/v1/requests/{owned(1)}?as_of=2026-03-20T00:00:00Z",
     "/v1/changes?since=3900&limit=10",
 )
