@@ -23,6 +23,7 @@ from connectors.addresses import Policy, Resolver, checked_addresses, resolve
 from connectors.contract import HubError, Misconfigured, RetryLater
 from connectors.limiter import Limiter
 from connectors.outcomes import BODY_LIMIT, outcome
+from connectors.threads import Threads
 
 CONNECT_TIMEOUT = 10.0
 TIMEOUT = 60.0
@@ -51,6 +52,9 @@ class Guard:
         raise problem
 
 
+_RESOLVERS = Threads(8, "resolve")
+
+
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
     """httpcore2 opens every socket through this."""
 
@@ -68,7 +72,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         """Resolve, check every address, connect to the first that answers."""
         problem: Exception = httpcore2.ConnectError("no address")
-        for address in await asyncio.to_thread(self._guard.addresses, host, port, plain=self._plain):
+        for address in await _RESOLVERS.run(self._guard.addresses, host, port, plain=self._plain):
             try:
                 return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:

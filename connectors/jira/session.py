@@ -4,10 +4,8 @@ The library is synchronous and its session is not documented to be thread-safe: 
 client in each. Its retries are off (they repeat POST, and wait in the thread), and it asks for no server information.
 """
 
-import asyncio
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +13,7 @@ from jira import JIRA, JIRAError
 
 from connectors.contract import Misconfigured, RetryLater
 from connectors.jira.options import JiraOptions, PersonalAccessToken
+from connectors.threads import Threads
 from connectors.transport import Network, NotFound, Refused, outcome
 
 THREADS = 4
@@ -25,7 +24,7 @@ class Session:
 
     def __init__(self, options: JiraOptions, network: Network) -> None:
         self._options, self._network = options, network
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="jira")
+        self._pool = Threads(THREADS, "jira")
         self._own = threading.local()
         self._clients: list[JIRA] = []
         self._lock = threading.Lock()
@@ -51,12 +50,12 @@ class Session:
 
     async def close(self) -> None:
         """End threads and connections. Requests under way end by their time-out."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
         for client in self._clients:
             client.close()  # type: ignore[no-untyped-call]
 
     async def _in_thread(self, method: str, path: str, params: Any, body: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._ask, method, path, params, body)
+        return await self._pool.run(self._ask, method, path, params, body)
 
     def _ask(self, method: str, path: str, params: Any, body: Any) -> Any:
         client = self._client()

@@ -19,6 +19,8 @@ from connectors.mailbox.reading import PAGE, Place, batches
 from connectors.mailbox.rules import chosen, missing
 from connectors.mailbox.session import Session, Worker
 
+_GOODBYE_SECONDS = 1.5
+"""For LOGOUT and its answer at the end."""
 IDLE_SECONDS = 540.0
 """IDLE is renewed before 10 minutes: routers forget quiet connections (RFC 2177 says 29 minutes)."""
 
@@ -42,8 +44,13 @@ class MailboxSource:
     async def __aexit__(self, *_: object) -> None:
         for stop in self._waits:
             stop.set()
-        await self._drop()
-        self._worker.close()
+        try:
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                await self._drop()
+        except TimeoutError:
+            pass  # the server does not answer: no good-bye then
+        finally:
+            self._worker.close()
 
     async def check(self) -> AsyncIterator[Step]:
         """Reach, sign in, folders, read: each by name, ending at the first that fails."""
@@ -152,7 +159,7 @@ class MailboxSource:
 
     async def _signed_in(self) -> Session:
         if self._session is None:
-            session = await self._worker.run(Session.connect, self._options, self._around.network)
+            session = await self._worker.run(Session.connect, self._options, self._around.network, self._worker.line)
             try:
                 await self._worker.run(session.sign_in, self._options)
             except HubError:
@@ -182,7 +189,7 @@ class MailboxSource:
         return names
 
     async def _can_reach(self) -> str:
-        session = await self._worker.run(Session.connect, self._options, self._around.network)
+        session = await self._worker.run(Session.connect, self._options, self._around.network, self._worker.line)
         await self._worker.run(session.close)
         return f"{self._options.host} answers" + ("" if self._options.security == "plain" else ", encrypted")
 

@@ -3,13 +3,12 @@
 IMAPClient opens sockets itself; here it is given one that went through the address guard, and our TLS.
 """
 
-import asyncio
 import contextlib
 import imaplib
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, ParamSpec, TypeVar
@@ -19,6 +18,7 @@ from imapclient.exceptions import CapabilityError, LoginError
 
 from connectors.contract import HubError, Misconfigured, RetryLater
 from connectors.mailbox.options import MailboxOptions, OAuthToken
+from connectors.threads import Threads
 from connectors.transport import Limiter, Network, failure
 
 READ_TIMEOUT = 90.0
@@ -66,12 +66,13 @@ class Session:
         self._client, self._limiter = client, limiter
 
     @staticmethod
-    def connect(options: MailboxOptions, network: Network) -> "Session":
-        """A greeted, encrypted session that is not signed in yet."""
+    def connect(options: MailboxOptions, network: Network, line: "Line") -> "Session":
+        """A greeted, encrypted session that is not signed in yet. Cutting the line ends all waiting for the server."""
         host, port = options.where
         with _named(host):
             opened = network.connect(host, port, plain=options.security == "plain")
             try:
+                line.hold(opened)
                 opened.settimeout(READ_TIMEOUT)
                 if options.security == "tls":
                     opened = network.tls(options.ca_file).wrap_socket(opened, server_hostname=host)
@@ -245,12 +246,48 @@ class Worker:
     """The one thread in which a mailbox's blocking calls run."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, "mailbox")
+        self._threads = Threads(1, "mailbox")
+        self.line = Line()
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The call's result; cancelling does not interrupt the call, it ends with its socket."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: call(*args, **kwargs))
+        """The call's result; cancelling does not interrupt the call, cutting the line does."""
+        return await self._threads.run(call, *args, **kwargs)
 
     def close(self) -> None:
-        """Take no more calls."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Take no more calls, and end the one under way."""
+        self.line.cut()
+        self._threads.close()
+
+
+class Line:
+    """The connection below a session, for whoever must cut it while a call waits for the server."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: socket.socket | None = None
+        self._is_cut = False
+
+    def hold(self, opened: socket.socket) -> None:
+        """The newest connection. Its duplicate stays good when TLS takes the socket over."""
+        with self._lock:
+            self._let_go()
+            self._held = opened.dup()
+            if self._is_cut:
+                self._hang_up()
+
+    def cut(self) -> None:
+        """Hang up, now and on whatever is held later."""
+        with self._lock:
+            self._is_cut = True
+            self._hang_up()
+            self._let_go()
+
+    def _hang_up(self) -> None:
+        if self._held is not None:
+            with contextlib.suppress(OSError):
+                self._held.shutdown(socket.SHUT_RDWR)
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None

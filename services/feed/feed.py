@@ -198,10 +198,13 @@ class Feed:
                 await pages.forget_open(connection, name)
 
     async def _stop(self, keep: set[str]) -> None:
-        for name in set(self._tasks) - keep:
-            if (task := self._tasks.pop(name, None)) is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        stopped = {name: task for name, task in self._tasks.items() if name not in keep}
+        for name, task in stopped.items():
+            self._tasks.pop(name)
+            task.cancel()
+        # All at once: each may take a moment to say good-bye to its tool.
+        await asyncio.gather(*stopped.values(), return_exceptions=True)
+        for name in stopped:
             self.readers.pop(name, None)
 
     async def _stop_all(self) -> None:
