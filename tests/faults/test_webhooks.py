@@ -1,13 +1,11 @@
 """Webhooks beside polling: what both tell is one story, and what was accepted is never lost."""
 
 import asyncio
-import json
 import random
 import signal
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
@@ -20,7 +18,7 @@ from services.sandbox.jira import FakeJira
 from services.sandbox.jira_webhooks import Webhooks
 from tests.conftest import Pair
 from tests.faults.child import WEBHOOK_POINTS
-from tests.faults.world import World, end, fill, left_alone, world
+from tests.faults.world import World, differences, end, fill, left_alone, world
 from tests.parts.presence import free_port, listening
 
 SECRET = "a secret of thirty-two characters"
@@ -81,24 +79,6 @@ async def test_webhook_and_pull_together_tell_what_pull_alone_tells(jira: FakeJi
         handled = select(func.count()).select_from(inbox).where(inbox.c.handled_at.is_not(None))
         assert (await connection.execute(handled)).scalar_one() > 20
         assert (await connection.execute(select(tables.dead_letters.c.reason))).all() == []
-
-
-def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
-    """Where records differ, as paths with both values."""
-    told = [f"{name}: only in one" for name in expected.keys() ^ found.keys()]
-    for name in sorted(expected.keys() & found.keys()):
-        if expected[name] != found[name]:
-            told += _apart(name, json.loads(expected[name]), json.loads(found[name])) or [f"{name}: other text"]
-    return told
-
-
-def _apart(path: str, one: Any, other: Any) -> list[str]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        keys = sorted(one.keys() | other.keys())
-        return [line for key in keys for line in _apart(f"{path}.{key}", one.get(key), other.get(key))]
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        return [line for n, both in enumerate(zip(one, other, strict=True)) for line in _apart(f"{path}[{n}]", *both)]
-    return [] if one == other else [f"{path}: {one!r} is {other!r}"]
 
 
 def a_morning(jira: FakeJira, turn: int, at: datetime) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 import os
 import random
 import signal
@@ -217,3 +218,21 @@ def end(process: "subprocess.Popen[bytes]", how: int = signal.SIGTERM, seconds: 
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
+
+
+def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
+    """Where records differ, as paths with both values."""
+    told = [f"{name}: only in one" for name in expected.keys() ^ found.keys()]
+    for name in sorted(expected.keys() & found.keys()):
+        if expected[name] != found[name]:
+            told += _apart(name, json.loads(expected[name]), json.loads(found[name])) or [f"{name}: other text"]
+    return told
+
+
+def _apart(path: str, one: Any, other: Any) -> list[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = sorted(one.keys() | other.keys())
+        return [line for key in keys for line in _apart(f"{path}.{key}", one.get(key), other.get(key))]
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return [line for n, both in enumerate(zip(one, other, strict=True)) for line in _apart(f"{path}[{n}]", *both)]
+    return [] if one == other else [f"{path}: {one!r} is {other!r}"]
