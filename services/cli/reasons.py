@@ -46,7 +46,7 @@ async def ask(
     if as_json:
         write_line(orjson.dumps(told_any(answer, ends, named)).decode())
     else:
-        screen.print(Group(*_shown(answer, named, ends, now)))
+        screen.print(shown(answer, named, ends, now))
     return 0
 
 
@@ -56,16 +56,23 @@ async def _oldest(connection: "AsyncConnection", found: Found) -> Found:
     return (await find(connection, [request]))[0] if request else found
 
 
-def _shown(
-    answer: Why, named: tuple[Found, Found], ends: tuple[Known, Known], now: datetime
-) -> Iterator[RenderableType]:
-    reason = answer.reason
-    yield Text(f"{reason.sentence}.", style="bold" if reason.together else "bold yellow")
-    yield Text(_where(reason), style="dim")
+def shown(answer: Why, named: tuple[Found, Found], ends: tuple[Known, Known], now: datetime) -> RenderableType:
+    """The whole answer. named: all that was found by each reference, ends: which of it is meant."""
+    return Group(*_parts(answer, now, [*_also(named, ends)]))
+
+
+def _also(named: tuple[Found, Found], ends: tuple[Known, Known]) -> Iterator[str]:
     for found, end in zip(named, ends, strict=True):
         others = [one.artifact for one in found.artifacts if one.artifact != end.artifact]
         if others:
-            yield Text(f"Read as {end.artifact}; also known by that: {listed(others)}.", style="yellow")
+            yield f"Read as {end.artifact}; also known by that: {listed(others)}."
+
+
+def _parts(answer: Why, now: datetime, also: Sequence[str]) -> Iterator[RenderableType]:
+    reason = answer.reason
+    yield Text(f"{reason.sentence}.", style="bold" if reason.together else "bold yellow")
+    yield Text(_where(reason), style="dim")
+    yield from (Text(line, style="yellow") for line in also)
     if reason.steps:
         yield Text("\nHow" if reason.together else "\nThe nearest that leads from one to the other", style="bold")
         yield _steps(reason.steps, answer, now)
@@ -116,9 +123,9 @@ def _quoted(around: str, marked: tuple[int, int] | None) -> Text:
 def _basis(said: Said, now: datetime) -> str:
     """By which rule, where it stands, since when."""
     link = said.link
-    place = f", in {link.field}" if link.field else ""
+    place = f", field {link.field}" if link.field else ""
     if link.start >= 0:
-        place += f" at character {link.start + 1}"
+        place += f", character {link.start + 1}"
     since = f"since {moment(said.since, now)}" if said.since else "since when is not known"
     return f"{link.rule} (rules version {link.version}){place}, {since}"
 

@@ -1,15 +1,27 @@
 """why: what a person reads, word for word, and how it ends."""
 
+import io
 import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from schemas.artifacts import request_id
+from pipelines.references import find
+from pipelines.why import Why, Words
+from schemas.artifacts import Evidence, Text, request_id
 from schemas.canonical import instant
-from services.cli.reasons import ask
+from services.cli.reasons import ask, shown
 from services.cli.terminal import EXIT_NOT_FOUND
+from services.query.finding import Found
+from services.query.reading import Known
+from tests.pipelines.company import issue, mail, reply
+from tests.pipelines.test_correlate_reasons import asked
 from tests.services.cli.company import NOW, day, read, telling
-from tests.services.cli.conftest import BOTH, Desk
+from tests.services.cli.conftest import BOTH, WIDTH, Desk
 from tests.services.cli.test_commands import typed
 
 MAIL = "m1.2026030208@customer.example"
@@ -46,7 +58,7 @@ The mail of 8 March 2026 names PAY-31 in its subject.
 How
   1  The mail of 8 March 2026 names PAY-31 in its subject
      “Could [PAY-31] be sooner?”
-     named in title (rules version 1), in subject at character 7, since when is not known
+     named in title (rules version 1), field subject, character 7, since when is not known
 
 What speaks against it
   The mail of 7 March 2026 names PAY-31 in its text, but the text names 6 things ({request_id("inbox/mail/m2")})
@@ -100,6 +112,22 @@ What would bring them together
 async def test_what_is_not_known(desk: Desk, capsys: pytest.CaptureFixture[str], other: str | None) -> None:
     assert await said(desk, "PAY-77", other, code=EXIT_NOT_FOUND) == "\n"
     assert capsys.readouterr().err == "Not found in what is read so far: PAY-77\n"
+
+
+def test_the_example_of_the_page_is_what_is_printed() -> None:
+    page = Path("docs/correlation.md").read_text("utf-8")
+    (example,) = re.findall(r"```\n(The mail of .*?)```", page, re.DOTALL)
+    sent, answered = datetime(2026, 5, 3, 15, 40, tzinfo=UTC), datetime(2026, 5, 4, 7, 12, tzinfo=UTC)
+    (mention,) = find(Text("subject", "Your PAY-12: payslips in the portal", Evidence.TITLE, sent))
+    first, second = mail("m1", mention), mail("m2", replace(reply("m1"), since=answered), day=4)
+    answer = asked(second, issue("PAY-12", day=1), first)
+    words = {step.link: Words(step.link.around or None, (5, 11) if step.link.around else None) for step in answer.steps}
+    nobody = Found((), ()), Found((), ())
+    ends = [Known(name, "", "", "", None, None, None) for name in (answer.left, answer.right)]
+    paper = io.StringIO()
+    Console(file=paper, width=WIDTH, highlight=False).print(shown(Why(answer, words), nobody, (ends[0], ends[1]), NOW))
+    printed = "".join(line.rstrip() + "\n" for line in paper.getvalue().splitlines())
+    assert printed.replace(request_id("jira-a/issue/PAY-12"), "R-MZXW6YTBOI3D") == example
 
 
 async def test_from_the_shell(desk: Desk) -> None:
