@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from schemas.decisions import DecisionKind
 from schemas.records import LifecycleRecord, StateName
 
 RequestId = "^R-[A-Z2-7]{12}$"
@@ -283,6 +284,57 @@ class Changes(BaseModel):
     items: list[Change]
     next: int = Field(description="Give this as `since` for the next page")
     latest: int = Field(description="Number of the newest change there is")
+
+
+class Decision(BaseModel):
+    """What a person said about correlation."""
+
+    number: int = Field(examples=[1])
+    kind: DecisionKind
+    left: list[str] = Field(
+        description="Ids of artifacts or identities; of `split` those that left", examples=[["jira-acme/issue/10012"]]
+    )
+    right: list[str] = Field(description="The other end; of `split` those that stayed", examples=[["mail/mail/1"]])
+    by: str = Field(examples=["Anna Berg"])
+    reason: str = Field(description="In their words; empty where they gave none")
+    at: AwareDatetime
+    undoes: int | None = Field(description="Number of the decision that it undoes")
+    undone_by: int | None = Field(description="Number of the decision because of which it does not hold")
+    holds: bool
+    said: str = Field(
+        description="In one sentence",
+        examples=["Anna Berg decided on 1 April 2026 that PAY-12 and PAY-31 belong together (decision 1)"],
+    )
+
+
+class DecisionPage(BaseModel):
+    """A page of decisions."""
+
+    items: list[Decision]
+    next: str | None = Field(description="cursor of the next page; null: this is the last")
+
+
+class DecisionMove(BaseModel):
+    """Artifacts that come into another request; null: into none, or out of none."""
+
+    from_: str | None = Field(alias="from")
+    to: str | None
+    artifacts: list[str]
+
+
+class DecisionAnswer(BaseModel):
+    """A decision, and what it changed when it was taken, or (preview) would change now."""
+
+    decision: Decision
+    preview: bool
+    moved: list[DecisionMove]
+    redirects: dict[str, str] = Field(description="Ids of requests that lead to another from then on")
+    begun: list[str] = Field(description="Ids of requests that there were none of before")
+    ended: list[str] = Field(description="Ids that are no request any more")
+    requests: dict[str, str] = Field(description="ETags of the requests that hold what is named, afterwards, by id")
+    made_on: dict[str, str] = Field(
+        description="ETags of the requests concerned, before, by id: what If-Match may name after a preview"
+    )
 
 
 class Alive(BaseModel):

@@ -10,7 +10,20 @@ from fastapi.openapi.utils import get_openapi
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.query import changes, connections, health, listing, lookup, parts, problems, requests, unmapped, why
+from pipelines.deciding import Deciding
+from services.query import (
+    changes,
+    connections,
+    deciding,
+    health,
+    listing,
+    lookup,
+    parts,
+    problems,
+    requests,
+    unmapped,
+    why,
+)
 from services.query.access import Guard, check_token
 from services.query.database import Database
 from services.query.problems import FieldError, Problem
@@ -19,7 +32,8 @@ from services.query.serving import Check, Serving
 VERSION = "1"
 
 _ABOUT = """Look up business requests: merged from every tool that knows a part of them, with the reason of every link,
-and up to when each tool's part is true. Read only. Errors are problem documents (RFC 9457) that name the field and the
+and up to when each tool's part is true. Nothing is ever written to a tool; what people decide about what belongs
+together is the only thing that can be changed. Errors are problem documents (RFC 9457) that name the field and the
 mend. Instants are ISO 8601 with a time zone."""
 
 
@@ -36,6 +50,7 @@ def create_app(
     poll_seconds: float = 0.5,
     keep_seconds: float = 1.0,
     check_seconds: float = 5.0,
+    changed: Callable[[], None] = lambda: None,
 ) -> FastAPI:
     """The lookup API as an ASGI application.
 
@@ -45,6 +60,7 @@ def create_app(
     closing: set when the process begins to stop, so that streams end (services.query.server does).
     statement_seconds: a longer answer of the database becomes a 503. poll_seconds: how often all streams together ask
     for new changes. keep_seconds: how old freshness may be. check_seconds: how long a check of /readyz may take.
+    changed: called when somebody decided something that changed requests.
     Raises Misconfigured for a short token.
     """
     app = _routes()
@@ -52,6 +68,7 @@ def create_app(
         Database(engine, statement_seconds), now, checks or {}, metrics, schema_version, closing or asyncio.Event(),
         poll_seconds, keep_seconds, check_seconds,
     )  # fmt: skip
+    app.state.deciding = Deciding(engine, now, changed)
     check_token(token)
     app.add_middleware(Guard, token=token)  # inside the framework's own last resort, which answers in plain text
     return app
@@ -95,8 +112,9 @@ def _routes() -> FastAPI:
     problems.install(app)
     app.router.routes[:0] = [requests.PlainRequest(), lookup.PlainLookup()]
     app.include_router(health.router)
-    for noun in (lookup, why, listing, requests, parts, changes, connections, unmapped):
+    for noun in (lookup, why, listing, requests, parts, changes, connections, unmapped, deciding):
         app.include_router(noun.router, prefix="/v1")
+    app.include_router(deciding.changing, prefix="/v1")
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 

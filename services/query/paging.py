@@ -24,7 +24,7 @@ def place(kind: str, text: str | None) -> Place | None:
     try:
         told = orjson.loads(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True))
     except (binascii.Error, ValueError):
-        raise _foreign() from None
+        raise foreign() from None
     return _checked(kind, told)
 
 
@@ -33,10 +33,11 @@ def _checked(kind: str, told: object) -> Place:
         written_for, key, last = told
         if written_for == kind and "\0" not in key + last:
             return key, last
-    raise _foreign()
+    raise foreign()
 
 
-def _foreign() -> Refused:
+def foreign() -> Refused:
+    """A cursor of another list or order."""
     return Refused(
         400, "cursor", "The cursor does not belong to this list in this order.", "Give `next` of the page before."
     )

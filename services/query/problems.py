@@ -33,6 +33,11 @@ class Problem(BaseModel):
     detail: str = Field(examples=["No request has this id."])
     mend: str = Field(description="What to do", examples=["Look for any reference under /v1/lookup?reference="])
     errors: list[FieldError] | None = None
+    decision: int | None = Field(default=None, description="The decision that stands in the way, or that undid it")
+    versions: dict[str, str] | None = Field(
+        default=None, description="ETags of the requests concerned as they are now, by id"
+    )
+    candidates: list[str] | None = Field(default=None, description="Ids of what the reference may mean")
     error_id: str | None = Field(default=None, description="Names this error in the log")
     freshness: list[dict[str, Any]] | None = Field(default=None, description="What is read, and up to when")
 
@@ -40,22 +45,36 @@ class Problem(BaseModel):
 _TITLES = {
     400: "Bad request",
     401: "Not signed in",
+    403: "Refused",
     404: "Not found",
     405: "Method not allowed",
     409: "Conflict",
+    412: "Changed meanwhile",
+    413: "Too large",
+    415: "Another form is needed",
     421: "Misdirected request",
     422: "Not understood",
+    428: "Condition needed",
     500: "Internal error",
     503: "Not available",
 }
 
 _ROUTER = {
+    400: ("unreadable", "The body cannot be read.", "Send one JSON object; see /openapi.json for its form."),
     404: ("no-such-path", "There is nothing under this path.", "See /openapi.json for what there is."),
     405: ("method-not-allowed", "This path cannot be used with this method.", "Use a method named in Allow."),
 }
 
 _MENDS = {
     "missing": ("is missing", "give it"),
+    "json_invalid": ("is no JSON", "send one JSON object"),
+    "model_attributes_type": ("is no JSON object", "send one JSON object"),
+    "union_tag_invalid": ("is none of the known kinds", "give one of {expected_tags}"),
+    "union_tag_not_found": ("is missing", "say what is decided, such as link"),
+    "one_of": ("names both artifacts and a request, or neither", "give one of the two"),
+    "int_type": ("is no whole number", "give a whole number"),
+    "string_type": ("is no text", "give a text"),
+    "list_type": ("is no list", "give a list"),
     "int_parsing": ("is no whole number", "give a whole number"),
     "bool_parsing": ("is neither true nor false", "give true or false"),
     "less_than_equal": ("is too large", "give at most {le}"),
@@ -121,10 +140,16 @@ async def _invalid(_request: Request, error: Exception) -> Response:
                    errors=errors)  # fmt: skip
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kind, detail, mend = _ROUTER.get(error.status_code, ("refused", "The request was refused.", "See /openapi.json."))
-    return problem(error.status_code, kind, detail, mend, headers=error.headers)
+    return problem(error.status_code, kind, detail, mend, headers={**(error.headers or {}), **_allowed(request, error)})
+
+
+def _allowed(request: Request, error: HTTPException) -> dict[str, str]:
+    """All methods of a path that has several; the router names only those of the first."""
+    methods = request.app.openapi()["paths"].get(request.url.path) if error.status_code == 405 else None
+    return {"Allow": ", ".join(sorted(methods)).upper()} if methods else {}
 
 
 def _told(error: Mapping[str, Any]) -> dict[str, str]:

@@ -40,11 +40,16 @@ async def test_the_served_document_is_the_printed_one(hub: Hub) -> None:
         assert (await hub.http.get(path)).status_code == 404
 
 
-# What no schema can state: that a cursor was given out by us, an instant has passed, a text holds a word.
+# What no schema can state: that a cursor was given out by us, an instant has passed, a text holds a word, a reference
+# leads to one thing, nobody decided otherwise.
 RULES = """
 [[operations]]
 include-path = ["/v1/requests", "/v1/requests/{identifier}", "/v1/requests/{identifier}/timeline"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", 400, 404, 422]
+
+[[operations]]
+include-path = ["/v1/decisions", "/v1/decisions/{number}"]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 404, 409, 412, 422]
 """
 
 

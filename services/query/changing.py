@@ -1,0 +1,109 @@
+"""Routes that change something: what must be true of a request before its body is looked at.
+
+No web page may make a browser decide for the person in front of it: only application/json is taken, which no form
+sends, and a page of another origin is refused by what its browser says of it.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from typing_extensions import override
+
+from services.query.refused import Refused
+
+LARGEST = 1_500_000
+"""Bytes of a body."""
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class Bounded(Request):
+    """A request whose body is read up to a limit."""
+
+    @override
+    async def body(self) -> bytes:
+        """The whole body. Raises Refused for one that is too large."""
+        if not hasattr(self, "_body"):
+            read = bytearray()
+            async for chunk in self.stream():
+                read += chunk
+                if len(read) > LARGEST:
+                    raise Refused(
+                        413, "too-large", f"The body is larger than {LARGEST} bytes.", "Decide on fewer at a time."
+                    )
+            self._body = bytes(read)
+        return self._body
+
+
+class Changing(APIRoute):
+    """A route that changes something, made on what its caller saw."""
+
+    @override
+    def get_route_handler(self) -> Handler:
+        """The handler, behind what must be true first."""
+        handle = super().get_route_handler()
+
+        async def checked(asked: Request) -> Response:
+            asked = Bounded(asked.scope, asked.receive)
+            _check_origin(asked)
+            _check_type(asked)
+            _check_condition(asked)
+            await asked.body()
+            try:
+                return await handle(asked)
+            except RequestValidationError as error:
+                raise RequestValidationError([_without_tag(one) for one in error.errors()]) from None
+
+        return checked
+
+
+def _check_origin(asked: Request) -> None:
+    origin, site = asked.headers.get("origin"), asked.headers.get("sec-fetch-site", "none")
+    if (origin is not None and _host(origin) != asked.headers.get("host", "").lower()) or site not in (
+        "none",
+        "same-origin",
+    ):
+        raise Refused(
+            403, "origin", "A page of another origin asks for this.", "Call it from a program, without an Origin."
+        )
+
+
+def _host(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _check_type(asked: Request) -> None:
+    if asked.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refused(
+            415, "media-type", "The body is not said to be JSON.", "Send it with Content-Type: application/json."
+        )
+
+
+def _check_condition(asked: Request) -> None:
+    if not asked.headers.get("if-match", "").strip():
+        raise Refused(
+            428, "condition", "If-Match is missing: it says on which versions this is decided.",
+            "Give the ETags of the requests concerned, as they were shown; or * for whatever they are.",
+        )  # fmt: skip
+
+
+def _without_tag(error: Any) -> Any:
+    """An error in one kind of body, without the kind in its place. Bodies differ by their `kind`."""
+    place = error["loc"]
+    if str(error["type"]).startswith("union_tag"):
+        return {**error, "loc": (*place, "kind")}
+    tagged = place[0] == "body" and len(place) > 1 and isinstance(place[1], str)
+    return {**error, "loc": (place[0], *place[2:])} if tagged else error
+
+
+def versions(if_match: str) -> frozenset[str]:
+    """The entity tags of If-Match, weak or strong, without what marks them."""
+    return frozenset(part.strip().removeprefix("W/").strip('"') for part in if_match.split(",") if part.strip())

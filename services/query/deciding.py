@@ -1,0 +1,240 @@
+"""What people decide about correlation: taken, listed, told."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Header, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pipelines.deciding import Deciding, Outcome, Wish
+from schemas.decisions import DecisionKind, Refusal
+from services.query import answers, decided, paging, wishes
+from services.query.changing import Changing, versions
+from services.query.database import DRIVER_ERRORS, TooSlow, refusal
+from services.query.decided import Stored, Wanted
+from services.query.finding import find
+from services.query.problems import documented, wrong
+from services.query.refused import Refused
+from services.query.requests import Hub
+from services.query.serving import Serving, answer
+from services.query.wishes import LONGEST, NEWEST, Asked, Undo, Unresolved
+
+SECONDS = 30.0
+"""A decision may take so long: as long as computing anew what it concerns."""
+
+router = APIRouter(tags=["decisions"])
+changing = APIRouter(tags=["decisions"], route_class=Changing)
+
+_STATUS = {
+    "unknown": 422, "changed": 412, "contradiction": 409, "said already": 409, "key used": 422,
+    "nothing to decide": 422,
+}  # fmt: skip
+
+
+async def _deciding(request: Request) -> Deciding:
+    handed: Deciding = request.app.state.deciding
+    return handed
+
+
+_EXAMPLES: dict[str, Any] = {
+    "link": {"kind": "link", "a": "PAY-12", "b": "https://acme.example/browse/PAY-31", "by": "Anna Berg",
+             "reason": "Agreed on the phone"},
+    "unlink": {"kind": "unlink", "a": "PAY-12", "b": "PAY-31", "by": "Anna Berg"},
+    "merge": {"kind": "merge", "requests": ["R-MZXW6YTBOI3D", "R-GEZDGNBVGY3T"], "by": "Anna Berg"},
+    "split": {"kind": "split", "request": "R-MZXW6YTBOI3D", "artifacts": ["PAY-31"], "by": "Anna Berg"},
+    "no request": {"kind": "no request", "artifacts": ["<news.7@shop.example>"], "by": "Anna Berg",
+                   "reason": "A newsletter"},
+    "same person": {"kind": "same person", "identities": ["jira-acme/account/5b10a2", "anna@home.example"],
+                    "by": "Anna Berg"},
+    "other person": {"kind": "other person", "identities": ["jira-acme/account/5b10a2", "crm/owner/77"],
+                     "by": "Anna Berg"},
+    "undo": {"kind": "undo", "decision": 1, "by": "Anna Berg", "reason": "It was another printer"},
+}  # fmt: skip
+
+_TAG = r'((W/)?"[!#-~]*"|[0-9a-f]+)'
+_TAGS = rf"^(\*|{_TAG}( *, *{_TAG})*)$"
+"""As RFC 9110 says, and without quotes, as the `etag` of an answer stands."""
+
+_KEY = r'^("[!#-~]{1,253}"|[!#-~]{1,255})$'
+"""A structured string, or the same without its quotes."""
+
+
+@changing.post(
+    "/decisions",
+    status_code=201,
+    response_model=answers.DecisionAnswer,
+    summary="Decide what belongs together",
+    responses={
+        200: {"model": answers.DecisionAnswer, "description": "What it would do (preview)"},
+        201: {"description": "It is taken, and holds", "headers": {"Location": {
+            "description": "Where to read it", "schema": {"type": "string"}}}},
+        **documented(400, 403, 409, 412, 413, 415, 422, 428, 503),
+    },
+)  # fmt: skip
+async def decide(
+    asked: Annotated[Asked, Body(openapi_examples={name: {"value": one} for name, one in _EXAMPLES.items()})],
+    hub: Hub,
+    deciding: Annotated[Deciding, Depends(_deciding)],
+    if_match: Annotated[
+        str,
+        Header(
+            pattern=_TAGS,
+            description="ETags of the requests concerned, as they were shown to who decides; * for whatever they are, "
+            "and for decisions about people",
+            examples=["*"],
+        ),
+    ],
+    idempotency_key: Annotated[
+        str | None,
+        Header(pattern=_KEY, description="Sent again with the same body, it decides nothing more and tells the same"),
+    ] = None,
+    preview: Annotated[bool, Query(description="Tell what it would do, and change nothing")] = False,
+) -> Response:
+    """Taken at once, in one step: judged against other decisions, never against evidence; stored for ever; understood.
+
+    What it names may be given by any reference. No later evidence, reading or rebuild brings back what was ruled out,
+    or parts what was joined; another decision may (`undo`).
+    """
+    key = idempotency_key.strip('"') if idempotency_key else None
+    try:
+        async with asyncio.timeout(SECONDS):
+            outcome = await _outcome(hub, deciding, asked, versions(if_match), key, preview=preview)
+    except TimeoutError:
+        raise TooSlow(SECONDS) from None
+    except Unresolved as error:
+        raise _unresolved(error) from None
+    except Refusal as told:
+        raise _refused(told, asked) from None
+    except DRIVER_ERRORS as error:
+        raise refusal(error, SECONDS) from error
+    return await _answer(hub, outcome, preview=preview)
+
+
+async def _outcome(
+    hub: Serving, deciding: Deciding, asked: Asked, made_on: frozenset[str], key: str | None, *, preview: bool
+) -> Outcome:
+    # Before its references are followed: once it is taken, they may lead elsewhere.
+    if key and not preview and (before := await deciding.again(key, wishes.digest_of(asked))):
+        return before
+    async with hub.database.reading() as connection:
+        ends = await wishes.resolved(connection, asked)
+    wish: Wish = wishes.wish_of(asked, ends, made_on, None if preview else key)
+    return await deciding.decide(wish, preview=preview)
+
+
+async def _answer(hub: Serving, outcome: Outcome, *, preview: bool) -> Response:
+    number = outcome.decision.number
+    async with hub.database.reading() as connection:
+        (told,) = await decided.told(connection, [Stored(outcome.decision, None, "")])
+    body = {"decision": told, "preview": preview, **decided.effects(outcome)}
+    return answer(body, 200) if preview else answer(body, 201, {"Location": f"/v1/decisions/{number}"})
+
+
+def _unresolved(error: Unresolved) -> Refused:
+    found = wrong(f"body.{error.field}", error.what, error.mend[0].lower() + error.mend[1:])
+    more: dict[str, Any] = {"candidates": list(error.candidates)} if error.candidates else {}
+    return Refused(422, "unresolved", found.detail, found.mend, **found.more, **more)
+
+
+def _refused(told: Refusal, asked: Asked) -> Refused:
+    more: dict[str, Any] = {"versions": told.versions} if told.kind == "changed" else {}
+    if told.number is not None:
+        more["decision"] = told.number
+    if told.kind == "unknown" and isinstance(asked, Undo):
+        more["errors"] = [{"field": "body.decision", "problem": "is no decision", "mend": "give the number of one"}]
+    return Refused(_STATUS[told.kind], told.kind.replace(" ", "-"), told.problem, told.mend, **more)
+
+
+class Listed(BaseModel):
+    """Which decisions are listed; several filters mean all of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    request: str | None = Field(
+        default=None, min_length=1, max_length=LONGEST, description="Something that is in it now is named",
+        examples=["R-MZXW6YTBOI3D"],
+    )  # fmt: skip
+    artifact: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=LONGEST,
+        description="Any reference of what is named",
+        examples=["PAY-12"],
+    )
+    identity: str | None = Field(
+        default=None, min_length=1, max_length=LONGEST, description="An identity's id, or an e-mail address"
+    )
+    kind: DecisionKind | None = Field(default=None, description="What was said")
+    by: str | None = Field(default=None, min_length=1, max_length=200, description="Who decided, word for word")
+    holds: bool | None = Field(default=None, description="Only those that hold; false: only those that were undone")
+    cursor: str | None = Field(default=None, max_length=500, description="`next` of the page before")
+    limit: int = Field(default=25, ge=1, le=100)
+
+
+@router.get(
+    "/decisions", response_model=answers.DecisionPage, summary="What people decided",
+    responses=documented(400, 422, 503),
+)  # fmt: skip
+async def decisions(listed: Annotated[Listed, Query()], hub: Hub) -> Response:
+    """The newest first, each in one sentence, with what undid it."""
+    before = _number(paging.place("decisions", listed.cursor))
+    async with hub.database.reading() as connection:
+        names, request = await _concerned(connection, listed)
+        wanted = Wanted(names, request, listed.kind, listed.by, listed.holds, before, listed.limit)
+        rows = await decided.page(connection, wanted)
+        items = await decided.told(connection, rows[: listed.limit])
+    more = len(rows) > listed.limit
+    following = paging.cursor("decisions", (str(items[-1]["number"]), "")) if more else None
+    return answer({"items": items, "next": following})
+
+
+def _number(place: paging.Place | None) -> int | None:
+    if place is None:
+        return None
+    if not (place[0].isascii() and place[0].isdecimal() and len(place[0]) < len(str(NEWEST))):
+        raise paging.foreign()
+    return int(place[0])
+
+
+async def _concerned(connection: Any, listed: Listed) -> tuple[list[str] | None, str | None]:
+    """Names that the filters mean (None: no matter which), and the request."""
+    names: set[str] | None = None
+    if listed.identity is not None:
+        (found,) = await wishes.named_identities(connection, [listed.identity])
+        names = set(found) | {listed.identity}
+    if listed.artifact is not None:
+        (lead,) = await find(connection, [listed.artifact])
+        # What a person said about a thing stays, also where nothing else is known of it any more.
+        artifacts = {one.artifact for one in lead.artifacts} | {listed.artifact}
+        names = artifacts if names is None else names & artifacts
+    return None if names is None else sorted(names), await _request(connection, listed.request)
+
+
+async def _request(connection: Any, reference: str | None) -> str | None:
+    if reference is None:
+        return None
+    (lead,) = await find(connection, [reference])
+    requests = {one.request for one in lead.artifacts if one.request}
+    if len(requests) > 1:
+        raise wrong("query.request", "leads to several requests", "give the id of one")
+    return next(iter(requests), reference)
+
+
+@router.get(
+    "/decisions/{number}", response_model=answers.DecisionAnswer, summary="One decision",
+    responses=documented(404, 422, 503),
+)  # fmt: skip
+async def decision(
+    number: Annotated[int, Path(ge=1, le=NEWEST, description="Its number", examples=[1])], hub: Hub
+) -> Response:
+    """Who said what, when and why, whether it holds, and what it changed when it was taken."""
+    async with hub.database.reading() as connection:
+        found = await decided.one(connection, number)
+        if found is None:
+            raise Refused(
+                404, "unknown-decision", "There is no decision with this number.", "List them under /v1/decisions."
+            )
+        (told,) = await decided.told(connection, [found])
+    return answer({"decision": told, "preview": False, **decided.effects(found.outcome)})

@@ -1,0 +1,257 @@
+"""What a person wants decided, with references as people give them; and what these mean."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pipelines.deciding import ANY, MOST, Wish
+from pipelines.store.bulk import Bulk
+from schemas.canonical import canonical_json, digest
+from schemas.decisions import DecisionKind
+from services.query.finding import Found, find
+
+LONGEST = 1_000
+"""Characters of a reference, and of a reason."""
+LONGEST_NAME = 200
+NEWEST = 2**63 - 1
+"""What the database can count to."""
+_SHOWN = 10
+
+_LINE = r"^[^\x00-\x1f\x7f]*$"
+
+Reference = Annotated[str, Field(min_length=1, max_length=LONGEST)]
+Number = Annotated[int, Field(strict=True, ge=1, le=NEWEST)]
+
+Ends = tuple[tuple[str, ...], tuple[str, ...]]
+"""The two sides of a wish."""
+
+
+class _Said(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME, pattern=_LINE)
+    ] = Field(description="Who decides, in one line", examples=["Anna Berg"])
+    reason: Annotated[str, StringConstraints(max_length=LONGEST)] = Field(
+        default="", description="Why, for whoever asks later", examples=["Agreed on the phone"]
+    )
+
+
+class Link(_Said):
+    """Two things belong together."""
+
+    kind: Literal["link"]
+    a: Reference = Field(
+        description="A key, an address, a Message-ID, a number or an artifact's id", examples=["PAY-12"]
+    )
+    b: Reference = Field(description="The other, likewise", examples=["https://acme.example/browse/PAY-31"])
+
+
+class Unlink(_Said):
+    """Two things do not belong together."""
+
+    kind: Literal["unlink"]
+    a: Reference = Field(examples=["PAY-12"])
+    b: Reference = Field(examples=["PAY-31"])
+
+
+class Merge(_Said):
+    """Two requests are one."""
+
+    kind: Literal["merge"]
+    requests: list[Reference] = Field(
+        min_length=2, max_length=2, description="Their ids, or references of what is in them",
+        examples=[["R-MZXW6YTBOI3D", "R-GEZDGNBVGY3T"]],
+    )  # fmt: skip
+
+
+class Split(_Said):
+    """Some of a request's artifacts belong together, and not to the others."""
+
+    kind: Literal["split"]
+    request: Reference = Field(examples=["R-MZXW6YTBOI3D"])
+    artifacts: list[Reference] = Field(min_length=1, max_length=MOST, description="What leaves it",
+                                       examples=[["PAY-31"]])  # fmt: skip
+
+
+class NoRequest(_Said):
+    """These are no request and part of none."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["artifacts"]}, {"required": ["request"]}]})
+
+    kind: Literal["no request"]
+    artifacts: list[Reference] = Field(
+        default_factory=list, min_length=1, max_length=MOST, examples=[["<news.7@shop.example>"]]
+    )
+    request: Reference = Field(default_factory=str, description="All that is in it now", examples=["R-MZXW6YTBOI3D"])
+
+    @model_validator(mode="after")
+    def _one(self) -> "NoRequest":
+        if bool(self.artifacts) is bool(self.request):
+            raise PydanticCustomError("one_of", "either")
+        return self
+
+
+class _People(_Said):
+    identities: list[Reference] = Field(
+        min_length=2, max_length=2, description="Ids of identities, or e-mail addresses that one identity bears",
+        examples=[["jira-acme/account/5b10a2", "mail/address/anna@home.example"]],
+    )  # fmt: skip
+
+
+class SamePerson(_People):
+    """Two identities are of one person."""
+
+    kind: Literal["same person"]
+
+
+class OtherPerson(_People):
+    """Two identities are of two people."""
+
+    kind: Literal["other person"]
+
+
+class Undo(_Said):
+    """An earlier decision no longer holds; an undo can be undone too."""
+
+    kind: Literal["undo"]
+    decision: Number = Field(description="Its number", examples=[1])
+
+
+Asked = Annotated[
+    Link | Unlink | Merge | Split | NoRequest | SamePerson | OtherPerson | Undo, Field(discriminator="kind")
+]
+
+
+class Unresolved(Exception):
+    """A reference that does not lead to the one thing that is needed. candidates: what it may mean."""
+
+    def __init__(self, field: str, what: str, mend: str, candidates: Sequence[str] = ()) -> None:
+        super().__init__(f"{field} {what}. {mend}")
+        self.field = field
+        self.what = what
+        self.mend = mend
+        self.candidates = tuple(candidates)
+
+
+async def resolved(connection: AsyncConnection, asked: Asked) -> Ends:
+    """The two sides of the wish, as Wish takes them. Raises Unresolved; takes a fixed number of statements."""
+    if isinstance(asked, Undo):
+        return (), ()
+    if isinstance(asked, _People):
+        one, other = await _identities(connection, asked.identities)
+        return (one,), (other,)
+    fields = list(_references(asked))
+    found = dict(zip([name for name, _ in fields], await find(connection, [text for _, text in fields]), strict=True))
+    return _sides(asked, found)
+
+
+def _references(asked: Asked) -> Iterable[tuple[str, str]]:
+    """(field, reference) of everything that the wish names."""
+    if isinstance(asked, Link | Unlink):
+        return [("a", asked.a), ("b", asked.b)]
+    if isinstance(asked, Merge):
+        return _listed("requests", asked.requests)
+    assert isinstance(asked, Split | NoRequest)
+    whole = [("request", asked.request)] if asked.request else []
+    return [*whole, *_listed("artifacts", asked.artifacts)]
+
+
+def _listed(field: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+    return [(f"{field}.{place}", text) for place, text in enumerate(texts)]
+
+
+def _sides(asked: Asked, found: Mapping[str, Found]) -> Ends:
+    if isinstance(asked, Link | Unlink):
+        return (_artifact("a", found["a"]),), (_artifact("b", found["b"]),)
+    if isinstance(asked, Merge):
+        one, other = (_request(name, each) for name, each in found.items())
+        if one == other:
+            raise Unresolved("requests", "are one request already", "Name two different requests")
+        return (one,), (other,)
+    whole = _request("request", found["request"]) if "request" in found else None
+    artifacts = [_artifact(name, each, whole) for name, each in found.items() if name != "request"]
+    return tuple(dict.fromkeys(artifacts)), (whole,) if whole else ()
+
+
+def _artifact(field: str, found: Found, request: str | None = None) -> str:
+    """The one artifact meant: one of this request, if any is."""
+    known = [one for one in found.artifacts if request and one.request == request] or list(found.artifacts)
+    if len(known) == 1:
+        return known[0].artifact
+    if not known:
+        raise _unread(field)
+    names = [one.artifact for one in known]
+    raise Unresolved(field, f"may mean {len(names)} things", f"Give the id of one: {_some(names)}", names)
+
+
+def _request(field: str, found: Found) -> str:
+    if not found.artifacts:
+        raise _unread(field)
+    requests = sorted({one.request for one in found.artifacts if one.request})
+    if len(requests) == 1:
+        return requests[0]
+    if not requests:
+        raise Unresolved(field, "is in no request", "Name something that is in one, or link it")
+    raise Unresolved(field, f"leads to {len(requests)} requests", f"Give the id of one: {_some(requests)}", requests)
+
+
+def _unread(field: str) -> Unresolved:
+    return Unresolved(
+        field, "names nothing that is read so far", "Give a key, an address, a Message-ID, a number or an artifact's id"
+    )
+
+
+_NAMED = """SELECT id, id AS name FROM identities WHERE id IN {keys}
+    UNION SELECT id, address FROM identities WHERE address IN {keys}"""
+
+
+async def named_identities(connection: AsyncConnection, texts: Sequence[str]) -> list[list[str]]:
+    """Ids of the identities that each text names, by its id or its address."""
+    names = {name for text in texts for name in _spellings(text)}
+    by_name: dict[str, set[str]] = {}
+    for identity, name in await Bulk(connection).by_keys(_NAMED, names):
+        by_name.setdefault(name, set()).add(identity)
+    return [next((sorted(by_name[name]) for name in _spellings(text) if name in by_name), []) for text in texts]
+
+
+def _spellings(text: str) -> tuple[str, str]:
+    return text.strip(), text.strip().lower()
+
+
+async def _identities(connection: AsyncConnection, texts: Sequence[str]) -> list[str]:
+    found = []
+    for place, names in enumerate(await named_identities(connection, texts)):
+        field = f"identities.{place}"
+        if not names:
+            raise Unresolved(
+                field, "is nobody that is read so far", "Give the id of an identity, or its e-mail address"
+            )
+        if len(names) > 1:
+            told = f"Give the id of one: {_some(names)}"
+            raise Unresolved(field, f"is the address of {len(names)} identities", told, names)
+        found += names
+    if len(set(found)) == 1:
+        raise Unresolved("identities", "are one identity", "Name two different ones")
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def wish_of(asked: Asked, ends: Ends, made_on: frozenset[str] = frozenset({ANY}), key: str | None = None) -> Wish:
+    """The wish, on what its references lead to."""
+    return Wish(
+        DecisionKind(asked.kind), asked.by, asked.reason, *ends, asked.decision if isinstance(asked, Undo) else None,
+        made_on, key, digest_of(asked),
+    )  # fmt: skip
+
+
+def digest_of(asked: Asked) -> str:
+    """What was asked, for telling whether the same is asked again."""
+    return digest(canonical_json(asked.model_dump()))
