@@ -20,6 +20,7 @@ from services.query.reading import Known, Stored, TimelineQuery
 from services.query.requests import RESPONSES, Found, Hub
 from services.query.serving import answer
 from services.query.why import named
+from services.query.why_answers import Why
 
 router = APIRouter(tags=["requests"], responses=RESPONSES)
 
@@ -105,7 +106,7 @@ class Ends(BaseModel):
     )
 
 
-@router.get("/requests/{identifier}/why", response_model=answers.Why, summary="Why do these belong together?")
+@router.get("/requests/{identifier}/why", response_model=Why, summary="Why do these belong together?")
 async def why(found: Found, ends: Annotated[Ends, Query()], hub: Hub) -> Response:
     """The shortest chain of joining links between two artifacts, with everything that is known of each link; of two
     that are not in one request the nearest evidence, and what kept it from joining."""

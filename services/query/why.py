@@ -6,7 +6,6 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from services.query import answers
 from services.query.finding import Found, find
 from services.query.problems import documented
 from services.query.reading import Known
@@ -14,6 +13,7 @@ from services.query.reasons import meant, reasons, told_any
 from services.query.refused import Refused
 from services.query.requests import Hub
 from services.query.serving import Serving, answer
+from services.query.why_answers import WhyAny
 
 router = APIRouter(tags=["lookup"])
 
@@ -34,7 +34,7 @@ class Both(BaseModel):
 
 @router.get(
     "/why",
-    response_model=answers.WhyAny,
+    response_model=WhyAny,
     summary="Why do these belong together, or why not?",
     responses=documented(404, 422, 503),
 )
