@@ -77,13 +77,17 @@ class Limiter:
         finally:
             self._leave(number)
 
-    def turn_in_thread(self, key: str = "") -> None:
-        """The same for a worker thread: blocks it."""
+    def turn_in_thread(self, key: str = "", within: float | None = None) -> bool:
+        """The same for a worker thread: blocks it. False at once where it would take longer than `within` seconds."""
+        until = None if within is None else self._clock() + within
         number, booked = self._book(key)
         try:
             while (delay := self._delay(number, booked, key)) > 0:
+                if until is not None and self._clock() + delay > until:
+                    return False
                 self._block(delay)
                 self._count(delay)
+            return True
         finally:
             self._leave(number)
 

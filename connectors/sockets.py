@@ -7,6 +7,7 @@ answer between two look-ups all meet it. TLS still verifies the name in the URL.
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ from connectors.threads import Threads
 
 CONNECT_TIMEOUT = 10.0
 TIMEOUT = 60.0
+TOO_MANY = 429
 _CHUNK = 64 * 1024
 
 
@@ -95,8 +97,12 @@ class GuardedAdapter(HTTPAdapter):
     """What `requests` sends through: guarded sockets, our TLS, time-outs, turns at the limiter, no redirect, no proxy,
     bounded bodies. Its errors are HubErrors."""
 
-    def __init__(self, guard: Guard, context: ssl.SSLContext, limiter: Limiter, timeout: float, *, plain: bool) -> None:
+    def __init__(
+        self, guard: Guard, context: ssl.SSLContext, limiter: Limiter, timeout: float, patience: float, *, plain: bool
+    ) -> None:
+        """patience: seconds for which a request is sent again, in its turn, where the tool refuses for its limit."""
         self._guard, self._context, self._limiter, self._timeout, self._plain = guard, context, limiter, timeout, plain
+        self._patience = patience
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -133,18 +139,30 @@ class GuardedAdapter(HTTPAdapter):
         proxies: Any = None,
     ) -> requests.Response:
         """One request, in its turn. Raises HubError for all that is no answer, and for redirects."""
-        self._limiter.turn_in_thread()
-        host = host_of(request.url or "")
         limits = timeout if timeout is not None else (min(CONNECT_TIMEOUT, self._timeout), self._timeout)
+        until = time.monotonic() + self._patience
+        self._limiter.turn_in_thread()
+        while True:
+            response = self._answer(request, limits, proxies)
+            self._limiter.heard(response.headers, response.status_code)
+            if response.status_code != TOO_MANY or not self._turn_until(until):
+                break
+        if response.is_redirect:
+            outcome(response.status_code, response.headers, "")
+        return response
+
+    def _answer(self, request: requests.PreparedRequest, limits: Any, proxies: Any) -> requests.Response:
         try:
             response = super().send(request, True, limits, True, None, proxies)
             _read(response)
         except (requests.RequestException, OSError) as error:
-            raise failure(error, host) from None
-        self._limiter.heard(response.headers, response.status_code)
-        if response.is_redirect:
-            outcome(response.status_code, response.headers, "")
+            raise failure(error, host_of(request.url or "")) from None
         return response
+
+    def _turn_until(self, until: float) -> bool:
+        """Wait for the next turn after a refusal; False where it comes too late."""
+        left = until - time.monotonic()
+        return left > 0 and self._limiter.turn_in_thread(within=left)
 
 
 def _read(response: requests.Response) -> None:

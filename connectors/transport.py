@@ -24,7 +24,16 @@ from connectors.addresses import Policy, Resolver, resolve
 from connectors.contract import HubError, Misconfigured
 from connectors.limiter import Limiter
 from connectors.outcomes import BODY_LIMIT, Forbidden, NotFound, Refused, Removed, outcome, retry_after
-from connectors.sockets import CONNECT_TIMEOUT, TIMEOUT, Guard, GuardedAdapter, GuardedBackend, failure, too_large
+from connectors.sockets import (
+    CONNECT_TIMEOUT,
+    TIMEOUT,
+    TOO_MANY,
+    Guard,
+    GuardedAdapter,
+    GuardedBackend,
+    failure,
+    too_large,
+)
 
 __all__ = [
     "Answer",
@@ -42,7 +51,6 @@ __all__ = [
 ]
 
 _HOST = re.compile(rb"[A-Za-z0-9_-][A-Za-z0-9._-]*|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
-TOO_MANY = 429
 _WHOLE_ANSWER = 5
 """Times the time-out of a single read that a whole answer may take: a server that drips is a server that hangs."""
 
@@ -64,7 +72,7 @@ class Network:
     def __init__(
         self, policy: Policy, limiter: Limiter, *, resolver: Resolver = resolve, patience: float = 0.0
     ) -> None:
-        """patience: seconds for which its HTTP clients ask again in their turn where the tool refuses for its limit."""
+        """patience: seconds for which a request is sent again, in its turn, where the tool refuses it for its limit."""
         self.limiter = limiter
         self._patience = patience
         self._guard = Guard(policy, resolver)
@@ -99,8 +107,9 @@ class Network:
         context = self.tls(ca_file)
         for scheme in tuple(session.adapters):
             del session.adapters[scheme]
-        session.mount("https://", GuardedAdapter(self._guard, context, self.limiter, timeout, plain=False))
-        session.mount("http://", GuardedAdapter(self._guard, context, self.limiter, timeout, plain=True))
+        for scheme, plain in (("https://", False), ("http://", True)):
+            adapter = GuardedAdapter(self._guard, context, self.limiter, timeout, self._patience, plain=plain)
+            session.mount(scheme, adapter)
 
     def connect(self, host: str, port: int, timeout: float = CONNECT_TIMEOUT, *, plain: bool = False) -> socket.socket:
         """A connected socket; its time-out stays set. Blocks: call it in a thread.

@@ -27,6 +27,8 @@ class Script:
     """Send only so many bytes of the body, then hang up."""
     stall: float = 0.0
     """Seconds to wait before answering."""
+    well_after: int | None = None
+    """After so many requests the status is 200."""
     seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     """Method, path with query, headers (names in lower case) of each request."""
     port: int = 0
@@ -44,7 +46,8 @@ def serving(script: Script, certificate: Path | None = None) -> Iterator[Script]
             script.seen.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}))
             self.rfile.read(int(self.headers.get("content-length", 0)))
             script.over.wait(script.stall)
-            self.send_response(script.status)
+            well = script.well_after is not None and len(script.seen) > script.well_after
+            self.send_response(200 if well else script.status)
             for name, value in ({"content-length": str(len(script.body))} | script.headers).items():
                 self.send_header(name, value)
             self.end_headers()

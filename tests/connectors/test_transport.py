@@ -246,6 +246,31 @@ async def test_the_next_request_waits_as_long_as_the_tool_asked() -> None:
         assert 0 < net.limiter.waited <= 0.31
 
 
+@pytest.mark.parametrize("way", ["client", "session"])
+@pytest.mark.parametrize(("asked", "requests_sent"), [("0.2", 3), ("60", 1)])
+async def test_a_patient_network_asks_again_where_the_pause_is_short(way: str, asked: str, requests_sent: int) -> None:
+    async def status(net: Network, port: int) -> int:
+        if way == "client":
+            async with net.client(f"http://127.0.0.1:{port}") as client:
+                return (await client.request("GET", "/")).status
+        session = requests.Session()
+        net.guard(session)
+        with session:
+            answer = await asyncio.to_thread(session.get, f"http://127.0.0.1:{port}/")
+        outcome(answer.status_code, answer.headers, answer.text)
+        return answer.status_code
+
+    with serving(Script(status=429, headers={"retry-after": asked}, well_after=2)) as script:
+        net = Network(Policy(allow_loopback=True), Limiter(requests=1e6), patience=5)
+        if requests_sent == 1:
+            with pytest.raises(RetryLater) as raised:
+                await asyncio.wait_for(status(net, script.port), 8)
+            assert raised.value.after == 60
+        else:
+            assert await status(net, script.port) == 200
+        assert len(script.seen) == requests_sent
+
+
 async def test_a_guarded_session_times_out_by_itself() -> None:
     with serving(Script(stall=5.0)) as script:
         session = requests.Session()

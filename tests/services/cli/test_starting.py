@@ -1,12 +1,20 @@
 """`up` as a person sees it begin and end."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx2
+import pytest
+
+from pipelines.store.engine import writing
+from services import migrations
+from services.cli.installation import Installation
+from services.feed import connections
 
 
 def up(folder: Path, **settings: str) -> "subprocess.Popen[str]":
@@ -32,3 +40,34 @@ def test_it_says_in_one_line_where_it_listens_and_ends_at_ctrl_c(tmp_path: Path)
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at how a process ends")
+async def test_a_mail_server_that_hangs_holds_up_no_end(tmp_path: Path) -> None:
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    asked, folder = asyncio.Event(), tmp_path / "data"
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    made = Installation.of({"THROUGHLINE_DATA_DIR": str(folder)})
+    told = {"host": "127.0.0.1", "port": server.sockets[0].getsockname()[1], "security": "plain",
+            "auth": {"kind": "password", "user": "u", "password": "p"}}  # fmt: skip
+    async with made.engine() as engine:
+        await migrations.upgrade(engine)
+        options = connections.parse_options(made.catalogue["mailbox"].Options, told)
+        async with writing(engine) as connection:
+            await connections.add(connection, "inbox", "mailbox", "Inbox", options, None, made.keys)
+    process = up(folder, ALLOW_LOOPBACK_TOOLS="true")
+    try:
+        async with asyncio.timeout(30):
+            await asked.wait()
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 30) == 0
+        assert time.monotonic() - began < 5
+    finally:
+        process.kill()
+        process.communicate()
+        server.close()
