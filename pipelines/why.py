@@ -5,7 +5,8 @@ Reads only, takes no lock, and a number of statements that does not depend on ho
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -67,16 +68,22 @@ class _Stored:
         )
 
 
-async def why(connection: AsyncConnection, left: str, right: str) -> Why:
+Reading = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+"""Opens a connection for reading."""
+
+
+async def why(reading: Reading, left: str, right: str) -> Why:
     """The answer about two artifacts that are stored.
 
     Raises RetryLater where one was read just now and what it belongs to is still being found.
     """
-    snapshot = await configuration.load(connection)
-    stored = await _load(connection, {left, right}, snapshot)
-    # In a thread: of thousands of artifacts it takes a while, and others wait for this loop.
+    async with reading() as connection:
+        snapshot = await configuration.load(connection)
+        stored = await _load(connection, {left, right}, snapshot)
+    # In a thread, and with no connection held: of thousands of artifacts it takes a while, and others wait.
     found = await asyncio.to_thread(_reason, stored.component(), snapshot.rules, left, right)
-    happened = await _happened(connection, found)
+    async with reading() as connection:
+        happened = await _happened(connection, found)
     words = {
         said.link: _words(said.link, stored.artifacts, happened, snapshot) for said in (*found.steps, *found.against)
     }

@@ -33,16 +33,17 @@ async def ask(
 
     other: None for the oldest part of the request that the first is in.
     """
-    async with opened(made) as (_, database), database.reading() as connection:
+    async with opened(made) as (_, database):
         asked = [reference] if other is None else [reference, other]
-        found = await find(connection, asked)
-        for text, one in zip(asked, found, strict=True):
-            if not one.artifacts:
-                tell(f"Not found in what is read so far: {short(text)}")
-                return EXIT_NOT_FOUND
-        named = (found[0], found[-1] if other is not None else await _oldest(connection, found[0]))
+        async with database.reading() as connection:
+            found = await find(connection, asked)
+            for text, one in zip(asked, found, strict=True):
+                if not one.artifacts:
+                    tell(f"Not found in what is read so far: {short(text)}")
+                    return EXIT_NOT_FOUND
+            named = (found[0], found[-1] if other is not None else await _oldest(connection, found[0]))
         ends = meant(named[0].artifacts, named[1].artifacts)
-        answer = await why(connection, ends[0].artifact, ends[1].artifact)
+        answer = await why(database.reading, ends[0].artifact, ends[1].artifact)
     if as_json:
         write_line(orjson.dumps(told_any(answer, ends, named)).decode())
     else:

@@ -112,9 +112,9 @@ async def why(found: Found, ends: Annotated[Ends, Query()], hub: Hub) -> Respons
     that are not in one request the nearest evidence, and what kept it from joining."""
     async with hub.database.reading() as connection:
         given = await find(connection, [ends.to, *([ends.start] if ends.start else [])])
-        right = _of(found.id, await named(hub, "with", given[0]))
-        left = _of(found.id, await named(hub, "from", given[1])) if ends.start else _oldest(found)
-        told = reasons.told(await reasons.reasons(connection, left, right))
+    right = _of(found.id, await named(hub, "with", given[0]))
+    left = _of(found.id, await named(hub, "from", given[1])) if ends.start else _oldest(found)
+    told = reasons.told(await reasons.reasons(hub.database, left, right))
     together = told["together"] and told["left_request"] == told["right_request"] == found.id
     other = told["right_request"] if told["right_request"] != found.id else None
     return answer({"request": found.id, **told, "together": together, "other_request": other})

@@ -4,23 +4,21 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from pipelines.correlate.reasons import Said, Shared
 from pipelines.why import Why, Words, why
 from schemas.canonical import instant
 from schemas.errors import RetryLater
-from services.query.database import RETRY_AFTER
+from services.query.database import RETRY_AFTER, Database
 from services.query.finding import Found
 from services.query.finding import told as artifact_told
 from services.query.reading import Known
 from services.query.refused import Refused
 
 
-async def reasons(connection: AsyncConnection, left: str, right: str) -> Why:
+async def reasons(database: Database, left: str, right: str) -> Why:
     """The answer about two artifacts that are stored. Raises Refused while it is not known where one belongs."""
     try:
-        return await why(connection, left, right)
+        return await why(database.reading, left, right)
     except RetryLater:
         raise Refused(
             503, "not-placed", "It was read just now, and what it belongs to is still being found.",

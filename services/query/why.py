@@ -45,8 +45,8 @@ async def why(both: Annotated[Both, Query()], hub: Hub) -> Response:
     """
     async with hub.database.reading() as connection:
         start, to = await find(connection, [both.start, both.to])
-        left, right = meant(await named(hub, "from", start), await named(hub, "with", to))
-        found = await reasons(connection, left.artifact, right.artifact)
+    left, right = meant(await named(hub, "from", start), await named(hub, "with", to))
+    found = await reasons(hub.database, left.artifact, right.artifact)
     return answer(told_any(found, (left, right), (start, to)))
 
 

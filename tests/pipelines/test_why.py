@@ -71,8 +71,7 @@ async def told(engine: AsyncEngine, *events: SourceEvent) -> None:
 
 
 async def asked(engine: AsyncEngine, left: int, right: int) -> Why:
-    async with reading(engine) as connection:
-        return await why(connection, f"memos/memo/{left}", f"memos/memo/{right}")
+    return await why(lambda: reading(engine), f"memos/memo/{left}", f"memos/memo/{right}")
 
 
 async def test_words_of_a_restricted_artifact_stay_out(engine: AsyncEngine) -> None:
