@@ -96,6 +96,16 @@ class Reading(BaseModel):
     value: str = Field(examples=["PAY-12"])
 
 
+class KeptOut(BaseModel):
+    """A decision that something is no request, and part of none."""
+
+    number: int
+    by: str = Field(examples=["Anna Berg"])
+    at: AwareDatetime
+    reason: str
+    said: str = Field(examples=["Anna Berg decided on 1 April 2026 that PAY-12 is no request (decision 1)"])
+
+
 class KnownArtifact(BaseModel):
     """A thing in a tool that is stored."""
 
@@ -107,6 +117,7 @@ class KnownArtifact(BaseModel):
     natural_key: str | None = Field(examples=["PAY-12"])
     url: str | None
     request: str | None = Field(description="The request it is in; null: in none")
+    kept_out: KeptOut | None = Field(description="The decision of a person that it is no request; null: there is none")
 
 
 class LookupItem(BaseModel):

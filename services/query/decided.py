@@ -123,9 +123,13 @@ def _owns(moved: Moved, request: str) -> bool:
     return any(request_id(artifact) == request for artifact in moved.artifacts)
 
 
-async def ruled_out(connection: AsyncConnection, artifacts: Iterable[str]) -> dict[str, Decision]:
-    """By each of these artifacts that people said to be no request, the first decision that says so."""
-    sql = """SELECT x.name, d.* FROM decided x JOIN decisions d ON d.number = x.number
-        WHERE x.name IN {keys} AND x.active AND d.kind = '%s' ORDER BY d.number DESC"""
-    rows = await Bulk(connection).by_keys(sql % DecisionKind.NO_REQUEST.value, artifacts)
-    return {row[0]: decisions.decision_of(row) for row in rows}
+async def kept_out(connection: AsyncConnection, artifacts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """By each of these artifacts that people said to be no request, the first decision that says so, as JSON values."""
+    sql = f"""SELECT x.name, d.* FROM decided x JOIN decisions d ON d.number = x.number
+        WHERE x.name IN {{keys}} AND x.active AND d.kind = '{DecisionKind.NO_REQUEST.value}'
+        ORDER BY d.number DESC"""  # noqa: S608 - the word is ours
+    bulk = Bulk(connection)
+    found = {row[0]: decisions.decision_of(row) for row in await bulk.by_keys(sql, artifacts)}
+    called = await decisions.called(bulk, found.values())
+    whole = {name: _told(one, None, said(one, called)) for name, one in found.items()}
+    return {name: {part: one[part] for part in ("number", "by", "at", "reason", "said")} for name, one in whole.items()}

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.references import parse
 from schemas.artifacts import Evidence, Reference
-from services.query import reading
+from services.query import decided, reading
 from services.query.database import Database
 from services.query.reading import Known, Stored
 
@@ -59,7 +59,8 @@ async def find(connection: AsyncConnection, references: Sequence[str]) -> list[F
     asked = [(text.strip(), parse(text)) for text in references]
     names = {name for text, pairs in asked for name in _names(text, pairs)}
     known = await reading.known(connection, names)
-    return await _with_below(connection, [_found(text, pairs, known) for text, pairs in asked])
+    found = await _with_below(connection, [_found(text, pairs, known) for text, pairs in asked])
+    return await _with_decisions(connection, found)
 
 
 async def look_up(database: Database, references: Sequence[str]) -> tuple[list[Found], dict[str, Stored]]:
@@ -92,6 +93,18 @@ async def _with_below(connection: AsyncConnection, found: list[Found]) -> list[F
         if len(one.artifacts) == 1 and (names := below.get(one.artifacts[0].artifact))
         else one
         for one in found
+    ]
+
+
+async def _with_decisions(connection: AsyncConnection, found: list[Found]) -> list[Found]:
+    """With the decisions that keep artifacts out of every request."""
+    out = {one.artifact for each in found for one in each.artifacts if one.request is None}
+    kept = await decided.kept_out(connection, out) if out else {}
+    if not kept:
+        return found
+    return [
+        replace(each, artifacts=tuple(replace(one, kept_out=kept.get(one.artifact)) for one in each.artifacts))
+        for each in found
     ]
 
 
@@ -137,4 +150,5 @@ def told(one: Known) -> dict[str, Any]:
         "natural_key": one.natural_key,
         "url": one.url,
         "request": one.request,
+        "kept_out": one.kept_out,
     }

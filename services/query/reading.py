@@ -88,6 +88,8 @@ class Known:
     request: str | None
     type: str | None = None
     """The tool's own type, such as Epic."""
+    kept_out: dict[str, Any] | None = None
+    """The decision that it is no request, as decided.kept_out tells it."""
 
     @property
     def native_id(self) -> str:

@@ -1,6 +1,7 @@
 """One request by its id: the record as it is stored, or as it stood at an earlier moment."""
 
 import re
+from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
@@ -14,11 +15,11 @@ from pipelines.lifecycle import to_text
 from pipelines.lifecycle.summary import summary as summed_up
 from pipelines.recall import recall
 from schemas.records import LifecycleRecord
-from services.query import answers, reading
+from services.query import answers, decided, reading
 from services.query.finding import told
 from services.query.instants import At
 from services.query.problems import documented, wrong
-from services.query.reading import Stored
+from services.query.reading import Known, Stored
 from services.query.refused import Refused
 from services.query.serving import Serving, answer, serving
 
@@ -57,15 +58,22 @@ async def _stored(asked: Request, identifier: Id, hub: Hub) -> Stored:
         raise Moved(asked, identifier, owner.request)
     freshness = await hub.freshness.current()
     if owner:
-        raise Refused(
-            404, "in-no-request", "The thing that owns this id is known, but in no request.",
-            "It may join one later; ask again.", artifact=told(owner), freshness=freshness,
-        )  # fmt: skip
+        raise await _in_no_request(hub, owner, freshness)
     raise Refused(
         404, "unknown-request", "Nothing that is read so far has this request id.",
         "See freshness for what is read and up to when; look for any other reference under /v1/lookup?reference=.",
         freshness=freshness,
     )  # fmt: skip
+
+
+async def _in_no_request(hub: Serving, owner: Known, freshness: Any) -> Refused:
+    async with hub.database.reading() as connection:
+        kept = (await decided.kept_out(connection, [owner.artifact])).get(owner.artifact)
+    says, mend = "The thing that owns this id is known, but in no request.", "It may join one later; ask again."
+    if kept:
+        says, mend = f"{kept['said']}.", f"Undo decision {kept['number']} if it no longer holds."
+    more = {"artifact": told(replace(owner, kept_out=kept)), "freshness": freshness}
+    return Refused(404, "in-no-request", says, mend, headers=None, **more)
 
 
 Found = Annotated[Stored, Depends(_stored)]

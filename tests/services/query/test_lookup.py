@@ -24,7 +24,7 @@ async def test_any_name_of_any_member_leads_to_the_request(hub: Hub) -> None:
         assert found["artifacts"] == [
             {
                 "id": "memos/memo/3", "connection": "memos", "connector": "memo", "kind": "issue", "native_id": "3",
-                "natural_key": "MEMO-3", "url": None, "request": owned(1),
+                "natural_key": "MEMO-3", "url": None, "request": owned(1), "kept_out": None,
             }
         ]  # fmt: skip
         assert answer["requests"][owned(1)]["title"] == "Payroll portal for Zoë"
