@@ -41,6 +41,11 @@ class Entry:
         """Where people read it."""
         return f"{APP}/contacts/{PORTAL}/record/{TYPES[self.kind]}/{self.id}"
 
+    @property
+    def older_url(self) -> str:
+        """The address that links from before object type ids have."""
+        return f"{APP}/contacts/{PORTAL}/{self.kind}/{self.id}"
+
     def change(self, at: datetime, **properties: str | None) -> None:
         """Change properties; the record's time moves."""
         self.properties |= properties | {"hs_lastmodifieddate": instant(at)}

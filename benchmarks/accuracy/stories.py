@@ -20,7 +20,7 @@ def ordinary(world: World, opening: str = "", *, extras: int = -1, **begin: Any)
     for _ in range(world.chance.randint(0, 4) if extras < 0 else extras):
         world.chance.choice(EXTRAS)(world, request)
     if world.chance.random() < world.noise.faint:
-        world.chance.choice((unheaded, unrelated))(world, request)
+        world.chance.choice((unheaded, by_name, unrelated))(world, request)
     return request
 
 
@@ -94,9 +94,9 @@ def keyed_answer(world: World, request: Request) -> None:
     """A colleague answers with the key in the subject."""
     issue = make_issue(world, request)
     assert request.mail is not None
-    subject = request.customer.wording.reply(
-        world.chance, request.customer.wording.subject(world.chance, issue.key, request.topic)
-    )
+    wording = request.customer.wording
+    kept = request.topic if world.adverse() else request.mail.subject  # some write a new subject
+    subject = wording.reply(world.chance, wording.subject(world.chance, issue.key, kept))
     answer = world.answer(request, world.colleague(), world.later(request), subject=subject)
     world.plant(answer.thing, issue.thing, Planted.MENTION)
 
@@ -130,16 +130,24 @@ def logged_on_ticket(world: World, request: Request) -> None:
     remote_link(world, request, request.ticket)
 
 
-def log(world: World, request: Request, mail: Mail, on: Entry) -> Entry:
-    """A mail logged on a record: the same Message-ID in both tools."""
+def keyed_later(world: World, request: Request) -> None:
+    """A colleague answers and names the issue that is there already."""
+    assert request.issue is not None
+    answer = world.answer(request, world.colleague(), world.later(request), world.names(request, request.issue))
+    world.plant(answer.thing, request.issue.thing, Planted.MENTION)
+
+
+def log(world: World, request: Request, mail: Mail, on: Entry | None) -> Entry:
+    """A mail logged on a record: the same Message-ID in both tools. on None: where it lies follows."""
     logged = world.entry(
         request, "email", mail.at, hs_email_subject=mail.subject, hs_email_text=mail.text,
         hs_timestamp=mail.at.strftime("%Y-%m-%dT%H:%M:%SZ"), hs_email_direction="INCOMING_EMAIL",
         hs_email_from_email=mail.sender.address, hs_email_message_id=mail.message_id,
     )  # fmt: skip
-    world.account.associate(logged, on)
     world.plant(mail.thing, logged.thing, Planted.EXPLICIT)
-    world.plant(logged.thing, on.thing, Planted.EXPLICIT)
+    if on is not None:
+        world.account.associate(logged, on)
+        world.plant(logged.thing, on.thing, Planted.EXPLICIT)
     return logged
 
 
@@ -178,9 +186,9 @@ def described_deal(world: World, request: Request, record: Entry) -> None:
     """The issue's description, or a comment on it, holds the record's address."""
     issue = make_issue(world, request)
     if world.chance.random() < 0.5:
-        issue.text = f"Sold as {record.url}\nDetails follow."
+        issue.text = f"Sold as {world.record_address(record)}\nDetails follow."
     else:
-        world.comment(issue, world.later(request), f"The customer's view: {record.url}")
+        world.comment(issue, world.later(request), f"The customer's view: {world.record_address(record)}")
     world.plant(issue.thing, record.thing, Planted.MENTION)
 
 
@@ -265,13 +273,23 @@ def noted(world: World, request: Request) -> None:
         world.comment(request.issue, world.later(request), "Talked to them, nothing new.")
 
 
+def passed_on(world: World, request: Request) -> None:
+    """A colleague passes a mail on as an attachment."""
+    last = request.last or mail_about(world, request)
+    mail = world.mail(
+        request, world.colleague(), f"Fwd: {last.subject}", "Please see the attached mail.", world.later(request),
+        attached=last,
+    )  # fmt: skip
+    world.plant(mail.thing, last.thing, Planted.EXPLICIT)
+
+
 def about(world: World, request: Request) -> None:
     """Another mail that names the issue."""
     mail_about(world, request)
 
 
 EXTRAS: tuple[Callable[[World, Request], None], ...] = (
-    answered, answered, away, sub_task, implemented, noted, about,
+    answered, answered, away, sub_task, implemented, noted, about, passed_on,
 )  # fmt: skip
 
 
@@ -280,6 +298,15 @@ def unheaded(world: World, request: Request) -> None:
     wording = request.customer.wording
     text = wording.answer(world.chance, request.person.name)
     mail = world.mail(request, request.person, f"{request.topic}?", text, world.later(request))
+    world.plant(mail.thing, request.things[0], Planted.SIMILARITY)
+
+
+def by_name(world: World, request: Request) -> None:
+    """A colleague writes about it by its name alone, as people call it."""
+    sender = world.colleague()
+    said = f'Does anybody know how far we are with "{request.topic}"?'
+    text = request.customer.wording.answer(world.chance, sender.name, said)
+    mail = world.mail(request, sender, "Quick question", text, world.later(request))
     world.plant(mail.thing, request.things[0], Planted.SIMILARITY)
 
 

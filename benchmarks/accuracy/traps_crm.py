@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from benchmarks.accuracy import stories
+from benchmarks.accuracy.hubspots import Entry
 from benchmarks.accuracy.mails import Person
 from benchmarks.accuracy.traps import Trap
 from benchmarks.accuracy.truth import Planted
@@ -78,17 +79,29 @@ def renewed_deal(world: World) -> None:
 
 
 def open_deals(world: World) -> None:
-    """A company has several open deals; its one contact writes about each, logged where it belongs."""
+    """A company has several open deals; its one contact writes about each.
+
+    What is logged by hand lies on the right deal; what the CRM logs by itself lies on all that are open.
+    """
+    by_hand = world.chance.random() < 0.5
     customer = world.chance.choice(world.customers)
-    requests, mails = [], []
+    requests, mails, lying = [], [], list[Entry]()
     for _ in range(3):
         request = world.begin(customer, customer.people[0])
         request.deal = stories.make_deal(world, request)
         stories.noted_key(world, request, request.deal)
         mail = stories.write(world, request)
-        stories.log(world, request, mail, request.deal)
+        logged = stories.log(world, request, mail, request.deal if by_hand else None)
+        if not by_hand:
+            stories.keyed_later(world, request)
         mails.append(mail.thing)
+        lying.append(logged)
         requests.append(request)
+    if not by_hand:
+        for logged in lying:
+            for request in requests:
+                assert request.deal is not None
+                world.account.associate(logged, request.deal)
     world.mark(Trap.OPEN_DEALS, mails, *requests, most=36)
 
 

@@ -60,10 +60,11 @@ def same_message_id(world: World) -> None:
     system = Person("Order system", f"system@{one.customer.domain}")
     shared = world.message_id(system)
     mails = [_about(world, request, system, message_id=shared) for request in (one, other)]
-    copied = replace(
-        mails[0], thing=world.thing(one), text=mails[0].text + "\n\n--\nsent to the orders list",
-        headers={"List-Id": f"<orders.{one.customer.domain}>"},
-    )  # fmt: skip
+    if world.chance.random() < 0.5:
+        text, headers = f"{mails[0].text}\n\n--\nsent to the orders list", {"List-Id": f"<o.{one.customer.domain}>"}
+    else:  # a gateway's banner
+        text, headers = f"CAUTION: this mail comes from outside.\n\n{mails[0].text}", {"X-Banner": "external"}
+    copied = replace(mails[0], thing=world.thing(one), text=text, headers=headers)
     world.mails.append(copied)
     assert one.issue is not None
     world.plant(copied.thing, one.issue.thing, Planted.MENTION)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import cycle, zip_longest
 from random import Random
 from typing import Any
+from urllib.parse import quote
 
 from benchmarks.accuracy import holdout
 from benchmarks.accuracy.hubspots import Account, Entry
@@ -138,7 +139,7 @@ class World:
         if answers:
             told.setdefault("references", answers.chain())
         told.setdefault("message_id", self.message_id(sender))
-        told.setdefault("html", self.chance.random() < 0.4)
+        told.setdefault("form", self.chance.choices(("plain", "both", "html"), (4, 4, 2))[0])
         folder = "Sent" if sender.address.endswith("@acme.example") else "INBOX"
         mail = Mail(self.thing(request), sender, subject, text, at, folder=folder, **told)
         self.mails.append(mail)
@@ -150,9 +151,11 @@ class World:
         assert last is not None, "no thread to answer in"
         wording = request.customer.wording
         own = wording.answer(self.chance, sender.name, *more)
-        quote = self.chance.choice(wording.quotes)(last.sender.name, last.sender.address, last.at, last.text)
+        quoted = self.chance.choice(wording.quotes)(last.sender.name, last.sender.address, last.at, last.text)
         subject = subject or wording.reply(self.chance, last.subject)
-        mail = self.mail(request, sender, subject, f"{own}\n\n{quote}", at, answers=last)
+        below = quoted.splitlines()[-1].startswith(">") and self.chance.random() < 0.15
+        text = f"{quoted}\n\n{own}" if below else f"{own}\n\n{quoted}"
+        mail = self.mail(request, sender, subject, text, at, answers=last)
         self.plant(last.thing, mail.thing, Planted.EXPLICIT)
         request.last = mail
         return mail
@@ -222,4 +225,25 @@ class World:
 
     def names(self, request: Request, issue: Issue) -> str:
         """A sentence that names an issue."""
-        return request.customer.wording.names(self.chance, issue.key, issue.url)
+        return request.customer.wording.names(self.chance, self.spelled(issue.key), self.address(issue))
+
+    def spelled(self, key: str) -> str:
+        """A key as somebody types it: now and then in small letters."""
+        return key.lower() if self.chance.random() < self.noise.careless else key
+
+    def address(self, issue: Issue) -> str:
+        """An issue's address as it is copied: plain, of a comment, of a board, or rewritten by a mail gateway."""
+        way = self.chance.random()
+        if way < 0.1:
+            return f"{issue.url}?focusedCommentId={self.id()}"
+        if way < 0.2:
+            project = issue.key.partition("-")[0]
+            return f"{issue.site.url}/jira/software/c/projects/{project}/boards/7?selectedIssue={issue.key}"
+        if way < 0.3:
+            told = quote(issue.url, safe="")
+            return f"https://eur01.safelinks.protection.outlook.com/?url={told}&data=05%7C02%7C&reserved=0"
+        return issue.url
+
+    def record_address(self, entry: Entry) -> str:
+        """A record's address as it is copied: of the record page, or in the older form that still works."""
+        return entry.url if self.chance.random() < 0.7 else entry.older_url
