@@ -66,7 +66,8 @@ async def test_a_link_joins_two_requests_and_the_old_id_leads_on(hub: Hub) -> No
     await published(hub)
     changes = (await hub.get("/v1/changes", since=latest))["items"]
     assert {(one["request"], one["merged_into"]) for one in changes} == {(owned(1), None), (owned(4), owned(1))}
-    chain = (await hub.get("/v1/why?from=MEMO-4&with=MEMO-1"))["chain"]
+    ends: dict[str, Any] = {"from": "MEMO-4", "with": "MEMO-1"}
+    chain = (await hub.get("/v1/why", **ends))["chain"]
     assert [(one["evidence"], one["decision"]) for one in chain] == [("decision", 1)]
 
 
