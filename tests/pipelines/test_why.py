@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pipelines.deciding import Deciding, Wish
 from pipelines.ingest import Ingest
 from pipelines.store import tables
 from pipelines.store.bulk import Bulk
@@ -27,6 +28,7 @@ from schemas.artifacts import (
     request_id,
 )
 from schemas.canonical import canonical_json
+from schemas.decisions import DecisionKind
 from schemas.errors import RetryLater
 from schemas.events import SourceEvent
 from tests.pipelines.memos import START, map_memo, memo, records
@@ -120,6 +122,40 @@ async def test_the_answer_agrees_with_what_is_stored(engine: AsyncEngine) -> Non
             ends = f"memos/memo/{left}", f"memos/memo/{right}"
             assert (answer.left_request, answer.right_request) == (stored[ends[0]], stored[ends[1]])
             assert answer.together == (left == right or (stored[ends[0]] or left) == (stored[ends[1]] or right))
+
+
+async def decided(engine: AsyncEngine, kind: DecisionKind, left: int, *right: int, undoes: int | None = None) -> None:
+    ends = () if undoes else (f"memos/memo/{left}",)
+    wish = Wish(kind, "Anna", left=ends, right=tuple(f"memos/memo/{number}" for number in right), undoes=undoes)
+    await Deciding(engine, lambda: START).decide(wish)
+
+
+async def test_decisions_join_part_and_are_taken_back(engine: AsyncEngine) -> None:
+    await told(engine, memo(1), memo(2, text="see MEMO-1"), memo(3), memo(4, parent=3))
+    await decided(engine, DecisionKind.UNLINK, 1, 2)
+    apart = (await asked(engine, 1, 2)).reason
+    words = "Anna decided on 1 March 2026 that they do not belong together (decision 1)"
+    assert (apart.together, apart.decisions) == (False, ((1, words),))
+    assert [(step.kept, step.link.decision) for step in apart.steps] == [(words, 1)]
+    await decided(engine, DecisionKind.LINK, 1, 4)
+    linked = (await asked(engine, 1, 3)).reason
+    assert [step.link.decision for step in linked.steps] == [2, None]
+    assert linked.steps[0].since == START
+    assert [said.link.decision for said in linked.against] == [1]
+    farther = (await asked(engine, 2, 3)).reason
+    assert farther.decisions == ((1, "Anna decided on 1 March 2026 to keep apart what they belong to (decision 1)"),)
+    await decided(engine, DecisionKind.UNDO, 0, undoes=1)
+    joined = (await asked(engine, 2, 3)).reason
+    assert (joined.together, joined.decisions, len(joined.steps)) == (True, (), 3)
+
+
+async def test_what_a_person_called_no_request_says_who_did(engine: AsyncEngine) -> None:
+    await told(engine, memo(1), memo(2, text="see MEMO-1"))
+    await decided(engine, DecisionKind.NO_REQUEST, 1)
+    answer = (await asked(engine, 1, 2)).reason
+    words = "Anna decided on 1 March 2026 that it is no request (decision 1)"
+    assert [step.kept for step in answer.steps] == [words]
+    assert answer.outside == (("memos/memo/1", f"MEMO-1 is in no request: {words}, and it is joined to nothing"),)
 
 
 async def test_what_is_not_placed_yet_is_asked_for_again(engine: AsyncEngine) -> None:
