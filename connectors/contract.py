@@ -7,11 +7,13 @@ cursor move?" has one visible answer.
 Errors are named by what to do next; see schemas.errors.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
+
+from pydantic import SecretStr
 
 from schemas.artifacts import Mapped
 from schemas.errors import BadRecord, HubError, Misconfigured, RetryLater
@@ -104,6 +106,11 @@ class Source(Protocol):
         ...
 
 
+async def forgotten(field: str, secret: SecretStr) -> None:
+    """Where nothing can be kept, as in a trial before a connection is stored."""
+    del field, secret
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a connector is handed: it reads no clock, environment or file of its own."""
@@ -111,6 +118,8 @@ class Surroundings:
     now: Callable[[], datetime]
     network: "Any"
     """connectors.transport.Network: guarded HTTP clients and sockets, and the connection's share of the rate limit."""
+    replaced: Callable[[str, SecretStr], Awaitable[None]] = forgotten
+    """Keeps a secret of the options (dotted name) that the tool gave in place of the one it had."""
 
 
 class Connector(Protocol):

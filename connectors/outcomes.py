@@ -139,7 +139,14 @@ def _message(text: str | bytes) -> str:
         return ""
     if not isinstance(body, dict):
         return ""
-    parts = [body.get("message"), body.get("detail"), *_list(body.get("errorMessages")), *_list(body.get("errors"))]
+    # "error" alone is OAuth's code word (RFC 6749 section 5.2).
+    parts = [
+        body.get("error"),
+        body.get("message"),
+        body.get("detail"),
+        *_list(body.get("errorMessages")),
+        *_list(body.get("errors")),
+    ]
     said = " ".join(part for part in parts if isinstance(part, str))
     said = _ADDRESS_OR_TOKEN.sub("…", _QUERY.sub("?…", said))
     return re.sub(r"[\s\x00-\x1f\x7f]+", " ", said).strip()[:_MESSAGE_LENGTH]

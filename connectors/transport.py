@@ -170,18 +170,21 @@ class Client:
         *,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         key: str = "",
     ) -> Answer:
         """One request in its turn, sent once: never repeated here but for a limit, by a network with patience.
 
-        path begins with "/" and is appended to the base address. key names a part of the tool that is limited on its
-        own. Raises RetryLater, Misconfigured (Forbidden, Removed), NotFound, Refused.
+        path begins with "/" and is appended to the base address. form: fields to send URL-encoded. key names a part of
+        the tool that is limited on its own. Raises RetryLater, Misconfigured (Forbidden, Removed), NotFound, Refused.
         """
         until = asyncio.get_running_loop().time() + self._patience
         await self._limiter.turn(key)
         while True:
-            request = self._http.build_request(method, self._url(path), params=params, json=json, headers=headers)
+            request = self._http.build_request(
+                method, self._url(path), params=params, json=json, data=form, headers=headers
+            )
             status, known, body = await self._exchange(request)
             self._limiter.heard(known, status, key)
             if status != TOO_MANY or not await self._turn_until(until, key):

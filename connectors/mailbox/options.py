@@ -29,6 +29,48 @@ class OAuthToken(BaseModel):
     token: SecretStr = Field(title="Access token", description="An access token for IMAP; it lives about an hour")
 
 
+class OAuthClient(BaseModel):
+    """Sign in with XOAUTH2, with access tokens that are fetched as an app and renewed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["oauth_client"] = Field(
+        default="oauth_client", title="Kind", description="Sign in with access tokens that are renewed"
+    )
+    user: str = Field(title="User", description="The mailbox's address", min_length=1)
+    provider: Literal["google", "microsoft"] = Field(title="Provider", description="Who gives the tokens")
+    client_id: str = Field(title="Client id", description="The id of the app as it is registered there", min_length=1)
+    client_secret: SecretStr | None = Field(
+        default=None, title="Client secret", description="The app's secret; empty where it has none"
+    )
+    refresh_token: SecretStr | None = Field(
+        default=None,
+        title="Refresh token",
+        description="What the mailbox's user agreed to; empty: the app signs in for itself (Microsoft only)",
+    )
+    tenant: str = Field(
+        default="organizations",
+        title="Tenant",
+        description="Microsoft only: the directory's id or domain",
+        pattern=r"^[A-Za-z0-9.-]{1,253}$",
+    )
+    token_url: str | None = Field(
+        default=None,
+        title="Token address",
+        description="Where tokens are fetched; empty: the provider's own address",
+        pattern=r"^https?://[^\s?#@]+$",
+    )
+
+    @property
+    def where(self) -> str:
+        """Where tokens are fetched."""
+        if self.token_url:
+            return self.token_url
+        if self.provider == "google":
+            return "https://oauth2.googleapis.com/token"
+        return f"https://login.microsoftonline.com/{self.tenant}/oauth2/v2.0/token"
+
+
 class MailboxOptions(BaseModel):
     """One mailbox on an IMAP server. Everything is read with EXAMINE and BODY.PEEK: nothing in it changes."""
 
@@ -51,8 +93,8 @@ class MailboxOptions(BaseModel):
     ca_file: str | None = Field(
         default=None, title="Certificate authorities", description="PEM file of your own authority; empty: the system's"
     )
-    auth: Annotated[Password | OAuthToken, Field(discriminator="kind")] = Field(
-        title="Sign in", description="How to sign in: with a password, or with an access token"
+    auth: Annotated[Password | OAuthToken | OAuthClient, Field(discriminator="kind")] = Field(
+        title="Sign in", description="How to sign in: with a password, or with access tokens"
     )
     folders: tuple[str, ...] = Field(
         default=("INBOX",),
@@ -98,6 +140,16 @@ class MailboxOptions(BaseModel):
     def _plain_only_here(self) -> "MailboxOptions":
         if self.security == "plain" and self.host.lower() not in LOOPBACK:
             raise ValueError("security: plain is only for a server on this machine; choose tls or starttls")
+        return self
+
+    @model_validator(mode="after")
+    def _can_get_tokens(self) -> "MailboxOptions":
+        auth = self.auth
+        if isinstance(auth, OAuthClient) and not auth.refresh_token:
+            if auth.provider == "google":
+                raise ValueError("auth: Google gives tokens for a refresh token only; enter one")
+            if not auth.client_secret or (auth.tenant == "organizations" and not auth.token_url):
+                raise ValueError("auth: an app that signs in for itself needs its client secret and its tenant")
         return self
 
     @property

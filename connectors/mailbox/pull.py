@@ -14,10 +14,11 @@ from typing import Any, Self
 
 from connectors.contract import HubError, Misconfigured, Page, Step, Surroundings
 from connectors.mailbox.cursor import Cursor, FolderCursor
-from connectors.mailbox.options import MailboxOptions
+from connectors.mailbox.oauth import Tokens
+from connectors.mailbox.options import MailboxOptions, OAuthClient, OAuthToken
 from connectors.mailbox.reading import PAGE, Place, batches
 from connectors.mailbox.rules import chosen, missing
-from connectors.mailbox.session import Session, Worker
+from connectors.mailbox.session import BadToken, Session, Worker
 
 _GOODBYE_SECONDS = 1.5
 """For LOGOUT and its answer at the end."""
@@ -35,6 +36,8 @@ class MailboxSource:
         self._connection, self._options, self._around = connection, options, around
         self._worker = Worker()
         self._session: Session | None = None
+        auth = options.auth
+        self._tokens = Tokens(auth, options.ca_file, around) if isinstance(auth, OAuthClient) else None
         self._waits: set[threading.Event] = set()
         around.network.limiter.announce(40, 1.0, "the mail server")
 
@@ -159,14 +162,29 @@ class MailboxSource:
 
     async def _signed_in(self) -> Session:
         if self._session is None:
-            session = await self._worker.run(Session.connect, self._options, self._around.network, self._worker.line)
             try:
-                await self._worker.run(session.sign_in, self._options)
-            except HubError:
-                await self._worker.run(session.close)
-                raise
-            self._session = session
+                self._session = await self._new_session()
+            except BadToken:
+                if self._tokens is None or not self._tokens.forget():
+                    raise
+                self._session = await self._new_session()  # taken back before its time: once more with a new one
         return self._session
+
+    async def _new_session(self) -> Session:
+        token = await self._token()
+        session = await self._worker.run(Session.connect, self._options, self._around.network, self._worker.line)
+        try:
+            await self._worker.run(session.sign_in, self._options, token)
+        except HubError:
+            await self._worker.run(session.close)
+            raise
+        return session
+
+    async def _token(self) -> str | None:
+        auth = self._options.auth
+        if self._tokens is not None:
+            return await self._tokens.current()
+        return auth.token.get_secret_value() if isinstance(auth, OAuthToken) else None
 
     async def _drop(self) -> None:
         session, self._session = self._session, None

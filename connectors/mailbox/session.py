@@ -17,7 +17,7 @@ from imapclient import IMAPClient
 from imapclient.exceptions import CapabilityError, LoginError
 
 from connectors.contract import HubError, Misconfigured, RetryLater
-from connectors.mailbox.options import MailboxOptions, OAuthToken
+from connectors.mailbox.options import MailboxOptions, OAuthClient, OAuthToken, Password
 from connectors.threads import Threads
 from connectors.transport import Limiter, Network, failure
 
@@ -84,17 +84,18 @@ class Session:
                 raise
             return Session(client, network.limiter)
 
-    def sign_in(self, options: MailboxOptions) -> None:
-        """Prove who we are; the longer list of abilities that servers give afterwards is asked for anew."""
+    def sign_in(self, options: MailboxOptions, token: str | None) -> None:
+        """Prove who we are, by the token where there is one; the longer list of abilities that servers give afterwards
+        is asked for anew. Raises BadToken, Misconfigured, RetryLater."""
         auth = options.auth
         with _named(options.host):
             try:
-                if isinstance(auth, OAuthToken):
-                    self._client.oauth2_login(auth.user, auth.token.get_secret_value())
-                else:
+                if isinstance(auth, Password):
                     self._login(auth.user, auth.password.get_secret_value())
+                else:
+                    self._client.oauth2_login(auth.user, token)
             except LoginError as error:
-                raise _refused(str(error), isinstance(auth, OAuthToken)) from None
+                raise _refused(str(error), auth) from None
             self._client._cached_capabilities = None  # noqa: SLF001 - nothing public forgets the short list
             self._client.capabilities()
 
@@ -197,15 +198,25 @@ def _start_tls(client: _Client, context: ssl.SSLContext) -> None:
         raise Misconfigured("The server offers no STARTTLS", "Choose tls, with the port for it", "security") from None
 
 
-def _refused(said: str, token: bool) -> HubError:
+class BadToken(Misconfigured):
+    """The server refuses the access token."""
+
+
+def _refused(said: str, auth: Password | OAuthToken | OAuthClient) -> HubError:
     """A sign-in that failed: refused for good, or only for now (RFC 5530 codes)."""
     if any(code in said.upper() for code in ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "TOO MANY")):
         return RetryLater("The mail server takes no sign-in right now")
-    if token:
-        return Misconfigured(
+    if isinstance(auth, OAuthToken):
+        return BadToken(
             "The mail server refuses the access token",
-            "Fetch a new one; it may have expired or lack IMAP",
+            "Fetch a new one; it may have expired or lack IMAP. The kind oauth_client renews them by itself",
             "auth.token",
+        )
+    if isinstance(auth, OAuthClient):
+        return BadToken(
+            "The mail server refuses an access token that was just fetched",
+            "Look whether the user is this mailbox's, and whether the app may read it by IMAP",
+            "auth.user",
         )
     return Misconfigured(
         "The mail server refuses user or password",

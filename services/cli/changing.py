@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from services.cli.installation import Installation
 
 _ELSEWHERE = ("env:", "file:")
-_WHERE_TO = ("base_url", "host", "port", "security", "auth.gateway")
+_WHERE_TO = (
+    "base_url", "host", "port", "security", "auth.gateway", "auth.provider", "auth.tenant", "auth.token_url",
+)  # fmt: skip
 """Options that say where secrets are sent, and whether in clear."""
 _KIND = "auth.kind"
 

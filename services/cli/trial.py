@@ -63,7 +63,8 @@ async def opened_source(
 
 def in_sandbox(options: BaseModel, folder: Path) -> bool:
     """Whether these options name, on this machine, a port that the sandbox in this folder keeps for its tools."""
-    if not folder.is_dir() or getattr(getattr(options, "auth", None), "gateway", None):
+    auth = getattr(options, "auth", None)
+    if not folder.is_dir() or getattr(auth, "gateway", None) or getattr(auth, "token_url", None):
         return False
     ports = Folder(folder).load(Standing("")).ports
     host, port = getattr(options, "host", None), getattr(options, "port", None)

@@ -149,6 +149,13 @@ async def change(connection: AsyncConnection, name: str, **values: Any) -> bool:
     return result.first() is not None
 
 
+async def keep_secret(connection: AsyncConnection, name: str, field: str, sealed: str) -> None:
+    """Another sealed secret in one field (dotted name); everything else stays, also the epoch."""
+    stored = await get(connection, name)
+    if stored is not None:
+        await change(connection, name, secrets=canonical_json({**stored.secrets, field: sealed}))
+
+
 async def reconfigure(
     connection: AsyncConnection, stored: StoredConnection, title: str, options: BaseModel, keys: KeyRing
 ) -> bool:

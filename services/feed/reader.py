@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connectors.contract import BadRecord, Connector, Page, RetryLater, SetAside, Source, Surroundings, Unverified
@@ -68,7 +69,7 @@ class Reader:
         connector = self.shared.catalogue[self.stored.connector]
         options = connections.parse_options(connector.Options, connections.with_secrets(self.stored, self.shared.keys))
         self.limiter = Limiter(connector.title, share=getattr(options, "share", DEFAULT_SHARE))
-        surroundings = Surroundings(self.shared.now, Network(self.shared.policy, self.limiter))
+        surroundings = Surroundings(self.shared.now, Network(self.shared.policy, self.limiter), self._replaced)
         async with connector.open(self.name, options, surroundings) as source:
             while True:
                 # First of all, so that what arrives from here on is seen by the next round.
@@ -183,6 +184,14 @@ class Reader:
             await leases.check(connection, self.lease)
             await connections.check(connection, self.name, self.stored.epoch)
             await connections.change(connection, self.name, **values)
+
+    async def _replaced(self, field: str, secret: SecretStr) -> None:
+        """Seal and keep a secret that the tool gave in place of the stored one."""
+        sealed = self.shared.keys.seal(self.name, field, secret)
+        async with writing(self.shared.engine) as connection:
+            await leases.check(connection, self.lease)
+            await connections.check(connection, self.name, self.stored.epoch)
+            await connections.keep_secret(connection, self.name, field, sealed)
 
     async def _told(self, pages: AsyncIterator[Page]) -> AsyncGenerator[Page, None]:
         """The pages as a generator that can be closed, whatever kind of iterator they are."""

@@ -33,8 +33,8 @@ WORDS_OF_THE_LIBRARY = ("Input should", "validation", "should have at least", "E
         (MailboxOptions, MAIL | {"security": "plain"}, "security: plain is only for a server on this machine"),
         (MailboxOptions, MAIL | {"since": "CANARY"}, "since: give a time, such as 2026-01-15T00:00:00Z. Correct it"),
         (MailboxOptions, MAIL | {"since": "2026-01-15T00:00:00"}, "since: add the time zone, such as"),
-        (MailboxOptions, MAIL | {"auth": {"kind": "CANARY"}}, "auth.kind: give one of password, xoauth2."),
-        (MailboxOptions, MAIL | {"auth": {"user": "hub"}}, "auth.kind: give one of password, xoauth2."),
+        (MailboxOptions, MAIL | {"auth": {"kind": "CANARY"}}, "auth.kind: give one of password, xoauth2, oauth_client"),
+        (MailboxOptions, MAIL | {"auth": {"user": "hub"}}, "auth.kind: give one of password, xoauth2, oauth_client"),
         (MailboxOptions, MAIL | {"auth": "CANARY"}, "auth: give options of its own, each as name: value. Correct it"),
         (MailboxOptions, MAIL | {"auth": {"kind": "xoauth2", "user": "hub"}}, "auth.token is missing. Add it"),
         (JiraOptions, JIRA | {"auth": JIRA["auth"] | {"mail": "x"}}, "auth.mail is no option. Is email meant?"),  # type: ignore[operator]
