@@ -4,9 +4,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import combinations
 from types import FrameType
 
 import pytest
+from hypothesis import given, settings
 
 from pipelines.correlate import correlate
 from pipelines.correlate.dating import since
@@ -16,6 +18,7 @@ from schemas.artifacts import Activity, ActivityKind, Evidence, Reference
 from schemas.decisions import Decision, DecisionKind
 from schemas.links import Component, Link, Node
 from tests.pipelines.company import RULES, issue, link, mail, quoted, record, reply, title, written
+from tests.pipelines.test_correlate_properties import SMALL, companies
 
 AT = datetime(2026, 5, 9, 12, tzinfo=UTC)
 
@@ -229,3 +232,21 @@ def test_values_that_name_themselves_are_no_shared_values() -> None:
     two = mail("m1", Reference("url", "", "https://x.example/2", Evidence.WRITTEN))
     found = asked(one, two)
     assert (found.shared, found.sentence) == ((), "Nothing that was read links PAY-1 and the mail of 3 May 2026")
+
+
+@settings(max_examples=150, deadline=None)
+@given(companies())
+def test_in_any_company_a_chain_joins_exactly_what_is_in_one_request(nodes: list[Node]) -> None:
+    component = Component(tuple(nodes))
+    groups = correlate(component, SMALL)
+    request = {name: group.request for group in groups.requests for name in group.artifacts}
+    for left, right in combinations(request, 2):
+        found = reason(component, groups, SMALL, left, right)
+        assert found.together == (request[left] == request[right]), (left, right)
+        assert found.together == (bool(found.steps) and not any(step.kept for step in found.steps))
+        assert not found.steps or (found.steps[0].start, found.steps[-1].end) == (left, right)
+        assert all(step.kept in step.sentence for step in found.steps)
+        assert all(one.link.kept for one in found.against)
+        assert found.outside == ()
+    for name in groups.outside:
+        assert [one for one, _ in reason(component, groups, SMALL, name, name).outside] == [name]
