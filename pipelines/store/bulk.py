@@ -5,11 +5,11 @@ from functools import lru_cache
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import BigInteger, Boolean, Integer, Table, text
+from sqlalchemy import BigInteger, Boolean, Float, Integer, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import TextClause
 
-_TYPES = {Boolean: "boolean", BigInteger: "bigint", Integer: "integer"}
+_TYPES = {Boolean: "boolean", BigInteger: "bigint", Integer: "integer", Float: "double precision"}
 
 NEWER = ("order", "rank", "digest")
 """The columns by which the latest telling wins."""

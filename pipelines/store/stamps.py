@@ -28,6 +28,16 @@ async def renew(connection: AsyncConnection, version: int = MAPPING_VERSION) -> 
     )
 
 
+async def change(connection: AsyncConnection, name: str, value: str) -> bool:
+    """Note a value under another name than the mapping's. False: it was noted before."""
+    known = (await connection.execute(select(tables.stamps.c.value).where(tables.stamps.c.name == name))).scalar()
+    if known == value:
+        return False
+    statement = _insert(connection).values(name=name, value=value)
+    await connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+    return True
+
+
 async def outdated(connection: AsyncConnection, version: int = MAPPING_VERSION) -> str | None:
     """What is so, where stored facts are of another version (MEND mends it); None: they are of this one."""
     wanted = select(tables.stamps.c.value).where(tables.stamps.c.name == _MAPPING)

@@ -3,10 +3,10 @@
 from alembic import context
 
 import services.feed.tables
-from pipelines.store import tables
+from pipelines.store import suggestion_tables, tables
 from pipelines.store.metadata import metadata
 
-OWNERS = (tables, services.feed.tables)
+OWNERS = (tables, suggestion_tables, services.feed.tables)
 """Importing them fills the one MetaData."""
 
 connection = context.config.attributes["connection"]

@@ -1,0 +1,173 @@
+"""What may belong together although nothing says so: looked for in the background, leased, in bounded steps.
+
+Whatever changes a request marks it in its own transaction (`understanding`). Here what is marked is looked at and put
+into blocks; what shares blocks is compared; what is likely is suggested. Similarity never joins anything: a person's
+answer does, as a decision. Reads and computes outside of any transaction that writes, and writes in short ones, so
+that ingest never waits for it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from pipelines.store import decisions, leases, requests, stamps, suggestions
+from pipelines.store.bulk import Bulk
+from pipelines.store.engine import AWAY, reading, writing
+from pipelines.store.leases import Lease
+from pipelines.suggest import blocks
+from pipelines.suggest.apart import Apart
+from pipelines.suggest.faces import Unit, unit
+from pipelines.suggest.model import Model, load
+from pipelines.suggest.people import keys
+from pipelines.suggest.scoring import Suggestion, suggestion
+from schemas.artifacts import participants_in
+
+logger = logging.getLogger("throughline.suggesting")
+
+LEASE = "suggest"
+A_DAY = 20
+"""New suggestions that are offered in 24 hours, unless settings say otherwise."""
+LOOKED_AT, COMPARED = 200, 20
+"""Units a step."""
+_FORM = 1
+"""Counts up when units or blocks are made otherwise."""
+
+
+class Suggesting:
+    """Looks for suggestions, as long as it holds the lease.
+
+    a_day: how many new ones are offered in 24 hours. behind: whether ingest has work waiting; then this waits.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        now: Callable[[], datetime],
+        holder: str,
+        *,
+        model: Model | None = None,
+        a_day: int = A_DAY,
+        behind: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.engine = engine
+        self.now = now
+        self.holder = holder
+        self.model = model or load()
+        self.a_day = a_day
+        self.behind = behind
+
+    async def run(self, idle: float = 2.0, breath: float = 0.05) -> None:
+        """Work for ever; an outage of the database only waits. Begins anew with everything after an upgrade."""
+        begun = False
+        while True:
+            done = 0
+            try:
+                if not self.behind():
+                    begun = begun or await self.begin()
+                    done = await self.once()
+                    if not done:
+                        await self.offer()
+            except (*AWAY, leases.LeaseLost) as error:
+                logger.warning("suggesting.step.failed", extra={"error": type(error).__name__})
+            await asyncio.sleep(breath if done else idle)
+
+    async def begin(self) -> bool:
+        """Have everything looked at where another release or other weights did it before."""
+        async with writing(self.engine) as connection:
+            if await stamps.change(connection, LEASE, f"{_FORM}.{self.model.version}"):
+                await suggestions.mark_everything(connection)
+        return True
+
+    async def once(self) -> int:
+        """One step. Returns how many marks were looked at or units compared; 0 also where another one does it."""
+        async with reading(self.engine) as connection:
+            marks = await suggestions.marks(connection, LOOKED_AT)
+            waiting = [] if marks else await suggestions.next_uncompared(connection, COMPARED)
+        if not marks and not waiting:
+            return 0
+        lease = await self._lease()
+        if lease is None:
+            return 0
+        if marks:
+            await self._look([row[0] for row in marks], {row[1] for row in marks}, lease)
+        else:
+            await self._compare(waiting, lease)
+        return len(marks) or len(waiting)
+
+    async def offer(self) -> int:
+        """Offer the worthiest new ones, as many as the day still allows. Returns how many."""
+        now = self.now()
+        async with reading(self.engine) as connection:
+            left = self.a_day - await suggestions.offered_since(connection, now - timedelta(days=1))
+            if left <= 0 or not await suggestions.any_new(connection):
+                return 0
+        lease = await self._lease()
+        if lease is None:
+            return 0
+        async with writing(self.engine) as connection:
+            await leases.check(connection, lease)
+            return await suggestions.offer(connection, left, now)
+
+    async def _lease(self) -> Lease | None:
+        async with writing(self.engine) as connection:
+            return await leases.take(connection, LEASE, self.holder, self.now())
+
+    async def _look(self, numbers: list[int], marked: set[str], lease: Lease) -> None:
+        """Look at what is marked; what is as it was needs no comparing."""
+        passes = sorted(name for name in marked if name.startswith(suggestions.PASS))
+        names, going_on = marked - set(passes), list[str]()
+        async with reading(self.engine) as connection:
+            bulk = Bulk(connection)
+            if passes:  # one page of one pass; what else is marked keeps its mark's turn
+                more, following = await suggestions.page(connection, passes[0])
+                names |= set(more)
+                going_on = [*passes[1:], *([following] if following else [])]
+            found = await _units(bulk, names)
+            before = await suggestions.load(bulk, names)
+        changed = {name: one for name, one in found.items() if before.get(name) != one}
+        async with writing(self.engine) as connection:
+            await leases.check(connection, lease)
+            bulk = Bulk(connection)
+            await suggestions.write_units(bulk, changed, before.keys() - found.keys())
+            await suggestions.done(bulk, numbers, going_on)
+
+    async def _compare(self, names: list[str], lease: Lease) -> None:
+        async with reading(self.engine) as connection:
+            found = await self._found(Bulk(connection), names)
+        async with writing(self.engine) as connection:
+            await leases.check(connection, lease)
+            await suggestions.replace(Bulk(connection), names, found, self.model.version, self.now())
+
+    async def _found(self, bulk: Bulk, names: list[str]) -> list[Suggestion]:
+        pairs = await suggestions.candidates(bulk, names)
+        pairs -= await suggestions.rejected(bulk, {name for pair in pairs for name in pair})
+        known = await suggestions.load(bulk, {name for pair in pairs for name in pair})
+        sizes = await suggestions.sizes(bulk, {key for one in known.values() for key in blocks.keys(one)})
+        held, unit_of = await suggestions.decided(bulk, known)
+        apart = Apart(held.held, unit_of)
+        found = []
+        for number, (left, right) in enumerate(sorted(pairs)):
+            if number % 25 == 0:
+                await asyncio.sleep(0)  # whoever shares the loop gets a turn
+            if left in known and right in known:
+                found.append(suggestion(known[left], known[right], lambda key: sizes.get(key, 0), self.model, apart))
+        return [one for one in found if one]
+
+
+async def _units(bulk: Bulk, names: set[str]) -> dict[str, Unit]:
+    """These units as they are now; those that are gone, or of which nothing can be compared, are left out."""
+    members = await suggestions.members(bulk, names)
+    who = {name for one in members.values() for told in one.told for name in _people(told.fields)}
+    known = await requests.identities_of(bulk, who)
+    people = keys(known.values(), (await decisions.load(bulk, who)).held)
+    made = {name: unit(name, one.size, one.told, people, one.decided) for name, one in members.items()}
+    return {name: one for name, one in made.items() if one}
+
+
+def _people(fields: Mapping[str, Any]) -> set[str]:
+    named = {fields.get("requester"), fields.get("assignee")} | participants_in(fields.get("participants"))
+    return {name for name in named if isinstance(name, str)}
