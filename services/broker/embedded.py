@@ -50,31 +50,41 @@ class EmbeddedBroker:
     with the thread that started it.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], bootstrap: str, incarnation: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         self._turn = threading.Lock()
         self._answers = bytearray()
-        self.bootstrap = bootstrap
-        """Where it listens, "127.0.0.1:PORT"."""
-        self.incarnation = incarnation
-        """Random and new with every start."""
+        self.bootstrap = ""
+        """Where it listens, "127.0.0.1:PORT"; known once it does."""
+        self.incarnation = ""
+        """Random and new with every start; known once it listens."""
 
     @classmethod
     def start(cls, *, seconds: float = 10.0) -> Self:
         """Start the child and wait, for up to `seconds`, until it listens (usually a tenth of a second)."""
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and file
-            [sys.executable, "-P", str(Path(__file__).resolve())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        broker = cls(process, "", "")
+        broker = cls.begin()
         try:
-            hello = broker._answer(seconds)
+            broker.listens(seconds=seconds)
         except EmbeddedBrokerError:
             broker.stop()
             raise
-        broker.bootstrap, broker.incarnation = str(hello["bootstrap"]), str(hello["incarnation"])
         return broker
+
+    @classmethod
+    def begin(cls) -> Self:
+        """Start the child, and do not wait for it; see listens()."""
+        return cls(
+            subprocess.Popen(  # noqa: S603 - our own interpreter and file
+                [sys.executable, "-P", str(Path(__file__).resolve())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+        )
+
+    def listens(self, *, seconds: float = 10.0) -> None:
+        """Wait, once and for up to `seconds`, until a begun child listens. Raises EmbeddedBrokerError."""
+        hello = self._answer(seconds)
+        self.bootstrap, self.incarnation = str(hello["bootstrap"]), str(hello["incarnation"])
 
     @property
     def pid(self) -> int:

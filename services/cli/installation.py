@@ -104,15 +104,24 @@ class Installation:
             ) from None
 
     @contextmanager
-    def broker(self) -> "Iterator[tuple[BrokerSettings, EmbeddedBroker | None]]":
-        """Where the broker is; an embedded one runs meanwhile."""
-        from services.broker import BrokerSettings, EmbeddedBroker
+    def embedded_broker(self) -> "Iterator[EmbeddedBroker | None]":
+        """The embedded broker, if it is wanted, just begun; it runs meanwhile."""
+        from services.broker import EmbeddedBroker
 
         if not self.embedded:
-            yield BrokerSettings(**self.settings.kafka()), None
+            yield None
             return
-        with EmbeddedBroker.start() as embedded:
-            yield BrokerSettings(bootstrap=embedded.bootstrap, embedded=True, **self.settings.kafka()), embedded
+        with EmbeddedBroker.begin() as embedded:
+            yield embedded
+
+    def broker_settings(self, embedded: "EmbeddedBroker | None") -> "BrokerSettings":
+        """Where the broker is; waits for an embedded one to listen."""
+        from services.broker import BrokerSettings
+
+        if embedded is None:
+            return BrokerSettings(**self.settings.kafka())
+        embedded.listens()
+        return BrokerSettings(bootstrap=embedded.bootstrap, embedded=True, **self.settings.kafka())
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -3,18 +3,15 @@
 import asyncio
 import logging
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import uvicorn
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
-from typing_extensions import override
 
 from pipelines.ingest import Ingest
 from pipelines.publish import Publisher
@@ -39,6 +36,7 @@ from services.broker import (
 from services.broker.batches import Subscription
 from services.cli.beginning import Tell, calm_collector, keys_told, stamped, upgraded
 from services.cli.installation import Installation, now
+from services.cli.listeners import Listener
 from services.cli.probes import checks
 from services.cli.terminal import errors
 from services.cli.watching import Gauges, Observer, traced
@@ -49,8 +47,6 @@ from services.feed.gaps import GapGuard
 from services.feed.pages import Place
 from services.feed.reader import Reading
 from services.feed.webhooks import Webhooks
-from services.query.app import create_app, create_probes
-from services.query.server import Server
 from services.query.serving import Check
 from services.security import bearer_token
 from services.telemetry import Metrics, Tracing, configure_logs
@@ -59,27 +55,6 @@ logger = logging.getLogger("throughline")
 
 ROLES = ("feed", "ingest", "publish", "query", "webhooks")
 GROUP = "ingest"
-
-
-class QuietServer(Server):
-    """A server in a process that has signals of its own: stop() ends it."""
-
-    def __init__(self, title: str, app: ASGIApp, host: str, port: int, closing: asyncio.Event) -> None:
-        """title: what it serves, in words."""
-        super().__init__(app, host, port, closing)
-        self.title = title
-        self.listening = asyncio.Event()
-
-    @override
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Also tells that it listens."""
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the process."""
-        yield
 
 
 def configure_logging(installation: Installation) -> None:
@@ -117,7 +92,7 @@ class Hub:
     subscription: Subscription | None = None
     feed: Feed | None = None
     tasks: list[Awaitable[Any]] = field(default_factory=list)
-    servers: list[QuietServer] = field(default_factory=list)
+    servers: list[Listener] = field(default_factory=list)
 
     def add(self, role: str) -> None:
         """Wire one role. Subscribers must be added before the broker connects."""
@@ -196,24 +171,32 @@ class Hub:
 
     def _add_query(self) -> None:
         settings = self.installation.settings
-        app = create_app(
+        self._serve("the API", self._api, (settings.api_host, settings.api_port), "THROUGHLINE_API")
+        self._measure()
+
+    def _api(self) -> ASGIApp:
+        from services.query.app import create_app
+
+        return create_app(
             self.lookups, now, token=self._token(), checks=self._checks(), metrics=self.watch.metrics.registry,
             schema_version=migrations.head(), closing=self.closing,
         )  # fmt: skip
-        self._serve("the API", app, settings.api_host, settings.api_port, "THROUGHLINE_API_PORT")
-        self._measure()
 
     def add_probes(self) -> None:
         """A listener for probes and measures only, where it is wanted. For processes without the API."""
         settings = self.installation.settings
         if settings.health_port is None:
             return
-        app = create_probes(
+        self._serve("probes", self._probes, (settings.health_host, settings.health_port), "THROUGHLINE_HEALTH")
+        self._measure()
+
+    def _probes(self) -> ASGIApp:
+        from services.query.app import create_probes
+
+        return create_probes(
             self.lookups, now, token=self._token(), checks=self._checks(), metrics=self.watch.metrics.registry,
             schema_version=migrations.head(),
         )  # fmt: skip
-        self._serve("probes", app, settings.health_host, settings.health_port, "THROUGHLINE_HEALTH_PORT")
-        self._measure()
 
     def _token(self) -> str | None:
         path = self.installation.settings.api_token_file
@@ -233,25 +216,13 @@ class Hub:
         settings = self.installation.settings
         public = str(settings.public_url or f"http://{settings.webhook_host}:{settings.webhook_port}")
         hooks = Webhooks(self.engine, self.installation.catalogue, self.installation.keys, public, now)
-        self._serve("webhooks", hooks.app(), settings.webhook_host, settings.webhook_port, "THROUGHLINE_WEBHOOK_PORT")
+        address = (settings.webhook_host, settings.webhook_port)
+        self._serve("webhooks", hooks.app, address, "THROUGHLINE_WEBHOOK")
 
-    def _serve(self, title: str, app: ASGIApp, host: str, port: int, setting: str) -> None:
-        server = QuietServer(title, app, host, port, self.closing)
+    def _serve(self, title: str, make: Callable[[], ASGIApp], address: tuple[str, int], setting: str) -> None:
+        server = Listener(title, make, address, setting, self.closing)
         self.servers.append(server)
-        self.tasks.append(_serving(server, host, port, setting))
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-async def _serving(server: uvicorn.Server, host: str, port: int, setting: str) -> None:
-    try:
-        await server.serve()
-    except SystemExit:  # uvicorn's way to say that the port is taken
-        raise Misconfigured(
-            f"Nothing can listen at {host}:{port}", f"Stop what listens there, or set {setting} to another port"
-        ) from None
+        self.tasks.append(server.run_until_stopped())
 
 
 async def _outlived(broker: EmbeddedBroker, pause: float = 0.5) -> None:
@@ -268,11 +239,12 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
     async with AsyncExitStack() as stack:
         if installation.embedded:
             stack.enter_context(installation.alone())
-        settings, embedded = stack.enter_context(installation.broker())
+        embedded = stack.enter_context(installation.embedded_broker())
         engine = await stack.enter_async_context(installation.engine())
         await upgraded(engine, tell)
         if "ingest" in roles:
             await stamped(engine)
+        settings = installation.broker_settings(embedded)
         ready = await ensure_topics(settings, installation.catalogue, embedded, tell=tell)
         broker = open_broker(settings)
         watch = Observer(Metrics(), stack.enter_context(tracing(installation, roles)))
@@ -315,7 +287,7 @@ def telling_where(tell: Tell) -> Beside:
     async def say(running: Hub) -> None:
         for server in running.servers:
             await server.listening.wait()
-        where = [f"{one.title} at http://{_bracketed(one.config.host)}:{one.port}" for one in running.servers]
+        where = [f"{one.title} at {one.url}" for one in running.servers]
         tell(f"The hub runs{': ' if where else ''}{', '.join(where)}. Ctrl-C ends it.")
 
     return say

@@ -1,6 +1,7 @@
 """uvicorn with an end: open streams are told at once that the process stops, so that it stops within 0.2 s."""
 
 import asyncio
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -8,13 +9,19 @@ from starlette.types import ASGIApp
 
 
 class Server(uvicorn.Server):
-    """Serves one application on one address until a signal or stop(). `port` is known once it listens."""
+    """Serves one application on one address until a signal or stop(). `port` is known once it listens.
 
-    def __init__(self, app: ASGIApp, host: str, port: int, closing: asyncio.Event) -> None:
+    made_later: app makes the application when it is loaded.
+    """
+
+    def __init__(
+        self, app: ASGIApp | Callable[[], ASGIApp], host: str, port: int, closing: asyncio.Event, *,
+        made_later: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(
             uvicorn.Config(
-                app, host=host, port=port, loop="uvloop", http="httptools", ws="none", lifespan="off",
-                log_config=None, access_log=False, server_header=False, proxy_headers=False,
+                app, factory=made_later, host=host, port=port, loop="uvloop", http="httptools", ws="none",
+                lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False,
                 timeout_graceful_shutdown=3,
             )
         )  # fmt: skip

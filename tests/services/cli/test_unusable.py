@@ -48,3 +48,13 @@ def test_a_taken_port_is_named_with_its_setting(tmp_path: Path) -> None:
         code, said = throughline(environ, "up")
     assert code == EXIT_MISCONFIGURED
     assert f"Nothing can listen at 127.0.0.1:{port}. Stop what listens there, or set THROUGHLINE_API_PORT" in said
+    assert said.startswith("Cannot go on"), "no library speaks first"
+
+
+def test_an_address_that_is_not_of_this_machine(tmp_path: Path) -> None:
+    environ = {"THROUGHLINE_DATA_DIR": str(tmp_path / "data"), "THROUGHLINE_WEBHOOK_HOST": "192.0.2.1",
+               "THROUGHLINE_API_PORT": "0"}  # fmt: skip
+    code, said = throughline(environ, "up")
+    assert code == EXIT_MISCONFIGURED
+    assert "Nothing can listen at 192.0.2.1:" in said
+    assert "Set THROUGHLINE_WEBHOOK_HOST to an address of this machine" in said
