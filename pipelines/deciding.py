@@ -299,7 +299,8 @@ def touched_by(names: Iterable[str], limit: int, *, people: bool) -> Touched:
     """Where correlation has to look again after a decision on these names."""
     if people:
         return Touched(limit, identities=set(names))
-    return Touched(limit, artifacts=set(names), values={own(name).key for name in names})
+    values = {own(name).key for name in names}
+    return Touched(limit, artifacts=set(names), values=values, however_large=True)
 
 
 def _check_split(left: tuple[str, ...], whole: list[str], request: str) -> None:

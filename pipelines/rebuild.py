@@ -22,6 +22,7 @@ from pipelines import recompute
 from pipelines.deciding import touched_by
 from pipelines.ingest import TOO_MANY, kind_of, place_of
 from pipelines.store import (
+    aside,
     comparing,
     configuration,
     dead_letters,
@@ -153,7 +154,7 @@ class Rebuild:
             for _ in range(_LOOKS):
                 async with run.second.unmoved() as connection:
                     # First of all, so that this moment is the one compared.
-                    if not await deferred.any_left(connection):
+                    if not (await deferred.any_left(connection) or await aside.any_left(connection)):
                         return await self._compared(connection, run)
                 await asyncio.sleep(1)
         raise RetryLater(
@@ -293,6 +294,7 @@ async def _understood(connection: AsyncConnection, tellings: Sequence[Telling]) 
     bulk = Bulk(connection)
     snapshot = await configuration.load(connection)
     touched = await facts.merge(bulk, tellings, snapshot.rules.generic)
+    touched.however_large = True
     await understand(bulk, touched, snapshot, remember=False)
 
 

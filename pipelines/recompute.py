@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pipelines.store import configuration, deferred, leases, pending
+from pipelines.store import aside, configuration, deferred, leases, pending
 from pipelines.store.bulk import Bulk
 from pipelines.store.engine import AWAY, reading, writing
 from pipelines.store.facts import Touched
@@ -16,7 +16,9 @@ from pipelines.watching import UNWATCHED, Watch
 
 logger = logging.getLogger("throughline.recompute")
 
-LEASE = "recompute"
+LEASE, LARGE_LEASE = "recompute", "recompute large"
+CALM, REST = 5.0, 5.0
+"""Very large components are worked on once in so many seconds at most, and so many times as long as that took."""
 PATIENCE = 5.0
 """Seconds for which what full batches leave may gather while they keep coming."""
 STEP = 50
@@ -42,6 +44,7 @@ class Recompute:
         self.now = now
         self.holder = holder
         self.changed = changed
+        self._rests_until = 0.0
 
     async def run(self, idle: float = 1.0) -> None:
         """Work for ever; an outage of the database only waits. Begins with all that could not be put together."""
@@ -56,6 +59,8 @@ class Recompute:
                 if not self.behind() or clock() - looked > PATIENCE:
                     await self.late()
                     looked = clock()
+                if clock() > self._rests_until:
+                    await self.large()
                 done = await self.once()
             except (*AWAY, leases.LeaseLost) as error:
                 logger.warning("recompute.step.failed", extra={"error": type(error).__name__})
@@ -86,6 +91,31 @@ class Recompute:
                 changed += await understand(bulk, touched, snapshot, self.watch)
             if taken < deferred.STEP:
                 break
+        self.changed()
+        return changed
+
+    async def large(self) -> int:
+        """Understand what was left aside of very large components. Returns how many requests changed.
+
+        The lease only spares work: two that do the same one after the other do no harm.
+        """
+        async with reading(self.engine) as connection:
+            if not await aside.any_left(connection):
+                return 0
+        async with writing(self.engine) as connection:
+            lease = await leases.take(connection, LARGE_LEASE, self.holder, self.now())
+        if lease is None:
+            return 0
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        async with writing(self.engine) as connection:
+            bulk = Bulk(connection)
+            snapshot = await configuration.load(connection)
+            touched = Touched(snapshot.rules.generic)
+            rows = await aside.look(bulk, touched)
+            changed = await understand(bulk, touched, snapshot, self.watch)
+            await aside.done(bulk, rows)
+        self._rests_until = clock() + max(CALM, REST * (clock() - began))
         self.changed()
         return changed
 

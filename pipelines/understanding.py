@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pipelines import assembly
 from pipelines.correlate import correlate
 from pipelines.lifecycle import fold
-from pipelines.store import components, decisions, pending, requests
+from pipelines.store import aside, components, decisions, pending, requests
 from pipelines.store.bulk import Bulk
 from pipelines.store.components import Loaded
 from pipelines.store.configuration import Configuration
@@ -60,11 +60,12 @@ async def understand(
         loaded = await components.load(bulk, touched)
         before = await requests.stored(bulk, loaded.components)
     with watch.step("correlate"):
-        work = _correlate(loaded, before, touched, configuration)
+        work = await _correlate(loaded, before, touched, configuration)
     with watch.step("fold"):
         rows = await _fold(bulk, loaded, before, work, configuration)
     with watch.step("write"):
-        await components.write_members(bulk, loaded, work.component_of, work.request_of)
+        limit = configuration.rules.generic
+        await components.write_members(bulk, loaded, work.component_of, work.request_of, limit)
         ended = set(before) - work.seen
         await requests.mark_failed(bulk, work.failed)
         if remember:
@@ -73,7 +74,7 @@ async def understand(
     return len(rows) + len(ended)
 
 
-def _correlate(
+async def _correlate(
     loaded: Loaded, before: dict[str, StoredRequest], touched: Touched, configuration: Configuration
 ) -> _Work:
     work = _Work()
@@ -81,7 +82,11 @@ def _correlate(
         name = artifacts[0]
         work.component_of |= dict.fromkeys(artifacts, name)
         try:
-            groups = correlate(assembly.component_of(loaded, artifacts), configuration.rules)
+            component = assembly.component_of(loaded, artifacts)
+            if len(artifacts) > aside.LARGE:  # whoever shares the loop gets turns meanwhile
+                groups = await asyncio.to_thread(correlate, component, configuration.rules)
+            else:
+                groups = correlate(component, configuration.rules)
         except Exception as error:
             _leave(work, name, artifacts, loaded, f"{type(error).__name__} while its parts were looked for")
             logger.exception("component.correlate.failed", extra={"component": name})

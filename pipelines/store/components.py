@@ -5,15 +5,14 @@ A component is what hangs together by shared values; correlation decides inside 
 the value's row first (facts.merge), so that the later one sees the earlier one's end here.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from pipelines.store import decisions, tables
+from pipelines.store import aside, decisions, pending, tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.decisions import Decisions
 from pipelines.store.encoding import reference_of
@@ -22,8 +21,6 @@ from schemas.artifacts import Reference, request_id
 
 _HOLDERS = "SELECT DISTINCT artifact FROM artifact_values WHERE value IN {keys}"
 _STRONG_HOLDERS = _HOLDERS + " AND strong"
-_NAMING = """FROM requests WHERE id IN
-    (SELECT request FROM facets WHERE kind = 'person' AND value IN {keys})"""
 
 MANY_NAMED = 200
 """Requests that one batch folds anew because somebody in them goes by another name now."""
@@ -53,6 +50,8 @@ class Loaded:
 
     components: set[str]
     """The rows held."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """How many artifacts each of them had."""
     artifacts: dict[str, StoredArtifact] = field(default_factory=dict)
     component_of: dict[str, str] = field(default_factory=dict)
     """Of artifacts that were in one before."""
@@ -67,19 +66,31 @@ class Loaded:
 
 async def load(bulk: Bulk, touched: Touched) -> Loaded:
     """Lock the components that `touched` concerns, and load them."""
-    held: set[str] = set()
+    held: dict[str, int] = {}
     while True:
         artifacts, wanted = await _concerned(bulk, touched)
-        if wanted <= held:
+        if wanted <= held.keys():
             break
-        sql = "SELECT id FROM components WHERE id IN {keys} ORDER BY id{lock}"
-        held |= wanted
-        await bulk.by_keys(sql, wanted)
         # Whoever held one of them may have changed its bounds meanwhile: look again.
-    loaded = Loaded(held)
+        held |= await _lock(bulk, wanted, touched)
+    loaded = Loaded(wanted, {name: held[name] for name in wanted})
     await _load_members(bulk, loaded, artifacts)
     await _load_edges(bulk, loaded, touched.limit)
     return loaded
+
+
+async def _lock(bulk: Bulk, wanted: set[str], touched: Touched) -> dict[str, int]:
+    """Lock components. Returns how many artifacts each has; very large ones may be left aside instead, unlocked."""
+    most = 2**31 - 1 if touched.however_large or touched.everything else aside.LARGE
+    sql = "SELECT id, size FROM components WHERE id IN {keys} AND size <= :most ORDER BY id{lock}"
+    held = {row[0]: row[1] for row in await bulk.by_keys(sql, wanted, most=most)}
+    if missing := wanted - held.keys():
+        sql = "SELECT id FROM components WHERE id IN {keys} AND size > :most"
+        large = {row[0] for row in await bulk.by_keys(sql, missing, most=most)}
+        if large:
+            await aside.put(bulk, touched, large)
+        held |= dict.fromkeys(missing - large, 0)  # gone meanwhile, or nobody's yet
+    return held
 
 
 async def look(bulk: Bulk, component: str, limit: int) -> Loaded:
@@ -98,28 +109,18 @@ async def _concerned(bulk: Bulk, touched: Touched) -> tuple[set[str], set[str]]:
     sql = "SELECT DISTINCT component FROM members WHERE artifact IN {keys}"
     components = {row[0] for row in await bulk.by_keys(sql, artifacts)}
     components |= await _named_in(bulk, touched)
-    return artifacts, components | touched.components
+    return artifacts - touched.left_aside, (components | touched.components) - touched.too_large
 
 
 async def _named_in(bulk: Bulk, touched: Touched) -> set[str]:
     """Components whose records show one of the identities; of very many, recompute takes care in bounded steps."""
-    rows = await bulk.by_keys(f"SELECT id, component {_NAMING} LIMIT {MANY_NAMED + 1}", touched.identities)
+    rows = await bulk.by_keys(f"SELECT id, component {pending.NAMING} LIMIT {MANY_NAMED + 1}", touched.identities)
     if len(rows) > MANY_NAMED:
-        await _ask_named(bulk, touched.identities)
+        await pending.ask_named(bulk, touched.identities)
         touched.identities.clear()
         return set()
     touched.named_in |= {row[0] for row in rows}
     return {row[1] for row in rows}
-
-
-async def _ask_named(bulk: Bulk, identities: set[str]) -> None:
-    at: Any = datetime(1970, 1, 1, tzinfo=UTC)
-    typed = "CAST(:at AS timestamptz)"
-    if bulk.dialect == "sqlite":
-        at, typed = "1970-01-01 00:00:00.000000", ":at"
-    sql = f"""INSERT INTO pending (component, reason, at) SELECT DISTINCT component, 'another name', {typed} {_NAMING}
-        ON CONFLICT DO NOTHING"""
-    await bulk.by_keys(sql, identities, at=at)
 
 
 async def _load_members(bulk: Bulk, loaded: Loaded, artifacts: Iterable[str]) -> None:
@@ -164,14 +165,21 @@ async def _load_edges(bulk: Bulk, loaded: Loaded, limit: int) -> None:
     loaded.edges += loaded.decisions.edges(loaded.artifacts)
 
 
-async def write_members(bulk: Bulk, loaded: Loaded, component_of: dict[str, str], request_of: dict[str, str]) -> None:
-    """Write where every loaded artifact belongs now, and which components there are."""
+async def write_members(
+    bulk: Bulk, loaded: Loaded, component_of: dict[str, str], request_of: dict[str, str], limit: int
+) -> None:
+    """Write where every loaded artifact belongs now, which components there are, and what holds the largest together.
+
+    limit: of artifacts, up to which a value is nothing to speak of.
+    """
     rows = [
         (artifact, component, request_id(artifact), request_of.get(artifact))
         for artifact, component in component_of.items()
         if loaded.component_of.get(artifact) != component or loaded.request_of.get(artifact) != request_of.get(artifact)
     ]
-    now = set(component_of.values())
-    await bulk.insert(tables.components, [(name,) for name in now - loaded.components], "ignore")
+    now = Counter(component_of.values())
+    changed = [(name, size) for name, size in now.items() if loaded.sizes.get(name) != size]
+    await bulk.insert(tables.components, changed, "replace")
     await bulk.insert(tables.members, rows, "replace")
-    await bulk.by_keys("DELETE FROM components WHERE id IN {keys}", loaded.components - now)
+    await bulk.by_keys("DELETE FROM components WHERE id IN {keys}", loaded.components - now.keys())
+    await aside.name_glue(bulk, loaded.components, component_of, loaded.edges, limit)

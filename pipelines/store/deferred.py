@@ -4,12 +4,14 @@ Written in the transaction that merged the facts, taken in the one that understa
 process dies in between, and whoever takes it sees all that was merged before.
 """
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store import tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.facts import Touched
+
+KINDS = ("artifact", "value", "generic", "identity")
 
 STEP = 10_000
 """Entries taken at once: what one transaction understands stays bounded."""
@@ -23,15 +25,15 @@ async def put(bulk: Bulk, touched: Touched) -> None:
         "generic": touched.generic,
         "identity": touched.identities,
     }
-    rows = [(kind, name) for kind, names in kinds.items() for name in names]
+    rows = [(kind, name, 1) for kind, names in kinds.items() for name in names]
     await bulk.insert(tables.deferred, rows, "ignore")
 
 
 async def take(bulk: Bulk, touched: Touched, limit: int = STEP) -> int:
     """Add what was left to `touched`; it is gone when the transaction commits. Returns how many entries it was."""
     columns = tables.deferred.c
-    wanted = select(columns.kind, columns.name).order_by(columns.kind, columns.name).limit(limit)
-    rows = (await bulk.connection.execute(wanted.with_for_update(skip_locked=True))).all()
+    wanted = select(columns.kind, columns.name).where(columns.kind.in_(KINDS)).order_by(columns.kind, columns.name)
+    rows = (await bulk.connection.execute(wanted.limit(limit).with_for_update(skip_locked=True))).all()
     into = {
         "artifact": touched.artifacts,
         "value": touched.values,
@@ -46,5 +48,6 @@ async def take(bulk: Bulk, touched: Touched, limit: int = STEP) -> int:
 
 
 async def any_left(connection: AsyncConnection) -> bool:
-    """Whether something merged is not understood yet."""
-    return bool((await connection.execute(select(exists(tables.deferred.select())))).scalar())
+    """Whether something merged is not understood yet; what was left aside of very large components does not count."""
+    columns = tables.deferred.c
+    return bool((await connection.execute(select(columns.name).where(columns.kind.in_(KINDS)).limit(1))).first())

@@ -56,6 +56,12 @@ class Touched:
     """To be computed again for another reason."""
     everything: bool = False
     """Fold every request of the components concerned, whatever looks unchanged."""
+    however_large: bool = False
+    """Understand components of any size; otherwise what touches very large ones is left aside."""
+    left_aside: set[str] = field(default_factory=set)
+    """Artifacts that were."""
+    too_large: set[str] = field(default_factory=set)
+    """The components because of which they were."""
 
 
 async def land(bulk: Bulk, tellings: Iterable[Telling]) -> set[str]:

@@ -8,11 +8,15 @@ from sqlalchemy import ColumnElement, delete, func, literal, or_, select, true, 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipelines.store.bulk import Bulk
 from pipelines.store.metadata import Instant
 from pipelines.store.tables import components, members, pending, requests
 
 FAILED = "not put together"
 """The reason of those: they are tried again, for a release or a tool's next telling may have mended the cause."""
+NAMING = """FROM requests WHERE id IN
+    (SELECT request FROM facets WHERE kind = 'person' AND value IN {keys})"""
+"""Requests whose records show some identities."""
 RETRY = timedelta(minutes=10)
 """Between two attempts."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,6 +57,15 @@ async def ask_missing(connection: AsyncConnection) -> None:
     joined = wanted.select_from(members.outerjoin(requests, requests.c.id == members.c.request)).distinct()
     statement = _insert(connection).from_select(["component", "reason", "at"], joined)
     await connection.execute(statement.on_conflict_do_nothing())
+
+
+async def ask_named(bulk: Bulk, identities: set[str], larger: int = -1) -> None:
+    """Have every component computed again whose records show one of the identities; only those that are larger."""
+    typed = "CAST(:at AS timestamptz)" if bulk.dialect == "postgresql" else ":at"
+    at: Any = _NEVER if bulk.dialect == "postgresql" else "1970-01-01 00:00:00.000000"
+    sql = f"""INSERT INTO pending (component, reason, at) SELECT DISTINCT component, 'another name', {typed} {NAMING}
+        AND component IN (SELECT id FROM components WHERE size > :larger) ON CONFLICT DO NOTHING"""  # noqa: S608
+    await bulk.by_keys(sql, identities, at=at, larger=larger)
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> set[str]:

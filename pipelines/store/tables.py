@@ -69,7 +69,20 @@ reference_values = Table(
     Column("mentions", Integer, nullable=False),  # how many artifacts mention it without more
 )
 
-components = Table("components", metadata, Column("id", Key, primary_key=True))
+components = Table(
+    "components",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("size", Integer, nullable=False, server_default="0"),  # how many artifacts are in it
+)
+
+glue = Table(
+    "glue",
+    metadata,
+    Column("component", Key, primary_key=True),  # a very large one
+    Column("value", Key, primary_key=True),  # what holds many of its artifacts together
+    Column("artifacts", Integer, nullable=False),  # how many
+)
 
 members = Table(
     "members",
@@ -177,8 +190,9 @@ changes = Table(
 deferred = Table(
     "deferred",
     metadata,
-    Column("kind", Key, primary_key=True),  # artifact, value, generic, identity
+    Column("kind", Key, primary_key=True),  # artifact, value, generic, identity; with `large` before it: see aside
     Column("name", Key, primary_key=True),
+    Column("times", Integer, nullable=False, server_default="1"),  # it was left; only those seen are taken away
 )
 
 pending = Table(
