@@ -62,7 +62,8 @@ class _Stored:
     artifacts: dict[str, StoredArtifact] = field(default_factory=dict)
 
     def component(self) -> Component:
-        """Both as one: nothing that joins leads from one to the other, so the requests are those of each alone."""
+        """Both as one. What joins leads from one to the other only where something new is still to be understood, so
+        the requests are those of each alone; and what only quotes, or names a generic value, finds its other end."""
         return Component(
             tuple(self.nodes), self.counts, tuple(self.decisions[number] for number in sorted(self.decisions))
         )

@@ -163,7 +163,7 @@ def _mends(reason: Reason) -> Iterator[RenderableType]:
     yield Text("\nWhat would bring them together", style="bold")
     if reason.decisions:
         numbers = listed([str(number) for number, _ in reason.decisions])
-        yield Text(f"  Undoing what was decided (decision {numbers}): no evidence overrules it.")
+        yield Text(f"  Undoing decision {numbers}: no evidence overrules what a person decided.")
         return
     yield Text("  In a tool: a link between them of a kind that joins, or the key of one in the other's title.")
     kept = [said for said in reason.steps if said.kept]
@@ -171,3 +171,4 @@ def _mends(reason: Reason) -> Iterator[RenderableType]:
         yield Text("  By rules: `throughline rules apply` says what each kind of link does in a connection.")
     if any("connections may mean it" in said.kept for said in kept):
         yield Text("  In the text: the whole address in place of the bare key says whose it is.")
+    yield Text("  By a decision that they belong together: it stands before all evidence (POST /v1/decisions).")

@@ -22,7 +22,7 @@ async def reasons(database: Database, left: str, right: str) -> Why:
     except RetryLater:
         raise Refused(
             503, "not-placed", "It was read just now, and what it belongs to is still being found.",
-            "Ask again in some seconds.", headers=RETRY_AFTER,
+            "Ask again soon; what hangs together with very many things waits longest.", headers=RETRY_AFTER,
         ) from None  # fmt: skip
 
 

@@ -88,6 +88,7 @@ The nearest that leads from one to the other
 
 What would bring them together
   In a tool: a link between them of a kind that joins, or the key of one in the other's title.
+  By a decision that they belong together: it stands before all evidence (POST /v1/decisions).
 """
     )
 
@@ -103,6 +104,7 @@ PAY-99 is in no request: it is a sub-task, which only joins one, and it is joine
 
 What would bring them together
   In a tool: a link between them of a kind that joins, or the key of one in the other's title.
+  By a decision that they belong together: it stands before all evidence (POST /v1/decisions).
 """
     )
     assert "is in no request: it is a sub-task" in await said(desk, "PAY-99")
