@@ -179,7 +179,7 @@ class Hub:
 
         return create_app(
             self.lookups, now, token=self._token(), checks=self._checks(), metrics=self.watch.metrics.registry,
-            schema_version=migrations.head(), closing=self.closing,
+            schema_version=migrations.head(), closing=self.closing, writer=self.engine, changed=self._wake_publisher,
         )  # fmt: skip
 
     def add_probes(self) -> None:

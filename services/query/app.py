@@ -50,6 +50,7 @@ def create_app(
     poll_seconds: float = 0.5,
     keep_seconds: float = 1.0,
     check_seconds: float = 5.0,
+    writer: AsyncEngine | None = None,
     changed: Callable[[], None] = lambda: None,
 ) -> FastAPI:
     """The lookup API as an ASGI application.
@@ -60,6 +61,7 @@ def create_app(
     closing: set when the process begins to stop, so that streams end (services.query.server does).
     statement_seconds: a longer answer of the database becomes a 503. poll_seconds: how often all streams together ask
     for new changes. keep_seconds: how old freshness may be. check_seconds: how long a check of /readyz may take.
+    writer: by which decisions are written, where that is shared with others who write (on SQLite they queue in it).
     changed: called when somebody decided something that changed requests.
     Raises Misconfigured for a short token.
     """
@@ -68,7 +70,7 @@ def create_app(
         Database(engine, statement_seconds), now, checks or {}, metrics, schema_version, closing or asyncio.Event(),
         poll_seconds, keep_seconds, check_seconds,
     )  # fmt: skip
-    app.state.deciding = Deciding(engine, now, changed)
+    app.state.deciding = Deciding(writer or engine, now, changed)
     check_token(token)
     app.add_middleware(Guard, token=token)  # inside the framework's own last resort, which answers in plain text
     return app
