@@ -4,6 +4,8 @@ from typing import Any
 
 from sqlalchemy import event as listen
 
+from pipelines.store import tables
+from pipelines.store.bulk import Bulk
 from pipelines.store.configuration import ConnectionConfiguration, write
 from tests.pipelines.memos import memo
 from tests.services.query.conftest import Hub, owned
@@ -128,6 +130,14 @@ async def test_what_is_not_known_or_not_asked_right(hub: Hub) -> None:
     assert other["freshness"]
     missing = await hub.get("/v1/why", 422, **{"from": "MEMO-1"})
     assert [one["field"] for one in missing["errors"]] == ["query.with"]
+
+
+async def test_what_is_read_but_not_placed_yet_is_asked_for_again(hub: Hub) -> None:
+    async with hub.engine.begin() as connection:
+        await Bulk(connection).insert(tables.artifacts, [(f"{M}99", "memos", "memo", "issue", "{}", None, None)])
+    answer = await hub.http.get("/v1/why", params={"from": f"{M}99", "with": "MEMO-1"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.json()["type"].endswith("not-placed")
 
 
 async def test_the_statements_do_not_grow_with_what_hangs_together(hub: Hub) -> None:
