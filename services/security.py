@@ -37,10 +37,11 @@ _CHECK_TEXT = "throughline"
 class LostKey(Misconfigured):
     """A secret was sealed with a key that the ring does not hold."""
 
-    def __init__(self, needed: str, present: Sequence[str]) -> None:
+    def __init__(self, needed: str, present: Sequence[str], where: str) -> None:
         super().__init__(
-            f"Key {needed} is needed to open stored secrets, present: {', '.join(present)}",
-            "Add that key to THROUGHLINE_SECRET_KEY or its file, or enter the connections' secrets again",
+            f"Key {needed} is needed to open stored secrets; {where} holds {', '.join(present)}",
+            "Bring that key back from its backup, or enter each secret anew: "
+            "`throughline connections change NAME --secret OPTION`",
             "secret_key",
         )
         self.needed = needed
@@ -68,8 +69,9 @@ class _Key:
 class KeyRing:
     """Seals and opens the secrets of connections."""
 
-    def __init__(self, keys: Sequence[SecretStr]) -> None:
-        """Keys are 32 bytes in base64, the one that seals first. Raises Misconfigured for anything else."""
+    def __init__(self, keys: Sequence[SecretStr], where: str = "THROUGHLINE_SECRET_KEY") -> None:
+        """Keys are 32 bytes in base64, the one that seals first; where: they lie. Raises Misconfigured for else."""
+        self._where = where
         ring = [_Key.of(_decoded(key)) for key in keys]
         if not ring:
             raise Misconfigured("There is no key to seal secrets with", "Set THROUGHLINE_SECRET_KEY", "secret_key")
@@ -93,7 +95,7 @@ class KeyRing:
         key_id = key_id_of(sealed, field_name)
         key = self._keys.get(key_id)
         if key is None:
-            raise LostKey(key_id, self.key_ids)
+            raise LostKey(key_id, self.key_ids, self._where)
         text = sealed.rpartition(".")[2]
         try:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
@@ -138,7 +140,15 @@ def key_ring(configured: Sequence[SecretStr], key_file: Path) -> KeyRing:
     key if it does not exist. Raises Misconfigured."""
     if configured:
         return KeyRing(configured)
-    return KeyRing([SecretStr(line) for line in _file_or_new(key_file, new_key()).split()])
+    keys = [SecretStr(line) for line in _file_or_new(key_file, new_key()).split()]
+    where = f"The key file {key_file}"
+    mend = "Bring it back from its backup; where no secret is stored yet, remove it, and the next start makes a new one"
+    if not keys:
+        raise Misconfigured(f"{where} is empty", mend, "secret_key_file")
+    try:
+        return KeyRing(keys, where[0].lower() + where[1:])
+    except Misconfigured:
+        raise Misconfigured(f"{where} holds a line that is not 32 bytes in base64", mend, "secret_key_file") from None
 
 
 def bearer_token(token_file: Path) -> SecretStr:
@@ -146,7 +156,7 @@ def bearer_token(token_file: Path) -> SecretStr:
     token = _file_or_new(token_file, SecretStr(secrets.token_urlsafe(32))).strip()
     if len(token) < _TOKEN_LENGTH:
         raise Misconfigured(
-            "The API token is too short to be safe",
+            f"The API token in {token_file} is too short to be safe",
             f"Give at least {_TOKEN_LENGTH} random characters, or remove the file and a new one is made",
             "api_token_file",
         )

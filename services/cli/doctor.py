@@ -152,6 +152,7 @@ async def _keys(made: "Installation") -> str:
                 raise Misconfigured(f"The key file {path} is gone", "Bring it back from its backup", "secret_key_file")
             return "a key is made at the first start"
         _private(path)
+    _ = made.keys  # raises where the keys themselves are at fault, which would be told of every secret
     wrong = dict.fromkeys(line for name, field, text in sealed for line in _unopened(made, name, field, text))
     if wrong:
         mend = "Bring the key back, or enter each anew: `throughline connections change NAME --secret OPTION`"

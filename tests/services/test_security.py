@@ -79,7 +79,7 @@ def test_a_lost_key_is_told_by_its_id() -> None:
         after.open("c", "f", ring.seal("c", "f", SECRET))
     assert raised.value.needed == ring.key_ids[0]
     assert f"Key {ring.key_ids[0]} is needed" in str(raised.value)
-    assert f"present: {after.key_ids[0]}" in str(raised.value)
+    assert f"THROUGHLINE_SECRET_KEY holds {after.key_ids[0]}" in str(raised.value)
 
 
 def test_the_key_check_at_start() -> None:
@@ -143,6 +143,29 @@ def test_a_key_file_of_several_keys(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     path.write_text(f"{OTHER.get_secret_value()}\n{KEY.get_secret_value()}\n")
     assert key_ring((), path).key_ids == KeyRing([OTHER, KEY]).key_ids
+
+
+@pytest.mark.parametrize(
+    ("held", "problem"), [("", "is empty"), ("no key\n", "holds a line that is not 32 bytes in base64")]
+)
+def test_a_key_file_that_holds_no_key_is_named_with_the_mend(tmp_path: Path, held: str, problem: str) -> None:
+    path = tmp_path / "secret.key"
+    path.write_text(held)
+    with pytest.raises(Misconfigured) as raised:
+        key_ring([], path)
+    assert raised.value.problem == f"The key file {path} {problem}"
+    assert raised.value.mend.startswith("Bring it back from its backup; where no secret is stored yet, remove it")
+    assert path.read_text() == held
+
+
+def test_another_key_in_the_file_is_told_with_the_file(tmp_path: Path) -> None:
+    sealed = KeyRing([KEY]).seal("c", "f", SECRET)
+    path = tmp_path / "secret.key"
+    path.write_text(OTHER.get_secret_value())
+    with pytest.raises(LostKey) as raised:
+        key_ring([], path).open("c", "f", sealed)
+    assert f"the key file {path} holds " in raised.value.problem
+    assert "connections change NAME --secret" in raised.value.mend
 
 
 def test_a_key_file_that_cannot_be_made(tmp_path: Path) -> None:

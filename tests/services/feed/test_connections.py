@@ -114,3 +114,16 @@ async def test_a_damaged_row_takes_no_other_connection_down(post: Post) -> None:
     assert (await post.stored("hurt")).options == {}
     assert (await post.stored("hurt")).cursor is None
     assert (await post.stored("memos")).options != {}
+
+
+async def test_a_secret_that_the_tool_replaced_is_kept_beside_the_others(post: Post) -> None:
+    async with writing(post.engine) as connection:
+        await connections.add(connection, "deep", "memo", "Memo", DEEP, None, post.keys)
+    before = await post.stored("deep")
+    async with writing(post.engine) as connection:
+        sealed = post.keys.seal("deep", "password", SecretStr("the next s3cret"))
+        await connections.keep_secret(connection, "deep", "password", sealed)
+    after = await post.stored("deep")
+    assert shown(await read_back(post, "deep", Double)) == shown(DEEP.model_copy(update={
+        "password": SecretStr("the next s3cret")}))  # fmt: skip
+    assert (after.epoch, after.options, after.cursor) == (before.epoch, before.options, before.cursor)
