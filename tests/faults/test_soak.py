@@ -48,8 +48,9 @@ async def test_a_hundred_kills_change_nothing(company: Office, pair: Pair, tmp_p
         for turn in range(KILLS):
             await asyncio.to_thread(company.go_on, chance.randint(3, 9))
             before = (await hub.standing())["events"]
-            await killed(hub, chance, turn, beginning * chance.uniform(0.7, 2.5))
+            await killed(hub, chance, turn, beginning * chance.uniform(0.7, 4))
             lived += (await hub.standing())["events"] > before
+        await hub.a_day_passes()
         process = hub.start()
         try:
             await hub.settled(600, process=process)

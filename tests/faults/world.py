@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -150,6 +150,11 @@ class World:
                 "read": all(row.first_read_done for row in rows),
                 "looked": min((row.alive_at or START for row in rows), default=None),
             }
+
+    async def a_day_passes(self) -> None:
+        """Make a census due, for what a tool gives no time stamp; no process may run."""
+        async with writing(self.engine) as connection:
+            await connection.execute(update(connection_table).values(census_at=START))
 
     def log(self) -> str:
         """The end of what its processes wrote."""
