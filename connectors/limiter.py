@@ -44,7 +44,7 @@ class Limiter:
         """Seconds spent waiting for turns since the start."""
         self._clock, self._sleep, self._block, self.now = clock, sleep, block, now
         self._lock = threading.Lock()
-        self._next = clock()
+        self._next = float("-inf")  # nothing was asked yet
         self._parts: dict[str, list[float]] = {}
         self._held: dict[str, float] = {}
         self._refusals: dict[str, int] = {}

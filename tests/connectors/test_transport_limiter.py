@@ -60,6 +60,15 @@ async def test_no_window_ever_holds_more_than_the_tool_allows() -> None:
         assert sum(start <= turn < start + 2 for turn in turns) <= 0.5 * 20 + 5
 
 
+async def test_a_connection_begins_as_after_a_pause() -> None:
+    limiter, time = limited(requests=400, window=10)  # a quarter of 40/s
+    for _ in range(10):
+        await limiter.turn()
+    assert time.at == 100.0, "a second's worth at once"
+    await limiter.turn()
+    assert time.at == pytest.approx(100.1)
+
+
 def test_worker_threads_share_the_same_turns() -> None:
     limiter, time = limited(requests=4, window=1)
     for _ in range(5):
