@@ -43,8 +43,8 @@ class Said:
 class Shared:
     """A value that both artifacts name or are known as, and that joins nothing."""
 
-    key: str
-    """As Reference.key."""
+    key: str | None
+    """As Reference.key; None: it stands in text that is restricted."""
     artifacts: int | None
     """How many artifacts name it, where they are too many; None: not counted."""
     why: str

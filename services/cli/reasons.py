@@ -140,8 +140,9 @@ def _apart(reason: Reason) -> Iterator[RenderableType]:
     if reason.shared:
         yield Text("\nBoth name", style="bold")
         for one in reason.shared:
-            kind, _, value = one.key.partition("|")
-            yield Text(f"  {short(value) if kind != 'sha256' else 'a long value'}: {one.why}")
+            kind, _, value = (one.key or "").partition("|")
+            named = "a value that is left out" if not kind else "a long value" if kind == "sha256" else short(value)
+            yield Text(f"  {named}: {one.why}")
 
 
 def _against(answer: Why, now: datetime) -> Iterator[RenderableType]:

@@ -107,7 +107,7 @@ def _shared(one: Shared) -> dict[str, Any]:
     return {"value": _value(one.key), "artifacts": one.artifacts, "why": one.why}
 
 
-def _value(key: str) -> dict[str, str | None]:
-    """What two artifacts share; of a value that is too long to be kept only that there is one."""
-    kind, _, value = key.partition("|")
+def _value(key: str | None) -> dict[str, str | None]:
+    """What two artifacts share; of a value that is restricted, or too long to be kept, only that there is one."""
+    kind, _, value = (key or "sha256").partition("|")
     return {"kind": None, "value": None} if kind == "sha256" else {"kind": kind, "value": value}

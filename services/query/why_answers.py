@@ -8,7 +8,7 @@ from services.query.answers import KnownArtifact
 
 
 class WhyValue(BaseModel):
-    """What two artifacts share. Of a value that is too long to be kept both are null."""
+    """What two artifacts share. Of a value that is restricted, or too long to be kept, both are null."""
 
     kind: str | None = Field(examples=["jira.key"])
     value: str | None = Field(examples=["PAY-12"])

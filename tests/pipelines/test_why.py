@@ -97,6 +97,16 @@ async def test_words_of_a_restricted_comment_stay_out_and_those_of_the_text_do_n
     assert {one.around for one in (await asked(engine, 1, 3)).words.values()} == {None}
 
 
+async def test_what_both_name_in_restricted_text_is_not_named(engine: AsyncEngine) -> None:
+    page = "https://wiki.example/CANARY"
+    await told(engine, memo(1, comment=page), memo(2, text=page), memo(3, text=page, secret=True), memo(4, text=page))
+    for pair, shows in (((1, 2), False), ((2, 3), False), ((2, 4), True)):
+        (one,) = (await asked(engine, *pair)).reason.shared
+        assert one.key == (f"url|{page}" if shows else None)
+    await configured(engine, shows_restricted=True)
+    assert [one.key for one in (await asked(engine, 1, 3)).reason.shared] == [f"url|{page}"]
+
+
 async def test_since_when_by_the_history(engine: AsyncEngine) -> None:
     await told(engine, memo(1), memo(2, parent=1), memo(3, parent=1, linked="MEMO-1"))
     assert [said.since for said in (await asked(engine, 2, 3)).reason.steps] == [None, START]
