@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pipelines import assembly
 from pipelines.correlate import correlate, dating
 from pipelines.correlate.paths import ends
-from pipelines.correlate.reasons import Reason, Said, reason
+from pipelines.correlate.reasons import Reason, Said, Shared, reason
 from pipelines.correlate.rules import Rules
 from pipelines.references import AROUND, search
 from pipelines.store import components, configuration
@@ -85,10 +85,11 @@ async def why(reading: Reading, left: str, right: str) -> Why:
     found = await asyncio.to_thread(_reason, stored.component(), snapshot.rules, left, right)
     async with reading() as connection:
         happened = await _happened(connection, found)
-    words = {
-        said.link: _words(said.link, stored.artifacts, happened, snapshot) for said in (*found.steps, *found.against)
-    }
-    return Why(_dated(found, stored, happened), words)
+    shown = _Shown(stored.artifacts, happened, snapshot)
+    words = {said.link: shown.words(said.link) for said in (*found.steps, *found.against)}
+    ends = [node for node in stored.nodes if node.artifact in {left, right}]
+    dated = _dated(found, stored, happened)
+    return Why(replace(dated, shared=tuple(shown.shared(one, ends) for one in dated.shared)), words)
 
 
 def _reason(component: Component, rules: Rules, left: str, right: str) -> Reason:
@@ -113,7 +114,7 @@ async def _load(connection: AsyncConnection, ends: set[str], snapshot: Configura
 
 async def _happened(connection: AsyncConnection, found: Reason) -> dict[str, list[Activity]]:
     """What happened to the artifacts in the answer, as far as it says when evidence came to be and who may read it."""
-    told = {end for said in (*found.steps, *found.against) for end in ends(said.link)}
+    told = {end for said in (*found.steps, *found.against) for end in ends(said.link)} | {found.left, found.right}
     sql = "SELECT artifact, body FROM activities WHERE artifact IN {keys} AND NOT withdrawn AND kind IN (:a, :b, :c)"
     kinds = dict(zip("abc", (ActivityKind.COMMENTED.value, *dating.KINDS), strict=True))
     happened: dict[str, list[Activity]] = defaultdict(list)
@@ -136,32 +137,41 @@ def _names_of(node: Node) -> frozenset[str]:
     return frozenset(one.key for one in node.references if one.evidence is Evidence.IDENTITY) | {node.artifact}
 
 
-def _words(
-    link: Link, artifacts: dict[str, StoredArtifact], happened: dict[str, list[Activity]], snapshot: Configuration
-) -> Words:
-    """The words around a link's place. They are of the artifact whose text names the other."""
-    if not link.around:
-        return Words()
-    artifact = artifacts[link.from_artifact]
-    if _shut(artifact, snapshot) or (
-        artifact.connection not in snapshot.shows_restricted and _restricted(happened[artifact.id], link.field)
-    ):
-        return Words(hidden=True)
-    return Words(link.around, _marked(link))
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What may be shown of texts, to who may read links."""
 
+    artifacts: dict[str, StoredArtifact]
+    happened: dict[str, list[Activity]]
+    snapshot: Configuration
 
-def _shut(artifact: StoredArtifact, snapshot: Configuration) -> bool:
-    """Whether no words of an artifact are shown: its tool restricts it, or its connection keeps only names."""
-    audience = artifact.value("audience")
-    restricted = isinstance(audience, dict) and audience.get("level") == "restricted"
-    return (restricted and artifact.connection not in snapshot.shows_restricted) or (
-        artifact.connection in snapshot.names_only
-    )
+    def words(self, link: Link) -> Words:
+        """The words around a link's place. They are of the artifact whose text names the other."""
+        if not link.around:
+            return Words()
+        names_only = self.artifacts[link.from_artifact].connection in self.snapshot.names_only
+        if names_only or self._restricted(link.from_artifact, link.field):
+            return Words(hidden=True)
+        return Words(link.around, _marked(link))
 
+    def shared(self, one: Shared, ends: Iterable[Node]) -> Shared:
+        """A value that both ends name, without itself where one of them names it in restricted text only."""
+        for end in ends:
+            fields = {reference.field for reference in end.references if reference.key == one.key}
+            if all(self._restricted(end.artifact, field) for field in fields):
+                return replace(one, key=None)
+        return one
 
-def _restricted(told: Iterable[Activity], field: str) -> bool:
-    """Whether a comment was said to some of the tool's users only."""
-    return any(one.field == field and one.audience.level == "restricted" for one in told)
+    def _restricted(self, artifact: str, field: str) -> bool:
+        """Whether only some of the tool's users may read the artifact, or this comment of it."""
+        stored = self.artifacts[artifact]
+        if stored.connection in self.snapshot.shows_restricted:
+            return False
+        audience = stored.value("audience")
+        said = (one for one in self.happened.get(artifact, ()) if one.field == field)
+        return (isinstance(audience, dict) and audience.get("level") == "restricted") or any(
+            one.audience.level == "restricted" for one in said
+        )
 
 
 def _marked(link: Link) -> tuple[int, int] | None:
