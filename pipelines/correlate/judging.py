@@ -96,8 +96,14 @@ def _judge_ruled_out(wish: Decision, held: Sequence[Decision], classes: Parts, c
 
 def said(decision: Decision, called: Callable[[str], str] = str) -> str:
     """A decision in one sentence, without its full stop: who said what, and when."""
+    on = day(instant(decision.at))
+    return f"{decision.by} decided on {on} that {says(decision, called)} (decision {decision.number})"
+
+
+def says(decision: Decision, called: Callable[[str], str] = str) -> str:
+    """What a decision says, as a part of a sentence."""
     left, right = _listed(decision.left, called), _listed(decision.right, called)
-    what = {
+    return {
         DecisionKind.LINK: f"{left} and {right} belong together",
         DecisionKind.UNLINK: f"{left} and {right} do not belong together",
         DecisionKind.MERGE: f"the requests of {left} and {right} are one",
@@ -107,7 +113,6 @@ def said(decision: Decision, called: Callable[[str], str] = str) -> str:
         DecisionKind.OTHER_PERSON: f"{left} and {right} are two persons",
         DecisionKind.UNDO: f"decision {decision.undoes} no longer holds",
     }[decision.kind]
-    return f"{decision.by} decided on {day(instant(decision.at))} that {what} (decision {decision.number})"
 
 
 def _listed(ends: Sequence[str], called: Callable[[str], str]) -> str:

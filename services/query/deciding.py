@@ -14,7 +14,6 @@ from services.query import answers, decided, paging, wishes
 from services.query.changing import Changing, versions
 from services.query.database import DRIVER_ERRORS, TooSlow, refusal
 from services.query.decided import Stored, Wanted
-from services.query.finding import find
 from services.query.problems import documented, wrong
 from services.query.refused import Refused
 from services.query.requests import Hub
@@ -132,8 +131,8 @@ async def _answer(hub: Serving, outcome: Outcome, *, preview: bool) -> Response:
     return answer(body, 200) if preview else answer(body, 201, {"Location": f"/v1/decisions/{number}"})
 
 
-def _unresolved(error: Unresolved) -> Refused:
-    found = wrong(f"body.{error.field}", error.what, error.mend[0].lower() + error.mend[1:])
+def _unresolved(error: Unresolved, place: str = "body") -> Refused:
+    found = wrong(f"{place}.{error.field}", error.what, error.mend[0].lower() + error.mend[1:])
     more: dict[str, Any] = {"candidates": list(error.candidates)} if error.candidates else {}
     return Refused(422, "unresolved", found.detail, found.mend, **found.more, **more)
 
@@ -181,7 +180,10 @@ async def decisions(listed: Annotated[Listed, Query()], hub: Hub) -> Response:
     """The newest first, each in one sentence, with what undid it."""
     before = _number(paging.place("decisions", listed.cursor))
     async with hub.database.reading() as connection:
-        names, request = await _concerned(connection, listed)
+        try:
+            names, request = await wishes.concerned(connection, listed.request, listed.artifact, listed.identity)
+        except Unresolved as error:
+            raise _unresolved(error, "query") from None
         wanted = Wanted(names, request, listed.kind, listed.by, listed.holds, before, listed.limit)
         rows = await decided.page(connection, wanted)
         items = await decided.told(connection, rows[: listed.limit])
@@ -196,30 +198,6 @@ def _number(place: paging.Place | None) -> int | None:
     if not (place[0].isascii() and place[0].isdecimal() and len(place[0]) < len(str(NEWEST))):
         raise paging.foreign()
     return int(place[0])
-
-
-async def _concerned(connection: Any, listed: Listed) -> tuple[list[str] | None, str | None]:
-    """Names that the filters mean (None: no matter which), and the request."""
-    names: set[str] | None = None
-    if listed.identity is not None:
-        (found,) = await wishes.named_identities(connection, [listed.identity])
-        names = set(found) | {listed.identity}
-    if listed.artifact is not None:
-        (lead,) = await find(connection, [listed.artifact])
-        # What a person said about a thing stays, also where nothing else is known of it any more.
-        artifacts = {one.artifact for one in lead.artifacts} | {listed.artifact}
-        names = artifacts if names is None else names & artifacts
-    return None if names is None else sorted(names), await _request(connection, listed.request)
-
-
-async def _request(connection: Any, reference: str | None) -> str | None:
-    if reference is None:
-        return None
-    (lead,) = await find(connection, [reference])
-    requests = {one.request for one in lead.artifacts if one.request}
-    if len(requests) > 1:
-        raise wrong("query.request", "leads to several requests", "give the id of one")
-    return next(iter(requests), reference)
 
 
 @router.get(

@@ -127,10 +127,16 @@ Asked = Annotated[
 
 
 class Unresolved(Exception):
-    """A reference that does not lead to the one thing that is needed. candidates: what it may mean."""
+    """A reference that does not lead to the one thing that is needed.
 
-    def __init__(self, field: str, what: str, mend: str, candidates: Sequence[str] = ()) -> None:
+    candidates: what it may mean. missing: there is no such thing.
+    """
+
+    def __init__(
+        self, field: str, what: str, mend: str, candidates: Sequence[str] = (), *, missing: bool = False
+    ) -> None:
         super().__init__(f"{field} {what}. {mend}")
+        self.missing = missing
         self.field = field
         self.what = what
         self.mend = mend
@@ -195,14 +201,40 @@ def _request(field: str, found: Found) -> str:
     if len(requests) == 1:
         return requests[0]
     if not requests:
-        raise Unresolved(field, "is in no request", "Name something that is in one, or link it")
+        raise Unresolved(field, "is in no request", "Name something that is in one, or link it", missing=True)
     raise Unresolved(field, f"leads to {len(requests)} requests", f"Give the id of one: {_some(requests)}", requests)
 
 
 def _unread(field: str) -> Unresolved:
-    return Unresolved(
-        field, "names nothing that is read so far", "Give a key, an address, a Message-ID, a number or an artifact's id"
-    )
+    mend = "Give a key, an address, a Message-ID, a number or an artifact's id"
+    return Unresolved(field, "names nothing that is read so far", mend, missing=True)
+
+
+async def concerned(
+    connection: AsyncConnection, request: str | None, artifact: str | None, identity: str | None
+) -> tuple[list[str] | None, str | None]:
+    """What filters of decisions mean: names (None: no matter which), and a request. Raises Unresolved."""
+    names: set[str] | None = None
+    if identity is not None:
+        (found,) = await named_identities(connection, [identity])
+        names = {*found, identity}
+    if artifact is not None:
+        (lead,) = await find(connection, [artifact])
+        # What a person said about a thing stays, also where nothing else is known of it any more.
+        artifacts = {one.artifact for one in lead.artifacts} | {artifact}
+        names = artifacts if names is None else names & artifacts
+    return None if names is None else sorted(names), await _filter_request(connection, request)
+
+
+async def _filter_request(connection: AsyncConnection, reference: str | None) -> str | None:
+    if reference is None:
+        return None
+    (lead,) = await find(connection, [reference])
+    requests = sorted({one.request for one in lead.artifacts if one.request})
+    if len(requests) > 1:
+        told = f"Give the id of one: {_some(requests)}"
+        raise Unresolved("request", f"leads to {len(requests)} requests", told, requests)
+    return requests[0] if requests else reference
 
 
 _NAMED = """SELECT id, id AS name FROM identities WHERE id IN {keys}
@@ -227,9 +259,8 @@ async def _identities(connection: AsyncConnection, texts: Sequence[str]) -> list
     for place, names in enumerate(await named_identities(connection, texts)):
         field = f"identities.{place}"
         if not names:
-            raise Unresolved(
-                field, "is nobody that is read so far", "Give the id of an identity, or its e-mail address"
-            )
+            told = "Give the id of an identity, or its e-mail address"
+            raise Unresolved(field, "is nobody that is read so far", told, missing=True)
         if len(names) > 1:
             told = f"Give the id of one: {_some(names)}"
             raise Unresolved(field, f"is the address of {len(names)} identities", told, names)
