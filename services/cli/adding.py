@@ -67,7 +67,7 @@ async def add(
     made: "Installation", asked: Asked, now: Callable[[], datetime], screen: Console, ask: form.Ask | None = None
 ) -> int:
     """Add a connection; EXIT_MISCONFIGURED where its check fails, and nothing is saved."""
-    with database_errors():
+    with database_errors(made.settings):
         return await _add(made, asked, now, screen, ask or form.at_terminal(tell))
 
 

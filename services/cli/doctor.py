@@ -22,6 +22,7 @@ from pipelines.store.tables import changes, leases, requests
 from schemas.errors import HubError, Misconfigured
 from services import migrations
 from services.broker import compare_topics
+from services.cli import storage, values
 from services.cli.documents import broker_settings
 from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
 from services.cli.words import counted, moment
@@ -85,6 +86,7 @@ def checks(made: "Installation", now: datetime) -> dict[str, Check]:
         "running": lambda: _running(made, now),
         "requests": lambda: _requests(made),
         "mapping": lambda: _mapping(made),
+        "common values": lambda: _values(made),
         "clock": lambda: _clock(made, now),
     }
 
@@ -118,6 +120,8 @@ async def _room(made: "Installation") -> str:
 async def _database(made: "Installation") -> str:
     async with _engine(made) as engine:
         there = await migrations.current(engine)
+        if problem := await storage.problem(made.settings, engine):
+            raise problem
     if there != migrations.head():
         raise Misconfigured(
             f"The database is at {there or 'nothing'}, this release needs {migrations.head()}",
@@ -221,6 +225,16 @@ async def _requests(made: "Installation") -> str:
         "They are tried again at each start and every 10 minutes; `request.fold.failed` in the log tells the place, "
         "an upgrade may mend it, and then `throughline rebuild` brings all of them up to date",
     )
+
+
+async def _values(made: "Installation") -> str:
+    async with _engine(made) as engine, reading(engine) as connection:
+        listed = await values.found(connection)
+    holding = [one for one in listed if one.common.holds and one.state == "joins"]
+    if holding:
+        mend = f"If so: throughline values generic {values.written(holding[0].common.value)}"
+        raise Misconfigured(holding[0].words, mend)
+    return "nothing holds very many artifacts together"
 
 
 async def _mapping(made: "Installation") -> str:

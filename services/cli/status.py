@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.store.engine import reading
+from services.cli import storage
 from services.cli.connections import as_json, overview
 from services.cli.pace import left
 from services.cli.terminal import opened, write_line
@@ -39,14 +40,21 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
         async with database.reading() as connection:
             counted = await counts(connection)
             missing = await unmapped(connection)
+        problem = await storage.problem(made.settings, engine)
     if for_programs:
         told = [{name: value for name, value in as_json(one).items() if name not in ("options", "secrets")}
                 for one in every]  # fmt: skip
         for each in told:
             known = missing.get(each["id"], Unmapped())
             each["unmapped"] = {"artifacts": known.artifacts, "of": known.of, "share": known.share}
-        write_line(orjson.dumps({"connections": told, "counts": counted}).decode())
+        write_line(
+            orjson.dumps(
+                {"problem": str(problem) if problem else None, "connections": told, "counts": counted}
+            ).decode()
+        )
         return
+    if problem:
+        screen.print(Text(f"{problem}.\n", style="bold red"))
     if every:
         screen.print(overview(every, now, pace))
     else:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from services.cli.installation import Installation
     from services.query.database import Database
+    from services.settings import Settings
 
 EXIT_WRONG_USE, EXIT_MISCONFIGURED, EXIT_UNAVAILABLE, EXIT_NOT_FOUND, EXIT_INTERRUPTED = 2, 3, 4, 5, 130
 """Exit codes: 0 well, 1 unexpected, 2 wrong use, 3 a person must mend something, 4 try again later, 5 not found."""
@@ -160,17 +161,18 @@ async def opened(made: "Installation") -> "AsyncIterator[tuple[AsyncEngine, Data
     from services.query.database import Database
 
     must_exist(made)
-    with database_errors():
+    with database_errors(made.settings):
         async with made.engine() as engine:
             yield engine, Database(engine, SECONDS)
 
 
 @contextmanager
-def database_errors() -> Iterator[None]:
+def database_errors(settings: "Settings") -> Iterator[None]:
     """What the database refuses becomes Misconfigured or RetryLater, with the mend."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from pipelines.store.engine import refused
+    from pipelines.store.engine import refused, why_away
+    from services.cli.storage import mend_of
     from services.query.database import NotMigrated, refusal
     from services.query.refused import Refused
 
@@ -179,7 +181,10 @@ def database_errors() -> Iterator[None]:
     except BrokenPipeError:  # whoever read the output has seen enough
         raise
     except (Refused, SQLAlchemyError, OSError) as error:
-        if problem := refused((isinstance(error, Refused) and error.__cause__) or error):
+        cause = (isinstance(error, Refused) and error.__cause__) or error
+        if mend := mend_of(why_away(cause), settings):
+            raise Misconfigured(f"The database cannot be used: {why_away(cause)}", mend, "database_url") from None
+        if problem := refused(cause):
             mend = "Correct THROUGHLINE_DATABASE_URL; a damaged file needs a backup in its place"
             raise Misconfigured(f"The database cannot be used: {problem}", mend, "database_url") from None
         told = error if isinstance(error, Refused) else refusal(error, SECONDS)
@@ -193,18 +198,15 @@ def database_errors() -> Iterator[None]:
 
 def must_exist(made: "Installation") -> None:
     """Raises Misconfigured for an SQLite file that is not there: opening it would make an empty one."""
-    from sqlalchemy.engine import make_url
+    from services.cli.storage import database_file
 
-    url = make_url(made.settings.database_url.get_secret_value())
-    if url.get_backend_name() == "sqlite":
-        from pathlib import Path
-
-        if url.database and not Path(url.database).exists():
-            raise Misconfigured(
-                "There is no hub's database here yet",
-                "Run `throughline up` first, or set THROUGHLINE_DATA_DIR or THROUGHLINE_DATABASE_URL to where it is",
-                "database_url",
-            )
+    path = database_file(made.settings)
+    if path is not None and not path.exists():
+        raise Misconfigured(
+            "There is no hub's database here yet",
+            "Run `throughline up` first, or set THROUGHLINE_DATA_DIR or THROUGHLINE_DATABASE_URL to where it is",
+            "database_url",
+        )
 
 
 def choose_one(texts: Iterable[str], word: str) -> str:
