@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pipelines.correlate.reasons import Reason, Said
 from pipelines.why import Why, Words, why
+from schemas.artifacts import request_id
 from services.cli.terminal import EXIT_NOT_FOUND, opened, tell, write_line
 from services.cli.words import listed, moment, short
 from services.query.finding import Found, find
@@ -74,6 +75,8 @@ def _parts(answer: Why, now: datetime, also: Sequence[str]) -> Iterator[Renderab
     yield Text(f"{reason.sentence}.", style="bold" if reason.together else "bold yellow")
     yield Text(_where(reason), style="dim")
     yield from (Text(line, style="yellow") for line in also)
+    if reason.left == reason.right and reason.left_request == request_id(reason.left):
+        yield Text("It is the oldest part of its request; --with names another thing.")
     if reason.steps:
         yield Text("\nHow" if reason.together else "\nThe nearest that leads from one to the other", style="bold")
         yield _steps(reason.steps, answer, now)

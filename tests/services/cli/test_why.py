@@ -72,6 +72,8 @@ async def test_by_default_to_the_oldest_part(desk: Desk) -> None:
     assert told.startswith("PAY-12 and the mail of 2 March 2026 belong to one request, over 2 links.\nR-")
     assert "  1  PAY-12 links to the deal 4711\n" in told
     assert "  2  The deal 4711 is associated with the mail of 2 March 2026\n" in told
+    oldest = await said(desk, MAIL)
+    assert oldest.endswith("\nIt is the oldest part of its request; --with names another thing.\n")
 
 
 async def test_why_not(desk: Desk) -> None:
