@@ -1,12 +1,15 @@
 """What a connection adds to the rules follows the release that feeds; what a person chose stays."""
 
+from pydantic import BaseModel
 from sqlalchemy import func, select
 
+from connectors.catalogue import catalogue
 from pipelines.store import configuration, tables
 from pipelines.store.configuration import Chosen, ConnectionConfiguration
 from pipelines.store.engine import reading, writing
 from schemas.artifacts import State
 from schemas.stages import StageRule
+from services.feed.rules import configuration_of
 from tests.pipelines.memos import memo, records
 from tests.services.feed.conftest import Post
 
@@ -75,3 +78,14 @@ def test_choices_go_before_what_connector_and_options_say() -> None:
     assert [(rule.reason, rule.connection) for rule in told.stage_map.rules] == [
         ("Chosen here", "memos"), ("As an earlier release said", "memos"),
     ]  # fmt: skip
+
+
+def test_a_connection_that_keeps_references_only_shows_no_words() -> None:
+    class Options(BaseModel):
+        keep: str = "full"
+
+    for keep, names_only in (("full", False), ("excerpt", False), ("references", True)):
+        own = configuration_of(catalogue()["mailbox"], Options(keep=keep))
+        assert own.names_only is names_only
+        assert ConnectionConfiguration.from_json("mailbox", own.to_json()) == own
+        assert configuration.combine({"box": own}).names_only == ({"box"} if names_only else set())
