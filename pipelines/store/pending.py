@@ -28,7 +28,9 @@ async def ask_everything(connection: AsyncConnection, reason: str, at: datetime)
     # Without a WHERE SQLite takes ON CONFLICT for a join's ON (sqlite.org/lang_upsert.html, "Parsing Ambiguity").
     every = select(components.c.id, literal(reason), literal(at, Instant)).where(true())
     statement = _insert(connection).from_select(["component", "reason", "at"], every)
-    await connection.execute(statement.on_conflict_do_nothing())
+    # An update, for then whoever takes a row off the list waits for this transaction, and sees what it changed.
+    again = statement.on_conflict_do_update(index_elements=["component", "reason"], set_={"at": literal(at, Instant)})
+    await connection.execute(again)
 
 
 async def ask(connection: AsyncConnection, failed: Iterable[str]) -> None:
@@ -64,14 +66,20 @@ async def ask_named(bulk: Bulk, identities: set[str], larger: int = -1) -> None:
     typed = "CAST(:at AS timestamptz)" if bulk.dialect == "postgresql" else ":at"
     at: Any = _NEVER if bulk.dialect == "postgresql" else "1970-01-01 00:00:00.000000"
     sql = f"""INSERT INTO pending (component, reason, at) SELECT DISTINCT component, 'another name', {typed} {NAMING}
-        AND component IN (SELECT id FROM components WHERE size > :larger) ON CONFLICT DO NOTHING"""  # noqa: S608
+        AND component IN (SELECT id FROM components WHERE size > :larger) ON CONFLICT (component, reason)
+        DO UPDATE SET at = excluded.at"""  # noqa: S608
     await bulk.by_keys(sql, identities, at=at, larger=larger)
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> set[str]:
-    """Some components to be computed now."""
+    """Some components to be computed now, off the list: what is asked for from here on stays on it.
+
+    Look at nothing that is to be computed before this.
+    """
     wanted = select(pending.c.component).where(_is_due(now)).distinct().order_by(pending.c.component).limit(limit)
-    return set((await connection.execute(wanted)).scalars())
+    names = set((await connection.execute(wanted)).scalars())
+    await connection.execute(delete(pending).where(pending.c.component.in_(names)))
+    return names
 
 
 async def any_due(connection: AsyncConnection, now: datetime) -> bool:
@@ -80,12 +88,8 @@ async def any_due(connection: AsyncConnection, now: datetime) -> bool:
 
 
 async def done(connection: AsyncConnection, computed: set[str], now: datetime) -> None:
-    """These were computed; those of them that failed again wait for the next attempt."""
-    wanted = select(members.c.component).where(members.c.component.in_(computed), _not_up_to_date())
-    joined = wanted.select_from(members.outerjoin(requests, requests.c.id == members.c.request)).distinct()
-    failed = set((await connection.execute(joined)).scalars())
-    again = (pending.c.reason == FAILED) & pending.c.component.in_(failed)
-    await connection.execute(delete(pending).where(pending.c.component.in_(computed), ~again))
+    """These were computed; those of them that were remembered as failed again wait for the next attempt."""
+    again = (pending.c.reason == FAILED) & pending.c.component.in_(computed)
     await connection.execute(update(pending).where(again).values(at=now))
 
 

@@ -1,17 +1,19 @@
 """What could not be put together is tried again, now and then, until it can; through both databases."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import delete, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pipelines.ingest import Ingest
 from pipelines.rebuild import Rebuild
 from pipelines.recompute import Recompute
 from pipelines.store import pending, stamps, tables
 from pipelines.store.engine import reading, writing
-from schemas.artifacts import request_id
+from schemas.artifacts import Mapped, request_id
 from schemas.events import SourceEvent
-from tests.pipelines.memos import memo, records
+from tests.pipelines.memos import map_memo, memo, records
 from tests.pipelines.test_ingest import NOW, engine, ingest_of, rows
 
 __all__ = ["engine"]
@@ -112,3 +114,70 @@ async def test_facts_know_the_mapping_that_made_them(engine: AsyncEngine) -> Non
         assert said == "Stored facts were made by mapping 3, this release has mapping 4"
         await stamps.renew(connection, 4)
         assert await stamps.outdated(connection, 4) is None
+
+
+CRACKED = "seventeen"
+"""In place of a number: with it nobody can tell whether a parent is a container."""
+
+
+def map_cracked(event: SourceEvent) -> Mapped:
+    """As a mapping with a fault in it does, of a memo that is `cracked`."""
+    mapped = map_memo(event)
+    level = CRACKED if event.payload.get("cracked") else -1
+    return replace(mapped, fields=mapped.fields | {"type_level": level})
+
+
+def cracking(engine: AsyncEngine) -> Ingest:
+    return Ingest(engine, {"memo": map_cracked}, lambda: NOW, "one")
+
+
+async def mend_cracked(engine: AsyncEngine) -> None:
+    """As an upgrade does, without any new telling."""
+    async with writing(engine) as connection:
+        await connection.execute(text(f"UPDATE artifacts SET fields = replace(fields, '\"{CRACKED}\"', '-1')"))
+
+
+async def test_parts_that_cannot_be_looked_for_keep_the_event_and_the_last_good_record(engine: AsyncEngine) -> None:
+    await cracking(engine)(records([memo(1), memo(2, text="MEMO-1"), memo(5)]))
+    (before,) = [row for row in await rows(engine, tables.requests) if row.id == request_id("memos/memo/1")]
+    told = [memo(2, version=2, parent=1, cracked=True, status="done"), memo(6, text="MEMO-5")]
+    await cracking(engine)(records(told, first=3))
+    assert len(await rows(engine, tables.source_events)) == 5
+    assert await rows(engine, tables.dead_letters) == []
+    stored = {row.id: row for row in await rows(engine, tables.requests)}
+    kept = stored[request_id("memos/memo/1")]
+    assert (kept.record, kept.etag) == (before.record, before.etag)
+    assert kept.problem == "TypeError while its parts were looked for"
+    assert stored[request_id("memos/memo/5")].problem is None  # what stands beside it goes on
+    assert "MEMO-6" in stored[request_id("memos/memo/5")].record
+    recompute = Recompute(engine, lambda: NOW, "here")
+    assert [await recompute.once() for _ in range(2)] == [1, 0]
+    assert (await requests(engine))["1"] == kept.problem
+    await mend_cracked(engine)
+    await recompute.retry()
+    assert [await recompute.once() for _ in range(2)] == [1, 0]
+    assert await rows(engine, tables.pending) == []
+    (after,) = [row for row in await rows(engine, tables.requests) if row.id == request_id("memos/memo/1")]
+    assert after.problem is None
+    assert after.etag != before.etag
+    assert '"done"' in after.record
+
+
+async def test_parts_that_never_could_be_looked_for_are_remembered_until_they_can(engine: AsyncEngine) -> None:
+    await cracking(engine)(records([memo(1), memo(2, parent=1, cracked=True)]))
+    assert await requests(engine) == {}
+    clock = [NOW]
+    recompute = Recompute(engine, lambda: clock[0], "here")
+    for _ in range(3):
+        assert [await recompute.once() for _ in range(2)] == [1, 0]
+        clock[0] += pending.RETRY
+    await mend_cracked(engine)
+    assert [await recompute.once() for _ in range(2)] == [1, 0]
+    assert await requests(engine) == {"1": None}
+    assert await rows(engine, tables.pending) == []
+
+
+async def test_a_new_telling_mends_parts_that_could_not_be_looked_for(engine: AsyncEngine) -> None:
+    await cracking(engine)(records([memo(1), memo(2, parent=1, cracked=True)]))
+    await cracking(engine)(records([memo(2, version=2, parent=1)], first=2))
+    assert await requests(engine) == {"1": None}
