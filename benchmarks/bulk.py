@@ -156,7 +156,7 @@ async def templates(engine: AsyncEngine, mark: str, told: Sequence[Told]) -> lis
         snapshot = await configuration.load(connection)
         found: list[Template] = []
         for component in (await connection.execute(select(tables.components.c.id))).scalars().all():
-            loaded = await components.look(Bulk(connection), component, snapshot.rules.generic)
+            loaded = await components.look(Bulk(connection), component, snapshot.rules)
             groups = correlate(assembly.component_of(loaded, sorted(loaded.artifacts)), snapshot.rules)
             if len(groups.requests) != 1 or groups.outside or not len(loaded.artifacts) <= _LARGEST:
                 continue

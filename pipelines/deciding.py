@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines.correlate.judging import judge
+from pipelines.correlate.rules import Rules
 from pipelines.references import own
 from pipelines.store import configuration, decisions, tables
 from pipelines.store.bulk import Bulk
@@ -291,16 +292,16 @@ class _Case:
 
     async def _understand(self, names: tuple[str, ...], *, people: bool) -> None:
         snapshot = await configuration.load(self.connection)
-        touched = touched_by(names, snapshot.rules.generic, people=people)
+        touched = touched_by(names, snapshot.rules, people=people)
         await understand(self.bulk, touched, snapshot)
 
 
-def touched_by(names: Iterable[str], limit: int, *, people: bool) -> Touched:
+def touched_by(names: Iterable[str], rules: Rules, *, people: bool) -> Touched:
     """Where correlation has to look again after a decision on these names."""
     if people:
-        return Touched(limit, identities=set(names))
+        return Touched(rules, identities=set(names))
     values = {own(name).key for name in names}
-    return Touched(limit, artifacts=set(names), values=values, however_large=True)
+    return Touched(rules, artifacts=set(names), values=values, however_large=True)
 
 
 def _check_split(left: tuple[str, ...], whole: list[str], request: str) -> None:

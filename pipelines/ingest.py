@@ -150,7 +150,7 @@ class Ingest:
             new = await facts.land(bulk, told.values())
         with self.watch.step("merge"):
             tellings = [telling for name, telling in told.items() if name in new]
-            touched = await facts.merge(bulk, tellings, snapshot.rules.generic)
+            touched = await facts.merge(bulk, tellings, snapshot.rules)
         changed = await self._understand(bulk, touched, snapshot, full=len(read) >= self.full)
         with self.watch.step("write"):
             await dead_letters.add(connection, [one.letter for one in read if one.letter])

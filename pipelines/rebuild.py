@@ -293,7 +293,7 @@ class Rebuild:
 async def _understood(connection: AsyncConnection, tellings: Sequence[Telling]) -> None:
     bulk = Bulk(connection)
     snapshot = await configuration.load(connection)
-    touched = await facts.merge(bulk, tellings, snapshot.rules.generic)
+    touched = await facts.merge(bulk, tellings, snapshot.rules)
     touched.however_large = True
     await understand(bulk, touched, snapshot, remember=False)
 
@@ -309,7 +309,7 @@ async def _decided_meanwhile(connection: AsyncConnection, number: int) -> None:
         }
         if names:
             snapshot = await configuration.load(connection)
-            touched = touched_by(names, snapshot.rules.generic, people=people)
+            touched = touched_by(names, snapshot.rules, people=people)
             await understand(Bulk(connection), touched, snapshot, remember=False)
 
 

@@ -25,7 +25,7 @@ async def recall(connection: AsyncConnection, request: str, as_of: datetime) -> 
         return None
     bulk = Bulk(connection)
     snapshot = await configuration.load(connection)
-    loaded = await components.look(bulk, known.component, snapshot.rules.generic)
+    loaded = await components.look(bulk, known.component, snapshot.rules)
     groups = correlate(assembly.component_of(loaded, sorted(loaded.artifacts)), snapshot.rules)
     group = next((one for one in groups.requests if one.request == request), None)
     if group is None:

@@ -86,7 +86,7 @@ class Recompute:
             async with writing(self.engine) as connection:
                 bulk = Bulk(connection)
                 snapshot = await configuration.load(connection)
-                touched = Touched(snapshot.rules.generic)
+                touched = Touched(snapshot.rules)
                 taken = await deferred.take(bulk, touched)
                 changed += await understand(bulk, touched, snapshot, self.watch)
             if taken < deferred.STEP:
@@ -111,7 +111,7 @@ class Recompute:
         async with writing(self.engine) as connection:
             bulk = Bulk(connection)
             snapshot = await configuration.load(connection)
-            touched = Touched(snapshot.rules.generic)
+            touched = Touched(snapshot.rules)
             rows = await aside.look(bulk, touched)
             changed = await understand(bulk, touched, snapshot, self.watch)
             await aside.done(bulk, rows)
@@ -131,9 +131,8 @@ class Recompute:
         async with writing(self.engine) as connection:
             await leases.check(connection, lease)
             names = await pending.due(connection, self.now(), STEP)
-            touched = Touched(0, components=names, everything=True)
             snapshot = await configuration.load(connection)
-            touched.limit = snapshot.rules.generic
+            touched = Touched(snapshot.rules, components=names, everything=True)
             await understand(Bulk(connection), touched, snapshot)
             await pending.done(connection, names, self.now())
         self.changed()

@@ -71,11 +71,23 @@ async def difference(
     return told
 
 
-async def _compare(bulk: Bulk, component: str, now: Configuration, then: Configuration, told: Difference) -> None:
-    loaded = await components.look(bulk, component, now.rules.generic)
+async def difference_among(
+    connection: AsyncConnection, now: Configuration, then: Configuration, names: Sequence[str], most: int = MOST
+) -> Difference:
+    """Compare these components, which the other rules may make one; at most `most` of them."""
+    told = Difference(min(len(names), most), len(names) > most)
+    await _compare(Bulk(connection), names[:most], now, then, told)
+    return told
+
+
+async def _compare(
+    bulk: Bulk, component: str | Sequence[str], now: Configuration, then: Configuration, told: Difference
+) -> None:
+    loaded = await components.look(bulk, component, now.rules)
     fields = {name: one.fields for name, one in loaded.artifacts.items()}
     activities = await requests.activities_of(bulk, fields)
-    for names in assembly.components_of(loaded):
+    parts = assembly.components_of(loaded) if isinstance(component, str) else [sorted(loaded.artifacts)]
+    for names in parts:
         part = assembly.component_of(loaded, names)
         before, after = correlate(part, now.rules), correlate(part, then.rules)
         changed = _members(before, after, told)

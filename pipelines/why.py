@@ -101,7 +101,7 @@ async def _load(connection: AsyncConnection, ends: set[str], snapshot: Configura
     wanted = select(members.c.component).where(members.c.artifact.in_(sorted(ends))).distinct()
     stored = _Stored()
     for name in sorted((await connection.execute(wanted)).scalars()):
-        loaded = await components.look(bulk, name, snapshot.rules.generic)
+        loaded = await components.look(bulk, name, snapshot.rules)
         part = assembly.component_of(loaded, sorted(loaded.artifacts))
         stored.nodes += part.nodes
         stored.counts |= part.counts

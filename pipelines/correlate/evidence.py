@@ -20,6 +20,8 @@ INVERSE = {
 }
 """Dependencies as the one waited for states them, and the same as the one that waits would."""
 
+CALLED_GENERIC = "somebody said that it means nothing by itself"
+
 _PREFIX = re.compile(
     r"(?:re|fwd?|aw|wg|sv|vs|tr|rv|antw|odp|ynt|ref|rif|doorst)(?:\[\d+\])?\s*:|\[ext(?:ern(?:al)?)?\]"
 )
@@ -137,6 +139,8 @@ def _kept(node: Node, named: Named, meanings: Meanings) -> str:
         return "it stands only in quoted text, a signature or what a machine wrote"
     if _kind(node, reference, meanings.rules) == "mentions":
         return "this kind of link does not join"
+    if reference.key in meanings.rules.called_generic:
+        return CALLED_GENERIC
     if named.ambiguous:
         return f"{len(named.owners)} connections may mean it"
     if reference.evidence is Evidence.EXPLICIT and reference.kind == "message-id":
@@ -204,6 +208,8 @@ def bare_subject(title: str | None) -> str:
 def _same(meanings: Meanings) -> Iterator[Edge]:
     """Edges between artifacts that are known as the same value of the same owner."""
     for key, holders in meanings.holders.items():
+        if key in meanings.rules.called_generic:
+            continue
         last: dict[str, Node] = {}
         for node in holders:
             reference = meanings.held_as[node.artifact, key]

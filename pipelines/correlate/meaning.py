@@ -100,7 +100,7 @@ class Meanings:
 
     def generic(self, key: str) -> bool:
         """Whether too many artifacts name a value for it to join them."""
-        return self._named_by.get(key, 0) > self.rules.generic
+        return self.rules.is_generic(key, self._named_by.get(key, 0))
 
     def digest(self, artifact: str) -> bool:
         """Whether a text of the artifact names many things."""

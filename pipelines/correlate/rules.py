@@ -59,6 +59,14 @@ class Rules:
     """A value that more artifacts than this name in a title or text joins nothing by being named there."""
     component: int = 1_000
     """The most artifacts that titles and written text may hold together."""
+    called_generic: frozenset[str] = frozenset()
+    """Values (by Reference.key) of which a person said that they join nothing, however they are stated."""
+    called_specific: frozenset[str] = frozenset()
+    """Values of which a person said that they mean one thing, however many artifacts name them."""
+
+    def is_generic(self, key: str, named_by: int) -> bool:
+        """Whether a value means too little to join those that name it. named_by: how many do in titles and texts."""
+        return key in self.called_generic or (named_by > self.generic and key not in self.called_specific)
 
     def of(self, connection: str) -> ConnectionRules:
         """The rules of one connection; of one that is not configured (any more): no project, no scope, no choice."""

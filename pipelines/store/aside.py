@@ -24,8 +24,8 @@ NAMED = 5
 """Values kept by name of what holds a large component together."""
 WAITS = "it hangs together with very many artifacts; what is new in it is worked in now and then"
 
-_ARTIFACT, _VALUE, _GENERIC = "large artifact", "large value", "large generic"
-_KINDS = (_ARTIFACT, _VALUE, _GENERIC)
+_ARTIFACT, VALUE, _GENERIC = "large artifact", "large value", "large generic"
+_KINDS = (_ARTIFACT, VALUE, _GENERIC)
 
 _IN_LARGE = "JOIN components c ON c.id = m.component WHERE c.size > :large"
 _MEMBERS = f"SELECT m.artifact FROM members m {_IN_LARGE} AND m.artifact IN {{keys}}"  # noqa: S608
@@ -44,7 +44,7 @@ async def put(bulk: Bulk, touched: Touched, large: set[str]) -> None:
     left = inside | {artifact for artifact, named in held.items() if not named.isdisjoint(values | generic)}
     brought = {value for artifact in left for value in held[artifact]}
     rows = [(_ARTIFACT, name, 1) for name in left]
-    rows += [(_VALUE, name, 1) for name in values | (brought & touched.values)]
+    rows += [(VALUE, name, 1) for name in values | (brought & touched.values)]
     rows += [(_GENERIC, name, 1) for name in generic | (brought & touched.generic)]
     await bulk.insert(tables.deferred, rows, "add")
     await bulk.by_keys(_WAITING, left, problem=WAITS)
@@ -78,7 +78,7 @@ async def look(bulk: Bulk, touched: Touched, limit: int = STEP) -> Sequence[Any]
     columns = tables.deferred.c
     wanted = select(tables.deferred).where(columns.kind.in_(_KINDS)).order_by(columns.kind, columns.name).limit(limit)
     rows = (await bulk.connection.execute(wanted)).all()
-    into = {_ARTIFACT: touched.artifacts, _VALUE: touched.values, _GENERIC: touched.generic}
+    into = {_ARTIFACT: touched.artifacts, VALUE: touched.values, _GENERIC: touched.generic}
     for kind, name, _ in rows:
         into[kind].add(name)
     touched.however_large = True

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from pipelines.correlate.rules import Rules
 from pipelines.store import aside, decisions, pending, tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.decisions import Decisions
@@ -75,7 +76,7 @@ async def load(bulk: Bulk, touched: Touched) -> Loaded:
         held |= await _lock(bulk, wanted, touched)
     loaded = Loaded(wanted, {name: held[name] for name in wanted})
     await _load_members(bulk, loaded, artifacts)
-    await _load_edges(bulk, loaded, touched.limit)
+    await _load_edges(bulk, loaded, touched.rules)
     return loaded
 
 
@@ -93,11 +94,11 @@ async def _lock(bulk: Bulk, wanted: set[str], touched: Touched) -> dict[str, int
     return held
 
 
-async def look(bulk: Bulk, component: str, limit: int) -> Loaded:
-    """Load one component as it is stored, without a lock: for who only reads."""
-    loaded = Loaded({component})
+async def look(bulk: Bulk, component: str | Iterable[str], rules: Rules) -> Loaded:
+    """Load one component, or several, as they are stored, without a lock: for who only reads."""
+    loaded = Loaded({component} if isinstance(component, str) else set(component))
     await _load_members(bulk, loaded, ())
-    await _load_edges(bulk, loaded, limit)
+    await _load_edges(bulk, loaded, rules)
     return loaded
 
 
@@ -155,12 +156,16 @@ def stands(part: str, order: int, fields: dict[str, list[Any]]) -> bool:
     return order > as_of or not any(part.startswith(prefix) and part not in lists[prefix] for prefix in lists or ())
 
 
-async def _load_edges(bulk: Bulk, loaded: Loaded, limit: int) -> None:
+async def _load_edges(bulk: Bulk, loaded: Loaded, rules: Rules) -> None:
     sql = "SELECT DISTINCT artifact, value, strong FROM artifact_values WHERE artifact IN {keys}"
     rows = await bulk.by_keys(sql, loaded.artifacts)
-    sql = f"SELECT value, mentions FROM reference_values WHERE value IN {{keys}} AND mentions > {int(limit)}"  # noqa: S608
+    sql = f"SELECT value, mentions FROM reference_values WHERE value IN {{keys}} AND mentions > {int(rules.generic)}"  # noqa: S608
     loaded.mentions = {row[0]: row[1] for row in await bulk.by_keys(sql, {row[1] for row in rows})}
-    loaded.edges = [(artifact, value) for artifact, value, strong in rows if strong or value not in loaded.mentions]
+    loaded.edges = [
+        (artifact, value)
+        for artifact, value, strong in rows
+        if not rules.is_generic(value, 0 if strong else loaded.mentions.get(value, 0))
+    ]
     loaded.decisions = await decisions.load(bulk, loaded.artifacts)
     loaded.edges += loaded.decisions.edges(loaded.artifacts)
 

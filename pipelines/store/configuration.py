@@ -1,5 +1,6 @@
 """The configuration that correlation and the fold depend on, as an explicit snapshot."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -54,6 +55,9 @@ class Chosen:
             scopes=frozenset(told["scopes"]),
         )
 
+
+_ALL = ""
+"""In place of a connection's name: what was chosen for all."""
 
 NOTHING = Chosen()
 """No choice: everything as the connector and the options say."""
@@ -126,6 +130,40 @@ class ConnectionConfiguration:
 
 
 @dataclass(frozen=True, slots=True)
+class Installation:
+    """What a person chose for all connections together. What is None is as pipelines.correlate.rules.Rules says."""
+
+    digest: int | None = None
+    generic: int | None = None
+    component: int | None = None
+    exclusive: frozenset[str] | None = None
+    called_generic: frozenset[str] = frozenset()
+    called_specific: frozenset[str] = frozenset()
+
+    def to_json(self) -> str:
+        """As canonical text, without what was not chosen."""
+        told = {name: getattr(self, name) for name in self.__slots__}
+        return canonical_json(
+            {name: sorted(one) if isinstance(one, frozenset) else one for name, one in told.items() if one}
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "Installation":
+        """What to_json wrote."""
+        told: dict[str, Any] = orjson.loads(text)
+        given: dict[str, Any] = {name: frozenset(one) if isinstance(one, list) else one for name, one in told.items()}
+        return cls(**given)
+
+    def rules(self, connections: Mapping[str, ConnectionRules]) -> Rules:
+        """The rules of correlation, with each connection's part."""
+        chosen = {name: one for name in self.__slots__ if (one := getattr(self, name))}
+        return Rules(connections=connections, **chosen)
+
+
+NO_CHOICE = Installation()
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """The whole snapshot."""
 
@@ -143,7 +181,18 @@ async def load(connection: AsyncConnection) -> Configuration:
 
 async def every(connection: AsyncConnection) -> dict[str, ConnectionConfiguration]:
     """What each connection adds, by its name; also of connections that were removed."""
-    return {name: ConnectionConfiguration.from_json(*told) for name, *told in await _rows(connection)}
+    return {name: ConnectionConfiguration.from_json(*told) for name, *told in await _rows(connection) if name}
+
+
+async def installation(connection: AsyncConnection) -> Installation:
+    """What was chosen for all connections together."""
+    row = (await connection.execute(select(tables.rules).where(tables.rules.c.connection == _ALL))).first()
+    return Installation() if row is None else Installation.from_json(row.configuration)
+
+
+async def choose_for_all(connection: AsyncConnection, chosen: Installation) -> None:
+    """Store what was chosen for all connections together, in place of what was chosen before."""
+    await Bulk(connection).insert(tables.rules, [(_ALL, "", chosen.to_json())], "replace")
 
 
 async def _rows(connection: AsyncConnection) -> tuple[tuple[str, str, str], ...]:
@@ -154,10 +203,12 @@ async def _rows(connection: AsyncConnection) -> tuple[tuple[str, str, str], ...]
 @lru_cache(maxsize=4)
 def _combined(rows: tuple[tuple[str, str, str], ...]) -> Configuration:
     """The snapshot of these rows; its stage map remembers what it was asked, so equal rows give the same object."""
-    return combine({name: ConnectionConfiguration.from_json(connector, text) for name, connector, text in rows})
+    made = {name: ConnectionConfiguration.from_json(connector, text) for name, connector, text in rows if name}
+    chosen = next((Installation.from_json(text) for name, _, text in rows if name == _ALL), Installation())
+    return combine(made, chosen)
 
 
-def combine(connections: dict[str, ConnectionConfiguration]) -> Configuration:
+def combine(connections: dict[str, ConnectionConfiguration], chosen: Installation = NO_CHOICE) -> Configuration:
     """One snapshot of all connections' configuration. Rows of one connection's stage map apply to it alone."""
     rules = {name: one.rules() for name, one in connections.items()}
     stages = tuple(
@@ -167,7 +218,7 @@ def combine(connections: dict[str, ConnectionConfiguration]) -> Configuration:
     )
     shown = frozenset(name for name, one in connections.items() if one.shows_restricted)
     named = frozenset(name for name, one in connections.items() if one.names_only)
-    return Configuration(Rules(connections=rules), StageMap(stages), shown, named)
+    return Configuration(chosen.rules(rules), StageMap(stages), shown, named)
 
 
 async def write(connection: AsyncConnection, name: str, configuration: ConnectionConfiguration) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from pipelines.correlate.rules import Rules
 from pipelines.store import decisions, tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.encoding import activity_row, reference_row
@@ -42,8 +43,8 @@ class Telling:
 class Touched:
     """What a batch changed: where correlation has to look again."""
 
-    limit: int
-    """A value that more artifacts than this mention is generic: mentions of it join nothing."""
+    rules: Rules
+    """By which a value may be generic: mentions of it join nothing."""
     artifacts: set[str] = field(default_factory=set)
     values: set[str] = field(default_factory=set)
     generic: set[str] = field(default_factory=set)
@@ -81,12 +82,9 @@ def _event_row(telling: Telling) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-async def merge(bulk: Bulk, tellings: Sequence[Telling], limit: int) -> Touched:
-    """Merge tellings into the facts. Returns what changed; tellings that change nothing touch nothing.
-
-    limit: mentions of a value that more artifacts mention join nothing.
-    """
-    touched = Touched(limit)
+async def merge(bulk: Bulk, tellings: Sequence[Telling], rules: Rules) -> Touched:
+    """Merge tellings into the facts. Returns what changed; tellings that change nothing touch nothing."""
+    touched = Touched(rules)
     await _merge_artifacts(bulk, tellings, touched)
     await _merge_parts(bulk, tellings, touched)
     await _merge_activities(bulk, tellings, touched)
@@ -198,8 +196,10 @@ async def _replace_values(
             *await bulk.insert(tables.reference_values, [(value, 0) for value in late], "add", "value, mentions"),
         ]
     for value, mentions in counted:
-        few = min(mentions, mentions - delta[value]) <= touched.limit
-        (touched.values if few else touched.generic).add(value)
+        if value in touched.rules.called_generic:
+            continue
+        few = min(mentions, mentions - delta[value])
+        (touched.generic if touched.rules.is_generic(value, few) else touched.values).add(value)
 
 
 async def _meeting_places(bulk: Bulk, fresh: set[str]) -> set[str]:

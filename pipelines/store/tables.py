@@ -67,6 +67,12 @@ reference_values = Table(
     metadata,
     Column("value", Key, primary_key=True),
     Column("mentions", Integer, nullable=False),  # how many artifacts mention it without more
+    Index(
+        "ix_reference_values_mentions",
+        "mentions",
+        postgresql_where=text("mentions > 20"),
+        sqlite_where=text("mentions > 20"),
+    ),
 )
 
 components = Table(

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from schemas.errors import HubError, Misconfigured
 from services.cli import streams
-from services.cli.commands import asking, connecting, letters, ruling, running
+from services.cli.commands import asking, connecting, letters, ruling, running, valuing
 from services.cli.terminal import (
     EXIT_INTERRUPTED,
     EXIT_MISCONFIGURED,
@@ -34,6 +34,7 @@ for group in (asking, running):
     app.add_typer(group.app)
 app.add_typer(connecting.app, name="connections")
 app.add_typer(ruling.app, name="rules")
+app.add_typer(valuing.app, name="values")
 app.add_typer(letters.app, name="dead-letters")
 
 

@@ -187,11 +187,12 @@ async def _change(
     # A project or a scope gives what others name a new meaning; everything else concerns its own things.
     everywhere = (wanted.projects, wanted.scopes) != (known.own.chosen.projects, known.own.chosen.scopes)
     async with reading(engine) as connection:
+        for_all = await configuration.installation(connection)
         found = await difference(
-            connection, configuration.combine(known.every), configuration.combine(after),
+            connection, configuration.combine(known.every, for_all), configuration.combine(after, for_all),
             None if everywhere else known.name,
         )  # fmt: skip
-    screen.print(Text(_said(found)))
+    screen.print(Text(said(found)))
     if not ask(f"Let these rules hold for {known.name}?"):
         screen.print("Nothing is changed.")
         return
@@ -223,7 +224,8 @@ def _lines(chosen: Chosen) -> list[str]:
     return rows + [f"scope {name}" for name in sorted(chosen.scopes)]
 
 
-def _said(found: Difference) -> str:
+def said(found: Difference) -> str:
+    """What other rules would change, in one sentence or two."""
     of = (
         f"the first {found.components:,} groups of things that it may concern" if found.sample else "all it may concern"
     )

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pipelines.deciding import Deciding, Wish
 from pipelines.rebuild import Rebuild
 from pipelines.recompute import Recompute
-from pipelines.store import aside, tables
+from pipelines.store import aside, configuration, tables, values
 from pipelines.store.bulk import Bulk
 from pipelines.store.metadata import metadata
 from schemas.artifacts import request_id
@@ -107,3 +107,61 @@ async def test_what_is_left_again_while_a_giant_is_worked_on_stays(engine: Async
     left = await rows(engine, tables.deferred)
     assert {(row.kind, row.name, row.times) for row in left} == {(row.kind, row.name, 2) for row in seen}
     assert await Recompute(engine, lambda: NOW, "here").large() == 1
+
+
+async def call_generic(engine: AsyncEngine, value: str, *, undo: bool = False) -> None:
+    async with engine.begin() as connection:
+        before = await configuration.load(connection)
+        chosen = configuration.Installation() if undo else configuration.Installation(called_generic=frozenset({value}))
+        await configuration.choose_for_all(connection, chosen)
+        after = await configuration.load(connection)
+        assert await values.look_again(connection, before.rules, after.rules) == 1
+
+
+async def test_what_is_called_generic_joins_nothing_and_the_parts_fall_apart(engine: AsyncEngine) -> None:
+    ingest = ingest_of(engine)
+    await ingest(records([*giant(SMALL + 1), memo(400, text="MEMO-2")]))
+    recompute = Recompute(engine, lambda: NOW, "here")
+    before = await outcome(engine)
+    async with engine.connect() as connection:
+        (found,) = [one for one in await values.common(connection, 50, 10) if one.holds]
+    assert (found.value, found.holds) == ("jira.key|MEMO-1", SMALL + 1)
+    await call_generic(engine, found.value)
+    await recompute.large()
+    apart = await members(engine)
+    assert len(set(apart.values())) == SMALL + 1
+    assert apart["400"] == apart["2"] == request_id("memos/memo/2")
+    assert await rows(engine, tables.glue) == []
+    assert await Rebuild(engine, ingest.telling, lambda: NOW, "here").check() == []
+    await ingest(records([memo(500, parent=1), memo(3, version=2, parent=1)], first=500))
+    assert (await members(engine))["500"] == request_id("memos/memo/500")
+    await call_generic(engine, found.value, undo=True)
+    await recompute.large()
+    assert len(set((await members(engine)).values())) == 1
+    assert len(before["members"]) + 1 == len(await rows(engine, tables.members))
+
+
+async def test_what_many_name_joins_them_when_somebody_calls_it_specific(engine: AsyncEngine) -> None:
+    ingest = ingest_of(engine)
+    await ingest(records([memo(1), *(memo(number, text="MEMO-1") for number in range(2, 54))]))
+    assert len(set((await members(engine)).values())) == 53
+    async with engine.begin() as connection:
+        before = await configuration.load(connection)
+        chosen = configuration.Installation(called_specific=frozenset({"jira.key|MEMO-1"}))
+        await configuration.choose_for_all(connection, chosen)
+        await values.look_again(connection, before.rules, (await configuration.load(connection)).rules)
+    await Recompute(engine, lambda: NOW, "here").large()
+    assert set((await members(engine)).values()) == {request_id("memos/memo/1")}
+    await ingest(records([memo(60, text="MEMO-1")], first=100))
+    await Recompute(engine, lambda: NOW, "here").large()
+    assert (await members(engine))["60"] == request_id("memos/memo/1")
+
+
+async def test_a_higher_limit_joins_what_it_lets(engine: AsyncEngine) -> None:
+    await ingest_of(engine)(records([memo(1), *(memo(number, text="MEMO-1") for number in range(2, 54))]))
+    async with engine.begin() as connection:
+        before = await configuration.load(connection)
+        await configuration.choose_for_all(connection, configuration.Installation(generic=100))
+        assert await values.look_again(connection, before.rules, (await configuration.load(connection)).rules) == 1
+    await Recompute(engine, lambda: NOW, "here").large()
+    assert set((await members(engine)).values()) == {request_id("memos/memo/1")}

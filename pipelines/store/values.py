@@ -1,0 +1,74 @@
+"""Values that join too much: those found to be generic, those that hold very large components together."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pipelines.correlate.rules import Rules
+from pipelines.store import aside, tables
+from pipelines.store.bulk import Bulk
+
+FEW = 20
+"""Artifacts that name a value, up to which nobody asks whether it is generic; the index begins there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """A value that very many artifacts carry."""
+
+    value: str
+    """As Reference.key."""
+    named_by: int
+    """Artifacts that name it in titles and texts without more."""
+    holds: int = 0
+    """Artifacts of a very large component that it holds together; 0: it holds none."""
+
+
+async def common(connection: AsyncConnection, limit: int, most: int) -> list[Common]:
+    """Values that more artifacts name than the limit, or that hold a very large component together; most first."""
+    named = text(
+        f"SELECT value, mentions FROM reference_values WHERE mentions > {FEW} AND mentions > :limit "  # noqa: S608
+        "ORDER BY mentions DESC, value LIMIT :most"
+    )
+    rows = await connection.execute(named, {"limit": limit, "most": most})
+    found = {row.value: Common(row.value, row.mentions) for row in rows}
+    glue = text("SELECT value, max(artifacts) AS holds FROM glue GROUP BY value ORDER BY holds DESC, value LIMIT :most")
+    holding = {row.value: row.holds for row in await connection.execute(glue, {"most": most})}
+    counts = await _mentions(connection, holding)
+    for value, holds in holding.items():
+        found[value] = Common(value, counts.get(value, 0), holds)
+    return sorted(found.values(), key=lambda one: (-max(one.holds, one.named_by), one.value))[:most]
+
+
+async def _mentions(connection: AsyncConnection, values: Iterable[str]) -> dict[str, int]:
+    sql = "SELECT value, mentions FROM reference_values WHERE value IN {keys}"
+    return {row[0]: row[1] for row in await Bulk(connection).by_keys(sql, values)}
+
+
+async def carried(connection: AsyncConnection, value: str) -> int:
+    """How many artifacts carry a value, however they state it."""
+    sql = text("SELECT count(DISTINCT artifact) FROM artifact_values WHERE value = :value")
+    return int((await connection.execute(sql, {"value": value})).scalar_one())
+
+
+async def components_with(connection: AsyncConnection, value: str, most: int) -> list[str]:
+    """Some components with an artifact that carries the value."""
+    sql = text(
+        "SELECT DISTINCT m.component FROM artifact_values v JOIN members m ON m.artifact = v.artifact "
+        "WHERE v.value = :value ORDER BY m.component LIMIT :most"
+    )
+    return list((await connection.execute(sql, {"value": value, "most": most})).scalars())
+
+
+async def look_again(connection: AsyncConnection, before: Rules, after: Rules) -> int:
+    """Have everything understood again that carries a value which means something else now; in the transaction that
+    changes the rules. Returns how many values it is."""
+    values = (before.called_generic ^ after.called_generic) | (before.called_specific ^ after.called_specific)
+    low, high = sorted((before.generic, after.generic))
+    if low != high:
+        between = text("SELECT value FROM reference_values WHERE mentions > :low AND mentions <= :high")
+        values |= set((await connection.execute(between, {"low": low, "high": high})).scalars())
+    await Bulk(connection).insert(tables.deferred, [(aside.VALUE, value, 1) for value in values], "add")
+    return len(values)

@@ -1,0 +1,139 @@
+"""`throughline values`: what very many artifacts carry, and whether it joins them."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from rich.console import Console
+from rich.text import Text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from pipelines.references import parse
+from pipelines.store import configuration, values
+from pipelines.store.configuration import Installation as Choices
+from pipelines.store.engine import reading, writing
+from pipelines.store.values import Common
+from pipelines.trying import difference_among
+from schemas.artifacts import Evidence, Reference
+from schemas.errors import Misconfigured
+from services.cli.dead_letters import Ask
+from services.cli.rules import said
+from services.cli.terminal import opened, write_line
+from services.cli.words import counted
+
+if TYPE_CHECKING:
+    from services.cli.installation import Installation
+
+MOST = 50
+"""Values that are listed, and components that a change is tried on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A value as it is shown."""
+
+    common: Common
+    state: str
+    """`generic`, `generic by choice`, `specific by choice`, or `joins`."""
+
+    @property
+    def words(self) -> str:
+        """One line: what it is, how common, and the question to ask."""
+        return f"{written(self.common.value)} {asked(self.common)}"
+
+
+def written(value: str) -> str:
+    """A value as a person would type it."""
+    return value.partition("|")[2] or value
+
+
+def asked(one: Common) -> str:
+    """How common it is, as a question for who knows what it stands for."""
+    if one.holds:
+        return f"is on {one.holds:,} artifacts that hang together by it: is it a catch-all or a shared mailbox?"
+    return f"is named by {counted(one.named_by, 'artifact')}"
+
+
+async def found(connection: AsyncConnection) -> list[Told]:
+    """The values that join too much or would, and those that somebody spoke of."""
+    snapshot = await configuration.load(connection)
+    rules = snapshot.rules
+    common = await values.common(connection, rules.generic, MOST)
+    known = {one.value for one in common}
+    chosen = [Common(value, 0) for value in sorted((rules.called_generic | rules.called_specific) - known)]
+    return [Told(one, _state(one, rules)) for one in [*common, *chosen]]
+
+
+def _state(one: Common, rules: Any) -> str:
+    if one.value in rules.called_generic:
+        return "generic by choice"
+    if one.value in rules.called_specific:
+        return "specific by choice"
+    return "joins" if one.holds and one.named_by <= rules.generic else "generic"
+
+
+async def show(made: "Installation", screen: Console, *, for_programs: bool) -> None:
+    """Print them, those of most artifacts first."""
+    async with opened(made) as (engine, _), reading(engine) as connection:
+        listed = await found(connection)
+    for one in listed:
+        if for_programs:
+            told = {"value": one.common.value, "named_by": one.common.named_by, "holds": one.common.holds}
+            write_line(orjson.dumps(told | {"state": one.state}).decode())
+        else:
+            screen.print(Text(one.words).append(f"\n    {one.state}", style="dim"))
+    if not listed and not for_programs:
+        screen.print("No value is on so many artifacts that it would be generic.")
+
+
+async def choose(made: "Installation", reference: str, meaning: str, screen: Console, ask: Ask) -> None:
+    """Say that a value is `generic` (it joins nothing), `specific` (it joins all that name it), or `found` (as the
+    data say). Tells first what would change."""
+    async with opened(made) as (engine, _):
+        async with reading(engine) as connection:
+            value = await _meant(connection, reference)
+            before = await configuration.installation(connection)
+        await _change(engine, value, before, _chosen(before, value, meaning), screen, ask)
+
+
+async def _meant(connection: AsyncConnection, reference: str) -> str:
+    """The value that a person means: one that some artifact carries."""
+    meant = [Reference(kind, "", value, Evidence.IDENTITY).key for kind, value in parse(reference)]
+    meant.append(reference)
+    for value in meant:
+        if await values.carried(connection, value):
+            return value
+    raise Misconfigured(
+        "No artifact carries this value", "Give it as `throughline values list` shows it: a key, an address, an id"
+    )
+
+
+def _chosen(before: Choices, value: str, meaning: str) -> Choices:
+    generic, specific = before.called_generic - {value}, before.called_specific - {value}
+    if meaning == "generic":
+        generic |= {value}
+    if meaning == "specific":
+        specific |= {value}
+    return replace(before, called_generic=generic, called_specific=specific)
+
+
+async def _change(engine: AsyncEngine, value: str, before: Choices, after: Choices, screen: Console, ask: Ask) -> None:
+    if before == after:
+        screen.print("Nothing to change: it is so already.")
+        return
+    async with reading(engine) as connection:
+        every = await configuration.every(connection)
+        now, then = configuration.combine(every, before), configuration.combine(every, after)
+        names = await values.components_with(connection, value, MOST + 1)
+        carried = await values.carried(connection, value)
+        difference = await difference_among(connection, now, then, names, MOST)
+    screen.print(Text(f"{written(value)} is on {counted(carried, 'artifact')}. {said(difference)}"))
+    if not ask("Let it be so?"):
+        screen.print("Nothing is changed.")
+        return
+    async with writing(engine) as connection:
+        if await configuration.installation(connection) != before:
+            raise Misconfigured("Somebody changed these rules meanwhile", "Do it again on what holds now")
+        await configuration.choose_for_all(connection, after)
+        await values.look_again(connection, now.rules, then.rules)
+    screen.print("It is so. The running hub works it in, or does when it runs next.")

@@ -1,0 +1,89 @@
+"""values: what very many artifacts carry, told with a question; a person's answer, tried before it holds."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from pipelines.recompute import Recompute
+from pipelines.store import aside, configuration
+from pipelines.store.engine import reading
+from schemas.errors import Misconfigured
+from services.cli import values
+from services.cli.doctor import checks
+from tests.services.cli.company import NOW, read, telling
+from tests.services.cli.conftest import BOTH, Desk
+from tests.services.cli.test_commands import typed
+from tests.services.cli.test_rules import asked
+
+MANY = 56
+
+
+@pytest.fixture(autouse=True)
+def limit() -> Iterator[None]:
+    before = aside.LARGE
+    aside.LARGE = MANY - 2
+    yield
+    aside.LARGE = before
+
+
+def _part(number: int) -> object:
+    return telling(
+        "jira-acme", "jira", "issue", str(20_000 + number),
+        fields={"title": f"Chore {number}", "natural_key": f"PAY-{number}", "type": "Story", "type_level": 0,
+                "opens": True, "created_at": "2026-03-05T08:00:00.000000Z"},
+        references=[["jira.key", "jira-acme", f"PAY-{number}", "identity", "is"],
+                    ["jira.key", "jira-acme", "PAY-500", "explicit", "parent"]],
+    )  # fmt: skip
+
+
+async def _glued(desk: Desk) -> None:
+    await read(desk.engine, [_part(number) for number in range(500, 500 + MANY)], first=1000)  # type: ignore[misc]
+
+
+async def _listed(desk: Desk, capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    capsys.readouterr()
+    await values.show(desk.made, desk.screen, for_programs=True)
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@BOTH
+async def test_the_glue_is_found_named_and_called_generic(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await _listed(desk, capsys) == []
+    await checks(desk.made, NOW)["common values"]()
+    await _glued(desk)
+    with pytest.raises(Misconfigured, match=f"PAY-500 is on {MANY} artifacts.*values generic PAY-500"):
+        await checks(desk.made, NOW)["common values"]()
+    assert await _listed(desk, capsys) == [
+        {"value": "jira.key|PAY-500", "named_by": 0, "holds": MANY, "state": "joins"}
+    ]
+    refuse, questions = asked(False)
+    await values.choose(desk.made, "pay-500", "generic", desk.screen, refuse)
+    assert questions == ["Let it be so?"]
+    said = " ".join(desk.printed.split())
+    assert f"PAY-500 is on {MANY} artifacts. Tried on all it may concern (1 request): 1 would be split" in said
+    agree, _ = asked(True)
+    await values.choose(desk.made, "PAY-500", "generic", desk.screen, agree)
+    await Recompute(desk.engine, lambda: NOW, "test").large()
+    await checks(desk.made, NOW)["common values"]()
+    assert [one["state"] for one in await _listed(desk, capsys)] == ["generic by choice"]
+    await values.choose(desk.made, "jira.key|PAY-500", "found", desk.screen, agree)
+    async with reading(desk.engine) as connection:
+        assert await configuration.installation(connection) == configuration.Installation()
+
+
+async def test_a_value_that_nothing_carries_is_refused_without_repeating_it(desk: Desk) -> None:
+    done = typed(desk.environ, "values", "generic", "PAY-9999", "--yes")
+    assert done.returncode == 3
+    assert "No artifact carries this value" in done.stderr
+    assert "PAY-9999" not in done.stderr
+
+
+async def test_from_the_shell(desk: Desk) -> None:
+    assert typed(desk.environ, "values", "list").stdout == (
+        "No value is on so many artifacts that it would be generic.\n"
+    )
+    done = typed(desk.environ, "values", "specific", "PAY-31", "--yes")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("It is so. The running hub works it in, or does when it runs next.\n")
+    assert typed(desk.environ, "values", "list").stdout.startswith("PAY-31 is named by")
