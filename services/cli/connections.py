@@ -1,6 +1,6 @@
 """`throughline connections`: what is read, and the wishes of who runs it (rows that the hub carries out)."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from schemas.errors import Misconfigured
 from services.cli import trial
 from services.cli.adding import BEGINNING, connector_of, described
 from services.cli.dead_letters import Ask
+from services.cli.narrow import ByWidth, stacked
 from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
 from services.cli.words import moment, read_start, true_up_to
 from services.feed import connections
@@ -65,13 +66,14 @@ async def list_all(made: "Installation", now: datetime, screen: Console, *, for_
         screen.print(overview(every, now))
 
 
-def overview(every: list[StoredConnection], now: datetime, pace: Mapping[str, str] | None = None) -> Table:
+def overview(every: list[StoredConnection], now: datetime, pace: Mapping[str, str] | None = None) -> ByWidth:
     """Connections with state, freshness and problem; pace: what else is known of a first read, by connection."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=True)
     table.add_column("connection", no_wrap=True)
     table.add_column("connector", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("how fresh", ratio=1)
+    narrow: list[Sequence[Text]] = []
     for one in every:
         state = Text("needs you", style="bold red") if one.attention else Text(one.state)
         fresh = Text(", ".join(filter(None, (true_up_to(one, now), (pace or {}).get(one.id)))))
@@ -79,7 +81,8 @@ def overview(every: list[StoredConnection], now: datetime, pace: Mapping[str, st
             again = f"; tried again at {moment(one.retry_at, now)}" if one.retry_at else ""
             fresh.append(f"\n{one.problem}{again}", style="red" if one.attention else "yellow")
         table.add_row(one.id, one.connector, state, fresh)
-    return table
+        narrow.append((Text.assemble(f"{one.id} ({one.connector}) ", state), fresh))
+    return ByWidth(table, stacked(narrow))
 
 
 async def show(made: "Installation", name: str, now: datetime, screen: Console, *, for_programs: bool) -> None:

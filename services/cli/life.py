@@ -12,6 +12,7 @@ from rich.text import Text
 from pipelines.lifecycle.summary import day, lasted, summary
 from schemas.records import ArtifactView, Dependency, LifecycleRecord, PersonView, StageView
 from schemas.stages import NOT_MAPPED
+from services.cli.narrow import ByWidth, stacked
 from services.cli.words import counted, listed, moment, true_up_to
 
 BAR = 24
@@ -64,9 +65,9 @@ def _head(record: LifecycleRecord) -> RenderableType:
     head = Table.grid(expand=True, padding=(0, 2, 0, 0))
     head.add_column(ratio=1)
     head.add_column(justify="right", no_wrap=True)
-    head.add_row(Text(record.title or "Nothing that may be shown has a title", style="bold"),
-                 Text(record.id, style="dim"))  # fmt: skip
-    return head
+    title = Text(record.title or "Nothing that may be shown has a title", style="bold")
+    head.add_row(title, Text(record.id, style="dim"))
+    return ByWidth(head, Group(title, Text(record.id, style="dim")))
 
 
 def _stages(life: Life) -> RenderableType:
@@ -75,6 +76,8 @@ def _stages(life: Life) -> RenderableType:
     picture.add_column(no_wrap=True, width=BAR)
     picture.add_column(no_wrap=True)
     picture.add_column()
+    narrow = Table.grid(padding=(0, 2, 0, 0))
+    narrow.add_column(no_wrap=True)
     took = {view.stage: stage_length(view, life.ended or life.shown_at) for view in life.record.stages}
     longest = max((length for length in took.values() if length), default=None)
     for view in life.record.stages:
@@ -82,8 +85,10 @@ def _stages(life: Life) -> RenderableType:
         style = "cyan" if view.standing == "current" else "green" if view.standing == "left" else "dim"
         bar = _bar(view, length, longest, full_blocks=life.full_blocks)
         lasting = _length(view, length, life)
-        picture.add_row(Text(view.stage, style=style), Text(bar, style=style), lasting, _when(view, life))
-    return picture
+        stage, when = Text(view.stage, style=style), _when(view, life)
+        picture.add_row(stage, Text(bar, style=style), lasting, when)
+        narrow.add_row(stage, Text(f"{lasting}, " if lasting else "").append_text(when))
+    return ByWidth(picture, narrow)
 
 
 def stage_length(view: StageView, now: datetime) -> timedelta | None:
@@ -223,10 +228,13 @@ def _artifacts(life: Life) -> Iterator[RenderableType]:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, max_width=20)
     table.add_column(ratio=1)
+    narrow: list[Sequence[RenderableType]] = []
     for one in artifacts:
-        when = day(one.created_at, life.now) if one.created_at else ""
-        table.add_row(Text(f"  {one.kind}"), short_key(one) or when, Text(*_status(one)), _told(one, life))
-    yield table
+        key = short_key(one) or (day(one.created_at, life.now) if one.created_at else "")
+        status, told = Text(*_status(one)), _told(one, life)
+        table.add_row(Text(f"  {one.kind}"), key, status, told)
+        narrow.append((Text(f"{one.kind} {key}  ").append_text(status), told))
+    yield ByWidth(table, stacked(narrow))
 
 
 def _status(one: ArtifactView) -> tuple[str, str]:

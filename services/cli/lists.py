@@ -17,6 +17,7 @@ from pipelines.lifecycle.summary import day
 from pipelines.search import terms
 from schemas.canonical import instant
 from schemas.records import StateName
+from services.cli.narrow import ByWidth, stacked
 from services.cli.terminal import EXIT_MISCONFIGURED, choose_one, opened, tell, write_line
 from services.cli.words import ago, read_length, read_start
 from services.query import reading
@@ -104,21 +105,24 @@ async def _found(database: Database, search: Search, limit: int) -> AsyncIterato
         search = replace(search, after=(last.key, last.id))
 
 
-def table_of(rows: Sequence[Row], now: datetime) -> Table:
+def table_of(rows: Sequence[Row], now: datetime) -> ByWidth:
     """A line for each request: title, how it stands, when it last changed."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=True)
     table.add_column("request", no_wrap=True, style="dim")
     table.add_column("title", ratio=2)
     table.add_column("how it stands", ratio=3)
     table.add_column("changed", no_wrap=True)
+    narrow: list[Sequence[Text]] = []
     for row in rows:
         told = item(row, now, whole=False)
         changed = day(datetime.fromisoformat(told["changed_at"]), now) if told["changed_at"] else ""
         stands = Text(told["summary"])
         if told["problem"]:
             stands.append(f"; not up to date: {told['problem']}", style="red")
-        table.add_row(told["id"], Text(told["title"] or "—"), stands, changed)
-    return table
+        title = Text(told["title"] or "—")
+        table.add_row(told["id"], title, stands, changed)
+        narrow.append((Text(f"{told['id']}  {changed}", style="dim"), title, stands))
+    return ByWidth(table, stacked(narrow))
 
 
 async def changes(
@@ -165,14 +169,15 @@ def _change_text(row: Any) -> str:
     return orjson.dumps(told).decode()
 
 
-def _change(row: Any, stored: Stored | None, now: datetime) -> Table:
+def _change(row: Any, stored: Stored | None, now: datetime) -> ByWidth:
     line = Table.grid(padding=(0, 2, 0, 0), expand=True)
     line.add_column(justify="right", width=_NUMBER_WIDTH, style="dim")
     line.add_column(no_wrap=True, width=_ID_WIDTH, style="dim")
     line.add_column(no_wrap=True, width=_AGO_WIDTH)
     line.add_column(ratio=1)
-    line.add_row(str(row.number), row.request, ago(row.at, now), _what(row, stored, now))
-    return line
+    what, when = _what(row, stored, now), ago(row.at, now)
+    line.add_row(str(row.number), row.request, when, what)
+    return ByWidth(line, stacked([(Text(f"{row.number}  {row.request}  {when}", style="dim"), what)]))
 
 
 def _what(row: Any, stored: Stored | None, now: datetime) -> Text:
