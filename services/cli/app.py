@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from schemas.errors import HubError, Misconfigured
 from services.cli import streams
-from services.cli.commands import asking, connecting, letters, ruling, running, valuing
+from services.cli.commands import asking, connecting, deciding, letters, ruling, running, valuing
 from services.cli.terminal import (
     EXIT_INTERRUPTED,
     EXIT_MISCONFIGURED,
@@ -25,13 +25,15 @@ app = typer.Typer(
     name="throughline",
     help="One line of sight from the business's first ask to the change that answered it.",
     epilog="Exit codes: 0 well, 1 unexpected, 2 wrong use, 3 a person must mend something, 4 try again later, "
-    "5 not found.",
+    "5 not found, 6 a decision was refused.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for group in (asking, running):
+for group in (asking, deciding, running):
     app.add_typer(group.app)
+app.add_typer(deciding.persons, name="person")
+app.add_typer(deciding.decisions, name="decisions")
 app.add_typer(connecting.app, name="connections")
 app.add_typer(ruling.app, name="rules")
 app.add_typer(valuing.app, name="values")

@@ -15,7 +15,7 @@ from services.cli.terminal import EXIT_NOT_FOUND, opened, tell, write_line
 from services.cli.words import moment, short
 from services.query import reading
 from services.query.finding import Found, find
-from services.query.reading import Stored
+from services.query.reading import Known, Stored
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -106,14 +106,32 @@ def _no_request(
 ) -> None:
     if as_json:
         tell("It is known, but in no request." if found.artifacts else "Not found in what is read so far.")
+        for one in found.artifacts:
+            if one.kept_out:
+                tell(f"{one.kept_out['said']}.")
         return
     if found.artifacts:
-        screen.print(Text("Known, but in no request:", style="yellow"))
-        for one in found.artifacts:
-            words = (one.kind, one.natural_key or one.native_id, f"({one.connection})", one.url or "")
-            screen.print(Text("  " + " ".join(word for word in words if word)))
-        screen.print("It joins one when something that opens a request names it, or it names such a thing.")
+        _outside(found.artifacts, screen)
         return
+    _not_found(found, reference, rows, now, screen)
+
+
+def _outside(artifacts: Sequence[Known], screen: Console) -> None:
+    """What is in no request, and who decided so."""
+    screen.print(Text("Known, but in no request:", style="yellow"))
+    for one in artifacts:
+        words = (one.kind, one.natural_key or one.native_id, f"({one.connection})", one.url or "")
+        screen.print(Text("  " + " ".join(word for word in words if word)))
+        if one.kept_out:
+            screen.print(Text(f"  {one.kept_out['said']}."))
+            if one.kept_out["reason"]:
+                screen.print(Text(f"  Reason: {one.kept_out['reason']}"))
+            screen.print(Text(f"  `throughline undo {one.kept_out['number']}` takes that back.", style="dim"))
+    if not all(one.kept_out for one in artifacts):
+        screen.print("It joins one when something that opens a request names it, or it names such a thing.")
+
+
+def _not_found(found: Found, reference: str, rows: Sequence[Any], now: datetime, screen: Console) -> None:
     meant = " or ".join(dict.fromkeys(f"{_KINDS.get(kind, kind)} {short(value)}" for kind, value in found.read_as))
     screen.print(Text(f"Not found: {short(reference)}", style="yellow"))
     if meant:

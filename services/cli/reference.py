@@ -14,7 +14,8 @@ PREFACE = """# The command line
 This page is made from the commands themselves: `python -m services.cli.reference > docs/cli.md`.
 
 Commands read the database directly, so they work beside a running hub and without one. What changes something
-(pause, read again, replay) is written down as a wish, and the running hub carries it out within seconds.
+(pause, read again, replay) is written down as a wish, and the running hub carries it out within seconds. A decision
+(`link`, `split`, …) takes effect before its command ends.
 
 - **Output** goes to standard output, everything else to standard error. Where the output is no terminal there are no
   colours, and lines are 100 columns wide. Times are in this machine's zone.
@@ -29,6 +30,7 @@ Commands read the database directly, so they work beside a running hub and witho
 | 3 | a person must mend something: the message says what, and how |
 | 4 | try again later: something is away |
 | 5 | not found, or known but in no request |
+| 6 | a decision was refused: another one stands in the way, or something changed meanwhile |
 | 130 | ended by Ctrl-C |
 
 ## A connection from a file

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 EXIT_WRONG_USE, EXIT_MISCONFIGURED, EXIT_UNAVAILABLE, EXIT_NOT_FOUND, EXIT_INTERRUPTED = 2, 3, 4, 5, 130
 """Exit codes: 0 well, 1 unexpected, 2 wrong use, 3 a person must mend something, 4 try again later, 5 not found."""
+EXIT_REFUSED = 6
+"""A decision was not taken: another one stands in the way, or something changed meanwhile."""
 
 PLAIN_WIDTH = 100
 """Columns where the output is no terminal."""

@@ -34,6 +34,8 @@ def test_the_page_is_as_the_commands_are() -> None:
     ["lookup", "why", "requests", "changes", "status", "topics", "doctor", "openapi", "asyncapi", "connections add",
      "connections test", "connections list", "connections show", "connections pause", "connections resume",
      "connections reread", "connections remove", "rules show", "rules apply", "rules reset",
+     "link", "unlink", "merge", "split", "no-request", "undo", "person join", "person part", "decisions list",
+     "decisions show",
      "values list", "values generic", "values specific", "values reset",
      "dead-letters list", "dead-letters show", "dead-letters replay",
      "dead-letters drop"],
