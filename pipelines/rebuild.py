@@ -32,6 +32,7 @@ from pipelines.store import (
     leases,
     pending,
     stamps,
+    suggestions,
     tables,
 )
 from pipelines.store.beside import DERIVED, Beside, Busy, beside
@@ -285,6 +286,7 @@ class Rebuild:
                 await pending.ask_everything(connection, "configuration changed during a rebuild", self.now())
             await connection.execute(delete(tables.deferred))  # all of it is understood here
             await pending.ask_missing(connection)
+            await suggestions.mark_everything(connection)
             await stamps.renew(connection)
             await run.second.exchange(connection)
         return Outcome(run.done, changed, ended, len(run.letters), other_rules)

@@ -21,6 +21,7 @@ from pipelines.store.leases import Lease
 from pipelines.suggest import blocks
 from pipelines.suggest.apart import Apart
 from pipelines.suggest.faces import Unit, unit
+from pipelines.suggest.features import Sizes
 from pipelines.suggest.model import Model, load
 from pipelines.suggest.people import keys
 from pipelines.suggest.scoring import Suggestion, suggestion
@@ -146,7 +147,8 @@ class Suggesting:
         pairs = await suggestions.candidates(bulk, names)
         pairs -= await suggestions.rejected(bulk, {name for pair in pairs for name in pair})
         known = await suggestions.load(bulk, {name for pair in pairs for name in pair})
-        sizes = await suggestions.sizes(bulk, {key for one in known.values() for key in blocks.keys(one)})
+        keys_of = {key for one in known.values() for key in blocks.keys(one)}
+        sizes = Sizes(await suggestions.sizes(bulk, keys_of))
         held, unit_of = await suggestions.decided(bulk, known)
         apart = Apart(held.held, unit_of)
         found = []
@@ -154,7 +156,7 @@ class Suggesting:
             if number % 25 == 0:
                 await asyncio.sleep(0)  # whoever shares the loop gets a turn
             if left in known and right in known:
-                found.append(suggestion(known[left], known[right], lambda key: sizes.get(key, 0), self.model, apart))
+                found.append(suggestion(known[left], known[right], sizes, self.model, apart))
         return [one for one in found if one]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pipelines import assembly
 from pipelines.correlate import correlate
 from pipelines.lifecycle import fold
-from pipelines.store import aside, components, decisions, pending, requests
+from pipelines.store import aside, components, decisions, pending, requests, suggestions
 from pipelines.store.bulk import Bulk
 from pipelines.store.components import Loaded
 from pipelines.store.configuration import Configuration
@@ -54,7 +54,7 @@ async def understand(
 ) -> int:
     """Bring members, requests and facets up to date with the facts. Returns how many requests changed.
 
-    remember: have recompute try again what could not be put together.
+    remember: have recompute try again what could not be put together, and suggestions look at what changed.
     """
     with watch.step("load"):
         loaded = await components.load(bulk, touched)
@@ -70,6 +70,7 @@ async def understand(
         await requests.mark_failed(bulk, work.failed)
         if remember:
             await pending.ask(bulk.connection, work.failed_in)
+            await suggestions.mark(bulk, _marked(loaded, touched, work) | ended | {row.id for row in rows})
         await requests.write(bulk, rows, ended, requests.own_ids(loaded.artifacts, work.request_of))
     return len(rows) + len(ended)
 
@@ -93,6 +94,18 @@ async def _correlate(
             continue
         _plan(work, name, groups, before, touched)
     return work
+
+
+def _marked(loaded: Loaded, touched: Touched, work: _Work) -> set[str]:
+    """Requests and artifacts in none that may be like others now: what was touched, what joined one or left one."""
+    names = {work.request_of.get(name, name) for name in touched.artifacts if name in work.component_of}
+    for name in work.component_of:
+        before, now = loaded.request_of.get(name), work.request_of.get(name)
+        if (now is None and (before is not None or name not in loaded.component_of)) or (
+            before is None and now is not None and name in loaded.component_of
+        ):
+            names.add(name)
+    return names
 
 
 def _leave(work: _Work, component: str, artifacts: list[str], loaded: Loaded, reason: str) -> None:

@@ -52,9 +52,10 @@ _DECIDED_IN = f"""{_MINE} SELECT DISTINCT m.unit, d.number FROM decided d
 _DECIDED = f"""{_MINE} SELECT DISTINCT m.artifact, m.unit FROM decided d
     JOIN mine m ON m.artifact = d.name WHERE d.active"""  # noqa: S608 - no input
 
-_WEIGHT = """SUM(CASE WHEN a.block LIKE 'person|%' THEN 0 WHEN a.block LIKE 'word%' THEN 1 ELSE 2 END)
-    + MAX(CASE WHEN a.block LIKE 'person|%' THEN 1 ELSE 0 END)"""
-"""As blocks.WEIGHTS say; a person counts once, in however many windows two units meet."""
+_CASES = " ".join(f"WHEN a.block LIKE '{kind}|%' THEN {weight}" for kind, weight in blocks.WEIGHTS.items())
+_WEIGHT = f"""SUM(CASE WHEN a.block LIKE 'person|%' THEN 0 {_CASES} END)
+    + MAX(CASE WHEN a.block LIKE 'person|%' THEN {blocks.WEIGHTS["person"]} ELSE 0 END)"""
+"""As `blocks.WEIGHTS` say; a person counts once, in however many windows two units meet."""
 
 _CANDIDATES = f"""SELECT a.unit, b.unit FROM unit_blocks a
     JOIN block_sizes s ON s.block = a.block AND s.units BETWEEN 2 AND {blocks.LIMIT}

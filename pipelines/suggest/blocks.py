@@ -13,14 +13,14 @@ LIMIT = 32
 """Units in a block that brings them together."""
 MOST = 64
 """Block keys of one unit."""
-ENOUGH = 2
+ENOUGH = 3
 """Two units are compared when the weights of the blocks that they share come to this."""
 LEVELS = (2, 8, LIMIT)
 """Sizes at which the weight of a word changes (see `level`)."""
 WINDOW = 30 * 24 * 60
 """Minutes: one person's things within this of each other share a block."""
 
-WEIGHTS = {"title": 2, "asked": 2, "forward": 2, "value": 2, "mark": 2, "words": 1, "word": 1, "person": 1}
+WEIGHTS = {"title": 3, "asked": 3, "value": 3, "mark": 2, "person": 2, "words": 1, "word": 1}
 """What a block of each kind counts for; the kind stands before the first `|` of a key."""
 
 
@@ -39,7 +39,10 @@ def _of(face: Face) -> Iterator[str]:
     for value in dict.fromkeys([*face.known_as, *(value for value, _ in face.named)]):
         yield f"value|{value}" if len(value) <= 150 else f"value|{hashed(value)}"
     yield from _person(face)
-    yield from (f"mark|{mark[:80]}" for mark in face.marks)
+    for mark in face.marks:
+        yield f"mark|{mark[:80]}"
+        if " " in mark:
+            yield title_key(mark.split())
     yield from (
         f"words|{pair}" for pair in dict.fromkeys([*(f"{a} {b}" for a, b in pairwise(face.title)), *face.names])
     )
@@ -84,8 +87,3 @@ def crossed(key: str, before: int, after: int) -> bool:
     if key.startswith(("word|", "title|", "person|")):
         return level(before) != level(after)
     return (before > LIMIT) != (after > LIMIT)
-
-
-def weight(key: str) -> int:
-    """What sharing this block counts for."""
-    return WEIGHTS[key.partition("|")[0]]

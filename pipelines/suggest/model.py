@@ -15,9 +15,9 @@ from pipelines.suggest.features import Features
 from schemas.errors import Misconfigured
 
 FEATURES = (
-    "same title", "common title", "like titles", "title in text", "answer", "same requester", "busy requester",
-    "requester takes part", "same company", "shared people", "near in time", "far apart", "forwards it",
-    "forwards its time", "forwards another", "named in title", "named in text", "named in quoted text",
+    "same title", "common title", "like titles", "title in text", "quotes its title", "answer", "same requester",
+    "busy requester", "requester takes part", "same company", "shared people", "near in time", "far apart",
+    "forwards it", "forwards its time", "forwards another", "named in title", "named in text", "named in quoted text",
     "names another", "same number", "automatic", "other tools", "one of them alone", "two issues", "two deals",
     "two tickets",
 )  # fmt: skip

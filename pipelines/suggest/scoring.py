@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines.suggest.apart import Apart
 from pipelines.suggest.faces import Unit
-from pipelines.suggest.features import Features, Size, compared
+from pipelines.suggest.features import Features, Sizes, compared
 from pipelines.suggest.model import Model, worth
 from schemas.canonical import canonical_json, digest, short_id
 
@@ -45,13 +45,13 @@ def is_request(unit: str) -> bool:
     return "/" not in unit
 
 
-def suggestion(one: Unit, other: Unit, size: Size, model: Model, apart: Apart) -> Suggestion | None:
+def suggestion(one: Unit, other: Unit, sizes: Sizes, model: Model, apart: Apart) -> Suggestion | None:
     """The most likely pair of two units; None where it is not likely enough, or a decision keeps them apart."""
     left, right = sorted((one, other), key=lambda unit: unit.name)
     if apart.keeps(left.name, right.name) or not (is_request(left.name) or is_request(right.name)):
         return None
     best: tuple[float, str, str, Features] | None = None
-    for pair in compared(left, right, size):
+    for pair in compared(left, right, sizes):
         ends = sorted((pair.left.artifact, pair.right.artifact))
         if apart.ruled_out.isdisjoint(ends):
             found = (-model.probability(pair.features), ends[0], ends[1], pair.features)
