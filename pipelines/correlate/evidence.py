@@ -4,11 +4,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from pipelines.correlate.meaning import Meanings, Named, place, strength, unread
 from pipelines.correlate.rules import FREE_KINDS, Rules, automatic, container
 from schemas.artifacts import EVIDENCE_ORDER, Evidence, Reference
-from schemas.canonical import instant
+from schemas.canonical import instant, parse_instant
 from schemas.decisions import Decision
 from schemas.links import Component, Node
 
@@ -19,6 +20,8 @@ INVERSE = {
     "gates": "is gated by",
 }
 """Dependencies as the one waited for states them, and the same as the one that waits would."""
+
+_A_MINUTE = timedelta(minutes=1)
 
 CALLED_GENERIC = "somebody said that it means nothing by itself"
 
@@ -144,10 +147,26 @@ def _kept(node: Node, named: Named, meanings: Meanings) -> str:
     if named.ambiguous:
         return f"{len(named.owners)} connections may mean it"
     if reference.evidence is Evidence.EXPLICIT and reference.kind == "message-id":
-        return ""
-    if automatic(node) or any(end in meanings.nodes and automatic(meanings.nodes[end]) for end in named.ends):
-        return "automatic mail joins by reply only"
+        return "several different mails bear that Message-ID" if _strangers(named, meanings) else ""
+    if any(end in meanings.nodes and automatic(meanings.nodes[end]) for end in named.ends):
+        return "automatic mail is joined by reply only"
+    if automatic(node) and not _subject_alone(node, reference, meanings):
+        return "automatic mail joins by reply, and by the one thing that its subject names"
     return "" if strength(reference) is Evidence.EXPLICIT else _crowded(node, reference, meanings)
+
+
+def _strangers(named: Named, meanings: Meanings) -> bool:
+    """Whether the mails that bear one Message-ID are not copies of one mail."""
+    ends = [meanings.nodes[end] for end in named.ends if end in meanings.nodes]
+    return any(not copies(ends[0], other) for other in ends[1:])
+
+
+def _subject_alone(node: Node, reference: Reference, meanings: Meanings) -> bool:
+    """Whether it is the one thing that a subject names: a notice of a tool, a portal's copy, a list's mail about it."""
+    return (
+        reference.evidence is Evidence.TITLE
+        and len(meanings.texts[node.artifact][reference.field, reference.since]) == 1
+    )
 
 
 def _crowded(node: Node, reference: Reference, meanings: Meanings) -> str:
@@ -206,18 +225,32 @@ def bare_subject(title: str | None) -> str:
 
 
 def _same(meanings: Meanings) -> Iterator[Edge]:
-    """Edges between artifacts that are known as the same value of the same owner."""
+    """Edges between artifacts that are known as the same value of the same owner: copies of one thing."""
     for key, holders in meanings.holders.items():
         if key in meanings.rules.called_generic:
             continue
-        last: dict[str, Node] = {}
+        before: dict[str, list[Node]] = defaultdict(list)
         for node in holders:
             reference = meanings.held_as[node.artifact, key]
-            owner = "" if reference.kind in FREE_KINDS else node.connection
-            if owner in last:
+            others = before["" if reference.kind in FREE_KINDS else node.connection]
+            other = next((one for one in reversed(others) if copies(one, node)), None)
+            if other is not None:
                 held = replace(reference, evidence=Evidence.EXPLICIT, relation="is")
-                yield Edge(Evidence.EXPLICIT, last[owner].artifact, node.artifact, held)
-            last[owner] = node
+                yield Edge(Evidence.EXPLICIT, other.artifact, node.artifact, held)
+            others.append(node)
+
+
+def copies(one: Node, other: Node) -> bool:
+    """Whether two things under one name can be one: two mails with one Message-ID only if they were sent within a
+    minute and have one subject. Some senders give many mails one Message-ID."""
+    if one.kind != "mail" or other.kind != "mail":
+        return True
+    old, new = bare_subject(one.title), bare_subject(other.title)
+    if old and new and old not in new and new not in old:  # a mailing list puts its name before
+        return False
+    if not one.created_at or not other.created_at:
+        return one.created_at == other.created_at
+    return abs(parse_instant(one.created_at) - parse_instant(other.created_at)) <= _A_MINUTE
 
 
 def _logged_on_several(edges: list[Edge], meanings: Meanings) -> list[Edge]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from schemas.artifacts import Evidence, Reference
 from tests.pipelines.company import (
     RULES,
+    at,
     grouped,
     issue,
     link,
@@ -183,21 +184,43 @@ def test_a_changed_subject_alone_does_not_break_a_thread() -> None:
     assert requests(grouped(issue("PAY-1"), asked, keyed, renamed)) == sets("PAY-1 m1 m2 m3")
 
 
-def test_automatic_mail_joins_by_its_reply_header_only() -> None:
+def test_automatic_mail_joins_by_its_reply_header_and_by_the_one_thing_of_its_subject() -> None:
     asked = mail("m1", subject="Export")
     away = mail("m2", reply("m1"), kind="auto-reply", day=4)
-    notice = mail("m3", title("PAY-1"), kind="list", day=4)
-    groups = grouped(issue("PAY-1"), asked, away, notice)
-    assert requests(groups) == sets("PAY-1", "m1 m2")
-    assert names(groups.outside) == {"m3"}
-    assert of(groups, issue("PAY-1")).mentions[0].kept == "automatic mail joins by reply only"
+    notice = mail("m3", title("PAY-1"), *written("PAY-2"), kind="list", day=4)
+    weekly = mail("m4", title("PAY-1"), title("PAY-2"), kind="list", day=5)
+    groups = grouped(issue("PAY-1"), issue("PAY-2"), asked, away, notice, weekly)
+    assert requests(groups) == sets("PAY-1 m3", "PAY-2", "m1 m2")
+    assert names(groups.outside) == {"m4"}
+    kept = {one.kept for one in of(groups, issue("PAY-2")).mentions}
+    assert kept == {"automatic mail joins by reply, and by the one thing that its subject names"}
 
 
-def test_two_mails_with_one_message_id() -> None:
-    twin = replace(mail("m1", day=4), artifact="mail/mail/twin")
-    groups = grouped(mail("m1"), twin)
-    assert requests(groups) == sets("m1 twin")
-    assert groups.requests[0].links[0].why.endswith("are known as the same Message-ID")
+def test_a_notice_that_answers_the_mail_an_issue_was_made_of_joins_the_two() -> None:
+    asked = mail("m1", subject="Export")
+    notice = mail("m2", title("PAY-1"), reply("m1"), kind="auto-reply", day=4)
+    assert requests(grouped(issue("PAY-1"), asked, notice)) == sets("PAY-1 m1 m2")
+
+
+def test_copies_of_one_mail_are_one_whatever_a_list_or_a_gateway_did_to_them() -> None:
+    one = mail("m1", subject="Re: Export")
+    for other in (one, replace(one, title="[team] Export"), replace(one, title=None)):
+        copy = replace(other, artifact="mail/mail/copy", created_at=at(3).replace(":00:00", ":00:40"))
+        groups = grouped(one, copy)
+        assert requests(groups) == sets("m1 copy")
+        assert groups.requests[0].links[0].why.endswith("are known as the same Message-ID")
+
+
+def test_different_mails_with_one_message_id_are_two_and_who_answers_it_joins_neither() -> None:
+    one = mail("m1", title("PAY-1"), subject="Update: PAY-1")
+    later = replace(mail("m1", title("PAY-2"), day=4, subject="Update: PAY-1"), artifact="mail/mail/later")
+    other = replace(mail("m1", title("PAY-2"), subject="Update: PAY-2"), artifact="mail/mail/other")
+    answer = mail("m2", reply("m1"), day=5)
+    for stranger in (later, other):
+        groups = grouped(issue("PAY-1"), issue("PAY-2", day=2), one, stranger, answer)
+        name = stranger.artifact.rpartition("/")[2]
+        assert requests(groups) == sets("PAY-1 m1", f"PAY-2 {name}", "m2")
+        assert of(groups, answer).mentions[0].kept == "several different mails bear that Message-ID"
 
 
 def test_a_value_on_too_many_artifacts_is_generic() -> None:
