@@ -1,0 +1,186 @@
+"""Fit the weights of suggestions: `python -m benchmarks.accuracy.train [--apply] [--size N]` (`make train`).
+
+Companies of some seeds are fitted, one of another says which features add nothing and are left out, and others again,
+never looked at before, say how good it is. With --apply the weights are written into the package, as the next version.
+"""
+
+import argparse
+import asyncio
+import logging
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from benchmarks.accuracy.company import company
+from benchmarks.accuracy.feeding import feed
+from benchmarks.accuracy.fitting import Fit, Row, fit
+from benchmarks.accuracy.metrics import Pairs, Share, brier, joined, pairwise, reliability
+from benchmarks.accuracy.noise import LEVELS
+from benchmarks.accuracy.suggested import Compared, compared
+from benchmarks.accuracy.told import events
+from benchmarks.accuracy.truth import Planted, Truth
+from pipelines.suggest import model
+
+FITTED = (("normal", 101), ("hard", 102), ("normal", 103), ("hard", 104))
+CHOSEN_BY = (("hard", 201), ("normal", 202))
+HELD_OUT = (("normal", 301), ("hard", 302), ("holdout", 303))
+ADDS = 0.0002
+"""A feature is left out where the mean loss of the companies that choose grows by less than this without it."""
+THRESHOLD = 0.2
+"""What is less likely is not suggested."""
+FILE = Path(model.__file__).parent / "weights.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """A company with all pairs that the hub compared, and which of them belong together."""
+
+    name: str
+    truth: Truth
+    found: list[int]
+    """Thing to the group it was put in without suggestions."""
+    pairs: list[Compared]
+    rows: Sequence[tuple[Row, bool]]
+
+
+def everything() -> model.Model:
+    """Suggests all that is compared."""
+    return model.Model(0, 0.0, dict.fromkeys(("same title", "same requester", "near in time"), 1.0), 1e-9)
+
+
+async def collect(noise: str, seed: int, size: int) -> Set:
+    """Generate a company, take it in, compare."""
+    world = company(seed, size, LEVELS[noise])
+    told = await events(world)
+    pairs: list[Compared] = []
+
+    async def keep(engine: object) -> Sequence[tuple[str, str, float]]:
+        pairs.extend(await compared(engine, everything()))  # type: ignore[arg-type]
+        return ()
+
+    with tempfile.TemporaryDirectory(prefix="throughline-train-") as folder:
+        outcome = await feed(Path(folder) / "hub.db", told, keep)
+    things: dict[str, list[int]] = defaultdict(list)
+    for thing, artifact in enumerate(world.truth.artifact):
+        things[artifact].append(thing)
+    rows = [
+        (one.features, any(world.truth.together((a, b)) for a in things[one.left] for b in things[one.right]))
+        for one in pairs
+    ]
+    return Set(f"{noise} {seed}", world.truth, outcome.partition(world.truth), pairs, rows)
+
+
+def chosen(fitted: Sequence[tuple[Row, bool]], judge: Sequence[tuple[Row, bool]]) -> tuple[Fit, list[str]]:
+    """Leave out what adds nothing, the least useful first."""
+    names = [name for name in model.FEATURES if any(name in row for row, _ in fitted)]
+    told = [f"{name}: left out, it never occurred" for name in model.FEATURES if name not in names]
+    best = fit(fitted, names)
+    while len(names) > 1:
+        without = {name: fit(fitted, [other for other in names if other != name]) for name in names}
+        name, least = min(without.items(), key=lambda one: one[1].loss(judge))
+        more = least.loss(judge) - best.loss(judge)
+        if more >= ADDS:
+            break
+        told.append(f"{name}: left out, the loss without it is {more:+.5f}")
+        names, best = [other for other in names if other != name], least
+    return best, told
+
+
+def rule(row: Row) -> float:
+    """The plain rule that the model is measured against: one requester, one title, within a month."""
+    near = row.get("near in time", 0.0) >= 1 / (1 + 30 / 7)
+    return 0.9 if row.get("same title") and row.get("same requester") and near else 0.05
+
+
+def report(one: Set, told: Sequence[float], what: str) -> Iterator[str]:
+    """How good some probabilities are on a company."""
+    stated = [(probability, true) for probability, (_, true) in zip(told, one.rows, strict=True)]
+    yield f"{one.name}, {what}: Brier {brier(stated):.4f}, {len(stated)} pairs, {sum(true for _, true in stated)} true"
+    for at in (THRESHOLD, 0.5, 0.8):
+        some = [true for probability, true in stated if probability >= at]
+        precision = Share(sum(some), len(some))
+        low, high = precision.interval()
+        yield (f"  from {at}: {len(some)} suggested, precision {precision.value:.3f} [{low:.3f}, {high:.3f}], "
+               f"of the true pairs compared {sum(some) / max(1, sum(true for _, true in stated)):.3f}")  # fmt: skip
+    before, after = _accepted(one, told)
+    recall = f"recall {before.recall.value:.4f} without, {after.recall.value:.4f}"
+    yield f"  pairs joined: {recall} with all right ones accepted"
+    yield f"  of pairs that only likeness ties: {_likeness(one, told)}"
+
+
+def _accepted(one: Set, told: Sequence[float]) -> tuple[Pairs, Pairs]:
+    true = one.truth.partition()
+    return pairwise(true, one.found), pairwise(true, _joined(one, told))
+
+
+def _joined(one: Set, told: Sequence[float]) -> list[int]:
+    thing = {artifact: number for number, artifact in enumerate(one.truth.artifact)}
+    right = [
+        (thing[pair.left], thing[pair.right])
+        for pair, probability, (_, true) in zip(one.pairs, told, one.rows, strict=True)
+        if true and probability >= THRESHOLD
+    ]
+    return joined(one.found, right)
+
+
+def _likeness(one: Set, told: Sequence[float]) -> str:
+    some = [pair for pair, kind in one.truth.evidence().items() if kind is Planted.SIMILARITY]
+    after = _joined(one, told)
+    before, now = (sum(part[a] == part[b] for a, b in some) for part in (one.found, after))
+    return f"{before} of {len(some)} joined without, {now} with"
+
+
+def table(sets: Iterable[Set], made: Fit) -> Iterator[str]:
+    """The reliability table of the model on companies held out."""
+    stated = [(made.probability(row), true) for one in sets for row, true in one.rows]
+    for each in reliability(stated):
+        low, high = each.true.interval()
+        yield (f"  {each.low:.1f} to {each.high:.1f}: stated {each.stated:.3f}, true {each.true.value:.3f} "
+               f"[{low:.3f}, {high:.3f}] of {each.true.of}")  # fmt: skip
+
+
+def write(made: Fit) -> None:
+    """Put the weights into the package, as the next version."""
+    version = model.read(FILE.read_bytes()).version + 1
+    weights = {name: round(weight, 3) for name, weight in made.weights.items()}
+    told = {"version": version, "bias": round(made.bias, 3), "threshold": THRESHOLD, "weights": weights}
+    FILE.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+async def _sets(wanted: Iterable[tuple[str, int]], size: int) -> list[Set]:
+    return [await collect(noise, seed, size) for noise, seed in wanted]
+
+
+async def _train(size: int) -> tuple[Fit, list[str], list[Set]]:
+    fitted, judges = await _sets(FITTED, size), await _sets(CHOSEN_BY, size)
+    rows = [row for one in fitted for row in one.rows]
+    made, left_out = chosen(rows, [row for one in judges for row in one.rows])
+    return made, left_out, await _sets(HELD_OUT, size)
+
+
+def main() -> int:
+    """Fit, report, and with --apply write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.train", description=__doc__)
+    parser.add_argument("--apply", action="store_true", help="write the weights into the package")
+    parser.add_argument("--size", type=int, default=800, help="requests of each company (800)")
+    given = parser.parse_args()
+    logging.disable(logging.ERROR)
+    made, left_out, held_out = asyncio.run(_train(given.size))
+    lines = [f"bias {made.bias:.3f}", *(f"{name} {weight:.3f}" for name, weight in made.weights.items()), *left_out]
+    for one in held_out:
+        lines += report(one, [made.probability(row) for row, _ in one.rows], "the model")
+        lines += report(one, [rule(row) for row, _ in one.rows], "the plain rule")
+    lines += ["reliability, all held out:", *table(held_out, made)]
+    sys.stdout.write("\n".join(lines) + "\n")
+    if given.apply:
+        write(made)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
