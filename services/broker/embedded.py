@@ -78,6 +78,7 @@ class EmbeddedBroker:
                 [sys.executable, "-P", str(Path(__file__).resolve())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                process_group=0,  # a terminal's Ctrl-C goes to a whole group; this one is ended in good order
             )
         )
 

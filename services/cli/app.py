@@ -1,6 +1,7 @@
 """`throughline`: the commands, and how their errors are told."""
 
 import gc
+import signal
 import sys
 from typing import Annotated
 
@@ -62,7 +63,7 @@ def up(
 
 @app.command("run")
 def run_role(
-    roles: Annotated[list[str], typer.Argument(help="feed, ingest, publish, query, webhooks", metavar="ROLE...")],
+    roles: Annotated[list[str], typer.Argument(help="feed, ingest, publish, query, webhooks", metavar="ROLE")],
 ) -> None:
     """Run single roles in this process, for scaling out with Kafka and PostgreSQL."""
     from services.cli import processes
@@ -141,4 +142,5 @@ def _run() -> None:
         app()
     except SystemExit:
         streams.finish()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left that a second Ctrl-C could end
         raise

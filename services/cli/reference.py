@@ -18,7 +18,9 @@ Commands read the database directly, so they work beside a running hub and witho
 (`link`, `split`, …) takes effect before its command ends.
 
 - **Output** goes to standard output, everything else to standard error. Where the output is no terminal there are no
-  colours, and lines are 100 columns wide. Times are in this machine's zone.
+  colours, and lines are 100 columns wide; below 70 columns one thing stands under the other. `NO_COLOR` is minded.
+  Times are in this machine's zone. A reader that has seen enough (`| head`) ends a command quietly, with exit code 0.
+- **Questions** need a terminal. Without one, `--yes` agrees, and `--file` says what a form would ask for.
 - **`--json`** prints one JSON value a line: whole records for `lookup` and `requests`, one item a line for lists.
 - **Secrets** are asked for without showing them, stored sealed, and never shown again.
 
@@ -81,7 +83,7 @@ def _page(command: Any, name: str) -> str:
 
 def _metavar(argument: Any) -> str:
     metavar: str = argument.metavar or argument.name.upper()
-    return metavar if argument.required or metavar.startswith("[") else f"[{metavar}]"
+    return (metavar if argument.required else f"[{metavar}]") + ("..." if argument.nargs == -1 else "")
 
 
 def _named(parameter: Any) -> str:

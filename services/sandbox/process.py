@@ -34,8 +34,9 @@ class SandboxProcess:
 
     def _started(self) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "services.sandbox.running"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+            [sys.executable, "-P", "-m", "services.sandbox.running"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            process_group=0,  # a terminal's Ctrl-C goes to a whole group; this one is ended in good order
+        )  # fmt: skip
         assert process.stdin is not None
         with contextlib.suppress(OSError):  # it ended already; whoever waits for it hears that
             process.stdin.write(json.dumps(asdict(self._wish)).encode() + b"\n")

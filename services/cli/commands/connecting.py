@@ -18,7 +18,7 @@ JSON = Annotated[bool, typer.Option("--json", help="For programs; never with sec
 
 @app.command()
 def add(
-    connector: Annotated[str | None, typer.Argument(metavar="[CONNECTOR]", help="jira, hubspot, mailbox, …")] = None,
+    connector: Annotated[str | None, typer.Argument(metavar="CONNECTOR", help="jira, hubspot, mailbox, …")] = None,
     file: Annotated[
         Path | None,
         typer.Option(help="YAML with connector, name, title, since, options; secrets as env:NAME or file:PATH"),

@@ -80,7 +80,7 @@ def merge(
 @app.command()
 def split(
     request: Annotated[str, typer.Argument(metavar="R", help="A request id, or a reference of what is in it")],
-    artifacts: Annotated[list[str], typer.Argument(metavar="ARTIFACT...", help="What leaves it, by any reference")],
+    artifacts: Annotated[list[str], typer.Argument(metavar="ARTIFACT", help="What leaves it, by any reference")],
     reason: Reason = "", by: By = None, yes: Yes = False, preview: Preview = False, as_json: JSON = False,
 ) -> None:  # fmt: skip
     """Decide that some things of a request are another one. The older part keeps the id.
@@ -96,7 +96,7 @@ def split(
 @app.command("no-request")
 def no_request(
     references: Annotated[
-        list[str], typer.Argument(metavar="REF...", help="Things by any reference; or one request id, for all in it")
+        list[str], typer.Argument(metavar="REF", help="Things by any reference; or one request id, for all in it")
     ],
     reason: Reason = "", by: By = None, yes: Yes = False, preview: Preview = False, as_json: JSON = False,
 ) -> None:  # fmt: skip

@@ -11,7 +11,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids, as `list --json` and `show` tell them")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids, as `list --json` and `show` tell them")]
 OfCause = Annotated[str | None, typer.Option("--cause", help="All of this cause, word for word as `list` tells it")]
 OfConnection = Annotated[str | None, typer.Option("--connection", help="Only of this connection")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask (for scripts)")]

@@ -71,3 +71,19 @@ async def test_a_mail_server_that_hangs_holds_up_no_end(tmp_path: Path) -> None:
         process.kill()
         process.communicate()
         server.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at process groups")
+@pytest.mark.parametrize("after", [0.15, 0.3, 0.5, 0.8])
+@pytest.mark.parametrize("words", [("up", "--sandbox"), ("status",)], ids=" ".join)
+def test_ctrl_c_while_it_loads_ends_it_without_a_word(tmp_path: Path, words: tuple[str, ...], after: float) -> None:
+    told = {"DATA_DIR": str(tmp_path / "data"), "API_PORT": "0", "WEBHOOK_PORT": "0"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from services.cli import main; main()", *words], stderr=subprocess.PIPE, text=True,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)} | {f"THROUGHLINE_{k}": v for k, v in told.items()},
+        start_new_session=True,
+    )  # fmt: skip
+    time.sleep(after)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, said = process.communicate(timeout=20)
+    assert "Traceback" not in said
