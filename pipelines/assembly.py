@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipelines.lifecycle import etag, to_text
-from pipelines.lifecycle.members import LinkInput, Member, RequestInput
+from pipelines.lifecycle.members import TIMED, LinkInput, Member, RequestInput
 from pipelines.lifecycle.persons import persons
 from pipelines.search import terms
 from pipelines.store.components import Loaded, StoredArtifact
@@ -96,7 +96,7 @@ def request_input(
 ) -> RequestInput:
     """What the fold is told of one request. decisions: about the people in it."""
     why = _reasons(group)
-    others = sorted(others_of(group, programmes) & set(loaded.artifacts))
+    others = sorted(name for name in others_of(group, programmes) if name in loaded.artifacts)
     links = [_link(link) for link in group.links + group.depends_on + group.mentions if link.to_artifact]
     links += [
         LinkInput(one.artifact, group.anchor, "programme", "programme", "explicit", _programme_why(one))
@@ -145,7 +145,11 @@ def _link(link: Link) -> LinkInput:
 
 def _member(artifact: StoredArtifact, why: str) -> Member:
     fields = {name: told[2] for name, told in artifact.fields.items() if not name.startswith(CONNECTION)}
-    times = {name: EPOCH + timedelta(microseconds=told[0]) for name, told in artifact.fields.items() if told[0] > 0}
+    times = {
+        name: EPOCH + timedelta(microseconds=told[0])
+        for name in TIMED
+        if (told := artifact.fields.get(name)) is not None and told[0] > 0
+    }
     native = artifact.id.split("/", 2)[2]
     return Member(artifact.id, artifact.connection, artifact.connector, artifact.kind, native, fields, times, why)
 

@@ -7,7 +7,7 @@ Raising means: nothing of it was stored, give me the same batch again.
 import logging
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,14 +16,13 @@ from typing import Protocol
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from pipelines.catching_up import CatchUp
 from pipelines.references import find, own, understood
 from pipelines.store import configuration, dead_letters, deferred, facts, offsets
 from pipelines.store.bulk import Bulk
-from pipelines.store.configuration import Configuration
 from pipelines.store.dead_letters import DeadLetter
 from pipelines.store.engine import AWAY, refuses, why_away, writing
-from pipelines.store.facts import OWN, Telling, Touched
-from pipelines.understanding import understand
+from pipelines.store.facts import OWN, Telling
 from pipelines.watching import UNWATCHED, Watch
 from schemas.artifacts import Mapped, Part, Reference
 from schemas.errors import BadRecord, RetryLater
@@ -35,6 +34,10 @@ Mapper = Callable[[SourceEvent], Mapped]
 
 TOO_MANY = (20, 0.05)
 """More unexpected failures than this, and than this share of the last thousand records, is a bad release."""
+
+
+MOST_SAID = 2_500
+"""Activities and parts merged in one transaction, unless one record says more: on SQLite all others wait for it."""
 
 
 class Record(Protocol):
@@ -60,7 +63,8 @@ class Ingest:
     """The handler of batches of source events.
 
     mappings: connector name to its mapping. incarnation: of the broker, by which offsets of one embedded broker are
-    not taken for another's. Safe to run several times at once on one database.
+    not taken for another's. changed: called after a commit that changed requests. Safe to run several times at once
+    on one database.
     """
 
     def __init__(
@@ -76,14 +80,12 @@ class Ingest:
         self.engine = engine
         self.watch = watch
         self.full = full
-        self.behind = False
-        """Whether the newest batch was full: more is waiting behind it."""
         """Records in a batch that is as large as it gets."""
+        self.catch_up = CatchUp(engine, changed, watch)
+        """Understands what batches leave."""
         self.mappings = mappings
         self.now = now
         self.incarnation = incarnation
-        self.changed = changed
-        """Called after a commit that changed requests."""
         self._recent: deque[bool] = deque(maxlen=1000)
 
     async def __call__(self, batch: Sequence[Record]) -> None:
@@ -91,14 +93,12 @@ class Ingest:
         with self.watch.step("map"):
             read = [self._read(record) for record in batch]
         self._judge(read)
-        try:
-            changed = await self._store(read)
-        except AWAY as error:
-            changed = await self._bisect(read, error)
-        except Exception as error:  # noqa: BLE001 - the worker's boundary: find the records it fails on
-            changed = await self._bisect(read, error)
-        if changed:
-            self.changed()
+        for portion in _portions(read):
+            try:
+                await self._store(portion)
+            except Exception as error:  # noqa: BLE001 - the worker's boundary: find the records it fails on
+                await self._bisect(portion, error)
+        await self._catch_up(full=len(batch) >= self.full)
 
     def _read(self, record: Record) -> _Read:
         try:
@@ -133,16 +133,23 @@ class Ingest:
             raise RetryLater(f"{failed} of {seen} records fail unexpectedly ({causes[0] if causes else ''}): upgrade")
         self._recent.extend(outcomes)
 
-    async def _store(self, read: Sequence[_Read]) -> int:
+    async def _catch_up(self, *, full: bool) -> None:
+        """Behind a full batch more is waiting: then one look at a component, a little later, serves several batches."""
+        self.catch_up.behind = full
+        try:
+            await self.catch_up.batch()
+        except AWAY as error:
+            raise RetryLater(f"the database takes nothing now: {why_away(error)}") from error
+
+    async def _store(self, read: Sequence[_Read]) -> None:
         with ExitStack() as ending:
             async with writing(self.engine) as connection:
-                changed, new = await self._write(connection, read)
+                new = await self._write(connection, read)
                 ending.enter_context(self.watch.step("commit"))
         self._tell(read, new)
-        return changed
 
-    async def _write(self, connection: AsyncConnection, read: Sequence[_Read]) -> tuple[int, set[str]]:
-        """How many requests changed, and the ids of the events that are new."""
+    async def _write(self, connection: AsyncConnection, read: Sequence[_Read]) -> set[str]:
+        """The ids of the events that are new."""
         bulk = Bulk(connection)
         with self.watch.step("land"):
             snapshot = await configuration.load(connection)
@@ -151,21 +158,11 @@ class Ingest:
         with self.watch.step("merge"):
             tellings = [telling for name, telling in told.items() if name in new]
             touched = await facts.merge(bulk, tellings, snapshot.rules)
-        changed = await self._understand(bulk, touched, snapshot, full=len(read) >= self.full)
         with self.watch.step("write"):
+            await deferred.put(bulk, touched)
             await dead_letters.add(connection, [one.letter for one in read if one.letter])
             await offsets.advance(bulk, self.incarnation, [one.record for one in read])
-        return changed, new
-
-    async def _understand(self, bulk: Bulk, touched: Touched, snapshot: Configuration, *, full: bool) -> int:
-        """Behind a full batch more is waiting: then one look at a component, a little later, serves several batches."""
-        self.behind = full
-        if full:
-            with self.watch.step("write"):
-                await deferred.put(bulk, touched)
-            return 0
-        await deferred.take(bulk, touched)
-        return await understand(bulk, touched, snapshot, self.watch)
+        return new
 
     def _tell(self, read: Sequence[_Read], new: set[str]) -> None:
         """Count what became of the records; one event told twice in a batch is known the second time."""
@@ -180,7 +177,7 @@ class Ingest:
         for (connector, outcome), events in outcomes.items():
             self.watch.ingested(connector, outcome, events)
 
-    async def _bisect(self, read: Sequence[_Read], error: Exception) -> int:
+    async def _bisect(self, read: Sequence[_Read], error: Exception) -> None:
         """Find the records that cannot be stored, and set them aside. Raises RetryLater where the database is away."""
         if isinstance(error, AWAY) and not (isinstance(error, DBAPIError) and refuses(error)):
             raise RetryLater(f"the database takes nothing now: {why_away(error)}") from error
@@ -189,15 +186,26 @@ class Ingest:
                 raise RetryLater(f"a dead letter cannot be stored ({kind_of(error)}); upgrade") from error
             what = f"refused: {kind_of(error)}" if isinstance(error, DBAPIError) else f"failed: {place_of(error)}"
             letter = self._letter(read[0].record, what, f"it cannot be stored ({what})")
-            return await self._store([_Read(read[0].record, letter=letter)])
+            await self._store([_Read(read[0].record, letter=letter)])
+            return
         half = len(read) // 2
-        changed = 0
         for part in (read[:half], read[half:]):
             try:
-                changed += await self._store(part)
+                await self._store(part)
             except Exception as inner:  # noqa: BLE001 - as above
-                changed += await self._bisect(part, inner)
-        return changed
+                await self._bisect(part, inner)
+
+
+def _portions(read: Sequence[_Read]) -> Iterator[Sequence[_Read]]:
+    """The batch in transactions that each say little enough: what one issue did in years is much."""
+    start = said = 0
+    for place, one in enumerate(read):
+        size = len(one.telling.mapped.activities) + len(one.telling.mapped.parts) if one.telling else 0
+        if said and said + size > MOST_SAID:
+            yield read[start:place]
+            start, said = place, 0
+        said += size
+    yield read[start:]
 
 
 def references_of(part: Part) -> tuple[Reference, ...]:

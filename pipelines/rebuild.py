@@ -30,6 +30,7 @@ from pipelines.store import (
     deferred,
     facts,
     leases,
+    outcomes,
     pending,
     stamps,
     suggestions,
@@ -288,6 +289,7 @@ class Rebuild:
             await pending.ask_missing(connection)
             await suggestions.mark_everything(connection)
             await stamps.renew(connection)
+            await outcomes.count(Bulk(connection), await outcomes.newest(Bulk(connection)))
             await run.second.exchange(connection)
         return Outcome(run.done, changed, ended, len(run.letters), other_rules)
 

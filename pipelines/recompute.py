@@ -7,7 +7,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pipelines.store import aside, configuration, deferred, leases, pending
+from pipelines.catching_up import CatchUp
+from pipelines.store import aside, configuration, leases, pending
 from pipelines.store.bulk import Bulk
 from pipelines.store.engine import AWAY, reading, writing
 from pipelines.store.facts import Touched
@@ -19,8 +20,6 @@ logger = logging.getLogger("throughline.recompute")
 LEASE, LARGE_LEASE = "recompute", "recompute large"
 CALM, REST = 5.0, 5.0
 """Very large components are worked on once in so many seconds at most, and so many times as long as that took."""
-PATIENCE = 5.0
-"""Seconds for which what full batches leave may gather while they keep coming."""
 STEP = 50
 """Components a transaction."""
 
@@ -35,11 +34,9 @@ class Recompute:
         holder: str,
         changed: Callable[[], None] = lambda: None,
         watch: Watch = UNWATCHED,
-        behind: Callable[[], bool] = lambda: False,
     ) -> None:
         self.watch = watch
-        self.behind = behind
-        """Whether batches still come full here; then what they leave may gather for a while."""
+        self.catch_up = CatchUp(engine, changed, watch)
         self.engine = engine
         self.now = now
         self.holder = holder
@@ -50,15 +47,11 @@ class Recompute:
         """Work for ever; an outage of the database only waits. Begins with all that could not be put together."""
         begun = False
         clock = asyncio.get_running_loop().time
-        looked = clock()
         while True:
             try:
                 if not begun:
                     await self.retry()
                     begun = True
-                if not self.behind() or clock() - looked > PATIENCE:
-                    await self.late()
-                    looked = clock()
                 if clock() > self._rests_until:
                     await self.large()
                 done = await self.once()
@@ -74,25 +67,8 @@ class Recompute:
             await pending.ask_failed(connection)
 
     async def late(self) -> int:
-        """Understand what full batches left. Returns how many requests changed.
-
-        No lease: what one worker takes, another one does not see.
-        """
-        async with reading(self.engine) as connection:
-            if not await deferred.any_left(connection):
-                return 0
-        changed = taken = 0
-        while True:
-            async with writing(self.engine) as connection:
-                bulk = Bulk(connection)
-                snapshot = await configuration.load(connection)
-                touched = Touched(snapshot.rules)
-                taken = await deferred.take(bulk, touched)
-                changed += await understand(bulk, touched, snapshot, self.watch)
-            if taken < deferred.STEP:
-                break
-        self.changed()
-        return changed
+        """Understand what batches left. Returns how many requests changed."""
+        return await self.catch_up.all()
 
     async def large(self) -> int:
         """Understand what was left aside of very large components. Returns how many requests changed.

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pipelines import assembly
 from pipelines.correlate import correlate
 from pipelines.lifecycle import fold
-from pipelines.store import aside, components, decisions, pending, requests, suggestions
+from pipelines.store import aside, components, decisions, deferred, outcomes, pending, requests, suggestions
 from pipelines.store.bulk import Bulk
 from pipelines.store.components import Loaded
 from pipelines.store.configuration import Configuration
 from pipelines.store.decisions import Decisions
-from pipelines.store.facts import Touched
+from pipelines.store.facts import Notes, Touched
 from pipelines.store.requests import RequestRow, StoredRequest
 from pipelines.watching import UNWATCHED, Watch
 from schemas.artifacts import Activity, Identity
@@ -49,6 +49,30 @@ class _Work:
     """Requests that exist now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What follows from the facts of some components, not written yet."""
+
+    touched: Touched
+    loaded: Loaded
+    work: _Work
+    rows: list[RequestRow]
+    ended: set[str]
+    """Requests that are none any more."""
+    number: int
+    """Of the outcome that was written last when this one was begun."""
+
+    @property
+    def notes(self) -> Notes:
+        """What is worked off with it."""
+        return self.touched.notes or Notes()
+
+    @property
+    def requests(self) -> int:
+        """How many requests change."""
+        return len(self.rows) + len(self.ended)
+
+
 async def understand(
     bulk: Bulk, touched: Touched, configuration: Configuration, watch: Watch = UNWATCHED, *, remember: bool = True
 ) -> int:
@@ -56,23 +80,48 @@ async def understand(
 
     remember: have recompute try again what could not be put together, and suggestions look at what changed.
     """
+    outcome = await look(bulk, touched, configuration, watch)
+    await write(bulk, outcome, watch, remember=remember)
+    return outcome.requests
+
+
+async def look(bulk: Bulk, touched: Touched, configuration: Configuration, watch: Watch = UNWATCHED) -> Outcome:
+    """Compute what `write` is to write. On PostgreSQL the components stay locked until the transaction ends.
+
+    On SQLite it only reads; `write` may then come in a transaction of its own (see `valid`).
+    """
     with watch.step("load"):
+        number = await outcomes.newest(bulk)
         loaded = await components.load(bulk, touched)
         before = await requests.stored(bulk, loaded.components)
     with watch.step("correlate"):
         work = await _correlate(loaded, before, touched, configuration)
     with watch.step("fold"):
         rows = await _fold(bulk, loaded, before, work, configuration)
+    return Outcome(touched, loaded, work, rows, set(before) - work.seen, number)
+
+
+async def valid(bulk: Bulk, outcome: Outcome) -> bool:
+    """Whether no other outcome was written since this one was begun: it might know less than that one did."""
+    return await outcomes.newest(bulk) == outcome.number
+
+
+async def write(bulk: Bulk, outcome: Outcome, watch: Watch = UNWATCHED, *, remember: bool = True) -> None:
+    """Write it, and what was noted for it goes."""
+    work, touched, loaded = outcome.work, outcome.touched, outcome.loaded
     with watch.step("write"):
-        limit = configuration.rules.generic
-        await components.write_members(bulk, loaded, work.component_of, work.request_of, limit)
-        ended = set(before) - work.seen
+        await components.write_members(bulk, loaded, work.component_of, work.request_of, touched.rules.generic)
         await requests.mark_failed(bulk, work.failed)
-        if remember:
+        if touched.many_named:
+            await pending.ask_named(bulk, touched.many_named)
+        if remember:  # and not beside the tables in use
+            await outcomes.count(bulk, outcome.number)
             await pending.ask(bulk.connection, work.failed_in)
-            await suggestions.mark(bulk, _marked(loaded, touched, work) | ended | {row.id for row in rows})
-        await requests.write(bulk, rows, ended, requests.own_ids(loaded.artifacts, work.request_of))
-    return len(rows) + len(ended)
+            changed = outcome.ended | {row.id for row in outcome.rows}
+            await suggestions.mark(bulk, _marked(loaded, touched, work) | changed)
+        await requests.write(bulk, outcome.rows, outcome.ended, requests.own_ids(loaded.artifacts, work.request_of))
+        if touched.notes is not None:
+            await deferred.drop(bulk, touched.notes)
 
 
 async def _correlate(

@@ -1,6 +1,5 @@
 """One way to write a value down: the text that hashes, ids and byte-equal records are made of."""
 
-import base64
 import hashlib
 import json
 import re
@@ -10,6 +9,9 @@ from typing import Any
 import orjson
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # RFC 4648, section 6
+_PAIRS = [one + other for one in _LETTERS for other in _LETTERS]
 
 Json = Any
 """A value that JSON can state: None, bool, int, float, str, and lists and dicts of them."""
@@ -36,7 +38,8 @@ def digest(*texts: str) -> str:
 def short_id(text: str) -> str:
     """Twelve base-32 characters (60 bits) of a text's SHA-256: enough for ten million, short enough to read out."""
     raw = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-    return base64.b32encode(raw[:8]).decode()[:12]
+    number = int.from_bytes(raw[:8]) >> 4
+    return "".join([_PAIRS[number >> place & 1023] for place in (50, 40, 30, 20, 10, 0)])
 
 
 def storable(text: str) -> str:
@@ -55,6 +58,8 @@ def microseconds(at: datetime) -> int:
 
 def instant(at: datetime) -> str:
     """An aware instant as fixed-width UTC text with microseconds, which sorts as the instants do."""
+    if at.tzinfo is UTC:  # nearly always, and three times as quick
+        return at.isoformat(timespec="microseconds")[:-6] + "Z"
     # Not strftime: its %Y has no fixed width before the year 1000.
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 

@@ -25,7 +25,7 @@ RECORD_VERSION = 1
 
 
 def _utc(at: datetime) -> datetime:
-    return at.astimezone(UTC)
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
 Instant = Annotated[

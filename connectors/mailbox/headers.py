@@ -8,10 +8,11 @@ import base64
 import binascii
 import codecs
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import getaddresses, parsedate_to_datetime
+from functools import lru_cache
 
 from schemas.canonical import storable
 
@@ -127,10 +128,11 @@ def addresses(headers: Headers, name: str) -> list[Address]:
     return list(found.values())
 
 
-def _pairs(value: str) -> Iterable[tuple[str, str]]:
+@lru_cache(maxsize=2_000)  # the same people write again and again
+def _pairs(value: str) -> tuple[tuple[str, str], ...]:
     pairs = [pair for pair in getaddresses([value]) if "@" in pair[1]]
     # The strict parser gives up on a whole header for one wrong comma; the addresses in it are still there.
-    return pairs or [("", hit) for hit in _ADDRESS.findall(decoded(value))]
+    return tuple(pairs or [("", hit) for hit in _ADDRESS.findall(decoded(value))])
 
 
 def message_ids(value: str) -> list[str]:

@@ -7,6 +7,9 @@ from typing import Any
 
 from schemas.artifacts import Activity, Identity
 
+TIMED = ("deleted", "merged_into", "out_of_scope")
+"""Fields of which it matters when they were told: nothing else says since when."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -20,7 +23,7 @@ class Member:
     fields: Mapping[str, Any] = field(default_factory=dict)
     """By the names of schemas.artifacts.FIELDS; instants as text."""
     times: Mapping[str, datetime] = field(default_factory=dict)
-    """For each field the tool's time of the telling it was taken from, where known."""
+    """For each field of TIMED the tool's time of the telling it was taken from, where known."""
     why: str = ""
     """Why it belongs to the request, in one sentence."""
 
@@ -39,7 +42,7 @@ class Member:
     def restricted(self) -> bool:
         """Whether its tool lets only some of its users read it."""
         audience = self.fields.get("audience")
-        return isinstance(audience, Mapping) and audience.get("level") == "restricted"
+        return audience is not None and isinstance(audience, (dict, Mapping)) and audience.get("level") == "restricted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ def explain(
 
 def read_status(value: Any) -> Status | None:
     """The status an artifact's `status` field holds; None where it holds none or is of another shape."""
-    if not isinstance(value, Mapping):
+    if value is None or not isinstance(value, (dict, Mapping)):  # the look at the abstract class costs much
         return None
     id_, label = value.get("id"), value.get("label")
     if not isinstance(label, str):

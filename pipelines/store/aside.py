@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store import pending, tables
@@ -35,18 +35,27 @@ _WAITING = """UPDATE requests SET problem = :problem WHERE problem IS NULL AND i
     (SELECT request FROM members WHERE artifact IN {keys})"""
 
 
+class Large(Exception):
+    """Something is to be left aside: begin again where it can be written."""
+
+
 async def put(bulk: Bulk, touched: Touched, large: set[str]) -> None:
-    """Leave what touches these components; `touched` is what remains. Every fact of it is stored already."""
+    """Leave what touches these components; `touched` is what remains. Every fact of it is stored already.
+
+    Raises Large where nothing can be left, because nothing is to be written.
+    """
+    if touched.reading:
+        raise Large
     inside = {row[0] for row in await bulk.by_keys(_MEMBERS, touched.artifacts, large=LARGE)}
     values = await _held(bulk, touched.values, "")
     generic = await _held(bulk, touched.generic, "AND v.strong")
     held = await _values_of(bulk, touched.artifacts)
     left = inside | {artifact for artifact, named in held.items() if not named.isdisjoint(values | generic)}
     brought = {value for artifact in left for value in held[artifact]}
-    rows = [(_ARTIFACT, name, 1) for name in left]
-    rows += [(VALUE, name, 1) for name in values | (brought & touched.values)]
-    rows += [(_GENERIC, name, 1) for name in generic | (brought & touched.generic)]
-    await bulk.insert(tables.deferred, rows, "add")
+    rows = [(_ARTIFACT, name) for name in left]
+    rows += [(VALUE, name) for name in values | (brought & touched.values)]
+    rows += [(_GENERIC, name) for name in generic | (brought & touched.generic)]
+    await bulk.insert(tables.deferred, rows)
     await bulk.by_keys(_WAITING, left, problem=WAITS)
     if touched.identities:
         await pending.ask_named(bulk, touched.identities, LARGE)
@@ -79,20 +88,15 @@ async def look(bulk: Bulk, touched: Touched, limit: int = STEP) -> Sequence[Any]
     wanted = select(tables.deferred).where(columns.kind.in_(_KINDS)).order_by(columns.kind, columns.name).limit(limit)
     rows = (await bulk.connection.execute(wanted)).all()
     into = {_ARTIFACT: touched.artifacts, VALUE: touched.values, _GENERIC: touched.generic}
-    for kind, name, _ in rows:
+    for _, kind, name in rows:
         into[kind].add(name)
     touched.however_large = True
     return rows
 
 
 async def done(bulk: Bulk, rows: Sequence[Any]) -> None:
-    """Take these entries away, but for those that were left again meanwhile."""
-    columns = tables.deferred.c
-    seen = delete(tables.deferred).where(
-        columns.kind == bindparam("k"), columns.name == bindparam("n"), columns.times == bindparam("t")
-    )
-    if rows:
-        await bulk.connection.execute(seen, [{"k": row.kind, "n": row.name, "t": row.times} for row in rows])
+    """Take these entries away; what was left again meanwhile has entries of its own."""
+    await bulk.by_numbers("DELETE FROM deferred WHERE number IN {numbers}", (row.number for row in rows))
 
 
 async def any_left(connection: AsyncConnection) -> bool:

@@ -11,6 +11,8 @@ from sqlalchemy.sql.elements import TextClause
 
 _TYPES = {Boolean: "boolean", BigInteger: "bigint", Integer: "integer", Float: "double precision"}
 
+_SKIP = " FOR UPDATE SKIP LOCKED"
+
 NEWER = ("order", "rank", "digest")
 """The columns by which the latest telling wins."""
 
@@ -40,7 +42,10 @@ class Bulk:
         return result.all() if returning else []
 
     async def by_keys(self, sql: str, keys: Iterable[str], **parameters: Any) -> Sequence[Any]:
-        """Run sql, in which `{keys}` stands for the set of keys. Keys go in sorted."""
+        """Run sql, in which `{keys}` stands for the set of keys. Keys go in sorted.
+
+        `{lock}` locks the rows found, where there are such locks; `{skip}` too, and leaves out those locked by others.
+        """
         wanted = sorted(set(keys))
         if not wanted:
             return []
@@ -48,6 +53,12 @@ class Bulk:
         statement = _with_keys(sql, self.dialect)
         result = await self.connection.execute(statement, {"keys": keys_parameter, **parameters})
         return result.all() if result.returns_rows else []
+
+    async def by_numbers(self, sql: str, numbers: Iterable[int]) -> None:
+        """Run sql, in which `{numbers}` stands for the set of numbers."""
+        if wanted := sorted(set(numbers)):
+            given: Any = wanted if self.dialect == "postgresql" else orjson.dumps(wanted).decode()
+            await self.connection.execute(_with_numbers(sql, self.dialect), {"numbers": given})
 
     async def by_pairs(self, sql: str, pairs: Iterable[tuple[str, str]]) -> Sequence[Any]:
         """Run sql, in which `{pairs}` stands for the set of pairs: `(artifact, part) IN {pairs}`."""
@@ -66,16 +77,23 @@ class Bulk:
 @lru_cache
 def _with_keys(sql: str, dialect: str) -> TextClause:
     if dialect == "postgresql":
-        return text(sql.format(keys="(SELECT unnest(CAST(:keys AS text[])))", lock=" FOR UPDATE"))
-    return text(sql.format(keys="(SELECT value FROM json_each(:keys))", lock=""))
+        return text(sql.format(keys="(SELECT unnest(CAST(:keys AS text[])))", lock=" FOR UPDATE", skip=_SKIP))
+    return text(sql.format(keys="(SELECT value FROM json_each(:keys))", lock="", skip=""))
+
+
+@lru_cache
+def _with_numbers(sql: str, dialect: str) -> TextClause:
+    if dialect == "postgresql":
+        return text(sql.format(numbers="(SELECT unnest(CAST(:numbers AS bigint[])))"))
+    return text(sql.format(numbers="(SELECT value FROM json_each(:numbers))"))
 
 
 @lru_cache
 def _with_pairs(sql: str, dialect: str) -> TextClause:
     if dialect == "postgresql":
-        return text(sql.format(pairs="(SELECT * FROM unnest(CAST(:c0 AS text[]), CAST(:c1 AS text[])))"))
+        return text(sql.format(pairs="(SELECT * FROM unnest(CAST(:c0 AS text[]), CAST(:c1 AS text[])))", skip=_SKIP))
     cells = "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:rows)"
-    return text(sql.format(pairs=f"({cells})"))
+    return text(sql.format(pairs=f"({cells})", skip=""))
 
 
 @lru_cache

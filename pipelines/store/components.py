@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from pipelines.correlate.rules import Rules
-from pipelines.store import aside, decisions, pending, tables
+from pipelines.store import aside, decisions, deferred, pending, tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.decisions import Decisions
 from pipelines.store.encoding import reference_of
@@ -66,15 +66,29 @@ class Loaded:
 
 
 async def load(bulk: Bulk, touched: Touched) -> Loaded:
-    """Lock the components that `touched` concerns, and load them."""
+    """Lock the components that `touched` concerns, and load them.
+
+    Works in a transaction that only reads where rows need no lock; raises aside.Large there where something is to be
+    left aside. On PostgreSQL an artifact that is in no component yet is one by itself while it is looked at: two
+    workers that begin with it at once would not see each other.
+    """
     held: dict[str, int] = {}
+    placed: set[str] = set()
     while True:
-        artifacts, wanted = await _concerned(bulk, touched)
+        artifacts, wanted, alone = await _concerned(bulk, touched)
+        if await deferred.gather(bulk, touched, artifacts | wanted):
+            continue
+        if bulk.dialect == "postgresql" and not alone <= held.keys():
+            new = dict.fromkeys(alone - held.keys(), 0)
+            await bulk.insert(tables.components, new.items(), "ignore")
+            held |= new
+            placed |= new.keys()
+            continue
         if wanted <= held.keys():
             break
         # Whoever held one of them may have changed its bounds meanwhile: look again.
         held |= await _lock(bulk, wanted, touched)
-    loaded = Loaded(wanted, {name: held[name] for name in wanted})
+    loaded = Loaded(wanted | placed, {name: held[name] for name in wanted | placed})
     await _load_members(bulk, loaded, artifacts)
     await _load_edges(bulk, loaded, touched.rules)
     return loaded
@@ -102,22 +116,22 @@ async def look(bulk: Bulk, component: str | Iterable[str], rules: Rules) -> Load
     return loaded
 
 
-async def _concerned(bulk: Bulk, touched: Touched) -> tuple[set[str], set[str]]:
-    """The artifacts concerned, and the components they are in now."""
+async def _concerned(bulk: Bulk, touched: Touched) -> tuple[set[str], set[str], set[str]]:
+    """The artifacts concerned, the components they are in now, and those that are in none yet."""
     artifacts = set(touched.artifacts)
     artifacts |= {row[0] for row in await bulk.by_keys(_HOLDERS, touched.values)}
     artifacts |= {row[0] for row in await bulk.by_keys(_STRONG_HOLDERS, touched.generic)}
-    sql = "SELECT DISTINCT component FROM members WHERE artifact IN {keys}"
-    components = {row[0] for row in await bulk.by_keys(sql, artifacts)}
-    components |= await _named_in(bulk, touched)
-    return artifacts - touched.left_aside, (components | touched.components) - touched.too_large
+    rows = await bulk.by_keys("SELECT artifact, component FROM members WHERE artifact IN {keys}", artifacts)
+    alone = artifacts - {row[0] for row in rows} - touched.left_aside
+    components = {row[1] for row in rows} | await _named_in(bulk, touched)
+    return artifacts - touched.left_aside, (components | touched.components) - touched.too_large, alone
 
 
 async def _named_in(bulk: Bulk, touched: Touched) -> set[str]:
     """Components whose records show one of the identities; of very many, recompute takes care in bounded steps."""
     rows = await bulk.by_keys(f"SELECT id, component {pending.NAMING} LIMIT {MANY_NAMED + 1}", touched.identities)
     if len(rows) > MANY_NAMED:
-        await pending.ask_named(bulk, touched.identities)
+        touched.many_named |= touched.identities
         touched.identities.clear()
         return set()
     touched.named_in |= {row[0] for row in rows}

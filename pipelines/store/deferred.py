@@ -1,50 +1,103 @@
-"""What was merged and is not understood yet: while batches come full, one look at a component serves several of them.
+"""What was merged and is not understood yet: while batches keep coming, one look at a component serves several of them.
 
-Written in the transaction that merged the facts, taken in the one that understands them: nothing is forgotten when a
-process dies in between, and whoever takes it sees all that was merged before.
+Notes are added in the transaction that merged the facts, and go in the one that writes what follows from them: nothing
+is forgotten when a process dies in between. A note is a row of its own each time, so that who adds one never waits for
+who works on others, and nothing that was added meanwhile goes with those that were read.
 """
+
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pipelines.store import tables
+from pipelines.store import decisions, tables
 from pipelines.store.bulk import Bulk
-from pipelines.store.facts import Touched
+from pipelines.store.facts import Notes, Touched
 
-KINDS = ("artifact", "value", "generic", "identity")
-
-STEP = 10_000
-"""Entries taken at once: what one transaction understands stays bounded."""
+KINDS = ("artifact", "linked", "value", "generic", "identity")
+"""What is left of very large components is of other kinds: see aside."""
 
 
 async def put(bulk: Bulk, touched: Touched) -> None:
     """Leave it for later."""
-    kinds = {
-        "artifact": touched.artifacts,
-        "value": touched.values,
-        "generic": touched.generic,
-        "identity": touched.identities,
+    left = _kinds(touched) | {
+        "artifact": touched.artifacts - touched.linked,
+        "value": touched.values - touched.held,
+        "generic": touched.generic - touched.held,
     }
-    rows = [(kind, name, 1) for kind, names in kinds.items() for name in names]
+    rows = [(kind, name) for kind, names in left.items() for name in names]
     await bulk.insert(tables.deferred, rows, "ignore")
 
 
-async def take(bulk: Bulk, touched: Touched, limit: int = STEP) -> int:
-    """Add what was left to `touched`; it is gone when the transaction commits. Returns how many entries it was."""
+async def look(bulk: Bulk, touched: Touched, after: tuple[str, str] | None, most: int) -> Notes:
+    """Add what was left to `touched`, at most so many names `after` that place, and remember it there.
+
+    On PostgreSQL what another worker looks at is left out.
+    """
     columns = tables.deferred.c
-    wanted = select(columns.kind, columns.name).where(columns.kind.in_(KINDS)).order_by(columns.kind, columns.name)
-    rows = (await bulk.connection.execute(wanted.limit(limit).with_for_update(skip_locked=True))).all()
-    into = {
+    wanted = select(columns.kind, columns.name).where(columns.kind.in_(KINDS))
+    wanted = wanted.order_by(columns.kind, columns.name).distinct().limit(most)
+    if after is not None:
+        wanted = wanted.where((columns.kind > after[0]) | (columns.kind == after[0]) & (columns.name > after[1]))
+    names = (await bulk.connection.execute(wanted)).all()
+    last = (names[-1].kind, names[-1].name) if len(names) == most else None
+    notes = touched.notes = Notes(last=last, names=len(names))
+    pairs = [(row.kind, row.name) for row in names]
+    _add(notes, touched, await bulk.by_pairs(f"{_LOOK} WHERE (kind, name) IN {{pairs}}{{skip}}", pairs))
+    return notes
+
+
+async def gather(bulk: Bulk, touched: Touched, names: Iterable[str]) -> bool:
+    """Add what else is noted of these artifacts and components, and the values of those whose parts changed.
+
+    Returns whether there was anything: then more may be concerned.
+    """
+    notes = touched.notes
+    if notes is None:
+        return False
+    new = set(names) - notes.gathered
+    notes.gathered |= new
+    before = len(notes.numbers)
+    if notes.numbers:
+        _add(notes, touched, await bulk.by_keys(_MATES, new))
+    linked = touched.linked - notes.linked
+    notes.linked |= linked
+    for value, mentions in await bulk.by_keys(_HELD, linked):
+        if value not in touched.rules.called_generic:
+            (touched.generic if touched.rules.is_generic(value, mentions) else touched.values).add(value)
+    touched.values |= decisions.meeting_places(await decisions.partners(bulk, linked))
+    return bool(linked) or len(notes.numbers) > before
+
+
+_LOOK = "SELECT number, kind, name FROM deferred"
+_MATES = f"""{_LOOK} WHERE kind IN ('artifact', 'linked') AND (name IN {{keys}}
+    OR name IN (SELECT artifact FROM members WHERE component IN {{keys}})){{skip}}"""  # noqa: S608
+_HELD = """SELECT DISTINCT v.value, COALESCE(r.mentions, 0) FROM artifact_values v
+    LEFT JOIN reference_values r ON r.value = v.value WHERE v.artifact IN {keys}"""
+
+
+def _add(notes: Notes, touched: Touched, rows: Iterable[Sequence[Any]]) -> None:
+    into = _kinds(touched)
+    for number, kind, name in rows:
+        notes.numbers.add(number)
+        into[kind].add(name)
+    touched.artifacts |= touched.linked
+
+
+def _kinds(touched: Touched) -> dict[str, set[str]]:
+    return {
         "artifact": touched.artifacts,
+        "linked": touched.linked,
         "value": touched.values,
         "generic": touched.generic,
         "identity": touched.identities,
     }
-    for kind, name in rows:
-        into[kind].add(name)
-    pairs = [(row.kind, row.name) for row in rows]
-    await bulk.by_pairs("DELETE FROM deferred WHERE (kind, name) IN {pairs}", pairs)
-    return len(rows)
+
+
+async def drop(bulk: Bulk, notes: Notes) -> None:
+    """These are worked off."""
+    await bulk.by_numbers("DELETE FROM deferred WHERE number IN {numbers}", notes.numbers)
 
 
 async def any_left(connection: AsyncConnection) -> bool:

@@ -40,23 +40,48 @@ class Telling:
 
 
 @dataclass(slots=True)
+class Notes:
+    """What was deferred and is being worked off: it is to go with that."""
+
+    numbers: set[int] = field(default_factory=set)
+    names: int = 0
+    """How many it began with."""
+    gathered: set[str] = field(default_factory=set)
+    """Artifacts and components whose notes were looked for."""
+    linked: set[str] = field(default_factory=set)
+    """Artifacts whose values were looked for."""
+    last: tuple[str, str] | None = None
+    """The last (kind, name) looked at, in their order; None: nothing follows."""
+
+
+@dataclass(slots=True)
 class Touched:
     """What a batch changed: where correlation has to look again."""
 
     rules: Rules
     """By which a value may be generic: mentions of it join nothing."""
     artifacts: set[str] = field(default_factory=set)
+    linked: set[str] = field(default_factory=set)
+    """Those of them whose parts changed: their values lead on."""
     values: set[str] = field(default_factory=set)
     generic: set[str] = field(default_factory=set)
     """Values that too many artifacts mention: only those that hold them strongly are concerned."""
+    held: set[str] = field(default_factory=set)
+    """Values that those linked hold, and that are no more and no less generic than before: they follow from these."""
     identities: set[str] = field(default_factory=set)
     """Those that go by another name or address now: every record that names them is folded again."""
     named_in: set[str] = field(default_factory=set)
     """Requests whose records show one of these identities; found while the components are looked for."""
+    many_named: set[str] = field(default_factory=set)
+    """Identities that so many records show that recompute takes care of them."""
     components: set[str] = field(default_factory=set)
     """To be computed again for another reason."""
+    notes: Notes | None = None
+    """Where this came from, if it was deferred."""
     everything: bool = False
     """Fold every request of the components concerned, whatever looks unchanged."""
+    reading: bool = False
+    """Nothing can be written while this is looked at."""
     however_large: bool = False
     """Understand components of any size; otherwise what touches very large ones is left aside."""
     left_aside: set[str] = field(default_factory=set)
@@ -85,17 +110,18 @@ def _event_row(telling: Telling) -> tuple[str, ...]:
 async def merge(bulk: Bulk, tellings: Sequence[Telling], rules: Rules) -> Touched:
     """Merge tellings into the facts. Returns what changed; tellings that change nothing touch nothing."""
     touched = Touched(rules)
-    await _merge_artifacts(bulk, tellings, touched)
-    await _merge_parts(bulk, tellings, touched)
+    new = await _merge_artifacts(bulk, tellings, touched)
+    await _merge_parts(bulk, tellings, new, touched)
     await _merge_activities(bulk, tellings, touched)
     await _merge_identities(bulk, tellings, touched)
     return touched
 
 
-async def _merge_artifacts(bulk: Bulk, tellings: Sequence[Telling], touched: Touched) -> None:
+async def _merge_artifacts(bulk: Bulk, tellings: Sequence[Telling], touched: Touched) -> set[str]:
+    """Returns the artifacts that nothing was told of before."""
     mapped = {telling.mapped.artifact: telling.mapped for telling in tellings}
     blank = [(m.artifact, m.connection, m.connector, m.kind, "{}", None, None) for m in mapped.values()]
-    await bulk.insert(tables.artifacts, blank, "ignore")
+    new = {row[0] for row in await bulk.insert(tables.artifacts, blank, "ignore", "id")}
     sql = "SELECT id, fields FROM artifacts WHERE id IN {keys} ORDER BY id{lock}"
     before = {row[0]: row[1] for row in await bulk.by_keys(sql, mapped)}
     states = {artifact: orjson.loads(fields) for artifact, fields in before.items()}
@@ -108,6 +134,7 @@ async def _merge_artifacts(bulk: Bulk, tellings: Sequence[Telling], touched: Tou
             touched.artifacts.add(artifact)
             rows.append(_artifact_row(mapped[artifact], state, text))
     await bulk.insert(tables.artifacts, rows, "replace")
+    return new
 
 
 def _merge_fields(state: dict[str, Any], telling: Telling) -> None:
@@ -142,13 +169,14 @@ def _artifact_row(mapped: Mapped, state: dict[str, Any], text: str) -> tuple[Any
     return (mapped.artifact, connection, mapped.connector, mapped.kind, text, created, key)
 
 
-async def _merge_parts(bulk: Bulk, tellings: Sequence[Telling], touched: Touched) -> None:
+async def _merge_parts(bulk: Bulk, tellings: Sequence[Telling], new: set[str], touched: Touched) -> None:
     latest: dict[tuple[str, str], tuple[Any, ...]] = {}
     values: dict[tuple[str, str], Values] = {}
     for telling in tellings:
         for part, references in telling.references.items():
+            if part == OWN and telling.mapped.artifact not in new:
+                continue  # what an artifact is by itself never changes
             candidates = canonical_json([reference_row(reference) for reference in references])
-            # What an artifact is by itself never changes; a stamp of its own lets it stay as it was stored.
             order, rank = (telling.event.order, telling.event.rank) if part != OWN else (0, 0)
             stamp = (order, rank, digest(candidates))
             key = (telling.mapped.artifact, storable(part))
@@ -178,6 +206,7 @@ async def _replace_values(
 ) -> None:
     changed = {artifact for artifact, _ in parts}
     touched.artifacts |= changed
+    touched.linked |= changed
     before = await _values_of(bulk, changed)
     await bulk.by_pairs("DELETE FROM artifact_values WHERE (artifact, part) IN {pairs}", parts)
     rows = [(*key, value, *kinds) for key in parts for value, kinds in values[key].items()]
@@ -195,11 +224,14 @@ async def _replace_values(
             *counted,
             *await bulk.insert(tables.reference_values, [(value, 0) for value in late], "add", "value, mentions"),
         ]
+    held = {value for _, value in after}
     for value, mentions in counted:
         if value in touched.rules.called_generic:
             continue
-        few = min(mentions, mentions - delta[value])
-        (touched.generic if touched.rules.is_generic(value, few) else touched.values).add(value)
+        generic = touched.rules.is_generic(value, min(mentions, mentions - delta[value]))
+        (touched.generic if generic else touched.values).add(value)
+        if value in held and generic is touched.rules.is_generic(value, mentions):
+            touched.held.add(value)
 
 
 async def _meeting_places(bulk: Bulk, fresh: set[str]) -> set[str]:

@@ -196,9 +196,12 @@ changes = Table(
 deferred = Table(
     "deferred",
     metadata,
-    Column("kind", Key, primary_key=True),  # artifact, value, generic, identity; with `large` before it: see aside
-    Column("name", Key, primary_key=True),
-    Column("times", Integer, nullable=False, server_default="1"),  # it was left; only those seen are taken away
+    Column("number", Number, primary_key=True),
+    Column(
+        "kind", Key, nullable=False
+    ),  # artifact, linked, value, generic, identity; with `large` before it: see aside
+    Column("name", Key, nullable=False),
+    Index("ix_deferred_kind_name", "kind", "name"),
 )
 
 pending = Table(

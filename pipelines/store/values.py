@@ -70,5 +70,5 @@ async def look_again(connection: AsyncConnection, before: Rules, after: Rules) -
     if low != high:
         between = text("SELECT value FROM reference_values WHERE mentions > :low AND mentions <= :high")
         values |= set((await connection.execute(between, {"low": low, "high": high})).scalars())
-    await Bulk(connection).insert(tables.deferred, [(aside.VALUE, value, 1) for value in values], "add")
+    await Bulk(connection).insert(tables.deferred, [(aside.VALUE, value) for value in values])
     return len(values)

@@ -117,10 +117,8 @@ class Hub:
             self.broker, self.settings, [source_topic(name) for name in mappings], GROUP, self.watch.batch(guard),
             max_records=self.installation.settings.batch_size, batch_timeout_ms=50,
         )  # fmt: skip
-        recompute = Recompute(
-            self.engine, now, self.installation.holder, self._wake_publisher, self.watch, lambda: ingest.behind
-        )
-        self.tasks += [recompute.run(), self.subscription.watch(self.watch.revived)]
+        recompute = Recompute(self.engine, now, self.installation.holder, self._wake_publisher, self.watch)
+        self.tasks += [recompute.run(), ingest.catch_up.run(), self.subscription.watch(self.watch.revived)]
 
     def _positions(self) -> Subscription:
         assert self.subscription is not None

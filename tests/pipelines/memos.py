@@ -67,7 +67,8 @@ def map_memo(event: SourceEvent) -> Mapped:
             "opens": told.get("opens", True),
             "requester": person,
             "status": {"id": told["status"], "label": told["status"], "category": None, "pipeline": None},
-        },
+        }
+        | {name: told[name] for name in ("out_of_scope",) if name in told},
         parts={"memo": Part(tuple(references), texts)},
         activities=(said,),
         identities=(Identity(person, told["by"].title(), f"{told['by']}@example.com"),),

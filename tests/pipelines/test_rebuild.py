@@ -264,15 +264,18 @@ async def test_rules_that_change_meanwhile_are_gone_over_again(engine: AsyncEngi
     assert pending == [row.id for row in await rows(engine, tables.components)]
 
 
+_LEFT = "INSERT INTO deferred (kind, name) VALUES ('artifact', 'memos/memo/1')"
+
+
 async def test_what_is_merged_and_not_understood_yet_is_no_difference(engine: AsyncEngine) -> None:
     await ingest_of(engine)(records([memo(1)]))
-    await execute(engine, "INSERT INTO deferred VALUES ('artifact', 'memos/memo/1', 1)", "DELETE FROM members")
+    await execute(engine, _LEFT, "DELETE FROM members")
     checking = asyncio.create_task(rebuild_of(engine).check())
     await asyncio.sleep(0.7)
     assert not checking.done()
     await execute(engine, "DELETE FROM deferred")
     assert [(one.table, one.missing) for one in await checking] == [("members", 1)]
-    await execute(engine, "INSERT INTO deferred VALUES ('artifact', 'memos/memo/1', 1)")
+    await execute(engine, _LEFT)
     await rebuild_of(engine).swap()
     assert await rows(engine, tables.deferred) == []
     assert await rebuild_of(engine).check() == []

@@ -24,7 +24,7 @@ FAR = 10**18
 
 
 def far(number: int) -> SourceEvent:
-    return memo(number).model_copy(update={"order": FAR, "version": "far"})
+    return memo(number, out_of_scope=False).model_copy(update={"order": FAR, "version": "far"})
 
 
 async def requests(engine: AsyncEngine) -> dict[str, str | None]:

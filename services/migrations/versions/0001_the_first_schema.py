@@ -124,10 +124,14 @@ def upgrade() -> None:
 
     op.create_table(
         "deferred",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("kind", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("name", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
-        sa.PrimaryKeyConstraint("kind", "name", name=op.f("pk_deferred")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_deferred")),
     )
+    with op.batch_alter_table("deferred", schema=None) as batch_op:
+        batch_op.create_index("ix_deferred_kind_name", ["kind", "name"], unique=False)
+
     op.create_table(
         "facets",
         sa.Column("request", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),

@@ -12,7 +12,6 @@ _KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 def upgrade() -> None:
     op.add_column("components", sa.Column("size", sa.Integer(), nullable=False, server_default="0"))
     op.execute("UPDATE components SET size = (SELECT count(*) FROM members WHERE members.component = components.id)")
-    op.add_column("deferred", sa.Column("times", sa.Integer(), nullable=False, server_default="1"))
     op.create_table(
         "glue",
         sa.Column("component", _KEY, nullable=False),
@@ -24,5 +23,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("glue")
-    op.drop_column("deferred", "times")
     op.drop_column("components", "size")
