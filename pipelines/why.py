@@ -7,7 +7,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import orjson
 from sqlalchemy import select
@@ -21,12 +21,11 @@ from pipelines.correlate.rules import Rules
 from pipelines.references import AROUND, search
 from pipelines.store import components, configuration
 from pipelines.store.bulk import Bulk
-from pipelines.store.components import StoredArtifact
+from pipelines.store.components import Loaded, StoredArtifact
 from pipelines.store.configuration import Configuration
 from pipelines.store.encoding import activity_of
 from pipelines.store.tables import members
 from schemas.artifacts import Activity, ActivityKind, Evidence, Text
-from schemas.decisions import Decision
 from schemas.errors import RetryLater
 from schemas.links import Component, Link, Node
 
@@ -52,23 +51,6 @@ class Why:
     """Of every link in the answer."""
 
 
-@dataclass(slots=True)
-class _Stored:
-    """The components of both artifacts, as correlation is told of them."""
-
-    nodes: list[Node] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
-    decisions: dict[int, Decision] = field(default_factory=dict)
-    artifacts: dict[str, StoredArtifact] = field(default_factory=dict)
-
-    def component(self) -> Component:
-        """Both as one. What joins leads from one to the other only where something new is still to be understood, so
-        the requests are those of each alone; and what only quotes, or names a generic value, finds its other end."""
-        return Component(
-            tuple(self.nodes), self.counts, tuple(self.decisions[number] for number in sorted(self.decisions))
-        )
-
-
 Reading = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 """Opens a connection for reading."""
 
@@ -80,36 +62,33 @@ async def why(reading: Reading, left: str, right: str) -> Why:
     """
     async with reading() as connection:
         snapshot = await configuration.load(connection)
-        stored = await _load(connection, {left, right}, snapshot)
+        loaded = await _load(connection, {left, right}, snapshot.rules)
+    # What joins leads from one component to another only where something new is still to be understood. What only
+    # quotes, or names a generic value, finds its other end.
+    both = assembly.component_of(loaded, sorted(loaded.artifacts))
     # In a thread, and with no connection held: of thousands of artifacts it takes a while, and others wait.
-    found = await asyncio.to_thread(_reason, stored.component(), snapshot.rules, left, right)
+    found = await asyncio.to_thread(_reason, both, snapshot.rules, left, right)
     async with reading() as connection:
         happened = await _happened(connection, found)
-    shown = _Shown(stored.artifacts, happened, snapshot)
+    shown = _Shown(loaded.artifacts, happened, snapshot)
     words = {said.link: shown.words(said.link) for said in (*found.steps, *found.against)}
-    ends = [node for node in stored.nodes if node.artifact in {left, right}]
-    dated = _dated(found, stored, happened)
-    return Why(replace(dated, shared=tuple(shown.shared(one, ends) for one in dated.shared)), words)
+    asked = [node for node in both.nodes if node.artifact in {left, right}]
+    dated = _dated(found, both.nodes, happened)
+    return Why(replace(dated, shared=tuple(shown.shared(one, asked) for one in dated.shared)), words)
 
 
 def _reason(component: Component, rules: Rules, left: str, right: str) -> Reason:
     return reason(component, correlate(component, rules), rules, left, right)
 
 
-async def _load(connection: AsyncConnection, ends: set[str], snapshot: Configuration) -> _Stored:
-    bulk = Bulk(connection)
-    wanted = select(members.c.component).where(members.c.artifact.in_(sorted(ends))).distinct()
-    stored = _Stored()
-    for name in sorted((await connection.execute(wanted)).scalars()):
-        loaded = await components.look(bulk, name, snapshot.rules)
-        part = assembly.component_of(loaded, sorted(loaded.artifacts))
-        stored.nodes += part.nodes
-        stored.counts |= part.counts
-        stored.decisions |= {one.number: one for one in part.decisions}
-        stored.artifacts |= loaded.artifacts
-    if not ends <= stored.artifacts.keys():
+async def _load(connection: AsyncConnection, wanted: set[str], rules: Rules) -> Loaded:
+    """The components of the artifacts wanted."""
+    their = select(members.c.component).where(members.c.artifact.in_(sorted(wanted))).distinct()
+    names = list((await connection.execute(their)).scalars())
+    loaded = await components.look(Bulk(connection), names, rules)
+    if not wanted <= loaded.artifacts.keys():
         raise RetryLater("it was read just now, and what it belongs to is still being found")
-    return stored
+    return loaded
 
 
 async def _happened(connection: AsyncConnection, found: Reason) -> dict[str, list[Activity]]:
@@ -123,9 +102,9 @@ async def _happened(connection: AsyncConnection, found: Reason) -> dict[str, lis
     return happened
 
 
-def _dated(found: Reason, stored: _Stored, happened: dict[str, list[Activity]]) -> Reason:
+def _dated(found: Reason, nodes: Iterable[Node], happened: dict[str, list[Activity]]) -> Reason:
     told = {end for said in (*found.steps, *found.against) for end in ends(said.link)}
-    known_as = {node.artifact: _names_of(node) for node in stored.nodes if node.artifact in told}
+    known_as = {node.artifact: _names_of(node) for node in nodes if node.artifact in told}
 
     def dated(all_said: Iterable[Said]) -> tuple[Said, ...]:
         return tuple(replace(said, since=dating.since(said.link, known_as, happened)) for said in all_said)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipelines.correlate.decided import apart_words, ruled_out_words
+from pipelines.correlate.evidence import CALLED_GENERIC
 from pipelines.correlate.explain import called
 from pipelines.correlate.paths import Paths, ends, kept
 from pipelines.correlate.rules import Rules, automatic, container
@@ -127,7 +128,7 @@ class _Answer:
             keeps,
             link.why if link.kept or not keeps else f"{link.why}, but {keeps}",
             link.since,
-            carried_by=count if keeps and count > self._rules.generic and _names(link) else None,
+            carried_by=count if keeps and _names(link) and self._rules.is_generic(link.key, count) and count else None,
             other_request=there if there != here else None,
         )
 
@@ -197,10 +198,12 @@ class _Answer:
         )
         for key in sorted((here & there) - told)[:MOST_SHARED]:
             count = self._component.counts.get(key, 0)
-            many = count > self._rules.generic
+            many = self._rules.is_generic(key, count) and count > 0
             yield Shared(key, count if many else None, self._means_nothing(key, count if many else 0))
 
     def _means_nothing(self, key: str, count: int) -> str:
+        if key in self._rules.called_generic:
+            return CALLED_GENERIC
         if count:
             return f"{count} artifacts name it, more than {self._rules.generic}: too many for it to join them"
         if key.startswith("url|"):
