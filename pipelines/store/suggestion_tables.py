@@ -65,6 +65,7 @@ suggestion_answers = Table(
     metadata,
     Column("left", Key, primary_key=True),  # artifacts, in order
     Column("right", Key, primary_key=True),
+    Column("id", Key, nullable=False),  # of the suggestion
     Column("offered_at", Instant, nullable=False),
     Column("probability", Float, nullable=False),  # as it was told to whoever answered
     Column("answer", Key),  # accepted, rejected, later; NULL: it waits for one
@@ -72,6 +73,7 @@ suggestion_answers = Table(
     Column("at", Instant),
     Column("until", Instant),  # of later
     Column("evidence", Key, nullable=False),  # as it was when it was offered or answered
+    Index("ix_suggestion_answers_id", "id"),
     Index("ix_suggestion_answers_right", "right"),
     Index("ix_suggestion_answers_offered", "offered_at"),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store import decisions
@@ -236,7 +237,7 @@ def _never_offered() -> Any:
     """Suggestions that were never offered, by pair of artifacts."""
     answers, found = suggestion_answers.c, suggestions.c
     same = (answers.left == found.left) & (answers.right == found.right)
-    wanted = select(found.left, found.right, found.probability, found.evidence)
+    wanted = select(found.left, found.right, found.id, found.probability, found.evidence)
     return wanted.outerjoin(suggestion_answers, same).where(answers.left.is_(None))
 
 
@@ -250,10 +251,48 @@ async def offer(connection: AsyncConnection, limit: int, now: datetime) -> int:
     wanted = _never_offered().order_by(suggestions.c.worth.desc(), suggestions.c.id).limit(limit)
     rows = (await connection.execute(wanted)).all()
     values = [
-        {"left": row.left, "right": row.right, "offered_at": now, "probability": row.probability,
+        {"left": row.left, "right": row.right, "id": row.id, "offered_at": now, "probability": row.probability,
          "evidence": row.evidence}
         for row in rows
     ]  # fmt: skip
     if values:
         await connection.execute(insert(suggestion_answers), values)
     return len(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A suggestion that may be answered: one that stands, or that was offered or answered before."""
+
+    id: str
+    left: str
+    right: str
+    probability: float
+    evidence: str
+    stands: bool
+    answer: str | None
+    by: str | None
+
+
+async def asked(connection: AsyncConnection, name: str) -> Asked | None:
+    """The suggestion with this id; None: there was never one."""
+    sql = """SELECT COALESCE(s."left", a."left"), COALESCE(s."right", a."right"),
+        COALESCE(s.probability, a.probability), COALESCE(s.evidence, a.evidence), s.id IS NOT NULL, a.answer, a."by"
+        FROM (SELECT CAST(:id AS TEXT) AS id) w LEFT JOIN suggestions s ON s.id = w.id
+        LEFT JOIN suggestion_answers a ON a.id = w.id WHERE s.id IS NOT NULL OR a.id IS NOT NULL"""
+    row = (await connection.execute(text(sql), {"id": name})).first()
+    return None if row is None else Asked(name, row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6])
+
+
+async def answered(
+    connection: AsyncConnection, one: Asked, answer: str, by: str, at: datetime, until: datetime | None
+) -> None:
+    """Keep what somebody answered; what is rejected is suggested no more."""
+    told = {
+        "answer": answer, "by": by, "at": at, "until": until, "evidence": one.evidence, "probability": one.probability,
+    }  # fmt: skip
+    made = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = made(suggestion_answers).values(left=one.left, right=one.right, id=one.id, offered_at=at, **told)
+    await connection.execute(statement.on_conflict_do_update(index_elements=["left", "right"], set_=told))
+    if answer == "rejected":
+        await connection.execute(delete(suggestions).where(suggestions.c.id == one.id))

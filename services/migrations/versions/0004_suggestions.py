@@ -66,6 +66,7 @@ def upgrade() -> None:
         "suggestion_answers",
         sa.Column("left", _KEY, nullable=False),
         sa.Column("right", _KEY, nullable=False),
+        sa.Column("id", _KEY, nullable=False),
         sa.Column("offered_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("probability", sa.Float(), nullable=False),
         sa.Column("answer", _KEY, nullable=True),
@@ -75,6 +76,7 @@ def upgrade() -> None:
         sa.Column("evidence", _KEY, nullable=False),
         sa.PrimaryKeyConstraint("left", "right", name=op.f("pk_suggestion_answers")),
     )
+    op.create_index("ix_suggestion_answers_id", "suggestion_answers", ["id"])
     op.create_index("ix_suggestion_answers_right", "suggestion_answers", ["right"])
     op.create_index("ix_suggestion_answers_offered", "suggestion_answers", ["offered_at"])
 
