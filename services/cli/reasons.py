@@ -1,5 +1,6 @@
 """`throughline why`: the chain between two things, or what came nearest to joining them, as a person reads it."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.correlate.evidence import CALLED_GENERIC
 from pipelines.correlate.reasons import Reason, Said
 from pipelines.why import Why, Words, why
 from schemas.artifacts import request_id
@@ -60,7 +62,7 @@ async def _oldest(connection: "AsyncConnection", found: Found) -> Found:
 
 def shown(answer: Why, named: tuple[Found, Found], ends: tuple[Known, Known], now: datetime) -> RenderableType:
     """The whole answer. named: all that was found by each reference, ends: which of it is meant."""
-    return Group(*_parts(answer, now, [*_also(named, ends)]))
+    return Group(*_parts(answer, ends, now, [*_also(named, ends)]))
 
 
 def _also(named: tuple[Found, Found], ends: tuple[Known, Known]) -> Iterator[str]:
@@ -70,7 +72,7 @@ def _also(named: tuple[Found, Found], ends: tuple[Known, Known]) -> Iterator[str
             yield f"Read as {end.artifact}; also known by that: {listed(others)}."
 
 
-def _parts(answer: Why, now: datetime, also: Sequence[str]) -> Iterator[RenderableType]:
+def _parts(answer: Why, ends: tuple[Known, Known], now: datetime, also: Sequence[str]) -> Iterator[RenderableType]:
     reason = answer.reason
     yield Text(f"{reason.sentence}.", style="bold" if reason.together else "bold yellow")
     yield Text(_where(reason), style="dim")
@@ -86,7 +88,7 @@ def _parts(answer: Why, now: datetime, also: Sequence[str]) -> Iterator[Renderab
         yield Text("\nLeft out while it was put together", style="bold")
         yield from (Text(f"  {remark}") for remark in reason.remarks)
     if not reason.together:
-        yield from _mends(reason)
+        yield from _mends(reason, ends)
 
 
 def _where(reason: Reason) -> str:
@@ -162,12 +164,12 @@ def _against(answer: Why, now: datetime) -> Iterator[RenderableType]:
         yield Text(f"  and {more:,} more; --json tells more of them", style="dim")
 
 
-def _mends(reason: Reason) -> Iterator[RenderableType]:
+def _mends(reason: Reason, ends: tuple[Known, Known]) -> Iterator[RenderableType]:
     """What a person could do so that they come together."""
     yield Text("\nWhat would bring them together", style="bold")
     if reason.decisions:
-        numbers = listed([str(number) for number, _ in reason.decisions])
-        yield Text(f"  Undoing decision {numbers}: no evidence overrules what a person decided.")
+        commands = listed([f"`throughline undo {number}`" for number, _ in reason.decisions])
+        yield Text(f"  {commands}: no evidence overrules what a person decided.")
         return
     yield Text("  In a tool: a link between them of a kind that joins, or the key of one in the other's title.")
     kept = [said for said in reason.steps if said.kept]
@@ -175,4 +177,7 @@ def _mends(reason: Reason) -> Iterator[RenderableType]:
         yield Text("  By rules: `throughline rules apply` says what each kind of link does in a connection.")
     if any("connections may mean it" in said.kept for said in kept):
         yield Text("  In the text: the whole address in place of the bare key says whose it is.")
-    yield Text("  By a decision that they belong together: it stands before all evidence (POST /v1/decisions).")
+    if any(said.kept == CALLED_GENERIC or said.carried_by for said in kept):
+        yield Text("  By its meaning: `throughline values` says what too many name, and takes your word for it.")
+    left, right = (shlex.quote(end.natural_key or end.artifact) for end in ends)
+    yield Text(f"  By a decision, which stands before all evidence: `throughline link {left} {right}`")

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from pipelines.deciding import Deciding, Wish
 from pipelines.references import find
 from pipelines.why import Why, Words
 from schemas.artifacts import Evidence, Text, request_id
 from schemas.canonical import instant
+from schemas.decisions import DecisionKind
 from services.cli.reasons import ask, shown
 from services.cli.terminal import EXIT_NOT_FOUND
 from services.query.finding import Found
@@ -90,7 +92,7 @@ The nearest that leads from one to the other
 
 What would bring them together
   In a tool: a link between them of a kind that joins, or the key of one in the other's title.
-  By a decision that they belong together: it stands before all evidence (POST /v1/decisions).
+  By a decision, which stands before all evidence: `throughline link PAY-12 PAY-31`
 """
     )
 
@@ -106,10 +108,18 @@ PAY-99 is in no request: it is a sub-task, which only joins one, and it is joine
 
 What would bring them together
   In a tool: a link between them of a kind that joins, or the key of one in the other's title.
-  By a decision that they belong together: it stands before all evidence (POST /v1/decisions).
+  By a decision, which stands before all evidence: `throughline link PAY-99 PAY-12`
 """
     )
     assert "is in no request: it is a sub-task" in await said(desk, "PAY-99")
+
+
+async def test_what_a_person_decided(desk: Desk) -> None:
+    issue, deal = "jira-acme/issue/10012", "crm/deal/4711"
+    await Deciding(desk.engine, lambda: NOW).decide(Wish(DecisionKind.UNLINK, "Anna", left=(issue,), right=(deal,)))
+    told = " ".join((await said(desk, "PAY-12", "4711")).split())
+    assert "Anna decided on 1 April 2026 that they do not belong together (decision 1)." in told
+    assert told.endswith("`throughline undo 1`: no evidence overrules what a person decided.")
 
 
 @pytest.mark.parametrize("other", [None, "PAY-12"])
