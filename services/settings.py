@@ -193,6 +193,10 @@ class Settings(BaseSettings):
     batch_size: int = Field(
         default=500, ge=1, le=5000, title="Batch size", description="Source events taken into one transaction at most"
     )
+    suggestions_a_day: int = Field(
+        default=20, ge=0, le=10_000, title="Suggestions a day",
+        description="New suggestions of what may belong together that are put before people in 24 hours",
+    )  # fmt: skip
 
     @classmethod
     @override

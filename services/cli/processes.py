@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from pipelines.ingest import Ingest
 from pipelines.publish import Publisher
 from pipelines.recompute import Recompute
+from pipelines.suggesting import Suggesting
 from schemas.errors import Misconfigured, RetryLater
 from services import migrations
 from services.broker import (
@@ -119,6 +120,11 @@ class Hub:
         )  # fmt: skip
         recompute = Recompute(self.engine, now, self.installation.holder, self._wake_publisher, self.watch)
         self.tasks += [recompute.run(), ingest.catch_up.run(), self.subscription.watch(self.watch.revived)]
+        suggesting = Suggesting(
+            self.engine, now, self.installation.holder, a_day=self.installation.settings.suggestions_a_day,
+            behind=lambda: ingest.catch_up.behind,
+        )  # fmt: skip
+        self.tasks.append(suggesting.run())
 
     def _positions(self) -> Subscription:
         assert self.subscription is not None
