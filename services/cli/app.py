@@ -24,7 +24,6 @@ from services.cli.terminal import (
 
 app = typer.Typer(
     name="throughline",
-    help="One line of sight from the business's first ask to the change that answered it.",
     epilog="Exit codes: 0 well, 1 unexpected, 2 wrong use, 3 a person must mend something, 4 try again later, "
     "5 not found, 6 a decision was refused.",
     no_args_is_help=True,
@@ -39,6 +38,24 @@ app.add_typer(connecting.app, name="connections")
 app.add_typer(ruling.app, name="rules")
 app.add_typer(valuing.app, name="values")
 app.add_typer(letters.app, name="dead-letters")
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        screen().print(f"throughline {version('throughline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def begin(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the release, and end.")
+    ] = False,
+) -> None:
+    """One line of sight from the business's first ask to the change that answered it."""
+    del version
 
 
 @app.command()

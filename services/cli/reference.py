@@ -82,7 +82,7 @@ def _page(command: Any, name: str) -> str:
 
 
 def _metavar(argument: Any) -> str:
-    metavar: str = argument.metavar or argument.name.upper()
+    metavar = str(argument.metavar or argument.name.upper()).strip("[].")
     return (metavar if argument.required else f"[{metavar}]") + ("..." if argument.nargs == -1 else "")
 
 

@@ -223,7 +223,8 @@ class First:
             counts = {name: int(number) for name, number in counted}
             requests = (await connection.execute(select(func.count()).select_from(tables.requests))).scalar_one()
             stored = {one.id: one for one in await connections.every(connection)}
-        progress.update(merged, completed=requests)
+        # For a moment there may be more than in the end: what belongs together has not met yet.
+        progress.update(merged, completed=requests, total=max(self.ready.requests, requests))
         for name, bar in bars.items():
             problem = stored[name].problem if name in stored else None
             progress.update(bar, completed=counts.get(name, 0), what=problem or "things read")

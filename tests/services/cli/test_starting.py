@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx2
@@ -87,3 +88,9 @@ def test_ctrl_c_while_it_loads_ends_it_without_a_word(tmp_path: Path, words: tup
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, said = process.communicate(timeout=20)
     assert "Traceback" not in said
+
+
+def test_the_release_is_told() -> None:
+    command = [sys.executable, "-c", "from services.cli import main; main()", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == f"throughline {version('throughline')}\n"
