@@ -11,7 +11,7 @@ STAMP  := $(VENV)/.installed
 LOCK   := uv pip compile pyproject.toml --universal -p 3.11 --generate-hashes \
           --no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: help install lock test check format demo parts bench bench-full accuracy soak clean
+.PHONY: help install lock test check format demo parts bench bench-full train accuracy soak clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ bench-full: install ## Measure with a million stored requests
 
 accuracy: install ## Measure how often correlation is right, on generated companies
 	$(BIN)/python -m benchmarks.accuracy
+
+train: install ## Fit the weights of suggestions on generated companies (ARGS=--apply writes them)
+	$(BIN)/python -m benchmarks.accuracy.train $(ARGS)
 
 soak: install ## Kill things for a long time and compare
 	$(BIN)/python -m pytest -m soak --timeout 7200
