@@ -242,6 +242,7 @@ FIELDS = {
     "excerpt": "text: the first 500 characters of its own words",
     "attachments": "list of {name, size, type}",
     "forwarded": "object: subject, sent: of a mail that this one passes on in its text, as they stand there",
+    "undelivered": "list of identity ids: whom, as a bounce says, the mail it names did not reach",
     "thread": "text: what groups messages of one conversation",
     "audience": "object: level, stated (see Audience)",
     "standing": "object: prefix of part names to all names under it that stand as of this telling; such a part that is"

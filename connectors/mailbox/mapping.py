@@ -16,6 +16,7 @@ from schemas.events import SourceEvent
 WORDS = 20_000
 """The most characters of a mail's own words kept in full."""
 
+ADDRESS = "mail/address/"
 _ROLES = {"From": "from", "To": "to", "Cc": "cc", "Reply-To": "reply-to"}
 _PARTICIPANTS = 100
 _SENSITIVITY = {
@@ -67,7 +68,7 @@ def audience_of(headers: Headers) -> Audience:
 
 def identity_id(who: Address) -> str:
     """An address is the same identity in every mailbox."""
-    return f"mail/address/{who.address}"
+    return f"{ADDRESS}{who.address}"
 
 
 def _people(mail: MailPayload, body: Body) -> list[tuple[Address, str]]:
@@ -105,6 +106,8 @@ def _fields(
         "thread": thread(mail),
         "audience": {"level": audience.level, "stated": audience.stated},
     }
+    if kind == kinds.BOUNCE and body.undelivered is not None:
+        fields["undelivered"] = [f"{ADDRESS}{address}" for address in body.undelivered]
     if mail.keep == "references":
         return fields
     return fields | {

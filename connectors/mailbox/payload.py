@@ -50,6 +50,7 @@ class KeptWords(_Strict):
     attached: str = ""
     forwarded: dict[str, str] = Field(default_factory=dict)
     reported: list[str] = Field(default_factory=list)
+    undelivered: list[str] | None = None
 
 
 class MailPayload(_Strict):

@@ -78,6 +78,7 @@ def _words(body: Body, keep: Keep) -> dict[str, Any]:
         "attached": names(body.attached) if shows_quoted else passed_on,
         "forwarded": _forwarded(body.forwarded, keep),
         "reported": list(body.reported),
+        "undelivered": None if body.undelivered is None else list(body.undelivered),
     }
 
 

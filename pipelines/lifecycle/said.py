@@ -1,6 +1,7 @@
 """The last thing a person said to the requester: a mail that reached them, or an open comment on what they asked.
 
-A mail that came back as undeliverable reached nobody, nor did what a CRM logged of the same mail.
+A mail that a bounce says did not reach them was not said to them, nor was what a CRM logged of the same mail; a bounce
+that names no recipient is taken to speak of all.
 """
 
 from pipelines.lifecycle.lives import Life
@@ -16,7 +17,7 @@ def last_said(life: Life, requester: str | None, telling: Telling) -> LastSaid |
     """The newest such activity by a human other than the requester; None if the tools show none."""
     if requester is None:
         return None
-    returned = _returned(life)
+    returned = _returned(life, requester)
     reached = {each.id: each for each in life.members if each.id not in returned and _reaches(life, each, requester)}
     for activity in reversed(life.activities):
         member = reached.get(activity.artifact)
@@ -35,17 +36,26 @@ def last_said(life: Life, requester: str | None, telling: Telling) -> LastSaid |
     return None
 
 
-def _returned(life: Life) -> set[str]:
-    """Mails that a bounce of the request names, and the CRM's e-mails that are the same mails."""
-    own = {each.id for each in life.members}
+def _returned(life: Life, requester: str) -> set[str]:
+    """Mails that by a bounce of the request did not reach the requester, and the CRM's e-mails that are the same."""
+    own = {each.id: each for each in life.members}
     links = [each for each in life.request.links if each.left in own]
-    mails = {each.right for each in links if each.relation == "bounce"}
-    kinds = {each.id: each.kind for each in life.members}
+    mails = {
+        each.right
+        for each in links
+        if each.relation == "bounce" and requester in _unreached(life, own[each.left], requester)
+    }
     return mails | {
         each.left
         for each in links
-        if each.relation == "association" and each.right in mails and kinds[each.left] == "email"
+        if each.relation == "association" and each.right in mails and own[each.left].kind == "email"
     }
+
+
+def _unreached(life: Life, bounce: Member, otherwise: str) -> set[str | None]:
+    """The persons whom a bounce names; `otherwise` where it names nobody."""
+    told = bounce.fields.get("undelivered")
+    return {life.people.person(each) for each in told} if isinstance(told, list | tuple) else {otherwise}
 
 
 def _is_said(activity: Activity) -> bool:

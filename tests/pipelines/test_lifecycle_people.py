@@ -91,6 +91,22 @@ def test_a_mail_that_came_back_was_said_to_nobody() -> None:
     assert before.last_said.words == "We come on Monday"
 
 
+def test_a_mail_that_came_back_for_another_was_said_to_the_requester() -> None:
+    asked, told = mail(1, at(1)), mail(2, at(2), ANNA_MAIL, CARLA, opens=False)
+    said = [sent(1, at(1)), sent(2, at(2), ANNA_MAIL, "We come on Monday")]
+
+    def last(**fields: object) -> str | None:
+        report = mail(3, at(2, 10), ROBOT, ANNA_MAIL, type="bounce", opens=False, **fields)
+        back = LinkInput(report.id, told.id, "bounce", "joins", since=at(2, 10))
+        record = fold(request([asked, told, report], *said, links=[back]), STAGE_MAP)
+        return record.last_said.words if record.last_said else None
+
+    assert last(undelivered=["mail/address/else@customer.example"]) == "We come on Monday"
+    assert last(undelivered=[]) == "We come on Monday"  # a warning of a delay
+    assert last(undelivered=["mail/address/else@customer.example", CARLA.id]) is None
+    assert last() is None
+
+
 def test_development_is_left_only_when_all_issues_are_done() -> None:
     one, two = issue(1, "Done", at(1)), issue(2, "In Progress", at(2))
     release = issue(9, "Rolling out", at(4), kind="Release")

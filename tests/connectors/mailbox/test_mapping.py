@@ -59,6 +59,29 @@ def test_references() -> None:
     assert mapped(SHAPES["reply"]).fields["thread"] == "m0@example.com"
 
 
+def test_a_bounce_says_whom_the_mail_did_not_reach() -> None:
+    def unreached(raw: bytes) -> object:
+        return mapped(raw).fields.get("undelivered")
+
+    whole = SHAPES["bounce"]
+    assert unreached(whole) == ["mail/address/nobody@customer.example"]
+    more = b"Original-Recipient: rfc822;Else@Customer.example\nFinal-Recipient: rfc822; x@relay.example\nAction: "
+    report = b"Status: 5.1.1\n"
+    assert unreached(whole.replace(report, report + b"\n" + more + b"failed\n")) == [
+        "mail/address/nobody@customer.example", "mail/address/else@customer.example", "mail/address/x@relay.example",
+    ]  # fmt: skip
+    assert unreached(whole.replace(report, report + b"\n" + more + b"relayed\n")) == unreached(whole)
+    assert unreached(whole.replace(b"Action: failed", b"Action: delayed")) == []
+    assert unreached(whole.replace(b"Final-Recipient: rfc822; nobody@customer.example", b"Reason: none")) is None
+    header = whole.replace(
+        b"Auto-Submitted", b"X-Failed-Recipients: c@customer.example, d@customer.example\nAuto-Submitted"
+    )
+    assert unreached(header.replace(b"message/delivery-status", b"text/plain")) == [
+        "mail/address/c@customer.example", "mail/address/d@customer.example",
+    ]  # fmt: skip
+    assert unreached(SHAPES["person"]) is None
+
+
 def test_only_own_words_are_written() -> None:
     found = texts(SHAPES["person"])
     assert found["subject"] == ("PAY-12: new export", Evidence.TITLE)
