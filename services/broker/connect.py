@@ -23,6 +23,8 @@ _stream_logger = logging.getLogger("throughline.broker.faststream")
 _stream_logger.setLevel(logging.WARNING)  # below, it tells of each task of its own
 # Said at each start, of what we chose.
 _stream_logger.addFilter(lambda record: not str(record.msg).startswith("Auto create topics is disabled"))
+# A producer whose start fails or is cancelled was handed to nobody who could close it; its sockets end with it.
+logging.getLogger("asyncio").addFilter(lambda record: not record.getMessage().startswith("Unclosed AIOKafkaProducer"))
 
 Tell: TypeAlias = Callable[[str], None]
 

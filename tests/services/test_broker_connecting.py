@@ -1,6 +1,7 @@
 """What cannot be used is told apart in one line; what will come is waited for."""
 
 import asyncio
+import gc
 import socket
 import ssl
 import time
@@ -62,6 +63,18 @@ async def test_nobody_listens() -> None:
     error = await refusal(BrokerSettings(bootstrap=f"127.0.0.1:{port}"))
     assert isinstance(error, RetryLater)
     assert str(error) == f"Kafka at 127.0.0.1:{port}: nobody listens there"
+
+
+async def test_a_start_that_ends_early_leaves_no_noise(caplog: pytest.LogCaptureFixture) -> None:
+    settings = BrokerSettings(bootstrap=f"127.0.0.1:{free_port()}")
+    starting = asyncio.create_task(connect(open_broker(settings), settings, pause=0.1, tell=lambda _: None))
+    await asyncio.sleep(0.5)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    del starting
+    gc.collect()
+    await asyncio.sleep(0)
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_unknown_host() -> None:
