@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from pipelines import deciding
 from pipelines.ingest import Ingest
 from pipelines.publish import Publisher
 from services.broker import batches
@@ -37,6 +38,13 @@ WEBHOOK_POINTS: dict[str, tuple[type, str, bool]] = {
 }
 """On the way of a webhook."""
 
+DECISION_POINTS: dict[str, tuple[type, str, bool]] = {
+    "decision stored, not understood": (deciding._Case, "_understand", False),
+    "decision understood, not committed": (deciding._Case, "taken", True),
+    "decision committed, not answered": (deciding.Deciding, "_attempt", True),
+}
+"""On the way of what a person decides."""
+
 
 SESSION = batches._Timing(500, 2_000, 400)
 """Kafka gives up a killed member after two seconds instead of ten, so that a test may kill often."""
@@ -44,7 +52,7 @@ SESSION = batches._Timing(500, 2_000, 400)
 
 def plant(point: str, count: int) -> None:
     """Kill this process when the point is passed for the count-th time."""
-    owner, name, after = (POINTS | WEBHOOK_POINTS)[point]
+    owner, name, after = (POINTS | WEBHOOK_POINTS | DECISION_POINTS)[point]
     original: Callable[..., Any] = getattr(owner, name)
     passed = 0
 
