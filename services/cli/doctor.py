@@ -18,16 +18,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store import pending, stamps
 from pipelines.store.engine import reading
-from pipelines.store.tables import changes, leases, requests
+from pipelines.store.tables import changes, requests
 from schemas.errors import HubError, Misconfigured
 from services import migrations
 from services.broker import compare_topics
 from services.cli import storage, values
 from services.cli.documents import broker_settings
+from services.cli.status import reading_now
 from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
 from services.cli.words import counted, moment
 from services.feed import connections
-from services.feed.connections import READING, StoredConnection
+from services.feed.connections import StoredConnection
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
@@ -197,16 +198,14 @@ async def _connections(made: "Installation") -> str:
 
 async def _running(made: "Installation", now: datetime) -> str:
     """Whether some hub reads: its leases run. Connections that wait until later hold none."""
-    due = [one for one in await _stored(made) if one.state == READING and not (one.retry_at and one.retry_at > now)]
+    stored = await _stored(made)
+    async with _engine(made) as engine, reading(engine) as connection:
+        due, count = await reading_now(connection, stored, now)
     if not due:
         return "no connection is due to be read"
-    async with _engine(made) as engine, reading(engine) as connection:
-        names = [f"connection:{one.id}" for one in due]
-        held = select(func.count()).select_from(leases).where(leases.c.name.in_(names), leases.c.until > now)
-        count = (await connection.execute(held)).scalar_one()
     if not count:
         raise Misconfigured(
-            f"No hub reads: {counted(len(due), 'connection')} would be due", "Start it with `throughline up`"
+            f"No hub reads: {counted(due, 'connection')} would be due", "Start it with `throughline up`"
         )
     return f"a hub reads {counted(count, 'connection')}"
 

@@ -1,5 +1,6 @@
 """`throughline status`: what is read, how much there is, and what waits."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -7,13 +8,17 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store.engine import reading
+from pipelines.store.tables import leases
 from services.cli import storage
 from services.cli.connections import as_json, overview
 from services.cli.pace import left
 from services.cli.terminal import opened, write_line
 from services.feed import connections
+from services.feed.connections import READING, StoredConnection
 from services.query.counts import counts
 from services.query.mapping import Unmapped, unmapped
 
@@ -37,6 +42,7 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
         async with reading(engine) as connection:
             every = await connections.every(connection)
             pace = await left(connection, every, now)
+            due, held = await reading_now(connection, every, now)
         async with database.reading() as connection:
             counted = await counts(connection)
             missing = await unmapped(connection)
@@ -47,11 +53,8 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
         for each in told:
             known = missing.get(each["id"], Unmapped())
             each["unmapped"] = {"artifacts": known.artifacts, "of": known.of, "share": known.share}
-        write_line(
-            orjson.dumps(
-                {"problem": str(problem) if problem else None, "connections": told, "counts": counted}
-            ).decode()
-        )
+        whole = {"problem": str(problem) if problem else None, "hub_reads": bool(held) if due else None}
+        write_line(orjson.dumps(whole | {"connections": told, "counts": counted}).decode())
         return
     if problem:
         screen.print(Text(f"{problem}.\n", style="bold red"))
@@ -59,6 +62,8 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
         screen.print(overview(every, now, pace))
     else:
         screen.print("There is no connection yet: `throughline connections add jira`.", markup=False)
+    if due and not held:
+        screen.print(Text("\nNo hub reads now: start it with `throughline up`.", style="yellow"))
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(justify="right")
     table.add_column()
@@ -69,6 +74,17 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
     _add_unmapped(table, missing)
     screen.print()
     screen.print(table)
+
+
+async def reading_now(connection: AsyncConnection, every: Sequence[StoredConnection], now: datetime) -> tuple[int, int]:
+    """How many connections are due to be read, and how many some hub reads: it holds their leases.
+
+    Connections that wait until later hold none.
+    """
+    due = [one.id for one in every if one.state == READING and not (one.retry_at and one.retry_at > now)]
+    names = [f"connection:{name}" for name in due]
+    held = select(func.count()).select_from(leases).where(leases.c.name.in_(names), leases.c.until > now)
+    return len(due), (await connection.execute(held)).scalar_one() if due else 0
 
 
 def _add_unmapped(table: Table, missing: dict[str, Unmapped]) -> None:

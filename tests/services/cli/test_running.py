@@ -31,6 +31,8 @@ crm         hubspot    needs you  true up to 31 March 18:42
 inbox       mailbox    reading    first read under way: 120 of about 400 read (30 %)
 jira-acme   jira       reading    true up to 14:40
 
+No hub reads now: start it with `throughline up`.
+
 2  requests
 1  artifact in no request  kept, and found by lookup
 1  dead letter  throughline dead-letters list
@@ -41,6 +43,15 @@ jira-acme   jira       reading    true up to 14:40
 async def test_status(desk: Desk) -> None:
     await status.status(desk.made, NOW, desk.screen, for_programs=False)
     assert desk.printed == STATUS
+
+
+async def test_status_of_a_hub_that_reads(desk: Desk) -> None:
+    async with writing(desk.engine) as connection:
+        await leases.take(connection, "connection:jira-acme", "here", NOW)
+    await status.status(desk.made, NOW, desk.screen, for_programs=False)
+    assert "No hub reads" not in desk.printed
+    await status.status(desk.made, NOW + timedelta(minutes=1), desk.screen, for_programs=False)
+    assert "No hub reads now" in desk.printed
 
 
 async def test_status_tells_the_pace_of_a_first_read(desk: Desk) -> None:
