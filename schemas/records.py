@@ -177,7 +177,10 @@ class LinkView(_Model):
     right: str
     relation: str = Field(examples=["mentions", "blocks", "reply"])
     effect: str = Field(description="joins, depends on, mentions or programme", examples=["joins"])
-    evidence: str = Field(examples=["explicit"])
+    evidence: str = Field(
+        description="Its class: decision (a person said so), explicit, title, written or quoted",
+        examples=["explicit", "decision"],
+    )
     why: str = Field(description="One plain sentence")
     since: Instant | None = None
 
