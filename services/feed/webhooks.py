@@ -6,8 +6,9 @@ proves its sender, 413 for a body that no tool sends, 503 while the database is 
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
@@ -28,6 +29,29 @@ PATIENCE = 1.8
 """Seconds for the database."""
 
 
+class NoSuchConnection(Unverified):
+    """Nothing is known by the name in the address."""
+
+
+class Refusals:
+    """Refused deliveries in the log: of each connection one line a minute, with how many there were since the last."""
+
+    def __init__(self, now: Callable[[], datetime], every: timedelta = timedelta(minutes=1)) -> None:
+        self._now, self._every = now, every
+        self._told: dict[str | None, datetime] = {}
+        self._since: Counter[str | None] = Counter()
+
+    def tell(self, connection: str | None, kind: str) -> None:
+        """One more. connection None: none that is known."""
+        self._since[connection] += 1
+        last = self._told.get(connection)
+        if last is not None and self._now() - last < self._every:
+            return
+        self._told[connection] = self._now()
+        told = {"connection": connection or "unknown", "kind": kind, "deliveries": self._since.pop(connection)}
+        logger.warning("webhook.refused", extra=told)
+
+
 class Webhooks:
     """Answers deliveries of all connections under `/hooks/<connection>`."""
 
@@ -45,6 +69,7 @@ class Webhooks:
         self.public_url = public_url.rstrip("/")
         self.now = now
         self._left: set[asyncio.Task[Response]] = set()
+        self._refusals = Refusals(now)
 
     def app(self) -> Starlette:
         """The listener."""
@@ -66,7 +91,8 @@ class Webhooks:
         try:
             return await asyncio.wait_for(asyncio.shield(storing), PATIENCE)
         except (Unverified, Misconfigured) as error:
-            logger.warning("webhook.refused", extra={"kind": type(error).__name__})
+            unknown = isinstance(error, NoSuchConnection)  # its name is what the sender made up: not told
+            self._refusals.tell(None if unknown else request.path_params["connection"], type(error).__name__)
             return _problem(401, "nothing proves who sent this; look at the secret, the address and the clock")
         except AWAY:
             self._leave(storing)
@@ -82,7 +108,7 @@ class Webhooks:
         async with reading(self.engine) as connection:
             stored = await connections.get(connection, name)
         if stored is None or stored.connector not in self.catalogue:
-            raise Unverified("no such connection")
+            raise NoSuchConnection("no such connection")
         connector = self.catalogue[stored.connector]
         options = connections.parse_options(connector.Options, connections.with_secrets(stored, self.keys))
         try:

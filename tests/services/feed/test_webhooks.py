@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
@@ -12,9 +13,11 @@ from sqlalchemy.exc import OperationalError
 
 from pipelines.store.engine import reading
 from services.feed import inbox
-from services.feed.webhooks import LARGEST, Webhooks
+from services.feed.webhooks import LARGEST, Refusals, Webhooks
 from tests.services.feed.conftest import Post
 from tests.services.feed.tool import catalogue, signature
+
+NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -123,3 +126,21 @@ async def test_a_database_that_hangs_is_answered_within_two_seconds(post: Post, 
     answer = await client.post("/hooks/memos", content=b"tell 1", headers=signed(b"tell 1"))
     assert answer.status_code == 204
     assert await stored(post) == [b"tell 1"]
+
+
+async def test_refusals_name_the_connection_and_flood_no_log(
+    post: Post, client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("memos", "memos", "CANARY-1", "memos", "CANARY-2"):
+        assert (await client.post(f"/hooks/{name}", content=b"tell 1")).status_code == 401
+    told = [vars(one) for one in caplog.records if one.msg == "webhook.refused"]
+    assert [(one["connection"], one["deliveries"]) for one in told] == [("memos", 1), ("unknown", 1)]
+    assert "CANARY" not in str(told)
+
+
+def test_a_refusal_later_tells_of_those_before(caplog: pytest.LogCaptureFixture) -> None:
+    times = iter(NOW + timedelta(seconds=second) for second in (0, 1, 59, 61, 61))
+    refusals = Refusals(lambda: next(times))
+    for _ in range(4):
+        refusals.tell("memos", "Unverified")
+    assert [vars(one)["deliveries"] for one in caplog.records] == [1, 3]
