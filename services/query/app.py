@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pipelines.answering import Answering
 from pipelines.deciding import Deciding
 from services.query import (
     changes,
@@ -21,11 +22,14 @@ from services.query import (
     parts,
     problems,
     requests,
+    suggestions,
     unmapped,
     why,
 )
 from services.query.access import Guard, check_token
 from services.query.database import Database
+from services.query.heads import Heads
+from services.query.parameters import PREFIX, understood
 from services.query.problems import FieldError, Problem
 from services.query.serving import Check, Serving
 
@@ -71,7 +75,9 @@ def create_app(
         poll_seconds, keep_seconds, check_seconds,
     )  # fmt: skip
     app.state.deciding = Deciding(writer or engine, now, changed)
+    app.state.answering = Answering(writer or engine, app.state.deciding, now)
     check_token(token)
+    app.add_middleware(Heads)
     app.add_middleware(Guard, token=token)  # inside the framework's own last resort, which answers in plain text
     return app
 
@@ -95,6 +101,7 @@ def create_probes(
     app.state.serving = Serving.of(
         Database(engine, 5.0), now, checks or {}, metrics, schema_version, asyncio.Event(), 0.5, 1.0, 5.0
     )
+    app.add_middleware(Heads)
     app.add_middleware(Guard, token=token)
     return app
 
@@ -114,9 +121,10 @@ def _routes() -> FastAPI:
     problems.install(app)
     app.router.routes[:0] = [requests.PlainRequest(), lookup.PlainLookup()]
     app.include_router(health.router)
-    for noun in (lookup, why, listing, requests, parts, changes, connections, unmapped, deciding):
-        app.include_router(noun.router, prefix="/v1")
-    app.include_router(deciding.changing, prefix="/v1")
+    for noun in (lookup, why, listing, requests, parts, changes, connections, unmapped, deciding, suggestions):
+        app.include_router(noun.router, prefix=PREFIX, dependencies=[Depends(understood)])
+    for noun in (deciding, suggestions):
+        app.include_router(noun.changing, prefix=PREFIX, dependencies=[Depends(understood)])
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 

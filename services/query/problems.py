@@ -147,9 +147,12 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request, error: HTTPException) -> dict[str, str]:
-    """All methods of a path that has several; the router names only those of the first."""
-    methods = request.app.openapi()["paths"].get(request.url.path) if error.status_code == 405 else None
-    return {"Allow": ", ".join(sorted(methods)).upper()} if methods else {}
+    """All methods of a path that has several, the router names only those of the first; and HEAD beside GET."""
+    if error.status_code != 405:
+        return {}
+    known = request.app.openapi()["paths"].get(request.url.path) or (error.headers or {}).get("Allow", "").split(", ")
+    methods = {method.upper() for method in known}
+    return {"Allow": ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))}
 
 
 def _told(error: Mapping[str, Any]) -> dict[str, str]:

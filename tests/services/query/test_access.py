@@ -76,5 +76,5 @@ async def test_paths_and_methods_that_are_none() -> None:
         for path in ("/v1/requests", "/v1/requests/R-AAAAAAAAAAAA", "/livez", "/v1/lookup"):
             for method in ("POST", "DELETE", "PUT", "PATCH"):
                 answer = await http.request(method, path)
-                assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+                assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
                 assert answer.json()["type"] == "urn:throughline:problem:method-not-allowed"

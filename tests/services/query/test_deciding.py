@@ -259,7 +259,7 @@ async def test_a_page_of_its_own_may(hub: Hub) -> None:
     await post(hub, LINK, Origin="http://127.0.0.1:8700", Sec_Fetch_Site="same-origin")
     for method in ("PUT", "PATCH", "DELETE"):
         answer = await hub.http.request(method, "/v1/decisions", json=LINK)
-        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
 
 
 async def test_the_list_pages_and_filters(hub: Hub) -> None:
