@@ -1,0 +1,45 @@
+"""A decision while the database is away, not migrated, or another transaction stands in the way."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from pipelines.references import own
+from pipelines.store.engine import open_engine
+from services.query.app import create_app
+from tests.services.query.conftest import NOW, Hub, client_of, owned
+from tests.services.query.test_deciding import LINK, sent
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"), [("hub.sqlite3", "not-migrated"), ("no/such/folder/hub.sqlite3", "database-away")]
+)
+async def test_without_a_database_it_says_so(tmp_path: Path, place: str, kind: str) -> None:
+    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / place}")
+    async with client_of(create_app(engine, lambda: NOW)) as http:
+        for body in (LINK, {"kind": "undo", "decision": 1, "by": "Anna"}):
+            answer = await sent(http, body, Idempotency_Key="k")
+            assert (answer.status_code, answer.json()["type"]) == (503, f"urn:throughline:problem:{kind}")
+    await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "database_url", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)  # SQLite lets only one write
+async def test_one_that_another_transaction_stops_is_taken_all_the_same(hub: Hub) -> None:
+    """Each holds what the other waits for; the server ends the decision, which waited longer, and it begins anew."""
+    async with hub.engine.begin() as other:
+        component = "SELECT id FROM components WHERE id = (SELECT component FROM members WHERE artifact = :name)"
+        await other.execute(text(component + " FOR UPDATE"), {"name": "memos/memo/1"})
+        deciding = asyncio.create_task(sent(hub.http, LINK))
+        await asyncio.sleep(0.6)
+        value = own("memos/memo/4").key
+        await other.execute(
+            text("UPDATE reference_values SET mentions = mentions WHERE value = :value"), {"value": value}
+        )
+    answer = await deciding
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["redirects"] == {owned(4): owned(1)}
+    assert [one["number"] for one in (await hub.get("/v1/decisions"))["items"]] == [1]
