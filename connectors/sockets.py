@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from typing_extensions import override
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from connectors.addresses import Policy, Resolver, checked_addresses, resolve
 from connectors.contract import HubError, Misconfigured, RetryLater
@@ -28,6 +28,8 @@ from connectors.threads import Threads
 
 CONNECT_TIMEOUT = 10.0
 TIMEOUT = 60.0
+WHOLE_ANSWER = 5
+"""Times the time-out of a single read that a whole answer may take: a server that drips is a server that hangs."""
 TOO_MANY = 429
 _CHUNK = 64 * 1024
 
@@ -153,9 +155,10 @@ class GuardedAdapter(HTTPAdapter):
 
     def _answer(self, request: requests.PreparedRequest, limits: Any, proxies: Any) -> requests.Response:
         try:
+            until = time.monotonic() + self._timeout * WHOLE_ANSWER
             response = super().send(request, True, limits, True, None, proxies)
-            _read(response)
-        except (requests.RequestException, OSError) as error:
+            _read(response, until)
+        except (requests.RequestException, HTTPError, OSError) as error:
             raise failure(error, host_of(request.url or "")) from None
         return response
 
@@ -165,15 +168,18 @@ class GuardedAdapter(HTTPAdapter):
         return left > 0 and self._limiter.turn_in_thread(within=left)
 
 
-def _read(response: requests.Response) -> None:
-    """Read the body here, where its size can be watched; `requests` itself would take any."""
+def _read(response: requests.Response, until: float) -> None:
+    """Read the body here, where its size and time can be watched; `requests` itself would take any. Raises
+    RetryLater, TimeoutError, and what urllib3 raises."""
     parts, size = [], 0
     try:
-        for part in response.iter_content(_CHUNK):
+        while part := response.raw.read1(_CHUNK, decode_content=True):
             parts.append(part)
             size += len(part)
             if size > BODY_LIMIT:
                 raise too_large()
+            if time.monotonic() > until:
+                raise TimeoutError
     finally:
         response.close()
     response._content = b"".join(parts)  # noqa: SLF001 - there is no public way to hand in a body that was read

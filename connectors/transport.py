@@ -28,6 +28,7 @@ from connectors.sockets import (
     CONNECT_TIMEOUT,
     TIMEOUT,
     TOO_MANY,
+    WHOLE_ANSWER,
     Guard,
     GuardedAdapter,
     GuardedBackend,
@@ -51,8 +52,6 @@ __all__ = [
 ]
 
 _HOST = re.compile(rb"[A-Za-z0-9_-][A-Za-z0-9._-]*|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
-_WHOLE_ANSWER = 5
-"""Times the time-out of a single read that a whole answer may take: a server that drips is a server that hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +208,7 @@ class Client:
 
     async def _exchange(self, request: httpx2.Request) -> tuple[int, dict[str, str], bytes]:
         try:
-            async with asyncio.timeout(self._timeout * _WHOLE_ANSWER):
+            async with asyncio.timeout(self._timeout * WHOLE_ANSWER):
                 response = await self._http.send(request, stream=True)
                 try:
                     return response.status_code, dict(response.headers), await _read(response)

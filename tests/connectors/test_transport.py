@@ -1,6 +1,7 @@
 """What the transport makes of answers, over real sockets."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 from datetime import UTC, datetime
@@ -286,3 +287,22 @@ async def test_a_given_proxy_is_refused() -> None:
         with session, pytest.raises(Misconfigured, match="proxy"):
             session.get(f"http://127.0.0.1:{script.port}/", proxies={"http": "http://127.0.0.1:9"})
         assert script.seen == []
+
+
+async def test_a_guarded_session_ends_an_answer_that_only_drips() -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    session = requests.Session()
+    network().guard(session, timeout=0.2)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    with session, pytest.raises(RetryLater, match="did not answer in time"):
+        await asyncio.wait_for(asyncio.to_thread(session.get, address), 5)
+    server.close()
