@@ -15,7 +15,7 @@ from schemas.canonical import instant
 from services.query import answers, paging, reading, reasons
 from services.query.finding import find
 from services.query.instants import At
-from services.query.problems import documented
+from services.query.problems import documented, wrong
 from services.query.reading import Known, Stored, TimelineQuery
 from services.query.requests import RESPONSES, Found, Hub
 from services.query.serving import answer
@@ -57,6 +57,8 @@ async def timeline(found: Found, wanted: Annotated[Happenings, Query()], hub: Hu
 
     Where the tool or the connection restricts content, an activity only says that it happened.
     """
+    if wanted.since and wanted.until and wanted.until <= wanted.since:
+        raise wrong("query.until", "does not lie after since", "give a later instant, or an earlier since")
     order = f"timeline {wanted.order}"
     query = TimelineQuery(
         found.id, wanted.kind, wanted.artifact, wanted.actor,

@@ -51,6 +51,12 @@ async def test_what_counts_once_is_given_once(hub: Hub) -> None:
     await asked(hub, "/v1/requests?stage=development&stage=change", 200)
 
 
+async def test_no_time_between_is_refused(hub: Hub) -> None:
+    times = "since=2026-03-20T00:00:00Z&until=2026-03-20T00:00:00Z"
+    answer = await asked(hub, f"/v1/requests/{R}/timeline?{times}")
+    assert answer["detail"] == "query.until does not lie after since."
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_head_is_get_without_a_body(hub: Hub) -> None:
     server = Server(hub.app, "127.0.0.1", 0, hub.closing)
