@@ -56,7 +56,7 @@ class Chosen:
         )
 
 
-_ALL = ""
+ALL = ""
 """In place of a connection's name: what was chosen for all."""
 
 NOTHING = Chosen()
@@ -186,13 +186,13 @@ async def every(connection: AsyncConnection) -> dict[str, ConnectionConfiguratio
 
 async def installation(connection: AsyncConnection) -> Installation:
     """What was chosen for all connections together."""
-    row = (await connection.execute(select(tables.rules).where(tables.rules.c.connection == _ALL))).first()
+    row = (await connection.execute(select(tables.rules).where(tables.rules.c.connection == ALL))).first()
     return Installation() if row is None else Installation.from_json(row.configuration)
 
 
 async def choose_for_all(connection: AsyncConnection, chosen: Installation) -> None:
     """Store what was chosen for all connections together, in place of what was chosen before."""
-    await Bulk(connection).insert(tables.rules, [(_ALL, "", chosen.to_json())], "replace")
+    await Bulk(connection).insert(tables.rules, [(ALL, "", chosen.to_json())], "replace")
 
 
 async def _rows(connection: AsyncConnection) -> tuple[tuple[str, str, str], ...]:
@@ -204,7 +204,7 @@ async def _rows(connection: AsyncConnection) -> tuple[tuple[str, str, str], ...]
 def _combined(rows: tuple[tuple[str, str, str], ...]) -> Configuration:
     """The snapshot of these rows; its stage map remembers what it was asked, so equal rows give the same object."""
     made = {name: ConnectionConfiguration.from_json(connector, text) for name, connector, text in rows if name}
-    chosen = next((Installation.from_json(text) for name, _, text in rows if name == _ALL), Installation())
+    chosen = next((Installation.from_json(text) for name, _, text in rows if name == ALL), Installation())
     return combine(made, chosen)
 
 

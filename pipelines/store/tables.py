@@ -272,6 +272,18 @@ rules = Table(
     Column("configuration", Text, nullable=False),  # JSON: projects, hosts, openers, link kinds, stage rows
 )
 
+rule_changes = Table(
+    "rule_changes",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("connection", Key, nullable=False),  # "": of all connections together
+    Column("before", Text, nullable=False),  # JSON of what was chosen
+    Column("after", Text, nullable=False),
+    Column("by", Key, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_rule_changes_connection", "connection", "number"),
+)
+
 stamps = Table(
     "stamps",
     metadata,

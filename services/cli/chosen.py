@@ -162,6 +162,13 @@ def _nearest(word: str, known: tuple[str, ...]) -> str:
     return f"{f'Is {near[0]} meant? ' if near else ''}Use one of {', '.join(known)}"
 
 
+def state_words(rule: StageRule) -> str:
+    """What a row says of the state, in words."""
+    if rule.state is None:
+        return "as the tool says"
+    return f"{rule.state.value} ({rule.waiting})" if rule.waiting else rule.state.value
+
+
 def told_again(chosen: Chosen) -> dict[str, Any]:
     """The choices in the file's own form; what is not chosen is left out."""
     told = {

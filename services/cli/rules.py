@@ -1,8 +1,7 @@
 """`throughline rules`: how a connection's types, statuses and links are understood, and a person's choices over it."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,27 +10,25 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.lifecycle.stages import ANY_VALUE
 from pipelines.store import configuration
-from pipelines.store.configuration import NOTHING, Chosen, ConnectionConfiguration
-from pipelines.store.engine import reading, writing
-from pipelines.store.pending import ask_everything
-from pipelines.trying import Difference, difference
+from pipelines.store.choices import Choice, current
+from pipelines.store.configuration import ALL, NO_CHOICE, NOTHING, Chosen, ConnectionConfiguration
+from pipelines.store.configuration import Installation as Choices
+from pipelines.store.engine import reading
 from schemas.errors import Misconfigured
 from schemas.stages import StageRule
 from services.cli import chosen as choices
-from services.cli.dead_letters import Ask
+from services.cli import limits
+from services.cli.choosing import Chooser, choose
 from services.cli.terminal import opened, write_line
 from services.cli.words import counted
 from services.query.mapping import Unmapped, unmapped
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
-
-_SHOWN = 12
-"""Rows of a change that are printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +128,7 @@ def _several(values: Iterable[str]) -> Text:
 
 
 def _state(rule: StageRule) -> Text:
-    if rule.state is None:
-        return Text("as the tool says")
-    return Text(f"{rule.state.value} ({rule.waiting})" if rule.waiting else rule.state.value)
+    return Text(choices.state_words(rule))
 
 
 def _links(kinds: dict[str, str]) -> Table:
@@ -157,88 +152,37 @@ def not_mapped(missing: Unmapped) -> Text:
     return told
 
 
-async def apply(
-    made: "Installation", name: str, path: Path, now: Callable[[], datetime], screen: Console, ask: Ask
-) -> None:
-    """Say what the file would change, ask, and let it hold in place of what was chosen before."""
+async def apply(made: "Installation", name: str, path: Path, chooser: Chooser) -> None:
+    """Say what the file would change, ask, and let it hold in place of what was chosen before. name: or ALL."""
     async with opened(made) as (engine, _):
         async with reading(engine) as connection:
-            known = await _known(connection, name)
-        wanted = choices.read(path, known.own.connector, {rule.kind for rule in known.own.stages})
-        await _change(engine, known, wanted, now, screen, ask)
+            before: Choice = await current(connection, name)
+            own = None if name == ALL else (await _known(connection, name)).own
+        if own is None:
+            await choose(engine, name, before, limits.read(path), chooser)
+            return
+        wanted = choices.read(path, own.connector, {rule.kind for rule in own.stages})
+        await choose(engine, name, before, wanted, chooser)
 
 
-async def reset(made: "Installation", name: str, now: Callable[[], datetime], screen: Console, ask: Ask) -> None:
+async def reset(made: "Installation", name: str, chooser: Chooser) -> None:
     """The same with nothing chosen."""
     async with opened(made) as (engine, _):
         async with reading(engine) as connection:
-            known = await _known(connection, name)
-        await _change(engine, known, NOTHING, now, screen, ask)
+            before = await current(connection, name)
+        await choose(engine, name, before, NO_CHOICE if name == ALL else NOTHING, chooser)
 
 
-async def _change(
-    engine: AsyncEngine, known: _Known, wanted: Chosen, now: Callable[[], datetime], screen: Console, ask: Ask
-) -> None:
-    if wanted == known.own.chosen:
-        screen.print("Nothing to change: these are the rules that hold.")
+async def show_all(made: "Installation", screen: Console, *, for_programs: bool) -> None:
+    """Print what holds for all connections together: the limits, and what was chosen over them."""
+    async with opened(made) as (engine, _), reading(engine) as connection:
+        chosen, holds = await configuration.installation(connection), (await configuration.load(connection)).rules
+    told = limits.told_again(Choices(**{name: getattr(holds, name) for name in limits.KEYS}))
+    if for_programs:
+        write_line(orjson.dumps({"chosen": limits.told_again(chosen), "holds": told}).decode())
         return
-    _print_change(screen, known.own.chosen, wanted)
-    after = {**known.every, known.name: replace(known.own, chosen=wanted)}
-    # A project or a scope gives what others name a new meaning; everything else concerns its own things.
-    everywhere = (wanted.projects, wanted.scopes) != (known.own.chosen.projects, known.own.chosen.scopes)
-    async with reading(engine) as connection:
-        for_all = await configuration.installation(connection)
-        found = await difference(
-            connection, configuration.combine(known.every, for_all), configuration.combine(after, for_all),
-            None if everywhere else known.name,
-        )  # fmt: skip
-    screen.print(Text(said(found)))
-    if not ask(f"Let these rules hold for {known.name}?"):
-        screen.print("Nothing is changed.")
-        return
-    async with writing(engine) as connection:
-        if not await configuration.choose(connection, known.name, wanted):
-            raise Misconfigured(
-                f"There is no connection {known.name}", "Look at `throughline connections list`", "name"
-            )
-        await ask_everything(connection, f"rules of {known.name} changed", now())
-    screen.print("They hold. The running hub computes everything again, or does when it runs next.")
-
-
-def _print_change(screen: Console, before: Chosen, after: Chosen) -> None:
-    """What is taken out and put in, line by line."""
-    old, new = _lines(before), _lines(after)
-    lines = [Text(f"- {one}", style="red") for one in old if one not in new]
-    lines += [Text(f"+ {one}", style="green") for one in new if one not in old]
-    for line in lines[:_SHOWN] or [Text("The same rows in another order")]:
-        screen.print(line)
-    if len(lines) > _SHOWN:
-        screen.print(f"  and {len(lines) - _SHOWN:,} more")
-
-
-def _lines(chosen: Chosen) -> list[str]:
-    rows = [f"{one.kind}, {one.type}, {one.status}: {one.stage}, {_state(one)}" for one in chosen.stages]
-    rows += [f"link {relation}: {does}" for relation, does in sorted(chosen.link_kinds.items())]
-    rows += [f"opens a request: {name}" for name in sorted(chosen.openers or ())]
-    rows += [f"project {name}" for name in sorted(chosen.projects)]
-    return rows + [f"scope {name}" for name in sorted(chosen.scopes)]
-
-
-def said(found: Difference) -> str:
-    """What other rules would change, in one sentence or two."""
-    of = (
-        f"the first {found.components:,} groups of things that it may concern" if found.sample else "all it may concern"
-    )
-    looked = f"Tried on {of} ({counted(found.requests, 'request')}):"
-    if not found.any:
-        return f"{looked} no request would change its stage, its state or its parts."
-    parts: Sequence[tuple[int, str]] = (
-        (found.other_stage, "in another stage"),
-        (found.other_state, "in the same stage with another state"),
-        (found.merged, "one with another"),
-        (found.split, "split"),
-        (found.begun, "new"),
-        (found.ended, "no request any more"),
-    )
-    told = "; ".join(f"{number:,} would be {words}" for number, words in parts if number)
-    return f"{looked} {told}. Such as {', '.join(found.examples)}" if found.examples else f"{looked} {told}."
+    _heading(screen, "For all connections together")
+    for name, value in told.items():
+        words = ", ".join(value) if isinstance(value, list) else f"{value:,}"
+        mark = "chosen" if name in limits.told_again(chosen) else "by default"
+        screen.print(Text(f"  {name}: {words}").append(f"  {mark}", style="dim"))

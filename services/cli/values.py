@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from rich.console import Console
 from rich.text import Text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.references import parse
 from pipelines.store import configuration, values
+from pipelines.store.configuration import ALL
 from pipelines.store.configuration import Installation as Choices
-from pipelines.store.engine import reading, writing
+from pipelines.store.engine import reading
 from pipelines.store.values import Common
-from pipelines.trying import difference_among
 from schemas.artifacts import Evidence, Reference
 from schemas.errors import Misconfigured
-from services.cli.dead_letters import Ask
-from services.cli.rules import said
+from services.cli.choosing import Chooser, choose
 from services.cli.terminal import opened, write_line
 from services.cli.words import counted
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from services.cli.installation import Installation
 
 MOST = 50
-"""Values that are listed, and components that a change is tried on."""
+"""Values that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +85,16 @@ async def show(made: "Installation", screen: Console, *, for_programs: bool) -> 
         screen.print("No value is on so many artifacts that it would be generic.")
 
 
-async def choose(made: "Installation", reference: str, meaning: str, screen: Console, ask: Ask) -> None:
+async def call(made: "Installation", reference: str, meaning: str, chooser: Chooser) -> None:
     """Say that a value is `generic` (it joins nothing), `specific` (it joins all that name it), or `found` (as the
     data say). Tells first what would change."""
     async with opened(made) as (engine, _):
         async with reading(engine) as connection:
             value = await _meant(connection, reference)
             before = await configuration.installation(connection)
-        await _change(engine, value, before, _chosen(before, value, meaning), screen, ask)
+            carried = await values.carried(connection, value)
+        chooser.screen.print(Text(f"{written(value)} is on {counted(carried, 'artifact')}."))
+        await choose(engine, ALL, before, _chosen(before, value, meaning), chooser)
 
 
 async def _meant(connection: AsyncConnection, reference: str) -> str:
@@ -115,25 +116,3 @@ def _chosen(before: Choices, value: str, meaning: str) -> Choices:
     if meaning == "specific":
         specific |= {value}
     return replace(before, called_generic=generic, called_specific=specific)
-
-
-async def _change(engine: AsyncEngine, value: str, before: Choices, after: Choices, screen: Console, ask: Ask) -> None:
-    if before == after:
-        screen.print("Nothing to change: it is so already.")
-        return
-    async with reading(engine) as connection:
-        every = await configuration.every(connection)
-        now, then = configuration.combine(every, before), configuration.combine(every, after)
-        names = await values.components_with(connection, value, MOST + 1)
-        carried = await values.carried(connection, value)
-        difference = await difference_among(connection, now, then, names, MOST)
-    screen.print(Text(f"{written(value)} is on {counted(carried, 'artifact')}. {said(difference)}"))
-    if not ask("Let it be so?"):
-        screen.print("Nothing is changed.")
-        return
-    async with writing(engine) as connection:
-        if await configuration.installation(connection) != before:
-            raise Misconfigured("Somebody changed these rules meanwhile", "Do it again on what holds now")
-        await configuration.choose_for_all(connection, after)
-        await values.look_again(connection, now.rules, then.rules)
-    screen.print("It is so. The running hub works it in, or does when it runs next.")

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli.terminal import agreeing, installation, run, screen
+from services.cli.commands.ruling import By, chooser
+from services.cli.terminal import installation, run, screen
 
 app = typer.Typer(
     help="What very many artifacts carry (a catch-all, a shared mailbox, a footer), and whether it joins them.",
@@ -27,33 +28,33 @@ def listing(as_json: Annotated[bool, typer.Option("--json", help="For programs, 
 
 
 @app.command()
-def generic(value: Value, yes: Yes = False) -> None:
+def generic(value: Value, yes: Yes = False, by: By = "") -> None:
     """Say that a value means nothing by itself: it joins nothing, however it is stated. Says first what would change.
 
     Example: [bold]throughline values generic PAY-1[/]
     """
-    _choose(value, "generic", yes=yes)
+    _choose(value, "generic", by, yes=yes)
 
 
 @app.command()
-def specific(value: Value, yes: Yes = False) -> None:
+def specific(value: Value, yes: Yes = False, by: By = "") -> None:
     """Say that a value means one thing, however many artifacts name it. Says first what would change.
 
     Example: [bold]throughline values specific PAY-12[/]
     """
-    _choose(value, "specific", yes=yes)
+    _choose(value, "specific", by, yes=yes)
 
 
 @app.command()
-def reset(value: Value, yes: Yes = False) -> None:
+def reset(value: Value, yes: Yes = False, by: By = "") -> None:
     """Let the data say again whether a value is generic. Says first what would change.
 
     Example: [bold]throughline values reset PAY-12[/]
     """
-    _choose(value, "found", yes=yes)
+    _choose(value, "found", by, yes=yes)
 
 
-def _choose(value: str, meaning: str, *, yes: bool) -> None:
+def _choose(value: str, meaning: str, by: str, *, yes: bool) -> None:
     from services.cli import values
 
-    run(values.choose(installation(), value, meaning, screen(), agreeing(yes=yes)))
+    run(values.call(installation(), value, meaning, chooser(by, yes=yes)))

@@ -10,13 +10,14 @@ from sqlalchemy import select
 
 from connectors.catalogue import catalogue
 from pipelines.recompute import Recompute
-from pipelines.store import configuration, tables
+from pipelines.store import choices, configuration, tables
 from pipelines.store.configuration import NOTHING
 from pipelines.store.engine import reading, writing
 from schemas.artifacts import request_id
 from schemas.errors import Misconfigured
 from schemas.records import LifecycleRecord
-from services.cli import chosen, rules, status
+from services.cli import choosing, chosen, rules, status
+from services.cli.choosing import Chooser
 from services.cli.dead_letters import Ask
 from services.feed.rules import refresh
 from tests.services.cli.company import NOW, read, telling
@@ -57,6 +58,10 @@ def asked(answer: bool) -> tuple[Ask, list[str]]:
         return answer
 
     return ask, questions
+
+
+def chooser(desk: Desk, ask: Ask) -> Chooser:
+    return Chooser("anna", lambda: NOW, desk.screen, ask)
 
 
 def file(tmp_path: Path, text: str = RULES) -> Path:
@@ -104,7 +109,7 @@ async def test_choices_hold_after_a_look_at_what_they_change(
     }  # fmt: skip
 
     refuse, questions = asked(False)
-    await rules.apply(desk.made, "jira-acme", file(tmp_path), lambda: NOW, desk.screen, refuse)
+    await rules.apply(desk.made, "jira-acme", file(tmp_path), chooser(desk, refuse))
     said = " ".join(desk.printed.split())
     assert "+ *, *, awaiting board: alignment, waiting (another team)" in said
     assert "+ link is part of: joins" in said
@@ -115,7 +120,7 @@ async def test_choices_hold_after_a_look_at_what_they_change(
     assert await computed(desk) == 0
 
     agree, _ = asked(True)
-    await rules.apply(desk.made, "jira-acme", file(tmp_path), lambda: NOW, desk.screen, agree)
+    await rules.apply(desk.made, "jira-acme", file(tmp_path), chooser(desk, agree))
     assert await computed(desk) > 0
     joined = await stands(desk, SIGN_ON)
     assert await stands(desk, odd) is None
@@ -139,13 +144,13 @@ async def test_the_same_again_and_back_to_nothing(desk: Desk, tmp_path: Path) ->
     odd = request_id(ODD.artifact)
     before = await stands(desk, odd)
     agree, _ = asked(True)
-    await rules.apply(desk.made, "jira-acme", file(tmp_path), lambda: NOW, desk.screen, agree)
+    await rules.apply(desk.made, "jira-acme", file(tmp_path), chooser(desk, agree))
     await computed(desk)
     assert await stands(desk, odd) is None
-    assert "They hold." in desk.printed
-    await rules.apply(desk.made, "jira-acme", file(tmp_path), lambda: NOW, desk.screen, agree)
+    assert "They hold, as change 1" in desk.printed
+    await rules.apply(desk.made, "jira-acme", file(tmp_path), chooser(desk, agree))
     assert desk.printed.startswith("Nothing to change")
-    await rules.reset(desk.made, "jira-acme", lambda: NOW, desk.screen, agree)
+    await rules.reset(desk.made, "jira-acme", chooser(desk, agree))
     said = " ".join(desk.printed.split())
     assert "- link is part of: joins" in said
     assert "1 would be split" in said
@@ -158,7 +163,7 @@ async def test_the_same_again_and_back_to_nothing(desk: Desk, tmp_path: Path) ->
 async def test_a_stage_alone_is_counted_as_such(desk: Desk, tmp_path: Path) -> None:
     agree, _ = asked(True)
     text = "stages: [{kind: issue, status: Analysis, stage: alignment}]"
-    await rules.apply(desk.made, "jira-acme", file(tmp_path, text), lambda: NOW, desk.screen, agree)
+    await rules.apply(desk.made, "jira-acme", file(tmp_path, text), chooser(desk, agree))
     said = " ".join(desk.printed.split())
     assert f"(2 requests): 1 would be in another stage. Such as {SIGN_ON}" in said
     await computed(desk)
@@ -187,7 +192,7 @@ async def test_rows_are_told_together_only_where_one_thing_differs(desk: Desk, t
   - {kind: issue, type: Goal, stage: change}
 """
     agree, _ = asked(True)
-    await rules.apply(desk.made, "jira-acme", file(tmp_path, text), lambda: NOW, desk.screen, agree)
+    await rules.apply(desk.made, "jira-acme", file(tmp_path, text), chooser(desk, agree))
     await rules.show(desk.made, "jira-acme", desk.screen, for_programs=False)
     lines = [line.split() for line in desk.printed.splitlines()]
     assert ["issue", "Story", "A,", "B", "change", "as", "the", "tool", "says"] in lines
@@ -248,7 +253,7 @@ def test_a_number_is_a_status_and_what_is_told_can_be_read_again(tmp_path: Path)
 @BOTH
 async def test_a_release_brings_its_defaults_and_leaves_choices(desk: Desk, tmp_path: Path) -> None:
     agree, _ = asked(True)
-    await rules.apply(desk.made, "jira-acme", file(tmp_path), lambda: NOW, desk.screen, agree)
+    await rules.apply(desk.made, "jira-acme", file(tmp_path), chooser(desk, agree))
     await computed(desk)
     async with writing(desk.engine) as connection:
         changed = await refresh(connection, catalogue(), NOW)
@@ -265,3 +270,66 @@ async def test_a_release_brings_its_defaults_and_leaves_choices(desk: Desk, tmp_
     async with writing(desk.engine) as connection:
         assert await refresh(connection, catalogue(), NOW) == []
     assert await computed(desk) == 0
+
+
+@BOTH
+async def test_a_change_is_kept_with_who_and_when_and_can_be_taken_back(desk: Desk, tmp_path: Path) -> None:
+    await read(desk.engine, [ODD], first=100)
+    before = await stands(desk, request_id(ODD.artifact))
+    agree, _ = asked(True)
+    await rules.apply(desk.made, "jira-acme", file(tmp_path), chooser(desk, agree))
+    await rules.apply(desk.made, "jira-acme", file(tmp_path, "projects: [HR, LAW]"), chooser(desk, agree))
+    with pytest.raises(Misconfigured, match="Change 2 came after change 1"):
+        await choosing.undo(desk.made, 1, chooser(desk, agree))
+    await choosing.undo(desk.made, 2, chooser(desk, agree))
+    await choosing.undo(desk.made, 1, chooser(desk, agree))
+    await computed(desk)
+    assert await stands(desk, request_id(ODD.artifact)) == before
+    async with reading(desk.engine) as connection:
+        made = await choices.made(connection, "jira-acme", 10)
+    assert [(one.number, one.by, one.at) for one in made] == [(number, "anna", NOW) for number in (4, 3, 2, 1)]
+    assert made[1].after == made[3].after
+    assert desk.printed
+    await choosing.history(desk.made, None, NOW, desk.screen, for_programs=False)
+    assert desk.printed.startswith("4  jira-acme, by anna, ")
+    with pytest.raises(Misconfigured, match="There is no change 9"):
+        await choosing.undo(desk.made, 9, chooser(desk, agree))
+
+
+@BOTH
+async def test_limits_of_all_connections_are_tried_and_hold(desk: Desk, tmp_path: Path) -> None:
+    refuse, questions = asked(False)
+    await rules.apply(desk.made, "", file(tmp_path, "digest: 2\nexclusive: [deal, ticket]"), chooser(desk, refuse))
+    assert questions == ["Let these rules hold for all connections?"]
+    said = " ".join(desk.printed.split())
+    assert said.startswith("+ digest: 2 + exclusive: deal, ticket Tried on all it may concern")
+    agree, _ = asked(True)
+    await rules.apply(desk.made, "", file(tmp_path, "digest: 2"), chooser(desk, agree))
+    assert await computed(desk) > 0
+    async with reading(desk.engine) as connection:
+        assert (await configuration.load(connection)).rules.digest == 2
+    assert desk.printed
+    await rules.show_all(desk.made, desk.screen, for_programs=False)
+    told = [" ".join(line.split()) for line in desk.printed.splitlines()]
+    assert "digest: 2 chosen" in told
+    assert "generic: 50 by default" in told
+    await rules.reset(desk.made, "", chooser(desk, agree))
+    async with reading(desk.engine) as connection:
+        assert (await configuration.load(connection)).rules.digest == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("digest: 1", "line 1, column 1: digest is not valid. Give at least 2"),
+        ("generic: many", "line 1, column 1: generic is not valid. Give a whole number"),
+        ("digest: 3\nexclusive: deal", "line 2, column 1: exclusive is not valid. Write it as a list"),
+        ("digests: 3", "line 1, column 1: digests is no key of the rules of all connections"),
+        ("called_generic: [PAY-1]\ncalled_specific: [PAY-1]", "line 2, column 1: a value is called both"),
+    ],
+)
+async def test_a_wrong_limit_is_told_by_line_and_column(desk: Desk, tmp_path: Path, text: str, said: str) -> None:
+    agree, questions = asked(True)
+    with pytest.raises(Misconfigured, match=said):
+        await rules.apply(desk.made, "", file(tmp_path, text), chooser(desk, agree))
+    assert questions == []

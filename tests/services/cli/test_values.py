@@ -14,7 +14,7 @@ from services.cli.doctor import checks
 from tests.services.cli.company import NOW, read, telling
 from tests.services.cli.conftest import BOTH, Desk
 from tests.services.cli.test_commands import typed
-from tests.services.cli.test_rules import asked
+from tests.services.cli.test_rules import asked, chooser
 
 MANY = 56
 
@@ -58,16 +58,17 @@ async def test_the_glue_is_found_named_and_called_generic(desk: Desk, capsys: py
         {"value": "jira.key|PAY-500", "named_by": 0, "holds": MANY, "state": "joins"}
     ]
     refuse, questions = asked(False)
-    await values.choose(desk.made, "pay-500", "generic", desk.screen, refuse)
-    assert questions == ["Let it be so?"]
+    await values.call(desk.made, "pay-500", "generic", chooser(desk, refuse))
+    assert questions == ["Let these rules hold for all connections?"]
     said = " ".join(desk.printed.split())
-    assert f"PAY-500 is on {MANY} artifacts. Tried on all it may concern (1 request): 1 would be split" in said
+    assert f"PAY-500 is on {MANY} artifacts. + called_generic: jira.key|PAY-500 Tried on all" in said
+    assert "(1 request): 1 would be split" in said
     agree, _ = asked(True)
-    await values.choose(desk.made, "PAY-500", "generic", desk.screen, agree)
+    await values.call(desk.made, "PAY-500", "generic", chooser(desk, agree))
     await Recompute(desk.engine, lambda: NOW, "test").large()
     await checks(desk.made, NOW)["common values"]()
     assert [one["state"] for one in await _listed(desk, capsys)] == ["generic by choice"]
-    await values.choose(desk.made, "jira.key|PAY-500", "found", desk.screen, agree)
+    await values.call(desk.made, "jira.key|PAY-500", "found", chooser(desk, agree))
     async with reading(desk.engine) as connection:
         assert await configuration.installation(connection) == configuration.Installation()
 
@@ -85,5 +86,5 @@ async def test_from_the_shell(desk: Desk) -> None:
     )
     done = typed(desk.environ, "values", "specific", "PAY-31", "--yes")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("It is so. The running hub works it in, or does when it runs next.\n")
+    assert "They hold, as change 1" in done.stdout
     assert typed(desk.environ, "values", "list").stdout.startswith("PAY-31 is named by")
