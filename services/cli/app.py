@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from schemas.errors import HubError, Misconfigured
 from services.cli import streams
-from services.cli.commands import asking, connecting, deciding, letters, ruling, running, valuing
+from services.cli.commands import asking, connecting, deciding, letters, ruling, running, suggesting, valuing
 from services.cli.terminal import (
     EXIT_INTERRUPTED,
     EXIT_MISCONFIGURED,
@@ -34,6 +34,7 @@ for group in (asking, deciding, running):
     app.add_typer(group.app)
 app.add_typer(deciding.persons, name="person")
 app.add_typer(deciding.decisions, name="decisions")
+app.add_typer(suggesting.app, name="suggestions")
 app.add_typer(connecting.app, name="connections")
 app.add_typer(ruling.app, name="rules")
 app.add_typer(valuing.app, name="values")

@@ -118,9 +118,9 @@ async def decide(
                 made_on = await _seen(engine, looked)
             outcome = await deciding.decide(wishes.wish_of(asked, ends, made_on))
         except Unresolved as error:
-            return _unresolved(error)
+            return unresolved(error)
         except Refusal as error:
-            return _refused(error)
+            return refused(error)
         await _tell(database, outcome, manner, screen, preview=False)
     return 0
 
@@ -132,12 +132,14 @@ async def _seen(engine: AsyncEngine, looked: Outcome) -> frozenset[str]:
     return frozenset({ANY}) if people else frozenset(looked.made_on.values())
 
 
-def _unresolved(error: Unresolved) -> int:
+def unresolved(error: Unresolved) -> int:
+    """Tell what a reference does not lead to; the exit code."""
     tell(f"{error.field.replace('.', ' ')} {error.what}. {error.mend}.")
     return EXIT_NOT_FOUND if error.missing else EXIT_WRONG_USE
 
 
-def _refused(error: Refusal) -> int:
+def refused(error: Refusal) -> int:
+    """Tell why a decision is not taken; the exit code."""
     tell(f"Refused: {error.problem}")
     tell(f"  {error.mend}")
     return EXIT_REFUSED
@@ -151,7 +153,7 @@ async def _tell(database: Database, outcome: Outcome, manner: Manner, screen: Co
         write_line(orjson.dumps({"decision": told, "preview": preview, **decided.effects(outcome)}).decode())
         return
     async with database.reading() as connection:
-        shown = await _shown(connection, outcome)
+        shown = await seen_as(connection, outcome)
     lines = [f"Would be decided: {shown.says}" if preview else f"Decided: {shown.says}"]
     lines += [f"  {line}" for line in effects(shown, preview=preview)]
     if not preview:
@@ -164,7 +166,8 @@ async def _tell(database: Database, outcome: Outcome, manner: Manner, screen: Co
         screen.print(Text("\n".join(lines)))
 
 
-async def _shown(connection: AsyncConnection, outcome: Outcome) -> Shown:
+async def seen_as(connection: AsyncConnection, outcome: Outcome) -> Shown:
+    """An outcome with the names and titles it is told with."""
     called = await decisions.called(Bulk(connection), [outcome.decision])
     artifacts = {name for moved in outcome.moved for name in moved.artifacts}
     requests = {name for moved in outcome.moved for name in (moved.before, moved.after) if name}
@@ -215,7 +218,7 @@ async def show_all(
         try:
             names, request = await wishes.concerned(connection, filters.request, filters.artifact, filters.identity)
         except Unresolved as error:
-            return _unresolved(error)
+            return unresolved(error)
         wanted = Wanted(names, request, filters.kind, filters.by, filters.holds, None, limit)
         rows = await decided.page(connection, wanted)
         items = await decided.told(connection, rows[:limit])
@@ -253,7 +256,7 @@ async def show(made: "Installation", number: int, screen: Console, *, as_json: b
             tell(f"There is no decision {number}; see `throughline decisions list`.")
             return EXIT_NOT_FOUND
         (told,) = await decided.told(connection, [found])
-        shown = await _shown(connection, found.outcome)
+        shown = await seen_as(connection, found.outcome)
     if as_json:
         write_line(orjson.dumps({"decision": told, "preview": False, **decided.effects(found.outcome)}).decode())
         return 0

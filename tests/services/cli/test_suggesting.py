@@ -1,0 +1,118 @@
+"""What may belong together, at the terminal: listed with its reasons, shown before it is joined, answered."""
+
+import json
+from typing import Any
+
+import pytest
+
+from pipelines.answering import Answer
+from pipelines.suggest.model import Model
+from pipelines.suggesting import Suggesting
+from schemas.artifacts import request_id
+from services.cli import suggesting
+from services.cli.suggesting import Filters, Given
+from services.cli.terminal import EXIT_NOT_FOUND, EXIT_REFUSED
+from tests.services.cli.company import BERT, NOW, day, instant, read, telling
+from tests.services.cli.conftest import BOTH, Desk
+from tests.services.cli.test_commands import typed
+from tests.services.cli.test_rules import asked
+
+PORTAL, AGAIN = request_id("inbox/mail/m1"), request_id("inbox/mail/m2")
+MODEL = Model(3, -2.0, {"same title": 3.0, "same requester": 1.0, "common title": -3.0}, 0.5)
+MAIL = telling(
+    "inbox", "mailbox", "mail", "m2",
+    fields={"title": "Re: Payslips in the portal", "natural_key": "m2@customer.example", "type": "person",
+            "opens": True, "created_at": instant(day(4)), "requester": BERT, "url": None},
+    references=[["message-id", "mail", "m2@customer.example", "identity", "is"]],
+)  # fmt: skip
+
+
+@pytest.fixture
+async def alike(desk: Desk) -> Desk:
+    """A second mail with the first one's subject, by the same person."""
+    await read(desk.engine, [MAIL], first=50)
+    await look(desk)
+    return desk
+
+
+async def look(desk: Desk) -> None:
+    step = Suggesting(desk.engine, lambda: NOW, "test", model=MODEL)
+    while await step.once():
+        pass
+    await step.offer()
+
+
+async def listed(desk: Desk, limit: int = 25, as_json: bool = False, **filters: Any) -> tuple[int, str]:
+    code = await suggesting.show_all(desk.made, Filters(**filters), limit, NOW, desk.screen, as_json=as_json)
+    return code, desk.printed
+
+
+async def the_id(desk: Desk, capsys: pytest.CaptureFixture[str]) -> str:
+    await listed(desk, as_json=True)
+    return str(json.loads(capsys.readouterr().out)["id"])
+
+
+async def answered(desk: Desk, name: str, said: Answer, agrees: bool = True, **more: Any) -> tuple[int, list[str]]:
+    ask, questions = asked(agrees)
+    given = Given(name, said, "Anna", **more)
+    return await suggesting.answer(desk.made, given, lambda: NOW, desk.screen, ask), questions
+
+
+@BOTH
+async def test_it_is_listed_with_its_reasons_and_how_good_they_were(alike: Desk) -> None:
+    code, printed = await listed(alike)
+    assert code == 0
+    assert "88 %" in printed
+    assert "Payslips in the portal" in printed
+    assert "Their titles say the same" in printed
+    assert printed.endswith("None was answered so far.\n")
+    assert "Nothing is suggested." in (await listed(alike, artifact="PAY-31"))[1]
+    assert "S-" in (await listed(alike, request=PORTAL))[1]
+
+
+@BOTH
+async def test_accepting_shows_asks_and_joins(alike: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    name = await the_id(alike, capsys)
+    assert await answered(alike, name, Answer.ACCEPTED, agrees=False) == (0, ["Join them?"])
+    shown = alike.printed
+    assert f"{name}: 88 % likely to belong together" in shown
+    assert f"If accepted: 1 artifact would come into {PORTAL}, and {AGAIN} would lead there" in shown
+    assert (await answered(alike, name.lower(), Answer.ACCEPTED, reason="the same"))[0] == 0
+    printed = alike.printed
+    assert "This is decision 1; `throughline undo 1` takes it back." in printed
+    assert f"{AGAIN} leads to {PORTAL} from then on" in printed
+    assert "Nothing is suggested." in (await listed(alike, waiting=True))[1]
+    assert (await answered(alike, name, Answer.ACCEPTED, yes=True))[0] == 0
+    assert alike.printed == f"{name} was accepted before.\n"
+    assert (await answered(alike, name, Answer.REJECTED))[0] == EXIT_REFUSED
+
+
+@BOTH
+async def test_rejecting_and_not_now(alike: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    name = await the_id(alike, capsys)
+    assert (await answered(alike, name, Answer.LATER)) == (0, [])
+    assert alike.printed == f"{name} is hidden until 15 April 14:42, unless its evidence changes.\n"
+    assert (await answered(alike, name, Answer.REJECTED, as_json=True)) == (0, [])
+    assert json.loads(capsys.readouterr().out)["answer"] == "rejected"
+    await look(alike)
+    _, printed = await listed(alike, waiting=True)
+    assert printed.startswith("Nothing is suggested.")
+    assert "Of 1 answered one 0 % were accepted" in printed
+
+
+async def test_what_is_not_there_is_told(alike: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (await answered(alike, "S-AAAAAAAAAAAA", Answer.ACCEPTED))[0] == EXIT_NOT_FOUND
+    assert (await answered(alike, "S-AAAAAAAAAAAA", Answer.LATER))[0] == EXIT_NOT_FOUND
+    assert await suggesting.show(alike.made, "S-X", NOW, alike.screen, as_json=False) == EXIT_NOT_FOUND
+    name = await the_id(alike, capsys)
+    assert await suggesting.show(alike.made, name, NOW, alike.screen, as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["change"]["into"] == PORTAL
+
+
+async def test_as_it_is_typed(alike: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    name = await the_id(alike, capsys)
+    shown = typed(alike.environ, "suggestions", "show", name)
+    assert (shown.returncode, "What speaks for it" in shown.stdout) == (0, True)
+    joined = typed(alike.environ, "suggestions", "accept", name, "--yes", "--by", "Anna", "--json")
+    assert json.loads(joined.stdout)["decided"]["redirects"] == {AGAIN: PORTAL}
+    assert typed(alike.environ, "suggestions", "list", "--json").stdout == ""
