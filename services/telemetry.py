@@ -95,7 +95,10 @@ def configure_logs(
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    ours = logging.getLevelNamesMapping()[level.upper()]
+    _set_levels(root, logging.getLevelNamesMapping()[level.upper()])
+
+
+def _set_levels(root: logging.Logger, ours: int) -> None:
     # What libraries say for debugging quotes what they carry.
     root.setLevel(logging.INFO if ours < logging.INFO else max(ours, logging.WARNING))
     for name in _OURS:
