@@ -8,14 +8,16 @@ from typing import Any
 import httpx2
 import pytest
 
+from pipelines.suggest.scoring import suggestion_id
+from pipelines.suggesting import Suggesting
 from tests.pipelines.memos import memo
-from tests.services.query.conftest import Hub, owned
+from tests.services.query.conftest import NOW, Hub, owned
 
 DOCUMENT = Path("docs/api.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```http\n(GET|POST) (\S+)\n(.*?)```\n\n```json\n(.*?)```", DOCUMENT, re.DOTALL)
 NAMES = {
     "R-MZXW6YTBOI3D": owned(1), "R-GEZDGNBVGY3T": owned(4), "PAY-12": "MEMO-3", "PAY-31": "MEMO-4",
-    "jira-acme": "memos",
+    "jira-acme": "memos", "S-MZXW6YTBOI3D": suggestion_id("memos/memo/8", "memos/memo/9"),
 }  # fmt: skip
 
 
@@ -52,6 +54,10 @@ def same_form(shown: Any, told: Any, place: str) -> None:
 async def test_examples(hub: Hub) -> None:
     assert len(EXAMPLES) == DOCUMENT.count("```http") > 10
     await hub.told(memo(7, text="This week: MEMO-3, MEMO-4, MEMO-81, MEMO-82, MEMO-83, MEMO-84"))
+    await hub.told(memo(8, title="Replace the printer upstairs"), memo(9, title="Replace the printer upstairs"))
+    suggesting = Suggesting(hub.engine, lambda: NOW, "here")
+    while await suggesting.once() or await suggesting.offer():
+        pass
     for method, path, more, shown in EXAMPLES:
         answer = await asked(hub, method, of_here(path), of_here(more))
         example = json.loads(of_here(shown))
