@@ -9,7 +9,9 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from anyio import BrokenResourceError, ClosedResourceError
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import Misconfigured
@@ -84,6 +86,8 @@ class Guard:
         try:
             await self._app(scope, receive, watched)
         except Exception as error:  # noqa: BLE001 - the boundary of this worker
+            if started and _reader_left(error):
+                return
             name = self._error_ids()
             # Where it happened and what kind it is, never its text: that may hold content.
             frames = reversed(traceback.extract_tb(error.__traceback__, limit=-8))
@@ -91,6 +95,13 @@ class Guard:
             log.error("query.request.failed error_id=%s kind=%s at=%s", name, type(error).__name__, places)
             if not started:
                 await _failed(name)(scope, receive, send)
+
+
+def _reader_left(error: BaseException) -> bool:
+    """Whether a stream ended because nobody reads it any more: the framework tells so by its closed channels."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_reader_left(each) for each in error.exceptions)
+    return isinstance(error, BrokenResourceError | ClosedResourceError | ClientDisconnect)
 
 
 def _hash(text: bytes) -> bytes:

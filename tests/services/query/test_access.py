@@ -1,14 +1,17 @@
 """Who may ask; and errors that tell nothing."""
 
 import logging
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import anyio
+import httpx2
 import pytest
 
 from pipelines.store.engine import open_engine
 from schemas.errors import Misconfigured
+from services.query.access import Guard
 from services.query.app import create_app
-from tests.services.query.conftest import NOW, client_of
+from tests.services.query.conftest import BASE, NOW, client_of
 
 TOKEN = "k" * 43
 
@@ -78,3 +81,18 @@ async def test_paths_and_methods_that_are_none() -> None:
                 answer = await http.request(method, path)
                 assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
                 assert answer.json()["type"] == "urn:throughline:problem:method-not-allowed"
+
+
+async def test_a_reader_that_leaves_a_stream_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    left = ExceptionGroup("", [anyio.BrokenResourceError(), ExceptionGroup("", [anyio.ClosedResourceError()])])
+    mixed = ExceptionGroup("", [anyio.BrokenResourceError(), ZeroDivisionError()])
+    for error, lines in ((left, 0), (mixed, 1)):
+
+        async def streams(_scope: Any, _receive: Any, send: Any, error: Exception = error) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            raise error
+
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(Guard(streams, None)), base_url=BASE) as http:
+            await http.get("/v1/changes/stream")
+        assert len(caplog.records) == lines
