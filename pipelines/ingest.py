@@ -36,7 +36,7 @@ TOO_MANY = (20, 0.05)
 """More unexpected failures than this, and than this share of the last thousand records, is a bad release."""
 
 
-MOST_SAID = 2_500
+MOST_SAID = 1_500
 """Activities and parts merged in one transaction, unless one record says more: on SQLite all others wait for it."""
 
 

@@ -63,7 +63,7 @@ async def test_kills_at_every_named_point_change_nothing(hub: World, calm: dict[
     """One after the other in an order of chance, all while the tools are read for the first time."""
     chance = random.Random(f"{SEED}/{turn}")
     for point in chance.sample(sorted(POINTS), len(POINTS)):
-        process = hub.start(point, chance.randint(1, 4))
+        process = hub.start(point, chance.randint(1, 2))
         assert await asyncio.to_thread(process.wait, 60) == -signal.SIGKILL, f"{point}: {hub.log()}"
     assert (await hub.standing())["events"] < EVENTS  # none came after the reading
     await finish(hub, calm)
