@@ -25,6 +25,15 @@ async def test_without_a_database_it_says_so(tmp_path: Path, place: str, kind: s
     await engine.dispose()
 
 
+async def waiting(hub: Hub) -> None:
+    """Until a transaction waits for another one."""
+    waits = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    async with asyncio.timeout(20), hub.engine.connect() as connection:
+        while not (await connection.execute(waits)).scalar():
+            await connection.rollback()  # what is told stays as it is in a transaction
+            await asyncio.sleep(0.02)
+
+
 @pytest.mark.parametrize(
     "database_url", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
 )  # SQLite lets only one write
@@ -34,11 +43,10 @@ async def test_one_that_another_transaction_stops_is_taken_all_the_same(hub: Hub
         component = "SELECT id FROM components WHERE id = (SELECT component FROM members WHERE artifact = :name)"
         await other.execute(text(component + " FOR UPDATE"), {"name": "memos/memo/1"})
         deciding = asyncio.create_task(sent(hub.http, LINK))
-        await asyncio.sleep(0.6)
+        await waiting(hub)
         value = own("memos/memo/4").key
-        await other.execute(
-            text("UPDATE reference_values SET mentions = mentions WHERE value = :value"), {"value": value}
-        )
+        same = "INSERT INTO reference_values (value, mentions) VALUES (:value, 0) ON CONFLICT DO NOTHING"
+        await other.execute(text(same), {"value": value})
     answer = await deciding
     assert answer.status_code == 201, answer.text
     assert answer.json()["redirects"] == {owned(4): owned(1)}
