@@ -3,8 +3,9 @@
 Everything that has the shape of a reference is a candidate (UTF-8 and COVID-19 too): which ones count is decided in
 `correlate`, where the known projects are, so that a project that appears later is not too late.
 
-Issue keys are found in capitals only. Jira links no other form in text either, and "top-10" or "step-2" would name a
-project TOP or STEP in every second mail. An address and what a person looks up may have any case.
+Issue keys in small letters ("pay-12") are candidates of a relation of their own, SMALL: they mean an issue only where
+one with that key was read, because "top-10" or "step-2" would otherwise name a project TOP or STEP in every second
+mail. An address and what a person looks up may have any case.
 """
 
 import re
@@ -14,7 +15,10 @@ from dataclasses import dataclass, replace
 from pipelines.addresses import ISSUE_KEY, MAX_ADDRESS, normal_address, record_in, scope_of, unwrapped
 from schemas.artifacts import Evidence, Reference, Text, request_id
 
-__all__ = ["Found", "find", "normal", "own", "parse", "scope_of", "search", "understood"]
+__all__ = ["SMALL", "Found", "find", "normal", "own", "parse", "scope_of", "search", "understood"]
+
+SMALL = "mentions in small letters"
+"""The relation of a key that stands in small letters."""
 
 MAX_FOUND = 100
 """Distinct values kept from one text."""
@@ -28,6 +32,9 @@ _WORD = r"[^\W\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]"
 
 _KEY = re.compile(
     rf"(?<!{_WORD})(?<![@\-])([A-Z][A-Z0-9_]{{1,29}})[-\u2010\u2011]([1-9][0-9]{{0,8}})(?!{_WORD}|[-.][0-9]|@)"
+)
+_SMALL_KEY = re.compile(
+    rf"(?<!{_WORD})(?<![@\-./#&=+])([A-Za-z][A-Za-z0-9_]{{1,9}})-([1-9][0-9]{{0,6}})(?!{_WORD}|[-.]{_WORD}|[-@/])"
 )
 _REQUEST = re.compile(rf"(?<!{_WORD})(?<![@\-])R-[A-Z2-7]{{12}}(?!{_WORD}|[-@])")
 _ADDRESS = re.compile(r"https?://[^\s<>\"`{}|\\^\x00-\x1f]+", re.IGNORECASE)
@@ -55,13 +62,16 @@ def search(text: Text) -> Found:
     places: dict[tuple[str, str, str], tuple[int, int]] = {}
     for kind, scope, value, start, end in sorted(_candidates(text.text), key=lambda found: found[3:]):
         places.setdefault((kind, scope, value), (start, end))
-    kept = list(places.items())[:MAX_FOUND]
+    small = {("jira.key", "", value): place for value, place in _small_keys(text.text)}
+    places |= {name: place for name, place in small.items() if name not in places}
+    kept = sorted(list(places.items())[:MAX_FOUND], key=lambda one: one[1])
     references = tuple(
         Reference(
             kind=kind,
             scope=scope,
             value=value,
             evidence=text.evidence,
+            relation=SMALL if small.get((kind, scope, value)) == (start, end) else "mentions",
             field=text.field,
             start=start,
             end=end,
@@ -88,6 +98,14 @@ def _candidates(text: str) -> Iterator[tuple[str, str, str, int, int]]:
         yield "request", "", found.group(), found.start(), found.end()
     for found in _KEY.finditer(plain):
         yield "jira.key", "", f"{found.group(1)}-{found.group(2)}", found.start(), found.end()
+
+
+def _small_keys(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    """What has the shape of an issue key but for its small letters, in capitals; the first place of each comes last."""
+    plain = _MESSAGE_ID.sub(_blank, _ADDRESS.sub(_blank, text))
+    found = [one for one in _SMALL_KEY.finditer(plain) if not one.group(1).isupper()]
+    for one in reversed(found):
+        yield f"{one.group(1).upper()}-{one.group(2)}", one.span()
 
 
 def _split(text: str) -> tuple[str, list[tuple[int, int]]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pipelines.correlate.rules import FREE_KINDS, Rules, owners
-from pipelines.references import own
+from pipelines.references import SMALL, own
 from schemas.artifacts import Evidence, Reference
 from schemas.canonical import instant
 from schemas.links import Component, Node
@@ -94,6 +94,8 @@ class Meanings:
         if not owning:
             return None
         ends = tuple(holder.artifact for holder in holders if holder.connection in owning)
+        if not ends and reference.relation == SMALL:
+            return None
         if not ends and len(owning) == 1:
             ends = (unread(next(iter(owning)), reference.key),)
         return Named(reference, tuple(end for end in ends if end != node.artifact), owning)

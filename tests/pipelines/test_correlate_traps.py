@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from pipelines.references import SMALL
 from schemas.artifacts import Evidence, Reference
 from tests.pipelines.company import (
     RULES,
@@ -200,6 +201,16 @@ def test_a_notice_that_answers_the_mail_an_issue_was_made_of_joins_the_two() -> 
     asked = mail("m1", subject="Export")
     notice = mail("m2", title("PAY-1"), reply("m1"), kind="auto-reply", day=4)
     assert requests(grouped(issue("PAY-1"), asked, notice)) == sets("PAY-1 m1 m2")
+
+
+def test_a_key_in_small_letters_joins_only_an_issue_that_was_read() -> None:
+    small = replace(written("PAY-1")[0], relation=SMALL)
+    noise = replace(written("PAY-99")[0], relation=SMALL)
+    one, other = mail("m1", small, noise), mail("m2", noise, day=4)
+    groups = grouped(issue("PAY-1"), one, other)
+    assert requests(groups) == sets("PAY-1 m1", "m2")
+    assert of(groups, other).mentions == ()
+    assert of(groups, one).links[0].why == "The mail of 3 May 2026 names PAY-1 in its text"
 
 
 def test_copies_of_one_mail_are_one_whatever_a_list_or_a_gateway_did_to_them() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.addresses import normal_address, scope_of
-from pipelines.references import AROUND, MAX_FOUND, find, normal, own, parse, search, understood
+from pipelines.references import AROUND, MAX_FOUND, SMALL, find, normal, own, parse, search, understood
 from schemas.artifacts import Evidence, Reference, Text, request_id
 
 
@@ -38,9 +38,24 @@ def test_keys_are_found(text: str, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("see pay-12.", ["PAY-12"]),
+        ("Pay-12, (shop-370) and Top-10", ["PAY-12", "SHOP-370", "TOP-10"]),
+        ("PAY-12 and pay-12", []),
+        ("report-12.pdf my-pay-12 pay-012 p-1 pay-12-b a@pay-12.example pay-12@x.example", []),
+        ("https://example.com/pay-12 <pay-12@example.com> issues/pay-12 v1.pay-12", []),
+    ],
+)
+def test_keys_in_small_letters_are_candidates_of_their_own(text: str, expected: list[str]) -> None:
+    found = find(Text("body", text, Evidence.WRITTEN))
+    assert [one.value for one in found if one.relation == SMALL] == expected
+    assert all(text[one.start : one.end].upper() == one.value for one in found if one.relation == SMALL)
+
+
+@pytest.mark.parametrize(
     "text",
     [
-        "pay-12 top-10",
         "CVE-2024-1234",
         "version ABC-1.5",
         "X-PAY-12",
