@@ -1,4 +1,5 @@
-"""Fitting a logistic regression: Newton's method with a small ridge, in plain Python; equal rows are counted once."""
+"""Fitting a logistic regression: Newton's method with a small ridge, in plain Python; rows that are equal
+to two digits are counted once."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,16 +31,19 @@ def _logistic(score: float) -> float:
     return 1 / (1 + exp(-max(-30.0, min(30.0, score))))
 
 
-def fit(rows: Iterable[tuple[Row, bool]], names: Sequence[str], ridge: float = 1.0, steps: int = 25) -> Fit:
-    """The likeliest weights of these features; ridge pulls those that are seen seldom towards 0."""
+def fit(
+    rows: Iterable[tuple[Row, bool]], names: Sequence[str], ridge: float = 1.0, steps: int = 25,
+    begin: Fit | None = None,
+) -> Fit:  # fmt: skip
+    """The likeliest weights of these features; ridge pulls those that are seen seldom towards 0. begin: near them."""
     counted: dict[tuple[float, ...], list[int]] = defaultdict(lambda: [0, 0])
     for row, true in rows:
-        counted[(1.0, *(row.get(name, 0.0) for name in names))][true] += 1
-    weights = [0.0] * (len(names) + 1)
+        counted[(1.0, *(round(row.get(name, 0.0), 2) for name in names))][true] += 1
+    weights = [begin.bias if begin else 0.0, *(begin.weights.get(name, 0.0) if begin else 0.0 for name in names)]
     for _ in range(steps):
         moved = _solve(*_newton(counted, weights, ridge))
         weights = [one + step for one, step in zip(weights, moved, strict=True)]
-        if max(abs(step) for step in moved) < 1e-6:
+        if max(abs(step) for step in moved) < 1e-4:
             break
     return Fit(weights[0], dict(zip(names, weights[1:], strict=True)))
 

@@ -33,7 +33,6 @@ ADDS = 0.0002
 """A feature is left out where the mean loss of the companies that choose grows by less than this without it."""
 THRESHOLD = 0.2
 """What is less likely is not suggested."""
-FILE = Path(model.__file__).parent / "weights.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +75,17 @@ async def collect(noise: str, seed: int, size: int) -> Set:
 
 
 def chosen(fitted: Sequence[tuple[Row, bool]], judge: Sequence[tuple[Row, bool]]) -> tuple[Fit, list[str]]:
-    """Leave out what adds nothing, the least useful first."""
+    """Leave out what adds nothing, those of the smallest weights tried first."""
     names = [name for name in model.FEATURES if any(name in row for row, _ in fitted)]
     told = [f"{name}: left out, it never occurred" for name in model.FEATURES if name not in names]
     best = fit(fitted, names)
-    while len(names) > 1:
-        without = {name: fit(fitted, [other for other in names if other != name]) for name in names}
-        name, least = min(without.items(), key=lambda one: one[1].loss(judge))
-        more = least.loss(judge) - best.loss(judge)
-        if more >= ADDS:
-            break
-        told.append(f"{name}: left out, the loss without it is {more:+.5f}")
-        names, best = [other for other in names if other != name], least
+    loss = best.loss(judge)
+    for name in sorted(names, key=lambda one: abs(best.weights[one])):
+        without = fit(fitted, [other for other in names if other != name], begin=best)
+        more = without.loss(judge) - loss
+        if more < ADDS:
+            told.append(f"{name}: left out, the loss without it is {more:+.5f}")
+            names, best, loss = [other for other in names if other != name], without, without.loss(judge)
     return best, told
 
 
@@ -146,10 +144,10 @@ def table(sets: Iterable[Set], made: Fit) -> Iterator[str]:
 
 def write(made: Fit) -> None:
     """Put the weights into the package, as the next version."""
-    version = model.read(FILE.read_bytes()).version + 1
+    version = model.read(model.FILE.read_bytes()).version + 1
     weights = {name: round(weight, 3) for name, weight in made.weights.items()}
     told = {"version": version, "bias": round(made.bias, 3), "threshold": THRESHOLD, "weights": weights}
-    FILE.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
+    model.FILE.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 async def _sets(wanted: Iterable[tuple[str, int]], size: int) -> list[Set]:

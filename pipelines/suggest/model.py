@@ -5,8 +5,8 @@ Read a weight as it is: each unit of a feature multiplies the odds by e to the p
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 from math import exp, isfinite, log2
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,7 +23,8 @@ FEATURES = (
 )  # fmt: skip
 """Every name that features.py gives; the data file weighs some of them."""
 
-_FILE = "weights.json"
+FILE = Path(__file__).parent / "weights.json"
+"""The weights of this release."""
 _MEND = "Put the file of the release back, or fit it again with `make train`"
 
 
@@ -54,7 +55,7 @@ class Model:
 @cache
 def load() -> Model:
     """The weights of this release. Raises Misconfigured for a file that is none."""
-    return read((resources.files(__package__) / _FILE).read_bytes())
+    return read(FILE.read_bytes())
 
 
 def read(raw: bytes) -> Model:
@@ -63,13 +64,13 @@ def read(raw: bytes) -> Model:
         told: Any = orjson.loads(raw)
         version, bias, threshold, weights = (told[name] for name in ("version", "bias", "threshold", "weights"))
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        raise Misconfigured(f"{_FILE} holds no version, bias, threshold and weights", _MEND) from None
+        raise Misconfigured(f"{FILE.name} holds no version, bias, threshold and weights", _MEND) from None
     unknown = sorted(set(weights) - set(FEATURES)) if isinstance(weights, dict) else ["weights"]
     if unknown:
-        raise Misconfigured(f"{_FILE} weighs {unknown[0]}, which is no feature of this release", _MEND)
+        raise Misconfigured(f"{FILE.name} weighs {unknown[0]}, which is no feature of this release", _MEND)
     numbers = [bias, threshold, *weights.values()]
     if not isinstance(version, int) or not all(_number(one) for one in numbers) or not 0 < threshold < 1:
-        raise Misconfigured(f"{_FILE} holds something else where a number belongs", _MEND)
+        raise Misconfigured(f"{FILE.name} holds something else where a number belongs", _MEND)
     return Model(version, float(bias), {name: float(one) for name, one in weights.items()}, float(threshold))
 
 
