@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipelines import deciding
+from pipelines.catching_up import CatchUp
 from pipelines.ingest import Ingest
 from pipelines.publish import Publisher
 from services.broker import batches
@@ -26,6 +27,8 @@ POINTS: dict[str, tuple[type, str, bool]] = {
     "batch arrived": (Ingest, "__call__", False),
     "batch committed, not acknowledged": (Ingest, "__call__", True),
     "batch written, not committed": (Ingest, "_write", True),
+    "batch stored, not understood": (CatchUp, "all", False),
+    "requests put together, not written": (CatchUp, "_look", True),
     "changes numbered, not sent": (Publisher, "_number", True),
     "changes sent, not marked": (processes.Hub, "_send_lifecycles", True),
 }

@@ -18,8 +18,8 @@ from schemas.events import SourceEvent
 from tests.pipelines.memos import memo, records
 from tests.pipelines.test_ingest import ingest_of
 
-ROUNDS, PAIRS = 200, 5
-"""A thousand pairs; each pair is a component of its own, so five of them race in one transaction."""
+ROUNDS, PAIRS = 1000, 1
+"""Each pair is a component of its own."""
 
 
 async def worker(engine: AsyncEngine, batch: Sequence[SourceEvent], partition: int, place: int, late: float) -> int:
@@ -36,6 +36,7 @@ async def worker(engine: AsyncEngine, batch: Sequence[SourceEvent], partition: i
             return refused
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.postgres
 async def test_a_mention_and_what_it_names_are_joined_whoever_comes_first(postgres_url: str) -> None:
     one, other = open_engine(postgres_url), open_engine(postgres_url)
