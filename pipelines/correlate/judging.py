@@ -50,7 +50,8 @@ def _contradiction(
 ) -> Refusal:
     if parting is not wish:
         return Refusal("contradiction", f"{said(parting, called)}.", MEND, number=parting.number)
-    way = _way(pair, [one for one in held if one.joined])
+    # A split joins what leaves: its own part of the way stands in nobody's way.
+    way = [one for one in _way(pair, [one for one in (*held, wish) if one.joined]) if one is not wish]
     words = "; ".join(said(one, called) for one in way)
     return Refusal("contradiction", f"{words}.", MEND, number=way[0].number if way else None)
 

@@ -118,6 +118,12 @@ def test_together_against_not_is_refused_with_the_decision_in_the_way() -> None:
     judge(decided(4, LINK, ["d"], ["e"]), [first, second, apart])
 
 
+def test_a_split_that_takes_along_what_was_joined_with_the_rest_names_that_decision() -> None:
+    told = refusal(decided(2, SPLIT, ["a", "b"], ["c", "d"]), decided(1, LINK, ["b"], ["c"]))
+    assert (told.kind, told.number) == ("contradiction", 1)
+    assert told.problem == "Anna decided on 9 May 2026 that b and c belong together (decision 1)."
+
+
 def test_what_is_no_request_is_joined_with_nothing_that_may_be_one() -> None:
     noise = decided(1, OUT, ["a", "b"])
     assert refusal(decided(2, LINK, ["a"], ["c"]), noise).number == 1
