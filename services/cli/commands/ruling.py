@@ -16,7 +16,7 @@ app = typer.Typer(
 )
 
 Name = Annotated[
-    str, typer.Argument(metavar="[NAME]", help="A connection, as `connections list` tells it; none: all together")
+    str, typer.Argument(metavar="NAME", help="A connection, as `connections list` tells it; none: all together")
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask (for scripts)")]
 By = Annotated[str, typer.Option(help="Who chooses; your name on this machine if left out", show_default=False)]
@@ -78,7 +78,7 @@ def reset(name: Name = "", yes: Yes = False, by: By = "") -> None:
 
 @app.command()
 def history(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Of one connection only")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Of one connection only")] = None,
     as_json: Json = False,
 ) -> None:
     """Show what was chosen and by whom, the newest first.

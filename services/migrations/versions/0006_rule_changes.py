@@ -12,9 +12,7 @@ _KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 def upgrade() -> None:
     op.create_table(
         "rule_changes",
-        sa.Column(
-            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
-        ),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("connection", _KEY, nullable=False),
         sa.Column("before", sa.Text(), nullable=False),
         sa.Column("after", sa.Text(), nullable=False),

@@ -48,7 +48,10 @@ include-path = ["/v1/requests", "/v1/requests/{identifier}", "/v1/requests/{iden
 checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", 400, 404, 422]
 
 [[operations]]
-include-path = ["/v1/decisions", "/v1/decisions/{number}", "/v1/suggestions", "/v1/suggestions/{id}", "/v1/suggestions/{id}/answer"]
+include-path = [
+  "/v1/decisions", "/v1/decisions/{number}", "/v1/suggestions", "/v1/suggestions/{id}",
+  "/v1/suggestions/{id}/answer",
+]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 404, 409, 412, 422]
 """
 
