@@ -73,6 +73,9 @@ class Mail:
             mail.add_alternative(_html(self.text), subtype="html")
         if self.attached:
             mail.add_attachment(message_from_bytes(self.attached.raw(), policy=SMTP))
+        for place, part in enumerate(mail.walk()):
+            if part.is_multipart() and part.get_content_maintype() == "multipart":
+                part.set_boundary(f"=_{self.thing}_{place}")  # the library's own is random
         subject = Header(self.subject, header_name="Subject").encode(linesep="\r\n")
         return mail.as_bytes().replace(b"Subject: " + _PLACE.encode(), b"Subject: " + subject.encode(), 1)
 
