@@ -19,7 +19,11 @@ class Fit:
 
     def probability(self, row: Row) -> float:
         """From 0 to 1."""
-        return _logistic(self.bias + sum(self.weights.get(name, 0.0) * value for name, value in row.items()))
+        return _logistic(self.score(row))
+
+    def score(self, row: Row) -> float:
+        """The log odds."""
+        return self.bias + sum(self.weights.get(name, 0.0) * value for name, value in row.items())
 
     def loss(self, rows: Iterable[tuple[Row, bool]]) -> float:
         """The mean of -log of what was said of the outcome that came true."""
@@ -46,6 +50,14 @@ def fit(
         if max(abs(step) for step in moved) < 1e-4:
             break
     return Fit(weights[0], dict(zip(names, weights[1:], strict=True)))
+
+
+def calibrated(made: Fit, rows: Iterable[tuple[Row, bool]]) -> Fit:
+    """The same weights on another scale, so that what is said on these rows comes true as often as it says (Platt)."""
+    scored = [({"score": made.score(row)}, true) for row, true in rows]
+    scale = fit(scored, ["score"], ridge=1e-3, steps=50, begin=Fit(0.0, {"score": 1.0}))
+    by = scale.weights["score"]
+    return Fit(scale.bias + by * made.bias, {name: by * weight for name, weight in made.weights.items()})
 
 
 def _newton(

@@ -1,7 +1,8 @@
 """Fit the weights of suggestions: `python -m benchmarks.accuracy.train [--apply] [--size N]` (`make train`).
 
-Companies of some seeds are fitted, one of another says which features add nothing and are left out, and others again,
-never looked at before, say how good it is. With --apply the weights are written into the package, as the next version.
+Companies of some seeds are fitted, one of another says which features add nothing and are left out, a third group
+calibrates the probabilities, and others again, never looked at before, say how good it is. With --apply the weights are
+written into the package, as the next version.
 """
 
 import argparse
@@ -18,19 +19,24 @@ import orjson
 
 from benchmarks.accuracy.company import company
 from benchmarks.accuracy.feeding import feed
-from benchmarks.accuracy.fitting import Fit, Row, fit
+from benchmarks.accuracy.fitting import Fit, Row, calibrated, fit
 from benchmarks.accuracy.metrics import Pairs, Share, brier, joined, pairwise, reliability
-from benchmarks.accuracy.noise import LEVELS
+from benchmarks.accuracy.noise import LEVELS as KNOWN_LEVELS
+from benchmarks.accuracy.noise import Noise
 from benchmarks.accuracy.suggested import Compared, compared
 from benchmarks.accuracy.told import events
 from benchmarks.accuracy.truth import Planted, Truth
 from pipelines.suggest import model
 
-FITTED = (("normal", 101), ("hard", 102), ("normal", 103), ("hard", 104))
-CHOSEN_BY = (("hard", 201), ("normal", 202))
+FITTED = (("faint", 111), ("hard", 102), ("faint", 112))
+CHOSEN_BY = (("faint", 201),)
+CALIBRATED_BY = (("normal", 101), ("normal", 103), ("hard", 104))
 HELD_OUT = (("normal", 301), ("hard", 302), ("holdout", 303))
 ADDS = 0.0002
 """A feature is left out where the mean loss of the companies that choose grows by less than this without it."""
+LEVELS = KNOWN_LEVELS | {"faint": Noise("faint", traps=0.5, faint=0.6, adverse=0.3, careless=0.1)}
+"""The benchmark's noise levels, and one in which more than half of the requests have a part that only likeness ties:
+of the others alone there would be too little to fit. How likely a pair is at all follows from the others again."""
 THRESHOLD = 0.2
 """What is less likely is not suggested."""
 
@@ -150,15 +156,15 @@ def write(made: Fit) -> None:
     model.FILE.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-async def _sets(wanted: Iterable[tuple[str, int]], size: int) -> list[Set]:
-    return [await collect(noise, seed, size) for noise, seed in wanted]
+async def _rows(wanted: Iterable[tuple[str, int]], size: int) -> list[tuple[Row, bool]]:
+    return [row for noise, seed in wanted for row in (await collect(noise, seed, size)).rows]
 
 
 async def _train(size: int) -> tuple[Fit, list[str], list[Set]]:
-    fitted, judges = await _sets(FITTED, size), await _sets(CHOSEN_BY, size)
-    rows = [row for one in fitted for row in one.rows]
-    made, left_out = chosen(rows, [row for one in judges for row in one.rows])
-    return made, left_out, await _sets(HELD_OUT, size)
+    fitted, judges = await _rows(FITTED, size), await _rows(CHOSEN_BY, size)
+    made, left_out = chosen(fitted, judges)
+    made = calibrated(made, await _rows(CALIBRATED_BY, size))
+    return made, left_out, [await collect(noise, seed, size) for noise, seed in HELD_OUT]
 
 
 def main() -> int:
