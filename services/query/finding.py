@@ -75,7 +75,7 @@ async def look_up(database: Database, references: Sequence[str]) -> tuple[list[F
         if 0 < len(names) <= reading.FEW and all("|" in name for name in names):
             known, stored = await reading.leads(database, names)
             found = _found(text, pairs, known)
-            if found.requests or not found.artifacts:
+            if all(one.request for one in found.artifacts):  # also where there is none
                 return [found], stored
     async with database.reading() as connection:
         every = await find(connection, references)

@@ -1,4 +1,4 @@
-"""A decision while the database is away, not migrated, or another transaction stands in the way."""
+"""Decisions where something is odd: no database, another transaction in the way, one name for several things."""
 
 import asyncio
 from pathlib import Path
@@ -9,15 +9,17 @@ from sqlalchemy import text
 from pipelines.references import own
 from pipelines.store.engine import open_engine
 from services.query.app import create_app
+from tests.pipelines.memos import memo
 from tests.services.query.conftest import NOW, Hub, client_of, owned
 from tests.services.query.test_deciding import LINK, sent
 
 
 @pytest.mark.parametrize(
-    ("place", "kind"), [("hub.sqlite3", "not-migrated"), ("no/such/folder/hub.sqlite3", "database-away")]
+    ("url", "kind"),
+    [("sqlite+aiosqlite:///{}/hub.sqlite3", "not-migrated"), ("postgresql+asyncpg://127.0.0.1:1/hub", "database-away")],
 )
-async def test_without_a_database_it_says_so(tmp_path: Path, place: str, kind: str) -> None:
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / place}")
+async def test_without_a_database_it_says_so(tmp_path: Path, url: str, kind: str) -> None:
+    engine = open_engine(url.format(tmp_path))
     async with client_of(create_app(engine, lambda: NOW)) as http:
         for body in (LINK, {"kind": "undo", "decision": 1, "by": "Anna"}):
             answer = await sent(http, body, Idempotency_Key="k")
@@ -51,3 +53,13 @@ async def test_one_that_another_transaction_stops_is_taken_all_the_same(hub: Hub
     assert answer.status_code == 201, answer.text
     assert answer.json()["redirects"] == {owned(4): owned(1)}
     assert [one["number"] for one in (await hub.get("/v1/decisions"))["items"]] == [1]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_one_name_for_what_is_in_a_request_and_for_what_is_kept_out(hub: Hub) -> None:
+    await hub.told(memo(4, connection="other"))
+    answer = await sent(hub.http, {"kind": "no request", "artifacts": ["other/memo/4"], "by": "Anna"})
+    assert answer.status_code == 201
+    (found,) = (await hub.get("/v1/lookup", reference="MEMO-4"))["items"]
+    assert found["requests"] == [owned(4)]
+    assert [bool(one["kept_out"]) for one in found["artifacts"]] == [False, True]
