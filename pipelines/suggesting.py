@@ -8,9 +8,9 @@ that ingest never waits for it.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -27,13 +27,18 @@ from pipelines.suggest.people import keys
 from pipelines.suggest.scoring import Suggestion, suggestion
 from schemas.artifacts import participants_in
 
+T = TypeVar("T")
+Work: TypeAlias = Callable[[list[T], Lease], Coroutine[Any, Any, None]]
+
 logger = logging.getLogger("throughline.suggesting")
 
 LEASE = "suggest"
 A_DAY = 20
 """New suggestions that are offered in 24 hours, unless settings say otherwise."""
-LOOKED_AT, COMPARED = 200, 20
+LOOKED_AT, COMPARED = 100, 20
 """Units a step."""
+OFFERS = 60.0
+"""Seconds between two looks at what may be offered, while there is other work."""
 _FORM = 1
 """Counts up when units or blocks are made otherwise."""
 
@@ -63,15 +68,17 @@ class Suggesting:
 
     async def run(self, idle: float = 2.0, breath: float = 0.05) -> None:
         """Work for ever; an outage of the database only waits. Begins anew with everything after an upgrade."""
-        begun = False
+        begun, clock = False, asyncio.get_running_loop().time
+        offered = clock()
         while True:
             done = 0
             try:
                 if not self.behind():
                     begun = begun or await self.begin()
                     done = await self.once()
-                    if not done:
+                    if not done or clock() - offered > OFFERS:
                         await self.offer()
+                        offered = clock()
             except (*AWAY, leases.LeaseLost) as error:
                 logger.warning("suggesting.step.failed", extra={"error": type(error).__name__})
             await asyncio.sleep(breath if done else idle)
@@ -94,10 +101,35 @@ class Suggesting:
         if lease is None:
             return 0
         if marks:
-            await self._look([row[0] for row in marks], {row[1] for row in marks}, lease)
+            await self._carefully(self._look, self._unlook, [(row[0], row[1]) for row in marks], lease)
         else:
-            await self._compare(waiting, lease)
+            await self._carefully(self._compare, self._uncompare, waiting, lease)
         return len(marks) or len(waiting)
+
+    async def _carefully(self, work: Work[T], leave: Work[T], what: list[T], lease: Lease) -> None:
+        """Work on all; where something unforeseen happens, find by halves whose fault it is, and leave that one."""
+        try:
+            await work(what, lease)
+        except (*AWAY, leases.LeaseLost):
+            raise
+        except Exception as error:
+            if len(what) == 1:
+                logger.exception("suggesting.unit.failed", extra={"error": type(error).__name__})
+                await leave(what, lease)
+                return
+            half = len(what) // 2
+            for part in (what[:half], what[half:]):
+                await self._carefully(work, leave, part, lease)
+
+    async def _unlook(self, marks: list[tuple[int, str]], lease: Lease) -> None:
+        async with writing(self.engine) as connection:
+            await leases.check(connection, lease)
+            await suggestions.done(Bulk(connection), [number for number, _ in marks], ())
+
+    async def _uncompare(self, names: list[str], lease: Lease) -> None:
+        async with writing(self.engine) as connection:
+            await leases.check(connection, lease)
+            await suggestions.replace(Bulk(connection), names, (), self.model.version, self.now())
 
     async def offer(self) -> int:
         """Offer the worthiest new ones, as many as the day still allows. Returns how many."""
@@ -117,8 +149,9 @@ class Suggesting:
         async with writing(self.engine) as connection:
             return await leases.take(connection, LEASE, self.holder, self.now())
 
-    async def _look(self, numbers: list[int], marked: set[str], lease: Lease) -> None:
+    async def _look(self, marks: list[tuple[int, str]], lease: Lease) -> None:
         """Look at what is marked; what is as it was needs no comparing."""
+        marked = {name for _, name in marks}
         passes = sorted(name for name in marked if name.startswith(suggestions.PASS))
         names, going_on = marked - set(passes), list[str]()
         async with reading(self.engine) as connection:
@@ -134,7 +167,7 @@ class Suggesting:
             await leases.check(connection, lease)
             bulk = Bulk(connection)
             await suggestions.write_units(bulk, changed, before.keys() - found.keys())
-            await suggestions.done(bulk, numbers, going_on)
+            await suggestions.done(bulk, [number for number, _ in marks], going_on)
 
     async def _compare(self, names: list[str], lease: Lease) -> None:
         async with reading(self.engine) as connection:

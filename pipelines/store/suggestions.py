@@ -110,7 +110,8 @@ async def members(bulk: Bulk, names: Iterable[str]) -> dict[str, Members]:
     told = await _told(bulk, {row[1] for row in rows})
     found: dict[str, Members] = {}
     for unit, artifact, size, _ in rows:
-        found.setdefault(unit, Members(size)).told.append(told[artifact])
+        if artifact in told:
+            found.setdefault(unit, Members(size)).told.append(told[artifact])
     for unit, number in await bulk.by_keys(_DECIDED_IN, names):
         if unit in found:
             found[unit].decided.add(number)

@@ -271,3 +271,23 @@ async def test_the_order_in_which_things_come_does_not_matter(
             await suggesting_of(engine).once()
     await settle(engine)
     assert await whole(engine) == expected
+
+
+class Fussy(Model):
+    """Weights that fail on one title's pairs."""
+
+    def probability(self, features: Any) -> float:
+        if features.get("like titles"):
+            raise ZeroDivisionError
+        return super().probability(features)
+
+
+async def test_a_fault_with_one_unit_stops_no_other(engine: AsyncEngine) -> None:
+    await tell(engine, [memo(1, title="Move the fax downstairs"), memo(2, title="Move the fax upstairs"),
+                        memo(3, title=PRINTER, by="ben"), memo(4, title=PRINTER, by="ben")])  # fmt: skip
+    fussy = Fussy(1, MODEL.bias, MODEL.weights, MODEL.threshold)
+    suggesting = Suggesting(engine, lambda: NOW, "here", model=fussy)
+    while await suggesting.once():
+        pass
+    assert await suggested(engine) == {("3", "4")}
+    assert await rows(engine, suggestion_tables.uncompared) == []
