@@ -16,6 +16,7 @@ from benchmarks.accuracy.measuring import Measured
 from benchmarks.accuracy.noise import LEVELS
 from benchmarks.accuracy.report import put, section
 from benchmarks.accuracy.running import SEED, SIZE, run
+from benchmarks.accuracy.suggested import suggest
 
 PLAN = (("clean", 1_000), ("normal", 200), ("normal", 1_000), ("normal", SIZE), ("hard", 1_000), ("holdout", 1_000))
 PAGE = Path(__file__).parents[1] / "RESULTS.md"
@@ -44,7 +45,7 @@ def main() -> int:
 
 def _run(seed: int, size: int, noise: str) -> Measured:
     began = time.monotonic()
-    measured = run(seed, size, noise)
+    measured = run(seed, size, noise, suggest)
     sys.stderr.write(f"{noise} {size}, seed {seed}: {measured.events} events, {time.monotonic() - began:.0f} s\n")
     return measured
 

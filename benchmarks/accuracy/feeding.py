@@ -14,6 +14,7 @@ from benchmarks.accuracy.told import CRM, HUBSPOT, MAIL, MAILBOX, jira_options
 from benchmarks.accuracy.truth import Truth
 from benchmarks.accuracy.world import LATE, SITES
 from connectors.catalogue import catalogue
+from pipelines.recompute import Recompute
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import open_engine, writing
 from pipelines.store.pending import ask_everything
@@ -62,20 +63,29 @@ async def feed(database: Path, events: Sequence[SourceEvent], suggest: Suggest =
         rules = _rules()
         late = {LATE.connection: rules.pop(LATE.connection)}
         await replay.prepare(engine, rules)
-        await _take(engine, [event for event in events if event.connection not in late])
+        first = [event for event in events if event.connection not in late]
+        await _take(engine, first)
         async with writing(engine) as connection:
             for name, configuration in late.items():
                 await write(connection, name, configuration)
             await ask_everything(connection, "a connection was added", replay.now())
-        await _take(engine, [event for event in events if event.connection in late])
+        await _take(engine, [event for event in events if event.connection in late], len(first))
         seconds = time.monotonic() - began
         return await _outcome(engine, events, seconds, tuple(await suggest(engine)))
     finally:
         await engine.dispose()
 
 
-async def _take(engine: AsyncEngine, events: Sequence[SourceEvent]) -> None:
-    await replay.replay(engine, [(event.connector, *to_kafka(event)) for event in events])
+async def _take(engine: AsyncEngine, events: Sequence[SourceEvent], offset: int = 0) -> None:
+    """As a worker that has fallen behind takes them in, from an offset on; and compute what is left."""
+    handler, late = replay.ingest(engine), Recompute(engine, replay.now, "accuracy")
+    records = replay.records([(event.connector, *to_kafka(event)) for event in events], offset)
+    for start in range(0, len(records), replay.BATCH):
+        await handler(records[start : start + replay.BATCH])
+    await late.late()
+    await late.large()
+    while await late.once():
+        pass
 
 
 def _rules() -> dict[str, ConnectionConfiguration]:

@@ -65,6 +65,15 @@ class Mail:
             mail["References"] = " ".join(self.references)
         for name, value in self.headers.items():
             mail[name] = value
+        self._fill(mail)
+        for place, part in enumerate(mail.walk()):
+            if part.is_multipart() and part.get_content_maintype() == "multipart":
+                part.set_boundary(f"=_{self.thing}_{place}")  # the library's own is random
+        subject = Header(self.subject, header_name="Subject").encode(linesep="\r\n")
+        return mail.as_bytes().replace(b"Subject: " + _PLACE.encode(), b"Subject: " + subject.encode(), 1)
+
+    def _fill(self, mail: EmailMessage) -> None:
+        """The text in its form, and what is attached."""
         if self.form == "html":
             mail.set_content(_html(self.text), subtype="html")
         else:
@@ -73,11 +82,6 @@ class Mail:
             mail.add_alternative(_html(self.text), subtype="html")
         if self.attached:
             mail.add_attachment(message_from_bytes(self.attached.raw(), policy=SMTP))
-        for place, part in enumerate(mail.walk()):
-            if part.is_multipart() and part.get_content_maintype() == "multipart":
-                part.set_boundary(f"=_{self.thing}_{place}")  # the library's own is random
-        subject = Header(self.subject, header_name="Subject").encode(linesep="\r\n")
-        return mail.as_bytes().replace(b"Subject: " + _PLACE.encode(), b"Subject: " + subject.encode(), 1)
 
     @property
     def arrived(self) -> datetime:
