@@ -23,8 +23,8 @@ from schemas.errors import RetryLater
 
 logger = logging.getLogger("throughline.pipelines")
 
-PATIENCE = 5.0
-"""Seconds for which at most what was left gathers while batches keep coming."""
+PATIENCE, LONGEST = 5.0, 30.0
+"""Seconds for which what was left gathers at most while batches keep coming, and behind full ones."""
 PAUSE = 3.0
 """How many times as long as its last turn took understanding waits before the next."""
 LONG = {"sqlite": 0.06, "postgresql": 0.5}
@@ -56,7 +56,8 @@ class CatchUp:
 
     def _pause(self) -> float:
         """Seconds until the next turn."""
-        wait = PATIENCE if self.behind else min(PATIENCE, PAUSE * self._took)
+        rest = PAUSE * self._took
+        wait = min(max(PATIENCE, rest), LONGEST) if self.behind else min(PATIENCE, rest)
         return self._ended + wait - self.clock()
 
     async def batch(self) -> int:

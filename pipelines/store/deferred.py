@@ -8,7 +8,7 @@ who works on others, and nothing that was added meanwhile goes with those that w
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store import decisions, tables
@@ -98,6 +98,18 @@ def _kinds(touched: Touched) -> dict[str, set[str]]:
 async def drop(bulk: Bulk, notes: Notes) -> None:
     """These are worked off."""
     await bulk.by_numbers("DELETE FROM deferred WHERE number IN {numbers}", notes.numbers)
+
+
+async def span(connection: AsyncConnection) -> tuple[int, int]:
+    """The numbers of the oldest and the newest note; of none: a number above all, and 0.
+
+    What is noted when something is seen to be merged is worked off when the oldest number has passed the newest of
+    then.
+    """
+    columns = tables.deferred.c
+    wanted = select(func.min(columns.number), func.max(columns.number)).where(columns.kind.in_(KINDS))
+    oldest, newest = (await connection.execute(wanted)).one()
+    return (2**63 - 1, 0) if oldest is None else (oldest, newest)
 
 
 async def any_left(connection: AsyncConnection) -> bool:

@@ -56,6 +56,8 @@ class Flow:
         self._settled = asyncio.Condition()
         self._following: dict[tuple[str, int], int] = {}
         self._in_flight: dict[Place, int] = {}
+        self._noted: dict[int, int] = {}
+        """Page to the newest note of what was not understood when the page was found merged."""
 
     async def start(self) -> None:
         """Forget what an embedded broker that is gone took with it: its pages' cursors never moved."""
@@ -141,14 +143,16 @@ class Flow:
         async with reading(self.engine) as connection:
             self._following = await offsets.applied(connection, self.bus.incarnation)
             waiting = await pages.open_pages(connection, self.bus.incarnation)
-            # What is merged but not understood yet is in no record: no connection is true up to it.
-            behind = await deferred.any_left(connection)
-        applied, late = self._judge(waiting)
-        if behind:
-            applied = []
-        if applied:
+            oldest, newest = await deferred.span(connection)
+        merged, late = self._judge(waiting)
+        # What is merged but not understood yet is in no record: no connection is true up to it.
+        self._noted = {page.number: self._noted.get(page.number, newest) for page in merged}
+        applied = [page for page in merged if self._noted[page.number] < oldest]
+        stored = [page for page in merged if self._noted[page.number] >= oldest] if self.bus.embedded else []
+        if applied or stored:
             async with writing(self.engine) as connection:
                 await pages.mark_applied(connection, applied, self.now(), cursor=self.bus.embedded)
+                await pages.move_cursors(connection, stored)
         following = self._following
         self._in_flight = {p: s for p, s in self._in_flight.items() if following.get((p[0], p[1]), 0) < p[2]}
         async with self._settled:

@@ -134,6 +134,18 @@ async def mark_applied(connection: AsyncConnection, applied: Sequence[OpenPage],
             await connection.execute(update(connections).where(connections.c.id == name).values(**values))
 
 
+async def move_cursors(connection: AsyncConnection, stored: Sequence[OpenPage]) -> None:
+    """Nothing of these pages can be lost any more, though not all of them is understood: go on behind them."""
+    if not stored:
+        return
+    wanted = select(pages.c.number).where(pages.c.number.in_([page.number for page in stored]))
+    there = set((await connection.execute(wanted)).scalars())  # what was forgotten meanwhile is read again
+    newest = {page.connection: page.cursor for page in stored if page.cursor is not None and page.number in there}
+    for name, cursor in sorted(newest.items()):
+        moved = update(connections).where(connections.c.id == name).values(cursor=canonical_json(cursor))
+        await connection.execute(moved.where(connections.c.cursor.is_distinct_from(canonical_json(cursor))))
+
+
 async def prune(connection: AsyncConnection, name: str, before: datetime) -> None:
     """Drop applied pages older than that, but never a connection's newest."""
     newest = select(func.max(pages.c.number)).where(pages.c.connection == name).scalar_subquery()

@@ -1,0 +1,110 @@
+"""What batches leave is understood in steps: nothing noted meanwhile is forgotten, no failure stops the rest."""
+
+import asyncio
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from pipelines.catching_up import CatchUp
+from pipelines.store import configuration, deferred, tables
+from pipelines.store.bulk import Bulk
+from pipelines.store.engine import reading, writing
+from pipelines.store.facts import Touched
+from pipelines.understanding import look, valid
+from schemas.artifacts import request_id
+from tests.pipelines.memos import memo, records
+from tests.pipelines.test_ingest import engine, ingest_of, members, rows
+
+__all__ = ["engine"]
+
+
+async def test_what_is_noted_while_others_are_worked_off_stays(engine: AsyncEngine) -> None:
+    ingest = ingest_of(engine, full=1)
+    await ingest(records([memo(1)]))
+    async with writing(engine) as connection:
+        bulk = Bulk(connection)
+        notes = await deferred.look(bulk, Touched((await configuration.load(connection)).rules), None, 100)
+    await ingest(records([memo(1, version=2, text="another")], first=1))
+    async with writing(engine) as connection:
+        await deferred.drop(Bulk(connection), notes)
+    assert {row.name for row in await rows(engine, tables.deferred)} == {"memos/memo/1"}
+    assert await ingest.catch_up.all() == 1
+    assert await rows(engine, tables.deferred) == []
+
+
+async def test_what_is_noted_of_a_component_is_taken_along_whatever_the_step(engine: AsyncEngine) -> None:
+    ingest = ingest_of(engine, full=1)
+    await ingest(records([memo(1), memo(2, text="MEMO-1"), memo(3), memo(4, text="MEMO-3, not MEMO-1")]))
+    async with reading(engine) as connection:
+        bulk, snapshot = Bulk(connection), await configuration.load(connection)
+        touched = Touched(snapshot.rules)
+        await deferred.look(bulk, touched, ("identity", "~"), 1)
+        if engine.dialect.name == "sqlite":
+            outcome = await look(bulk, touched, snapshot)
+            assert outcome.requests == 1
+            assert touched.artifacts == {f"memos/memo/{number}" for number in range(1, 5)}
+    await ingest.catch_up.all()
+    assert set((await members(engine)).values()) == {request_id("memos/memo/1")}
+
+
+async def test_an_outcome_that_another_one_overtook_is_not_written(engine: AsyncEngine) -> None:
+    ingest = ingest_of(engine, full=1)
+    await ingest(records([memo(1)]))
+    async with reading(engine) as connection:
+        bulk, snapshot = Bulk(connection), await configuration.load(connection)
+        touched = Touched(snapshot.rules)
+        await deferred.look(bulk, touched, None, 100)
+        outcome = await look(bulk, touched, snapshot) if engine.dialect.name == "sqlite" else None
+    if outcome is None:
+        return  # components are locked there instead: see the test of two workers
+    async with writing(engine) as connection:
+        assert await valid(Bulk(connection), outcome)
+    await ingest.catch_up.all()
+    async with writing(engine) as connection:
+        assert not await valid(Bulk(connection), outcome)
+
+
+async def test_a_request_that_the_database_refuses_stops_no_other(engine: AsyncEngine) -> None:
+    refused = request_id("memos/memo/2")
+    refuse = {
+        "sqlite": f"""CREATE TRIGGER refusing BEFORE INSERT ON requests WHEN NEW.id = '{refused}'
+            BEGIN SELECT RAISE(ABORT, 'no'); END""",
+        "postgresql": f"ALTER TABLE requests ADD CONSTRAINT refusing CHECK (id <> '{refused}')",
+    }
+    async with engine.begin() as connection:
+        await connection.execute(text(refuse[engine.dialect.name]))
+    ingest = ingest_of(engine)
+    await ingest(records([memo(number) for number in range(1, 5)]))
+    assert {row.id for row in await rows(engine, tables.requests)} == {
+        request_id(f"memos/memo/{number}") for number in (1, 3, 4)
+    }
+    assert await rows(engine, tables.deferred) == []
+
+
+async def test_batches_leave_it_to_who_runs(engine: AsyncEngine) -> None:
+    """While `run` sees to what is left, batches only note it."""
+    ingest = ingest_of(engine)
+    running = asyncio.create_task(ingest.catch_up.run(idle=0.05))
+    try:
+        for number in range(1, 6):
+            await ingest(records([memo(number)], first=number))
+        async with asyncio.timeout(20):
+            while len(await members(engine)) < 5 or await rows(engine, tables.deferred):
+                await asyncio.sleep(0.02)
+    finally:
+        running.cancel()
+
+
+async def test_two_that_catch_up_at_once_lose_nothing(engine: AsyncEngine) -> None:
+    """A value's two ends, noted by one worker each, are understood by both at the same time."""
+    workers = [CatchUp(engine) for _ in range(2)]
+    for number in range(1, 31, 2):
+        batches = [records([memo(number)], first=number), records([memo(number + 1, text=f"MEMO-{number}")])]
+        await asyncio.gather(*(ingest_of(engine, full=1)(batch) for batch in batches))
+        for _ in range(5):
+            done = await asyncio.gather(*(worker.all() for worker in workers), return_exceptions=True)
+            if not any(isinstance(one, Exception) for one in done):
+                break
+    found = await members(engine)
+    for number in range(1, 31, 2):
+        assert found[str(number)] == found[str(number + 1)] == request_id(f"memos/memo/{number}")
