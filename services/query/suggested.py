@@ -70,12 +70,13 @@ async def page(connection: AsyncConnection, wanted: Wanted, now: datetime) -> li
     if not named and not wanted.waiting:
         sql += " AND a.offered_at IS NOT NULL"
     if wanted.request is not None:
-        sql, values = sql + " AND (l.request = :request OR r.request = :request)", {**values, "request": wanted.request}
+        sql += " AND (s.left_unit = :request OR s.right_unit = :request)"
+        values["request"] = wanted.request
     if wanted.after is not None:
         sql += " AND (s.worth < :worth OR (s.worth = :worth AND s.id > :last))"
-        values = {**values, "worth": wanted.after[0], "last": wanted.after[1]}
+        values |= {"worth": wanted.after[0], "last": wanted.after[1]}
     ordered = " ORDER BY s.worth DESC, s.id LIMIT :most"
-    values = {**values, "most": wanted.limit + 1}
+    values["most"] = wanted.limit + 1
     if wanted.artifacts is None:
         return await _rows(connection, sql + ordered, values, now)
     sql += ' AND (s."left" IN {keys} OR s."right" IN {keys})'
