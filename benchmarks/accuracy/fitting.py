@@ -53,11 +53,27 @@ def fit(
 
 
 def calibrated(made: Fit, rows: Iterable[tuple[Row, bool]]) -> Fit:
-    """The same weights on another scale, so that what is said on these rows comes true as often as it says (Platt)."""
+    """The same weights on another scale, so that what is said on these rows comes true as often as it says (Platt).
+
+    Never louder than it was fitted: that few rows contradict it is no reason to be surer than the fit was.
+    """
     scored = [({"score": made.score(row)}, true) for row, true in rows]
     scale = fit(scored, ["score"], ridge=1e-3, steps=50, begin=Fit(0.0, {"score": 1.0}))
     by = scale.weights["score"]
+    if by >= 1:
+        return Fit(
+            made.bias + _shift([row["score"] for row, _ in scored], sum(true for _, true in scored)), made.weights
+        )
     return Fit(scale.bias + by * made.bias, {name: by * weight for name, weight in made.weights.items()})
+
+
+def _shift(scores: Sequence[float], true: int) -> float:
+    """What to add to each so that as many are expected to be true as are, found by halving."""
+    low, high = -30.0, 30.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if sum(_logistic(one + middle) for one in scores) < true else (low, middle)
+    return low
 
 
 def _newton(

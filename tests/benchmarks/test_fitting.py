@@ -44,6 +44,15 @@ def test_calibration_mends_what_is_said_too_loud() -> None:
     assert mended.weights["same title"] == pytest.approx(2.0, abs=0.2)
 
 
+def test_calibration_is_never_louder_than_the_fit() -> None:
+    rows = made({"same title": 4.0}, -3.0, 20_000)
+    soft = Fit(-0.5, {"same title": 2.0})
+    mended = calibrated(soft, rows)
+    assert mended.weights == soft.weights
+    expected = sum(mended.probability(row) for row, _ in rows)
+    assert expected == pytest.approx(sum(true for _, true in rows), rel=0.001)
+
+
 def test_what_adds_nothing_or_comes_out_against_its_meaning_is_left_out() -> None:
     weights = {"same title": 3.0, "like titles": -2.0, "same number": 0.0}
     best, told = chosen(made(weights, -1.0, 8_000), made(weights, -1.0, 8_000, seed=8))
