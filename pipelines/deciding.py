@@ -81,6 +81,8 @@ class Outcome:
     """Versions of the requests that hold what it names, as they are afterwards, by id."""
     made_on: dict[str, str] = field(default_factory=dict)
     """Versions of the requests concerned as they were before, by id."""
+    changed: int = 0
+    """How many requests were changed at once; those of somebody who is in very many follow."""
     repeated: bool = False
     """It was stored before, under the same key."""
 
@@ -156,10 +158,10 @@ class _Case:
         await decisions.add(self.bulk, decision, self.wish.key, self.wish.asked)
         if decision.undoes is not None:
             await decisions.undo(self.connection, decision.undoes, decision.number)
-        await self._understand(names, people=people)
+        changed = await self._understand(names, people=people)
         after = await self._requests_of(before)
         versions = await self._versions({after.get(name) for name in names})
-        outcome = Outcome(decision, _moved(before, after), versions, made_on)
+        outcome = Outcome(decision, _moved(before, after), versions, made_on, changed)
         await decisions.note(self.connection, decision.number, did(outcome))
         return outcome
 
@@ -290,10 +292,10 @@ class _Case:
         sql = "SELECT id, etag FROM requests WHERE id IN {keys}"
         return {row[0]: row[1] for row in await self.bulk.by_keys(sql, (one for one in requests if one))}
 
-    async def _understand(self, names: tuple[str, ...], *, people: bool) -> None:
+    async def _understand(self, names: tuple[str, ...], *, people: bool) -> int:
         snapshot = await configuration.load(self.connection)
         touched = touched_by(names, snapshot.rules, people=people)
-        await understand(self.bulk, touched, snapshot)
+        return await understand(self.bulk, touched, snapshot)
 
 
 def touched_by(names: Iterable[str], rules: Rules, *, people: bool) -> Touched:
@@ -323,14 +325,15 @@ def _moved(before: dict[str, str | None], after: dict[str, str | None]) -> tuple
 def did(outcome: Outcome) -> str:
     """What a decision changed, as JSON."""
     moved = [[one.before, one.after, one.artifacts] for one in outcome.moved]
-    return canonical_json({"moved": moved, "requests": outcome.requests, "made_on": outcome.made_on})
+    told = {"moved": moved, "requests": outcome.requests, "made_on": outcome.made_on, "changed": outcome.changed}
+    return canonical_json(told)
 
 
 def done(decision: Decision, told: str, *, repeated: bool = False) -> Outcome:
     """The outcome that did() told."""
     found = orjson.loads(told)
     moved = tuple(Moved(before, after, tuple(artifacts)) for before, after, artifacts in found["moved"])
-    return Outcome(decision, moved, found["requests"], found["made_on"], repeated=repeated)
+    return Outcome(decision, moved, found["requests"], found["made_on"], found["changed"], repeated)
 
 
 def _repeated(decision: Decision, asked: str, told: str, said: str) -> Outcome:

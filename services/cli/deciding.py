@@ -20,7 +20,7 @@ from pipelines.store import decisions
 from pipelines.store.bulk import Bulk
 from schemas.decisions import DecisionKind, Refusal
 from services.cli.terminal import EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_WRONG_USE, WrongUse, opened, tell, write_line
-from services.cli.words import listed, moment
+from services.cli.words import counted, listed, moment
 from services.query import decided, reading, wishes
 from services.query.database import Database
 from services.query.decided import Stored, Wanted
@@ -180,8 +180,10 @@ async def seen_as(connection: AsyncConnection, outcome: Outcome) -> Shown:
 def effects(shown: Shown, *, preview: bool) -> Iterator[str]:
     """Who moves, and what becomes of ids; a line for each."""
     if not shown.outcome.moved:
-        people = not shown.outcome.made_on and not shown.outcome.requests
-        yield "No artifact comes into another request" + ("" if people else ": it is so already, and stays so")
+        yield "No artifact comes into another request"
+        changed = shown.outcome.changed
+        if changed:
+            yield f"{counted(changed, 'request')} {'would change' if preview else 'changed'}"
         return
     for moved in shown.outcome.moved:
         verb = ("would come" if preview else "came") + (" out of " if moved.after is None else " ")

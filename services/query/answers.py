@@ -243,6 +243,7 @@ class DecisionAnswer(BaseModel):
     made_on: dict[str, str] = Field(
         description="ETags of the requests concerned, before, by id: what If-Match may name after a preview"
     )
+    changed: int = Field(description="How many requests change at once; those of somebody who is in very many follow")
 
 
 class Alive(BaseModel):

@@ -115,6 +115,7 @@ def effects(outcome: Outcome) -> dict[str, Any]:
         "ended": [each.before for each in moved if each.before and not each.after and _owns(each, each.before)],
         "requests": outcome.requests,
         "made_on": outcome.made_on,
+        "changed": outcome.changed,
     }
 
 

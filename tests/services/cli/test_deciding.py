@@ -158,7 +158,7 @@ async def test_asked_for_programs_only_the_answer_is_printed(desk: Desk, capsys:
 async def test_the_list(desk: Desk) -> None:
     await decide(desk, LINK, yes=True)
     await decide(desk, {"kind": "same person", "identities": [ANNA, BERT]}, yes=True)
-    assert "No artifact comes into another request" in desk.printed
+    assert "  No artifact comes into another request\n  1 request changed\n" in desk.printed
     await decide(desk, {"kind": "undo", "decision": 1, "by": "Ben"}, yes=True)
     assert desk.printed != "\n"
     for filters, numbers in (

@@ -119,6 +119,7 @@ async def test_people_are_joined_and_parted(hub: Hub) -> None:
     ids = [f"memos/account/{name}" for name in ("anna", "bert", "carla")]
     told = await post(hub, {"kind": "same person", "identities": [ids[0], "bert@example.com"], "by": "Dora"})
     assert (told["decision"]["left"], told["decision"]["right"]) == (ids[:1], ids[1:2])
+    assert (told["moved"], told["changed"]) == ([], 3)
     people = (await hub.get(f"/v1/requests/{owned(1)}"))["request"]["people"]
     assert any(set(ids[:2]) <= set(one["identities"]) for one in people)
     refused = await post(hub, {"kind": "other person", "identities": ids[1::-1], "by": "Dora"}, 409)
