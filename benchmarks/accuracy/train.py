@@ -182,7 +182,7 @@ def main() -> int:
     """Fit, report, and with --apply write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.train", description=__doc__)
     parser.add_argument("--apply", action="store_true", help="write the weights into the package")
-    parser.add_argument("--size", type=int, default=800, help="requests of each company (800)")
+    parser.add_argument("--size", type=int, default=600, help="requests of each company (600)")
     given = parser.parse_args()
     logging.disable(logging.ERROR)
     made, left_out, held_out = asyncio.run(_train(given.size))
