@@ -20,6 +20,7 @@ _EVIDENCE = {
 
 def section(results: Sequence[Measured], gated: Sequence[Measured]) -> str:
     """The whole section. gated: those that must reach the floors; the traps are shown of the last of them."""
+    seeds = sorted({str(one.seed) for one in results})
     misses = [line for one in gated for line in _misses(one)]
     lines = [
         HEADING,
@@ -27,7 +28,7 @@ def section(results: Sequence[Measured], gated: Sequence[Measured]) -> str:
         "Written by `make accuracy`: generated companies with known truth, through the real mapping and pipeline. "
         "What the columns mean: `benchmarks/accuracy/README.md`.",
         "",
-        f"- {datetime.now(UTC).date().isoformat()}, seeds {', '.join(str(seed) for seed in sorted({one.seed for one in results}))}",
+        f"- {datetime.now(UTC).date().isoformat()}, seed {', '.join(seeds)}",
         f"- Floors, on normal noise: precision {gate.PRECISION}, recall of what evidence allows {gate.ALLOWED_RECALL}, "
         f"F1 {gate.F1}, exactly right {gate.EXACT}, precision in each trap {gate.TRAP_PRECISION}.",
         *(f"- {'**missed**: ' if misses else ''}{line}" for line in misses or ["All floors are reached."]),
