@@ -59,13 +59,18 @@ async def answered(desk: Desk, name: str, said: Answer, agrees: bool = True, **m
 
 
 @BOTH
-async def test_it_is_listed_with_its_reasons_and_how_good_they_were(alike: Desk) -> None:
+async def test_it_is_listed_with_its_reasons_and_how_good_they_were(
+    alike: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, printed = await listed(alike)
     assert code == 0
     assert "88 %" in printed
     assert "Payslips in the portal" in printed
-    assert "Their titles say the same" in printed
     assert printed.endswith("None was answered so far.\n")
+    assert await suggesting.show(alike.made, await the_id(alike, capsys), NOW, alike.screen, as_json=False) == 0
+    assert "What speaks for it:\n  " in (shown := alike.printed)
+    assert "  Their titles say the same\n" in shown
+    assert "  One person asked for both\n" in shown
     assert "Nothing is suggested." in (await listed(alike, artifact="PAY-31"))[1]
     assert "S-" in (await listed(alike, request=PORTAL))[1]
 
