@@ -88,7 +88,7 @@ def engine_of(database_url: str) -> Any:
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-@given(events=histories(), seed=st.integers(0, 2**16), workers=st.sampled_from([1, 2]))
+@given(events=histories(), seed=st.integers(0, 2**16), workers=st.sampled_from([1, 2, 3]))
 async def test_any_order_gives_equal_records(
     engine_of: Any, events: list[SourceEvent], seed: int, workers: int
 ) -> None:
