@@ -12,12 +12,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
 
+import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store import decisions, leases, requests, stamps, suggestions
 from pipelines.store.bulk import Bulk
 from pipelines.store.engine import AWAY, reading, writing
 from pipelines.store.leases import Lease
+from pipelines.store.suggestions import Looked, Members
 from pipelines.suggest import blocks
 from pipelines.suggest.apart import Apart
 from pipelines.suggest.faces import Unit, unit
@@ -26,6 +28,7 @@ from pipelines.suggest.model import Model, load
 from pipelines.suggest.people import keys
 from pipelines.suggest.scoring import Suggestion, suggestion
 from schemas.artifacts import participants_in
+from schemas.canonical import canonical_json
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[list[T], Lease], Coroutine[Any, Any, None]]
@@ -35,7 +38,7 @@ logger = logging.getLogger("throughline.suggesting")
 LEASE = "suggest"
 A_DAY = 20
 """New suggestions that are offered in 24 hours, unless settings say otherwise."""
-LOOKED_AT, COMPARED = 100, 20
+LOOKED_AT, COMPARED = 50, 20
 """Units a step."""
 OFFERS = 60.0
 """Seconds between two looks at what may be offered, while there is other work."""
@@ -162,7 +165,7 @@ class Suggesting:
                 going_on = [*passes[1:], *([following] if following else [])]
             found = await _units(bulk, names)
             before = await suggestions.load(bulk, names)
-        changed = {name: one for name, one in found.items() if before.get(name) != one}
+        changed = {name: one for name, one in found.items() if before.get(name) != one.body}
         async with writing(self.engine) as connection:
             await leases.check(connection, lease)
             bulk = Bulk(connection)
@@ -179,28 +182,37 @@ class Suggesting:
     async def _found(self, bulk: Bulk, names: list[str]) -> list[Suggestion]:
         pairs = await suggestions.candidates(bulk, names)
         pairs -= await suggestions.rejected(bulk, {name for pair in pairs for name in pair})
-        known = await suggestions.load(bulk, {name for pair in pairs for name in pair})
-        keys_of = {key for one in known.values() for key in blocks.keys(one)}
+        bodies = await suggestions.load(bulk, {name for pair in pairs for name in pair})
+        # In threads: whoever shares the loop gets turns meanwhile.
+        known = await asyncio.to_thread(_read, bodies)
+        keys_of = await asyncio.to_thread(lambda: {key for one in known.values() for key in blocks.keys(one)})
         sizes = Sizes(await suggestions.sizes(bulk, keys_of))
         held, unit_of = await suggestions.decided(bulk, known)
-        apart = Apart(held.held, unit_of)
-        found = []
-        for number, (left, right) in enumerate(sorted(pairs)):
-            if number % 25 == 0:
-                await asyncio.sleep(0)  # whoever shares the loop gets a turn
-            if left in known and right in known:
-                found.append(suggestion(known[left], known[right], sizes, self.model, apart))
-        return [one for one in found if one]
+        there = [(known[left], known[right]) for left, right in sorted(pairs) if left in known and right in known]
+        return await asyncio.to_thread(_score, there, sizes, self.model, Apart(held.held, unit_of))
 
 
-async def _units(bulk: Bulk, names: set[str]) -> dict[str, Unit]:
+def _read(bodies: Mapping[str, str]) -> dict[str, Unit]:
+    return {name: Unit.of(orjson.loads(body)) for name, body in bodies.items()}
+
+
+def _score(pairs: list[tuple[Unit, Unit]], sizes: Sizes, model: Model, apart: Apart) -> list[Suggestion]:
+    found = (suggestion(left, right, sizes, model, apart) for left, right in pairs)
+    return [one for one in found if one]
+
+
+async def _units(bulk: Bulk, names: set[str]) -> dict[str, Looked]:
     """These units as they are now; those that are gone, or of which nothing can be compared, are left out."""
     members = await suggestions.members(bulk, names)
     who = {name for one in members.values() for told in one.told for name in _people(told.fields)}
     known = await requests.identities_of(bulk, who)
     people = keys(known.values(), (await decisions.load(bulk, who)).held)
+    return await asyncio.to_thread(_made, members, people)
+
+
+def _made(members: Mapping[str, Members], people: Mapping[str, tuple[str, ...]]) -> dict[str, Looked]:
     made = {name: unit(name, one.size, one.told, people, one.decided) for name, one in members.items()}
-    return {name: one for name, one in made.items() if one}
+    return {name: Looked(canonical_json(one.told()), blocks.keys(one)) for name, one in made.items() if one}
 
 
 def _people(fields: Mapping[str, Any]) -> set[str]:

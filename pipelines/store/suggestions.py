@@ -25,7 +25,7 @@ from pipelines.store.suggestion_tables import (
     units,
 )
 from pipelines.suggest import blocks
-from pipelines.suggest.faces import Told, Unit
+from pipelines.suggest.faces import Told
 from pipelines.suggest.scoring import Suggestion
 from schemas.artifacts import Reference
 from schemas.canonical import canonical_json, instant
@@ -133,22 +133,31 @@ async def _told(bulk: Bulk, artifacts: set[str]) -> dict[str, Told]:
     }
 
 
-async def load(bulk: Bulk, names: Iterable[str]) -> dict[str, Unit]:
-    """Units as they were looked at last."""
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What is stored of a unit that was looked at."""
+
+    body: str
+    """What is compared of it, as canonical text."""
+    blocks: frozenset[str]
+
+
+async def load(bulk: Bulk, names: Iterable[str]) -> dict[str, str]:
+    """The bodies of units as they were looked at last."""
     rows = await bulk.by_keys("SELECT unit, body FROM units WHERE unit IN {keys}", names)
-    return {row[0]: Unit.of(orjson.loads(row[1])) for row in rows}
+    return {row[0]: row[1] for row in rows}
 
 
-async def write_units(bulk: Bulk, changed: Mapping[str, Unit], gone: Iterable[str]) -> None:
+async def write_units(bulk: Bulk, changed: Mapping[str, Looked], gone: Iterable[str]) -> None:
     """Store units with their blocks; forget those that are gone. What follows for others is marked as uncompared."""
     gone = set(gone)
     names = set(changed) | gone
     before = {(row[0], row[1]) for row in await bulk.by_keys(
         "SELECT block, unit FROM unit_blocks WHERE unit IN {keys}", names
     )}  # fmt: skip
-    after = {(key, name) for name, unit in changed.items() for key in blocks.keys(unit)}
+    after = {(key, name) for name, unit in changed.items() for key in unit.blocks}
     await bulk.by_keys("DELETE FROM units WHERE unit IN {keys}", gone)
-    await bulk.insert(units, [(name, canonical_json(unit.told())) for name, unit in changed.items()], "replace")
+    await bulk.insert(units, [(name, unit.body) for name, unit in changed.items()], "replace")
     await bulk.by_pairs("DELETE FROM unit_blocks WHERE (block, unit) IN {pairs}", before - after)
     await bulk.insert(unit_blocks, after - before)
     crossed = await _resize(bulk, before, after)
