@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import growth, ingesting, long_request, lookups, memory, starting, webhooks
+from benchmarks import giant, growth, ingesting, long_request, lookups, memory, starting, webhooks
 from benchmarks.accuracy.report import kept
 from benchmarks.parts import Parts
 from benchmarks.results import Result, document, load
@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "webhooks": webhooks.run,
     "growth": growth.run,
     "long": long_request.run,
+    "giant": giant.run,
 }
 PAGE = Path(__file__).with_name("RESULTS.md")
 

@@ -31,12 +31,14 @@ class Sizes:
     """The company of whose small requests the bulk-loaded ones are copies."""
     probe_requests: int = 40
     activities: int = 5_000
+    glued: int = 10_000
+    """Mails that hang together by one value."""
 
 
 FULL = Sizes(read_seconds=1_800.0, stored=(10_000, 100_000, 1_000_000))
 SMALL = Sizes(
     live_requests=4, readings=3, first_requests=4, bare_events=1_500, workers=(1,), read_events=600,
     pairs=("embedded+sqlite",), starts=1, lookup_seconds=0.3, clients=2, deliveries=3, stored=(40, 80), sample=20,
-    template_requests=12, probe_requests=4, activities=60,
+    template_requests=12, probe_requests=4, activities=60, glued=1_100,
 )  # fmt: skip
 """Just enough to walk every path."""

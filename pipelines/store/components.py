@@ -20,8 +20,10 @@ from pipelines.store.encoding import reference_of
 from pipelines.store.facts import Touched
 from schemas.artifacts import Reference, request_id
 
-_HOLDERS = "SELECT DISTINCT artifact FROM artifact_values WHERE value IN {keys}"
-_STRONG_HOLDERS = _HOLDERS + " AND strong"
+# Where very many hold a value, one component stands for them.
+_HOLDERS = """SELECT DISTINCT CASE WHEN m.component IS NULL THEN v.artifact END, m.component
+    FROM artifact_values v LEFT JOIN members m ON m.artifact = v.artifact WHERE v.value IN {keys}"""
+_STRONG_HOLDERS = _HOLDERS + " AND v.strong"
 
 MANY_NAMED = 200
 """Requests that one batch folds anew because somebody in them goes by another name now."""
@@ -117,13 +119,13 @@ async def look(bulk: Bulk, component: str | Iterable[str], rules: Rules) -> Load
 
 
 async def _concerned(bulk: Bulk, touched: Touched) -> tuple[set[str], set[str], set[str]]:
-    """The artifacts concerned, the components they are in now, and those that are in none yet."""
-    artifacts = set(touched.artifacts)
-    artifacts |= {row[0] for row in await bulk.by_keys(_HOLDERS, touched.values)}
-    artifacts |= {row[0] for row in await bulk.by_keys(_STRONG_HOLDERS, touched.generic)}
+    """The artifacts that are touched or in no component yet, all components concerned, and those that are in none."""
+    holders = [*await bulk.by_keys(_HOLDERS, touched.values), *await bulk.by_keys(_STRONG_HOLDERS, touched.generic)]
+    artifacts = touched.artifacts | {row[0] for row in holders if row[0] is not None}
     rows = await bulk.by_keys("SELECT artifact, component FROM members WHERE artifact IN {keys}", artifacts)
     alone = artifacts - {row[0] for row in rows} - touched.left_aside
-    components = {row[1] for row in rows} | await _named_in(bulk, touched)
+    components = {row[1] for row in rows} | {row[1] for row in holders if row[1] is not None}
+    components |= await _named_in(bulk, touched)
     return artifacts - touched.left_aside, (components | touched.components) - touched.too_large, alone
 
 
