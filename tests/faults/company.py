@@ -17,6 +17,10 @@ PAGES = {"jira": {"page_size": 10}, "hubspot": {"page_size": 10}}
 """Things a page, so that there are many places to be killed at."""
 
 
+GONE = frozenset({"delete", "merge"})
+"""What a hub that comes later cannot know was there: no such thing happens while the day goes on."""
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -52,7 +56,7 @@ class Office:
         return len(player.jira.state.issues) + records + self._letters
 
     def go_on(self, happenings: int) -> None:
-        """Let so many things happen now; what is deleted stays, for only a census finds that out."""
+        """Let so many things happen now."""
         asyncio.run_coroutine_threadsafe(self._play(happenings), self._loop).result(60)
 
     async def _play(self, happenings: int) -> None:
@@ -63,7 +67,7 @@ class Office:
         """The next thing of the story."""
         happening, self._ahead = self._ahead, next(self._story)
         live = happening.at != at
-        if live and happening.what == "delete":
+        if live and happening.what in GONE:
             return
         self._tools.player.play(happening, at)
         self._letters += happening.what == "arrive"
