@@ -79,6 +79,7 @@ async def collect(noise: str, seed: int, size: int) -> Set:
     things: dict[str, list[int]] = defaultdict(list)
     for thing, artifact in enumerate(world.truth.artifact):
         things[artifact].append(thing)
+    pairs = [one for one in pairs if model.worth_asking(one.features)]
     rows = [
         (one.features, any(world.truth.together((a, b)) for a in things[one.left] for b in things[one.right]))
         for one in pairs

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import delete, exists, func, insert, or_, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -238,8 +238,10 @@ def _row(one: Suggestion, model: int, at: datetime) -> tuple[Any, ...]:
 
 
 async def offered_since(connection: AsyncConnection, at: datetime) -> int:
-    """How many were offered since then."""
-    wanted = select(func.count()).where(suggestion_answers.c.offered_at > at)
+    """How many were offered since then; those that fell away before anybody answered do not count."""
+    answers, found = suggestion_answers.c, suggestions.c
+    stands = exists().where((found.left == answers.left) & (found.right == answers.right))
+    wanted = select(func.count()).where(answers.offered_at > at, or_(answers.answer.is_not(None), stands))
     return int((await connection.execute(wanted)).scalar_one())
 
 

@@ -23,9 +23,19 @@ FEATURES = (
 )  # fmt: skip
 """Every name that features.py gives; the data file weighs some of them."""
 
+CONTENT = frozenset({"same title", "title in text", "quotes its title", "forwards it"})
+"""Features by which two things say the same. A pair without any is no suggestion: one person asks for many things in a
+week."""
+
 FILE = Path(__file__).parent / "weights.json"
 """The weights of this release."""
 _MEND = "Put the file of the release back, or fit it again with `make train`"
+
+
+def worth_asking(features: Features) -> bool:
+    """Whether something of the content speaks for it, and nothing rules it out: a request holds one deal, unless its
+    tool or a person says otherwise."""
+    return not CONTENT.isdisjoint(features) and "two deals" not in features
 
 
 class Model:

@@ -7,7 +7,7 @@ from typing import Any
 from pipelines.suggest.apart import Apart
 from pipelines.suggest.faces import Unit
 from pipelines.suggest.features import Features, Sizes, compared
-from pipelines.suggest.model import Model, worth
+from pipelines.suggest.model import Model, worth, worth_asking
 from schemas.canonical import canonical_json, digest, short_id
 
 
@@ -53,7 +53,7 @@ def suggestion(one: Unit, other: Unit, sizes: Sizes, model: Model, apart: Apart)
     best: tuple[float, str, str, Features] | None = None
     for pair in compared(left, right, sizes):
         ends = sorted((pair.left.artifact, pair.right.artifact))
-        if apart.ruled_out.isdisjoint(ends):
+        if apart.ruled_out.isdisjoint(ends) and worth_asking(pair.features):
             found = (-model.probability(pair.features), ends[0], ends[1], pair.features)
             best = found if best is None or found[:3] < best[:3] else best
     if best is None or -best[0] < model.threshold:

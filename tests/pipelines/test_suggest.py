@@ -239,6 +239,17 @@ def test_the_likeliest_pair_speaks_for_two_units() -> None:
     assert suggestion(alone, whole("t/mail/8", told("8", title="Printer")), FEW, HELD, Apart((), {})) is None
 
 
+def test_one_persons_things_of_a_week_are_no_suggestion_without_content() -> None:
+    near = {"same requester": 1.0, "near in time": 1.0, "one of them alone": 1.0, "like titles": 0.9}
+    assert not model.worth_asking(near)
+    assert model.worth_asking({**near, "same title": 1.0})
+    assert model.worth_asking({**near, "quotes its title": 1.0})
+    assert not model.worth_asking({**near, "same title": 1.0, "two deals": 1.0})
+    everybody = Model(1, 9.0, {}, 0.5)
+    one, other = (whole(f"R-{name}", told(name, title=f"Thing {name}", requester="m/anna")) for name in ("Alpha", "Beta"))
+    assert suggestion(one, other, FEW, everybody, Apart((), {})) is None
+
+
 def test_decisions_keep_apart() -> None:
     apart = Decision(1, DecisionKind.UNLINK, ("a/x/1",), ("a/x/2",), "x", "", NOW)
     same = Decision(2, DecisionKind.LINK, ("a/x/2",), ("a/x/3",), "x", "", NOW)

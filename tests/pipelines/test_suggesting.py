@@ -196,6 +196,17 @@ async def test_no_more_than_so_many_are_offered_a_day(engine: AsyncEngine) -> No
     assert len(await rows(engine, suggestion_tables.suggestion_answers)) == 6
 
 
+async def test_what_fell_away_before_anybody_answered_takes_nobodys_place(engine: AsyncEngine) -> None:
+    await tell(engine, [memo(1, title=PRINTER), memo(2, title=PRINTER)])
+    await settle(engine)
+    assert await suggesting_of(engine, a_day=1).offer() == 1
+    await tell(engine, [memo(2, version=2, title="Fax"), memo(3, title=f"Re: {PRINTER}")], first=2)
+    await settle(engine)
+    assert await suggested(engine) == {("1", "3")}
+    assert await suggesting_of(engine, a_day=1).offer() == 1
+    assert await suggesting_of(engine, a_day=1).offer() == 0
+
+
 async def test_other_weights_have_everything_looked_at_again(engine: AsyncEngine) -> None:
     await tell(engine, [memo(1, title=PRINTER), memo(2, title=PRINTER), memo(3, title=PRINTER, opens=False)])
     suggesting = suggesting_of(engine)
@@ -274,16 +285,16 @@ async def test_the_order_in_which_things_come_does_not_matter(
 
 
 class Fussy(Model):
-    """Weights that fail on one title's pairs."""
+    """Weights that fail on answers."""
 
     def probability(self, features: Any) -> float:
-        if features.get("like titles"):
+        if features.get("answer"):
             raise ZeroDivisionError
         return super().probability(features)
 
 
 async def test_a_fault_with_one_unit_stops_no_other(engine: AsyncEngine) -> None:
-    await tell(engine, [memo(1, title="Move the fax downstairs"), memo(2, title="Move the fax upstairs"),
+    await tell(engine, [memo(1, title="Move the fax downstairs"), memo(2, title="Re: Move the fax downstairs"),
                         memo(3, title=PRINTER, by="ben"), memo(4, title=PRINTER, by="ben")])  # fmt: skip
     fussy = Fussy(1, MODEL.bias, MODEL.weights, MODEL.threshold)
     suggesting = Suggesting(engine, lambda: NOW, "here", model=fussy)
