@@ -246,7 +246,9 @@ def test_one_persons_things_of_a_week_are_no_suggestion_without_content() -> Non
     assert model.worth_asking({**near, "quotes its title": 1.0})
     assert not model.worth_asking({**near, "same title": 1.0, "two deals": 1.0})
     everybody = Model(1, 9.0, {}, 0.5)
-    one, other = (whole(f"R-{name}", told(name, title=f"Thing {name}", requester="m/anna")) for name in ("Alpha", "Beta"))
+    one, other = (
+        whole(f"R-{name}", told(name, title=f"Thing {name}", requester="m/anna")) for name in ("Alpha", "Beta")
+    )
     assert suggestion(one, other, FEW, everybody, Apart((), {})) is None
 
 
