@@ -210,7 +210,12 @@ async def stock(engine: AsyncEngine, mark: str, told: Sequence[Told]) -> Stock:
 
 
 async def load(url: str, made: Stock, first: int, count: int) -> list[tuple[Template, int]]:
-    """COPY so many requests into the database, by numbers from `first` on. Returns which."""
+    """COPY so many requests into the database, by numbers from `first` on. Returns which.
+
+    Raises ValueError for more than there are numbers of one width; more templates need fewer.
+    """
+    if first + count // len(made.templates) > LAST:
+        raise ValueError(f"{len(made.templates)} templates are too few for {count:,} requests")
     database = await asyncpg.connect(url)
     todo = [
         (template, first + place // len(made.templates))

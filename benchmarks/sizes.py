@@ -35,7 +35,7 @@ class Sizes:
     """Mails that hang together by one value."""
 
 
-FULL = Sizes(read_seconds=1_800.0, stored=(10_000, 100_000, 1_000_000))
+FULL = Sizes(read_seconds=1_800.0, stored=(10_000, 100_000, 1_000_000), template_requests=120)
 SMALL = Sizes(
     live_requests=4, readings=3, first_requests=4, bare_events=1_500, workers=(1,), read_events=600,
     pairs=("embedded+sqlite",), starts=1, lookup_seconds=0.3, clients=2, deliveries=3, stored=(40, 80), sample=20,
