@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.catching_up import CatchUp
-from pipelines.store import aside, configuration, leases, pending
+from pipelines.store import aside, configuration, dedicated, leases, pending
 from pipelines.store.bulk import Bulk
 from pipelines.store.engine import AWAY, reading, writing
 from pipelines.store.facts import Touched
@@ -109,7 +109,9 @@ class Recompute:
             names = await pending.due(connection, self.now(), STEP)
             snapshot = await configuration.load(connection)
             touched = Touched(snapshot.rules, components=names, everything=True)
-            await understand(Bulk(connection), touched, snapshot)
+            bulk = Bulk(connection)
+            await dedicated.bring_up_to_date(bulk, touched)
+            await understand(bulk, touched, snapshot)
             await pending.done(connection, names, self.now())
         self.changed()
         return len(names)

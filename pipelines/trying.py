@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pipelines import assembly
 from pipelines.correlate import correlate
 from pipelines.lifecycle import fold
-from pipelines.store import components, requests
+from pipelines.store import components, dedicated, requests
 from pipelines.store.bulk import Bulk
 from pipelines.store.components import Loaded
 from pipelines.store.configuration import Configuration
@@ -65,8 +65,8 @@ async def difference(
         wanted = wanted.where(artifacts.c.connection == concerned)
     names = list((await connection.execute(wanted)).scalars())
     told = Difference(min(len(names), most), len(names) > most)
-    for name in names[:most]:
-        await _compare(Bulk(connection), name, now, then, told)
+    for those in await dedicated.would_meet(connection, names[:most], now.rules, then.rules):
+        await _compare(Bulk(connection), those[0] if len(those) == 1 else those, now, then, told)
         await asyncio.sleep(0)
     return told
 

@@ -49,6 +49,9 @@ class Evidence(StrEnum):
     """Named in the text that a person wrote."""
     QUOTED = "quoted"
     """Named in quoted text, a signature, a footer, or text that a machine wrote: never joins."""
+    FIELD = "field"
+    """Stands alone in a short field that may be meant for it. Means nothing unless the connection's rules say what;
+    then it counts as TITLE."""
 
 
 EVIDENCE_ORDER = {evidence: place for place, evidence in enumerate(Evidence)}
@@ -118,6 +121,10 @@ class Part:
     references: tuple[Reference, ...] = ()
     texts: tuple[Text, ...] = ()
     audience: Audience = OPEN
+
+
+FIELDS_PART = "fields:custom"
+"""The part that holds the candidates with Evidence.FIELD, and nothing else."""
 
 
 class ActivityKind(StrEnum):
@@ -263,5 +270,7 @@ REFERENCE_KINDS = {
     "message-id": "a Message-ID without its angle brackets; the part after @ in lower case",
     "url": "any other address: scheme and host in lower case, no fragment, no tracking parameters",
     "request": "a request id of this hub: R-MZXW6YTBOI3D",
+    "field": "what a short field holds, as it stands there; with Evidence.FIELD, the field's id as `field` and its name"
+    " as `relation`",
 }
 """Kinds of references and the normal form of their values."""

@@ -1,20 +1,21 @@
 """Source event to artifact state, references, texts, activities and people. Pure, and knows no configuration.
 
 Kinds of source events (made by pull.py and push.py): `issue`, `changelog`, `comment`, `remotelinks`, `presence`.
-Parts told: `issue`, `comment:<id>`, `remotelinks`, and `history:<n>` where a chunk of history holds old keys.
+Parts told: `issue`, `comment:<id>`, `remotelinks`, `fields:custom` (references that custom fields hold), and
+`history:<n>` where a chunk of history holds old keys.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from connectors.contract import BadRecord
-from connectors.jira import issues
+from connectors.jira import custom, issues
 from connectors.jira.histories import activities, old_keys
 from connectors.jira.links import issue_key, itself, named_issues, remote
 from connectors.jira.people import People
 from connectors.jira.shapes import moment, obj, rows, word
 from connectors.jira.text import ROOM, words
-from schemas.artifacts import OPEN, Activity, ActivityKind, Audience, Evidence, Mapped, Part, Text
+from schemas.artifacts import FIELDS_PART, OPEN, Activity, ActivityKind, Audience, Evidence, Mapped, Part, Text
 from schemas.events import SourceEvent
 
 
@@ -45,16 +46,22 @@ def _issue(event: SourceEvent) -> Mapped:
     people = People(event.connection)
     names, site = obj(event.payload.get("names")), word(event.payload.get("site"))
     said = issues.told(issue, names if "names" in event.payload else None, site, people)
+    # A webhook does not say what its fields are called: what they held when the issue was read last stands.
+    held = custom.candidates(fields, names)
     comment_ids = event.payload.get("commentIds")
     if isinstance(comment_ids, list):
-        said["standing"] = {"comment:": [f"comment:{one}" for one in comment_ids if isinstance(one, str)]}
+        said["standing"] = {
+            "comment:": [f"comment:{one}" for one in comment_ids if isinstance(one, str)],
+            FIELDS_PART: [FIELDS_PART] if held else [],
+        }
     references = (
         *itself(event.connection, issue_id, issue_key(issue.get("key")), issues.issue_url(issue, site)),
         *named_issues(event.connection, fields, names),
     )
     part = Part(tuple(dict.fromkeys(references)), _issue_texts(fields), _issue_audience(fields))
     done = _created(event, issue_id, fields, people)
-    return _mapped(event, fields=said, parts={"issue": part}, activities=done, identities=people.all())
+    parts = {"issue": part} | ({FIELDS_PART: Part(held, (), part.audience)} if held else {})
+    return _mapped(event, fields=said, parts=parts, activities=done, identities=people.all())
 
 
 def _issue_texts(fields: dict[str, Any]) -> tuple[Text, ...]:
@@ -189,7 +196,7 @@ def _restricted(event: SourceEvent, issue_id: str) -> Mapped:
         "fields": {},
         "attachments": [],
         "labels": [],
-        "standing": {"comment:": []},
+        "standing": {"comment:": [], FIELDS_PART: []},
     }
     return _mapped(event, fields=fields, parts={"issue": part, "remotelinks": Part((), (), audience)})
 

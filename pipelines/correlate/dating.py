@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from pipelines.correlate.rules import DEDICATED
 from schemas.artifacts import Activity, ActivityKind, Evidence
 from schemas.links import Link
 
@@ -27,7 +28,8 @@ def since(
         times = _linked(link, known_as, happened)
     else:
         told = happened.get(link.from_artifact, ())
-        times = [one.at for one in told if one.kind is ActivityKind.FIELD and one.field and one.field == link.field]
+        field = link.field.lower() if link.relation == DEDICATED else link.field  # histories name fields in lower case
+        times = [one.at for one in told if one.kind is ActivityKind.FIELD and one.field and one.field == field]
     return max(times, default=None)
 
 

@@ -6,6 +6,7 @@ Sentences name artifacts by their keys and days, never by titles: who may read a
 from collections.abc import Mapping
 
 from pipelines.correlate.evidence import Edge
+from pipelines.correlate.rules import DEDICATED
 from schemas.artifacts import Evidence
 from schemas.canonical import instant, parse_instant
 from schemas.links import Node
@@ -46,6 +47,8 @@ def rule(edge: Edge) -> str:
         return "request id"
     if edge.strength in _STATED:
         return RELATIONS.get(edge.reference.relation, ("link type", ""))[0]
+    if edge.reference.relation == DEDICATED:
+        return DEDICATED
     return {Evidence.TITLE: "named in title", Evidence.WRITTEN: "named in text"}.get(edge.strength, "named in quote")
 
 
@@ -126,6 +129,8 @@ def day(created_at: str) -> str:
 
 def _place(edge: Edge) -> str:
     name = edge.reference.field
+    if edge.reference.relation == DEDICATED:
+        return f"in its field {name}"
     if name.startswith("comment"):
         return "in a comment"
     if edge.strength is Evidence.QUOTED:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from pipelines.correlate.dedicated import counted
 from pipelines.correlate.rules import FREE_KINDS, Rules, owners
 from pipelines.references import SMALL, own
 from schemas.artifacts import Evidence, Reference
@@ -50,7 +51,8 @@ class Meanings:
 
     def __init__(self, component: Component, rules: Rules) -> None:
         self.rules = rules
-        self.nodes = {node.artifact: node for node in sorted(component.nodes, key=lambda node: node.artifact)}
+        ordered = sorted(component.nodes, key=lambda node: node.artifact)
+        self.nodes = {node.artifact: counted(node, rules) for node in ordered}
         self.holders: dict[str, tuple[Node, ...]] = {}
         """By Reference.key, in the order of artifact ids."""
         self.held_as: dict[tuple[str, str], Reference] = {}

@@ -193,7 +193,7 @@ class _Answer:
     def _shared(self, told: set[str]) -> Iterable[Shared]:
         """Values that both name or are known as, but for those told already."""
         here, there = (
-            {one.key for one in self._nodes[name].references if one.evidence is not Evidence.DECISION}
+            {one.key for one in self._nodes[name].references if one.evidence not in {Evidence.DECISION, Evidence.FIELD}}
             for name in (self._left, self._right)
         )
         for key in sorted((here & there) - told)[:MOST_SHARED]:

@@ -24,6 +24,9 @@ BUILT_IN: Mapping[str, LinkKind] = {
 FREE_KINDS = frozenset({"message-id", "url", "request"})
 """Kinds of values that belong to no connection: they mean the same wherever they stand."""
 
+DEDICATED = "dedicated field"
+"""The relation of what stands in a field that a connection's rules say is meant for it."""
+
 STRENGTHS = (Evidence.EXPLICIT, Evidence.TITLE, Evidence.WRITTEN)
 """Evidence that can join, strongest first. The order in which edges are joined, and dropped from the end."""
 
@@ -41,6 +44,9 @@ class ConnectionRules:
     """Relations in lower case: the connector's defaults with the connection's own choices over them."""
     openers: frozenset[str] | None = None
     """Types that open a request, in any case; None: what opens by its nature, and standard issues."""
+    reference_fields: Mapping[str, str] = field(default_factory=dict)
+    """Fields that are meant for one kind of value, by id or name in lower case: to `hubspot.deal`, or to
+    `hubspot.deal@crm` where it is that connection's."""
 
 
 _UNKNOWN = ConnectionRules(connector="")

@@ -32,16 +32,19 @@ class Chosen:
     """Keys of projects that are its own besides those of its options."""
     scopes: frozenset[str] = frozenset()
     """Further ways in which addresses name it."""
+    reference_fields: dict[str, str] = field(default_factory=dict)
+    """Fields that are meant for references; see ConnectionRules."""
 
     def told(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
+        told = {
             "stages": [_stage_row(rule) for rule in self.stages],
             "link_kinds": self.link_kinds,
             "openers": sorted(self.openers) if self.openers is not None else None,
             "projects": sorted(self.projects),
             "scopes": sorted(self.scopes),
         }
+        return told | ({"reference_fields": self.reference_fields} if self.reference_fields else {})
 
     @classmethod
     def of(cls, told: dict[str, Any]) -> "Chosen":
@@ -53,6 +56,7 @@ class Chosen:
             openers=frozenset(openers) if openers is not None else None,
             projects=frozenset(told["projects"]),
             scopes=frozenset(told["scopes"]),
+            reference_fields=told.get("reference_fields", {}),
         )
 
 
@@ -126,6 +130,7 @@ class ConnectionConfiguration:
             self.scopes | chosen.scopes,
             kinds,
             self.openers if chosen.openers is None else chosen.openers,
+            chosen.reference_fields,
         )
 
 

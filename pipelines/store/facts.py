@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from pipelines.correlate.dedicated import meaning
 from pipelines.correlate.rules import Rules
 from pipelines.store import decisions, tables
 from pipelines.store.bulk import Bulk
@@ -182,17 +183,18 @@ async def _merge_parts(bulk: Bulk, tellings: Sequence[Telling], new: set[str], t
             key = (telling.mapped.artifact, storable(part))
             if key not in latest or stamp > latest[key][2:5]:
                 latest[key] = (*key, *stamp, candidates)
-                values[key] = _values(references)
+                values[key] = values_of(references, touched.rules, telling.mapped.connection)
     changed = await bulk.insert(tables.parts, latest.values(), "newer", "artifact, part")
     keys = [(row[0], row[1]) for row in changed]
-    await _replace_values(bulk, keys, values, touched)
+    await replace_values(bulk, keys, values, touched)
 
 
-def _values(references: Iterable[Reference]) -> Values:
-    """Value to (names itself, strong) for every reference that may ever join."""
+def values_of(references: Iterable[Reference], rules: Rules, connection: str) -> Values:
+    """Value to (names itself, strong) for every reference that may ever join; of fields only what the rules count."""
     named: Values = {}
-    for reference in references:
-        if reference.evidence is Evidence.QUOTED:
+    for told in references:
+        reference = meaning(told, connection, rules)
+        if reference is None or reference.evidence is Evidence.QUOTED:
             continue
         itself = reference.evidence is Evidence.IDENTITY
         strong = itself or reference.evidence is Evidence.EXPLICIT
@@ -201,9 +203,10 @@ def _values(references: Iterable[Reference]) -> Values:
     return named
 
 
-async def _replace_values(
+async def replace_values(
     bulk: Bulk, parts: list[tuple[str, str]], values: dict[tuple[str, str], Values], touched: Touched
 ) -> None:
+    """Write which values these parts hold in place of what they held; artifacts and values concerned are touched."""
     changed = {artifact for artifact, _ in parts}
     touched.artifacts |= changed
     touched.linked |= changed

@@ -129,7 +129,8 @@ def _lines(choice: Choice) -> list[str]:
     rows += [f"link {relation}: {does}" for relation, does in sorted(choice.link_kinds.items())]
     rows += [f"opens a request: {name}" for name in sorted(choice.openers or ())]
     rows += [f"project {name}" for name in sorted(choice.projects)]
-    return rows + [f"scope {name}" for name in sorted(choice.scopes)]
+    rows += [f"scope {name}" for name in sorted(choice.scopes)]
+    return rows + [f"field {name}: {kind}" for name, kind in sorted(choice.reference_fields.items())]
 
 
 def said(found: Difference) -> str:

@@ -1,6 +1,7 @@
 """What a person chooses for one connection, as a file: read, checked by line and column, and told again."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from pipelines.references import scope_of
 from pipelines.store.configuration import Chosen
-from schemas.artifacts import State
+from schemas.artifacts import REFERENCE_KINDS, State
 from schemas.errors import Misconfigured
 from schemas.stages import STAGES, StageRule
 from services.cli import filing
@@ -18,6 +19,10 @@ Does = Literal["joins", "depends on", "mentions"]
 Stage = Literal["alignment", "requirements", "development", "change", "improvement"]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Project = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
+_KINDS = (*(kind for kind in REFERENCE_KINDS if kind != "field"), "hubspot.ticket", "hubspot.note", "hubspot.email")
+Named = Annotated[
+    str, StringConstraints(pattern=rf"^(?:{'|'.join(map(re.escape, _KINDS))})(?:@[a-z0-9][a-z0-9-]{{0,62}})?$")
+]
 
 _REASON = "Chosen for this connection"
 
@@ -54,6 +59,8 @@ class RulesFile(_Form):
     openers: tuple[Words, ...] | None = Field(default=None, min_length=1)
     projects: tuple[Project, ...] = ()
     scopes: tuple[Words, ...] = ()
+    reference_fields: dict[Words, Named] = Field(default_factory=dict)
+    """Fields by id or name, to what they name: hubspot.deal, or hubspot.deal@crm where several connections have it."""
 
     @field_validator("scopes")
     @classmethod
@@ -103,6 +110,7 @@ def _chosen(told: RulesFile, connector: str) -> Chosen:
         openers=frozenset(told.openers) if told.openers else None,
         projects=frozenset(told.projects),
         scopes=frozenset(_scope(scope) for scope in told.scopes),
+        reference_fields={name.lower(): kind for name, kind in told.reference_fields.items()},
     )  # fmt: skip
 
 
@@ -134,6 +142,8 @@ def _words(kind: str, path: list[str], told: Mapping[str, Any]) -> tuple[str, st
         return f"{told['input']} is no {_noun(path)}", _nearest(str(told["input"]), _choices(path))
     if kind.startswith("string_type"):
         return f"{name} is no text", "Put it in quotes: YAML reads words such as yes, no and on otherwise"
+    if kind == "string_pattern_mismatch" and path[0] == "reference_fields":
+        return f"{told['input']} is nothing that a field can name", _nearest(str(told["input"]), _KINDS)
     if kind == "string_pattern_mismatch":
         return f"{told['input']} is no key of a project", "Write it in capitals, such as PAY"
     if kind == "value_error":
@@ -177,6 +187,7 @@ def told_again(chosen: Chosen) -> dict[str, Any]:
         "openers": sorted(chosen.openers or ()),
         "projects": sorted(chosen.projects),
         "scopes": sorted(chosen.scopes),
+        "reference_fields": chosen.reference_fields,
     }
     return {name: value for name, value in told.items() if value}
 

@@ -101,6 +101,7 @@ def _print_chosen(screen: Console, chosen: Chosen) -> None:
         ("Types that open a request", chosen.openers),
         ("Further projects", chosen.projects),
         ("Further scopes", chosen.scopes),
+        ("Fields that name", [f"{name} ({kind})" for name, kind in chosen.reference_fields.items()]),
     ):
         if names:
             screen.print(Text(f"  {words}: {', '.join(sorted(names))}"))

@@ -59,7 +59,7 @@ def test_a_story_of_cloud() -> None:
         "out_of_scope": False,
         "fields": {},
         "development": {"pullrequest": {"count": 2, "state": "OPEN"}},
-        "standing": {"comment:": ["comment:20001", "comment:20002", "comment:20003"]},
+        "standing": {"comment:": ["comment:20001", "comment:20002", "comment:20003"], "fields:custom": []},
     }
 
 

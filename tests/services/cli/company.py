@@ -12,6 +12,7 @@ from pipelines.publish import Publisher
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import writing
 from schemas.artifacts import (
+    FIELDS_PART,
     Activity,
     ActivityKind,
     Audience,
@@ -70,10 +71,16 @@ def map_told(event: SourceEvent) -> Mapped:
             tuple(Reference(kind, scope, value, Evidence(evidence), relation)
                   for kind, scope, value, evidence, relation in told.get("references", ())),
             tuple(Text(field, text, Evidence(evidence)) for field, text, evidence in told.get("texts", ())),
-        )},
+        ), **_held(told.get("held", ()))},
         activities=tuple(_activity(event.artifact, *one) for one in told.get("activities", ())),
         identities=PEOPLE,
     )  # fmt: skip
+
+
+def _held(told: list[list[str]]) -> dict[str, Part]:
+    """What custom fields hold: value, name and id of each field."""
+    found = tuple(Reference("field", "", value, Evidence.FIELD, name, field) for value, name, field in told)
+    return {FIELDS_PART: Part(found)} if found else {}
 
 
 def _activity(artifact: str, kind: str, at: str, actor: str, before: str, after: str, text: str) -> Activity:

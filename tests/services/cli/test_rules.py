@@ -229,6 +229,8 @@ async def test_what_a_person_reads(desk: Desk, tmp_path: Path) -> None:
         ("link_kinds:\n  blocks: holds", "line 2, column 3: holds is no kind of link", "joins, depends on, mentions"),
         ("projects: [pay]", "line 1, column 12: pay is no key of a project", "capitals"),
         ("scopes: ['hubspot:x']", "line 1, column 1: scopes: give a host", "Correct it"),
+        ("reference_fields:\n  CRM deal: hubspot.dael", "line 2, column 3: hubspot.dael is nothing", "hubspot.deal"),
+        ("reference_fields: [CRM deal]", "line 1, column 1: reference_fields holds no names", "name: value"),
         ("stages: [", "this is no YAML", "indentation"),
         ("", "holds no names and values", "stages, link_kinds"),
     ],
@@ -333,3 +335,36 @@ async def test_a_wrong_limit_is_told_by_line_and_column(desk: Desk, tmp_path: Pa
     with pytest.raises(Misconfigured, match=said):
         await rules.apply(desk.made, "", file(tmp_path, text), chooser(desk, agree))
     assert questions == []
+
+
+IN_A_FIELD = telling(
+    "jira-acme", "jira", "issue", "10041",
+    fields={"title": "Letters", "natural_key": "PAY-41", "type": "Story", "type_level": 0, "opens": True,
+            "created_at": "2026-03-05T08:00:00.000000Z", "status": labelled("Analysis")},
+    references=[["jira.key", "jira-acme", "PAY-41", "identity", "is"]],
+    held=[["4711", "CRM deal", "customfield_10050"]],
+)  # fmt: skip
+
+
+@BOTH
+async def test_a_field_is_said_to_hold_deals_and_undone(desk: Desk, tmp_path: Path) -> None:
+    await read(desk.engine, [IN_A_FIELD], first=100)
+    alone = request_id(IN_A_FIELD.artifact)
+    before = await stands(desk, alone)
+    assert before is not None
+    agree, _ = asked(True)
+    path = file(tmp_path, "reference_fields: {CRM deal: hubspot.deal}")
+    await rules.apply(desk.made, "jira-acme", path, chooser(desk, agree))
+    said = " ".join(desk.printed.split())
+    assert said.startswith("+ field crm deal: hubspot.deal Tried on all it may concern")
+    assert "2 would be one with another" in said
+    assert await computed(desk) > 0
+    assert await stands(desk, alone) is None
+    joined = await stands(desk, request_id("inbox/mail/m1"))
+    assert joined is not None
+    assert "PAY-41 names the deal 4711 in its field CRM deal" in {one.why for one in joined.links}
+    await rules.show(desk.made, "jira-acme", desk.screen, for_programs=False)
+    assert "Fields that name: crm deal (hubspot.deal)" in desk.printed
+    await choosing.undo(desk.made, 1, chooser(desk, agree))
+    await computed(desk)
+    assert await stands(desk, alone) == before
