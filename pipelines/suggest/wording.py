@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
+from pipelines.suggest.features import Features
+from pipelines.suggest.model import CONTENT
+
 SENTENCES: Mapping[str, str] = {
     "same title": "Their titles say the same",
     "common title": "Many others have this title too",
@@ -37,7 +40,9 @@ WORTH_TELLING = 0.1
 """Log odds: what adds or takes less is not told."""
 
 
-def reasons(parts: Iterable[tuple[str, float]]) -> tuple[list[str], list[str]]:
-    """Sentences for and against, the weightiest first; parts: as Model.parts gives them."""
-    told = [(name, odds) for name, odds in parts if abs(odds) >= WORTH_TELLING]
-    return [SENTENCES[name] for name, odds in told if odds > 0], [SENTENCES[name] for name, odds in told if odds < 0]
+def reasons(features: Features, parts: Iterable[tuple[str, float]]) -> tuple[list[str], list[str]]:
+    """Sentences for and against: first what the two say alike, then the weightiest; parts: as Model.parts gives."""
+    content = [name for name in SENTENCES if name in CONTENT and features.get(name)]
+    told = [(name, odds) for name, odds in parts if abs(odds) >= WORTH_TELLING and name not in content]
+    speaks = [*content, *(name for name, odds in told if odds > 0)]
+    return [SENTENCES[name] for name in speaks], [SENTENCES[name] for name, odds in told if odds < 0]

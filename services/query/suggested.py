@@ -124,7 +124,7 @@ async def told(connection: AsyncConnection, rows: Sequence[Row]) -> list[dict[st
 
 
 def _told(row: Row, artifacts: dict[str, Any], etags: dict[str, str], weights: model.Model) -> dict[str, Any]:
-    speaks, against = reasons(weights.parts(row.features))
+    speaks, against = reasons(row.features, weights.parts(row.features))
     ends = [(row.left, row.left_request), (row.right, row.right_request)]
     return {
         "id": row.id,

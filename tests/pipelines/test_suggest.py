@@ -218,10 +218,13 @@ def test_a_file_that_is_none_is_told(raw: bytes, says: str) -> None:
 
 def test_every_feature_has_its_sentence() -> None:
     assert set(SENTENCES) == set(FEATURES)
-    assert reasons([("same title", 2.0), ("two deals", -1.5), ("answer", 0.05)]) == (
-        ["Their titles say the same"],
-        ["Both have a deal"],
+    parts = [("near in time", 5.0), ("same title", 2.0), ("two issues", -1.5), ("answer", 0.05)]
+    features = {"near in time": 0.9, "same title": 1.0, "two issues": 1.0, "answer": 0.05}
+    assert reasons(features, parts) == (
+        ["Their titles say the same", "They are near in time"],
+        ["Both have an issue"],
     )
+    assert reasons({"title in text": 0.9}, []) == (["The text of one holds the title of the other"], [])
 
 
 def test_the_likeliest_pair_speaks_for_two_units() -> None:
