@@ -1,4 +1,8 @@
-"""A tool as small as can be: memos that are known by a key and mention others in their text."""
+"""A tool as small as can be: memos that are known by a key and mention others in their text.
+
+A memo may say more: `old`, the number of the key that it had before it was moved; `notes`, the notes that stand under
+it (number to text); `deleted`.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,6 +54,8 @@ def map_memo(event: SourceEvent) -> Mapped:
     references = [Reference("jira.key", scope, f"MEMO-{number}", Evidence.IDENTITY, "is")]
     if told["parent"] is not None:
         references.append(Reference("jira.key", scope, f"MEMO-{told['parent']}", Evidence.EXPLICIT, "parent"))
+    if told.get("old") is not None:
+        references.append(Reference("jira.key", scope, f"MEMO-{told['old']}", Evidence.IDENTITY, "is"))
     texts = (Text("text", told["text"], Evidence.WRITTEN, created),)
     person = f"{scope}/account/{told['by']}"
     at = created + timedelta(hours=told["version"])
@@ -68,8 +74,13 @@ def map_memo(event: SourceEvent) -> Mapped:
             "requester": person,
             "status": {"id": told["status"], "label": told["status"], "category": None, "pipeline": None},
         }
-        | {name: told[name] for name in ("out_of_scope",) if name in told},
-        parts={"memo": Part(tuple(references), texts)},
+        | {name: told[name] for name in ("out_of_scope", "deleted") if name in told}
+        | ({"standing": {"note:": [f"note:{one}" for one in told["notes"]]}} if "notes" in told else {}),
+        parts={"memo": Part(tuple(references), texts)}
+        | {
+            f"note:{one}": Part((), (Text(f"note:{one}", text, Evidence.WRITTEN, created),))
+            for one, text in told.get("notes", {}).items()
+        },
         activities=(said,),
         identities=(Identity(person, told["by"].title(), f"{told['by']}@example.com"),),
     )

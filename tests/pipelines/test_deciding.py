@@ -289,12 +289,11 @@ async def _with_wishes(engine: AsyncEngine, events: list[SourceEvent], wanted: l
         place += size
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-@given(events=histories(), wanted=wishes(), seed=st.integers(0, 2**16))
-async def test_when_a_decision_comes_does_not_matter(
-    engine_of: Any, events: list[SourceEvent], wanted: list[Wish], seed: int
+async def _whenever_it_comes(
+    engine_of: Any, events: list[SourceEvent], wanted: list[Wish], seed: int, workers: int
 ) -> None:
-    """Before, between or after what it speaks of: byte-equal; and again when all is read anew after it."""
+    """Decisions before, between or after what they speak of, in any order of events by any number of workers:
+    byte-equal; so when all is read anew after them, and when all is computed anew."""
     read = {int(event.native_id) for event in events}
     wanted = [one for one in wanted if all(int(end.rpartition("/")[2]) in read for end in one.left + one.right)]
     engine = await engine_of()
@@ -305,13 +304,35 @@ async def test_when_a_decision_comes_does_not_matter(
         expected = await outcome(engine)
         chance = random.Random(seed)
         await forget(engine)
-        await tell(engine, chance.sample(events, len(events)), chance, 2)
+        again = [*events, *chance.sample(events, len(events) // 3)]
+        await tell(engine, chance.sample(again, len(again)), chance, workers)
         assert await outcome(engine) == expected
         await empty(engine)
         await _with_wishes(engine, chance.sample(events, len(events)), wanted, chance)
         assert await outcome(engine) == expected
+        assert await Rebuild(engine, ingest_of(engine).telling, lambda: NOW, "here").check() == []
     finally:
         await engine.dispose()
+
+
+WORKERS = st.sampled_from([1, 2])
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(events=histories(), wanted=wishes(), seed=st.integers(0, 2**16), workers=WORKERS)
+async def test_when_a_decision_comes_does_not_matter(
+    engine_of: Any, events: list[SourceEvent], wanted: list[Wish], seed: int, workers: int
+) -> None:
+    await _whenever_it_comes(engine_of, events, wanted, seed, workers)
+
+
+@pytest.mark.soak
+@settings(max_examples=3_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(events=histories(), wanted=wishes(), seed=st.integers(0, 2**16), workers=WORKERS)
+async def test_when_a_decision_comes_does_not_matter_for_thousands(
+    engine_of: Any, events: list[SourceEvent], wanted: list[Wish], seed: int, workers: int
+) -> None:
+    await _whenever_it_comes(engine_of, events, wanted, seed, workers)
 
 
 async def test_the_number_of_a_decision_says_when_it_was_taken(engine: AsyncEngine) -> None:

@@ -22,15 +22,19 @@ from tests.pipelines.memos import memo, records
 from tests.pipelines.test_ingest import NOW, ingest_of, outcome
 
 NUMBERS = st.integers(1, 9)
+OLD = st.integers(8, 12)
+"""Numbers of keys that memos had before they were moved; some of them are borne by another memo again."""
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[SourceEvent]:
-    """A small company: memos that point at each other, change their mind, and are told in versions."""
+    """A small company: memos that point at each other, are moved, deleted and restored, take back what they said and
+    the notes under them, and are told in versions."""
     events = []
     for number in range(1, draw(st.integers(2, 9)) + 1):
         for version in range(1, draw(st.integers(1, 3)) + 1):
-            named = draw(st.lists(NUMBERS, max_size=2))
+            named = draw(st.lists(NUMBERS | OLD, max_size=2))
+            notes = draw(st.dictionaries(st.sampled_from(["1", "2"]), NUMBERS | OLD, max_size=2))
             events.append(
                 memo(
                     number,
@@ -40,6 +44,9 @@ def histories(draw: st.DrawFn) -> list[SourceEvent]:
                     status=draw(st.sampled_from(["open", "done"])),
                     by=draw(st.sampled_from(["anna", "ben"])),
                     opens=draw(st.booleans()),
+                    old=draw(st.none() | OLD),
+                    notes={note: f"MEMO-{other}" for note, other in notes.items()},
+                    deleted=draw(st.sampled_from([False, False, True])),
                 )
             )
     return events
