@@ -43,25 +43,25 @@ def test_both_files_of_the_readme_are_there() -> None:
     assert [re.search(r"connector: (\w+)", block)[1] for block in FILES] == ["jira", "mailbox"]  # type: ignore[index]
 
 
-def _identity(kind: str, value: str, scope: str = "") -> Reference:
+def identity(kind: str, value: str, scope: str = "") -> Reference:
     return Reference(kind, scope, value, Evidence.IDENTITY, "is")
 
 
-def _explicit(relation: str, kind: str, value: str, scope: str = "") -> Reference:
+def explicit(relation: str, kind: str, value: str, scope: str = "") -> Reference:
     return Reference(
         kind, scope, value, Evidence.EXPLICIT, relation, field="In-Reply-To" if relation == "reply" else ""
     )
 
 
-def _issue(key: str, *references: Reference, connection: str = "jira", level: int = 0) -> Node:
+def issue(key: str, *references: Reference, connection: str = "jira", level: int = 0) -> Node:
     return Node(
         artifact=f"{connection}/issue/{key}", connection=connection, connector="jira", kind="issue", type_level=level,
         natural_key=key, created_at=instant(datetime(2026, 3, 5, tzinfo=UTC)),
-        references=(_identity("jira.key", key, connection), *references),
+        references=(identity("jira.key", key, connection), *references),
     )  # fmt: skip
 
 
-def _mail(number: int, day: int, *references: Reference, subject: str = "", body: str = "", quoted: str = "") -> Node:
+def mail(number: int, day: int, *references: Reference, subject: str = "", body: str = "", quoted: str = "") -> Node:
     texts = (
         Text("subject", subject, Evidence.TITLE),
         Text("body", body, Evidence.WRITTEN),
@@ -71,15 +71,15 @@ def _mail(number: int, day: int, *references: Reference, subject: str = "", body
     return Node(
         artifact=f"mail/mail/{number}", connection="mail", connector="mailbox", kind="mail", type="person", opens=True,
         title=subject, created_at=instant(datetime(2026, 3, day, tzinfo=UTC)),
-        references=(_identity("message-id", f"m{number}@acme.example"), *references, *found),
+        references=(identity("message-id", f"m{number}@acme.example"), *references, *found),
     )  # fmt: skip
 
 
-def _hubspot(kind: str, number: str, opens: bool, *references: Reference) -> Node:
+def hubspot(kind: str, number: str, opens: bool, *references: Reference) -> Node:
     return Node(
         artifact=f"crm/{kind}/{number}", connection="crm", connector="hubspot", kind=kind, opens=opens,
         natural_key=number, created_at=instant(datetime(2026, 7, 14, tzinfo=UTC)),
-        references=(_identity(f"hubspot.{kind}", number, "crm"), *references),
+        references=(identity(f"hubspot.{kind}", number, "crm"), *references),
     )  # fmt: skip
 
 
@@ -89,22 +89,22 @@ def _said() -> set[str]:
     jira = ConnectionRules("jira", frozenset({"PAY", "OPS"}), link_kinds={"is deployed by": "joins"})
     rules = Rules(connections={"jira": jira, "crm": ConnectionRules("hubspot"), "mail": ConnectionRules("mailbox")})
     twice = Rules(connections={**rules.connections, "other": ConnectionRules("jira", frozenset({"PAY"}))})
-    reply = _explicit("reply", "message-id", "m1@acme.example")
+    reply = explicit("reply", "message-id", "m1@acme.example")
     nodes = (
-        _mail(1, 3, subject="New address, PAY-12"),
-        _mail(2, 4, reply, subject="Re: New address, PAY-12"),
-        _mail(3, 9, body=twenty),
-        _mail(4, 9, quoted="PAY-7"),
-        _issue("PAY-7"),
-        _issue("PAY-10", level=1),
-        _issue("PAY-12", _explicit("epic", "jira.key", "PAY-10", "jira"),
-               _explicit("is deployed by", "jira.key", "OPS-12", "jira")),
-        _issue("PAY-16", _explicit("parent", "jira.key", "PAY-12", "jira"), level=-1),
-        _issue("OPS-12"),
-        _hubspot("deal", "10000000037", True),
-        _hubspot("email", "10000000038", False, _explicit("association", "hubspot.deal", "10000000037", "crm")),
+        mail(1, 3, subject="New address, PAY-12"),
+        mail(2, 4, reply, subject="Re: New address, PAY-12"),
+        mail(3, 9, body=twenty),
+        mail(4, 9, quoted="PAY-7"),
+        issue("PAY-7"),
+        issue("PAY-10", level=1),
+        issue("PAY-12", explicit("epic", "jira.key", "PAY-10", "jira"),
+               explicit("is deployed by", "jira.key", "OPS-12", "jira")),
+        issue("PAY-16", explicit("parent", "jira.key", "PAY-12", "jira"), level=-1),
+        issue("OPS-12"),
+        hubspot("deal", "10000000037", True),
+        hubspot("email", "10000000038", False, explicit("association", "hubspot.deal", "10000000037", "crm")),
     )  # fmt: skip
-    ambiguous = (_mail(5, 9, body="PAY-7"), _issue("PAY-7"), _issue("PAY-7", connection="other"))
+    ambiguous = (mail(5, 9, body="PAY-7"), issue("PAY-7"), issue("PAY-7", connection="other"))
     found = set()
     for part, given in ((nodes, rules), (ambiguous, twice)):
         groups = correlate(Component(part), given)
