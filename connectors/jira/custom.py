@@ -4,7 +4,6 @@ What they mean is not known here; they are candidates that a connection's rules 
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from connectors.jira.links import EPIC_LINK, PARENT_LINK
@@ -29,12 +28,12 @@ def candidates(fields: dict[str, Any], names: dict[str, Any]) -> tuple[Reference
     them; links to epics and parents are references of their own."""
     found: list[Reference] = []
     held = 0
-    for field_id in sorted(name for name in names if name.startswith("customfield_")):
+    for field_id in sorted(names.keys() & fields.keys()):
+        values = _values(fields[field_id])
         described = obj(names[field_id])
-        if described.get("custom") in (EPIC_LINK, PARENT_LINK):
+        if not values or described.get("custom") in (EPIC_LINK, PARENT_LINK):
             continue
-        values = tuple(_values(fields.get(field_id)))
-        held += bool(values)
+        held += 1
         if held > MOST_FIELDS:
             break
         name = word(described.get("name")) or field_id
@@ -42,11 +41,12 @@ def candidates(fields: dict[str, Any], names: dict[str, Any]) -> tuple[Reference
     return tuple(found)
 
 
-def _values(value: object) -> Iterator[str]:
-    """The values that a field holds if it holds nothing else; nothing for a field with other words or too many."""
+def _values(value: object) -> list[str]:
+    """The values that a field holds if it holds nothing else; none of a field with other words or too many."""
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         value = int(value)
-    text = (word(value) or "").strip()
-    parts = list(dict.fromkeys(part for part in _BETWEEN.split(text) if part)) if len(text) <= _ROOM else []
-    if len(parts) <= MOST_VALUES and all(_SHAPE.fullmatch(part) for part in parts):
-        yield from parts
+    text = (word(value) or "").strip() if isinstance(value, str | int) else ""
+    if not 4 <= len(text) <= _ROOM:  # AB-1 is the shortest
+        return []
+    parts = list(dict.fromkeys(part for part in _BETWEEN.split(text) if part))
+    return parts if len(parts) <= MOST_VALUES and all(map(_SHAPE.fullmatch, parts)) else []
