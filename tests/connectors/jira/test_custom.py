@@ -8,6 +8,7 @@ from connectors.jira import connector
 from connectors.jira.custom import MOST_FIELDS, candidates
 from schemas.artifacts import FIELDS_PART, Evidence, Reference
 from tests.connectors.jira.recorded import recording, teller
+from tests.connectors.jira.rigs import CloudRig, DataCenterRig, JiraRig
 
 
 @pytest.mark.parametrize(
@@ -61,3 +62,28 @@ def test_they_are_a_part_of_their_own_that_a_webhook_leaves_alone() -> None:
     emptied = connector.map(teller(names=names).issue_fields(issue, 3, []))
     assert FIELDS_PART not in emptied.parts
     assert emptied.fields["standing"][FIELDS_PART] == []
+
+
+@pytest.mark.parametrize("rig_type", [CloudRig, DataCenterRig])
+@pytest.mark.parametrize("keep", ["full", "references"])
+async def test_they_are_read_with_the_issue_and_a_field_that_is_emptied_holds_nothing(
+    rig_type: type[JiraRig], keep: str
+) -> None:
+    async with rig_type() as rig:
+        artifact = rig.create("Payslips")
+        issue = rig.issue(artifact)
+        rig.jira.change(issue, custom={"Mail reference": "10000000037"}, at=rig.clock, by=rig.anna)
+        assert await _held(rig, artifact, keep) == [("10000000037", "Mail reference", "customfield_10031")]
+        rig.advance(60)
+        rig.jira.change(issue, custom={"Mail reference": None}, at=rig.clock, by=rig.anna)
+        assert await _held(rig, artifact, keep) == []
+
+
+async def _held(rig: JiraRig, artifact: str, keep: str) -> list[tuple[str, str, str]]:
+    """What the newest telling of the issue holds in its custom fields."""
+    rig.settle()
+    async with rig.connector.open(rig.connection, rig.options(keep=keep), rig.surroundings()) as source:
+        told = [event async for page in source.pages(None, None) for event in page.events if event.kind == "issue"]
+    newest = max((event for event in told if event.artifact == artifact), key=lambda one: one.order)
+    part = connector.map(newest).parts.get(FIELDS_PART)
+    return [(one.value, one.relation, one.field) for one in part.references] if part else []
