@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ async def hub(
     url: str = request.getfixturevalue("sqlite_url" if "sqlite" in request.param else "postgres_url")
     folder = tmp_path / "hub"
     folder.mkdir()
-    made = World(jira, _bus(request), url, folder, open_engine(url))
+    made = World((), lambda: 0, _bus(request), url, folder, open_engine(url))
     token = tmp_path / "token"
     token.write_text(BEARER)
     made.settings |= {
@@ -103,7 +104,7 @@ async def hub(
             "KAFKA_PASSWORD": ADMIN_PASSWORD,
         }  # fmt: skip
     await migrations.upgrade(made.engine)
-    await configure(made, mail)
+    await configure(made, jira, mail)
     yield made
     await made.engine.dispose()
 
@@ -119,10 +120,10 @@ def _bus(request: pytest.FixtureRequest) -> Bus:
     return Bus("kafka", settings, kafka=kafka)
 
 
-async def configure(hub: World, mail: MailServer) -> None:
+async def configure(hub: World, jira: FakeJira, mail: MailServer) -> None:
     made: dict[str, tuple[str, BaseModel]] = {
         "issues": ("jira", JiraOptions(
-            base_url=hub.jira.url, auth=ApiToken(email=hub.jira.email, token=SecretStr(API_TOKEN)), share=1.0,
+            base_url=jira.url, auth=ApiToken(email=jira.email, token=SecretStr(API_TOKEN)), share=1.0,
             webhook_secret=SecretStr(WEBHOOK),
         )),
         "mails": ("mailbox", MailboxOptions(
@@ -192,11 +193,12 @@ async def test_no_content_and_no_secret_where_it_does_not_belong(
             await _junk(hub)
         await _told_by_webhook(jira, pushes, hooks)
         await until(lambda: there(engine, "dead_letters WHERE cause LIKE 'refused%'", 1), hub.log)
-        await rename(engine, "facets", "facets_away")
-        jira.hands.create("PAY", f"{TITLE} again", at=datetime.now(UTC), by=jira.account)
-        assert pushes.send() == [204]
-        await until(lambda: _logged(hub, "the batch will be repeated"), hub.log)
-        await rename(engine, "facets_away", "facets")
+        for table, said in (("facets", "understanding.step.failed"), ("parts", "the batch will be repeated")):
+            await rename(engine, table, "away")
+            jira.hands.create("PAY", f"{TITLE} again", at=datetime.now(UTC), by=jira.account)
+            assert pushes.send() == [204]
+            await until(partial(_logged, hub, said), hub.log)
+            await rename(engine, "away", table)
         mail.manners.refuse_login = f"[AUTHENTICATIONFAILED] {SUBJECT} {MAIL_PASSWORD}".encode()
         mail.kick()
         jira.fault("401", on=True)
@@ -276,7 +278,7 @@ async def _places(hub: World, collector: Collector, answers: list[str]) -> dict[
     assert len([one for (one,) in problems if one]) >= 2
     assert collector.spans
     logs = {path.name: path.read_text() for path in hub.folder.glob("*.log")}
-    assert '"level": "debug"' in logs["hub.log"]
+    assert '"level": "info", "logger": "aiokafka' in logs["hub.log"], "libraries are heard as much as they ever are"
     return logs | {
         "dead letters": str(letters),
         "problems": str(problems),
