@@ -44,7 +44,11 @@ def _field(name: str, value: Any, keep: Keep, described: dict[str, Any]) -> Any:
         return _rich(value, keep)
     if isinstance(value, str):
         # Jira's own count of branches and pull requests.
-        return value if "development" in (word(described.get("custom")) or "") else _line(value, keep)
+        if "development" in (word(described.get("custom")) or ""):
+            return value
+        left = _line(value, keep)
+        # A field that held words beside what it names is not one that is meant for references.
+        return f"… {left}" if name.startswith("customfield_") and left and _fewer_words(left, value, keep) else left
     if name == "properties" and keep == "references":
         # Whatever apps keep with a comment; this one says who may read it.
         return [one for one in rows(value) if one.get("key") == "sd.public.comment"]
@@ -103,6 +107,10 @@ def _line(text: str, keep: Keep) -> str:
     if keep == "references":
         return text if _NO_WORDS.fullmatch(text) or issue_key(text) else names(text)
     return kept(text, keep)
+
+
+def _fewer_words(left: str, value: str, keep: Keep) -> bool:
+    return keep == "references" and set(re.split(r"[\s,;]+", left.strip())) != set(re.split(r"[\s,;]+", value.strip()))
 
 
 def _is_document(value: object) -> bool:
