@@ -143,12 +143,13 @@ async def changes(
             return EXIT_MISCONFIGURED
         while True:
             rows = await reading.changes_after(database, since, PAGE)
-            stored = {} if as_json else await _stored(database, rows)
+            stored, leads = ({}, {}) if as_json else await _stored(database, rows)
             for row in rows:
                 if as_json:
                     write_line(_change_text(row))
                 else:
-                    screen.print(_change(row, stored.get(row.request), now()))
+                    now_in = row.merged_into or leads.get(row.request)
+                    screen.print(_change(row, stored.get(row.request), now_in, now()))
                 since = row.number
             sys.stdout.flush()
             if not rows and not follow:
@@ -157,10 +158,12 @@ async def changes(
                 await asyncio.sleep(POLL_SECONDS)
 
 
-async def _stored(database: Database, rows: Sequence[Any]) -> dict[str, Stored]:
-    """The changed requests as they stand now, in one statement."""
+async def _stored(database: Database, rows: Sequence[Any]) -> tuple[dict[str, Stored], dict[str, str]]:
+    """The changed requests as they stand now, and where the ids lead that are none any more: two statements."""
     async with database.reading() as connection:
-        return await reading.requests(connection, {row.request for row in rows})
+        stored = await reading.requests(connection, {row.request for row in rows})
+        owners = await reading.known(connection, {row.request for row in rows} - stored.keys())
+    return stored, {name: one.request for name, found in owners.items() for one in found if one.request}
 
 
 def _change_text(row: Any) -> str:
@@ -169,21 +172,21 @@ def _change_text(row: Any) -> str:
     return orjson.dumps(told).decode()
 
 
-def _change(row: Any, stored: Stored | None, now: datetime) -> ByWidth:
+def _change(row: Any, stored: Stored | None, now_in: str | None, now: datetime) -> ByWidth:
     line = Table.grid(padding=(0, 2, 0, 0), expand=True)
     line.add_column(justify="right", width=_NUMBER_WIDTH, style="dim")
     line.add_column(no_wrap=True, width=_ID_WIDTH, style="dim")
     line.add_column(no_wrap=True, width=_AGO_WIDTH)
     line.add_column(ratio=1)
-    what, when = _what(row, stored, now), ago(row.at, now)
+    what, when = _what(row, stored, now_in, now), ago(row.at, now)
     line.add_row(str(row.number), row.request, when, what)
     return ByWidth(line, stacked([(Text(f"{row.number}  {row.request}  {when}", style="dim"), what)]))
 
 
-def _what(row: Any, stored: Stored | None, now: datetime) -> Text:
+def _what(row: Any, stored: Stored | None, now_in: str | None, now: datetime) -> Text:
     """Title and how it stands now; or what became of the id."""
-    if row.merged_into:
-        return Text(f"is part of {row.merged_into} now")
+    if now_in:
+        return Text(f"is part of {now_in} now")
     if stored is None or row.etag == "gone":
         return Text("ended: what was in it is in no request any more")
     told = item(stored, now, whole=False)

@@ -143,6 +143,20 @@ async def test_a_change_of_an_id_that_is_no_more_says_so(desk: Desk) -> None:
     assert desk.printed.count("ended: what was in it is in no request any more") == 2
 
 
+async def test_a_change_of_an_id_that_leads_elsewhere_since_says_where(desk: Desk) -> None:
+    fields = {"title": "Another ask", "opens": True, "type": "person", "created_at": "2026-03-20T08:00:00.000000Z"}
+    await read(desk.engine, [telling("inbox", "mailbox", "mail", "m2", fields=fields)], first=90)
+    alone = request_id("inbox/mail/m2")
+    assert await changes(desk, 2) == 0
+    assert f"{alone}  just now        Another ask" in desk.printed
+    names = [["message-id", "mail", "m1.2026030208@customer.example", "explicit", "reply"]]
+    await read(desk.engine, [telling("inbox", "mailbox", "mail", "m2", 2, fields=fields, references=names)], first=91)
+    assert await changes(desk, 2) == 0
+    printed = desk.printed
+    assert printed.count(f"{alone}  just now        is part of {PORTAL} now") == 2
+    assert "ended" not in printed
+
+
 async def test_changes_of_an_older_database(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert await changes(desk, 7) == EXIT_MISCONFIGURED
     assert "The newest change is 2: the database is older" in capsys.readouterr().out
