@@ -43,6 +43,7 @@ class Problem(BaseModel):
 
 
 _TITLES = {
+    308: "Moved",
     400: "Bad request",
     401: "Not signed in",
     403: "Refused",

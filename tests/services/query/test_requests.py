@@ -45,6 +45,7 @@ async def test_ids_of_other_members_redirect_with_path_and_query(hub: Hub) -> No
     answer = await hub.http.get(f"/v1/requests/{owned(3)}/timeline?limit=2")
     assert answer.status_code == 308
     assert answer.headers["Location"] == f"/v1/requests/{owned(1)}/timeline?limit=2"
+    assert (answer.json()["title"], answer.json()["request"]) == ("Moved", owned(1))
     followed = await hub.http.get(f"/v1/requests/{owned(2)}", follow_redirects=True)
     assert followed.json()["request"]["id"] == owned(1)
 
