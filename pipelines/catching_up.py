@@ -148,7 +148,7 @@ class CatchUp:
             self._most = min(MOST, max(FEWEST, int(notes.names * min(share, 1.5))))
 
     async def _look(self, bulk: Bulk, after: tuple[str, str] | None, most: int, *, reading: bool = False) -> Outcome:
-        snapshot = await configuration.load(bulk.connection)
+        snapshot = await configuration.load(bulk.connection, hold=True)
         touched = Touched(snapshot.rules, reading=reading)
         await deferred.look(bulk, touched, after, most)
         return await look(bulk, touched, snapshot, self.watch)

@@ -293,7 +293,7 @@ class _Case:
         return {row[0]: row[1] for row in await self.bulk.by_keys(sql, (one for one in requests if one))}
 
     async def _understand(self, names: tuple[str, ...], *, people: bool) -> int:
-        snapshot = await configuration.load(self.connection)
+        snapshot = await configuration.load(self.connection, hold=True)
         touched = touched_by(names, snapshot.rules, people=people)
         return await understand(self.bulk, touched, snapshot)
 

@@ -152,7 +152,7 @@ class Ingest:
         """The ids of the events that are new."""
         bulk = Bulk(connection)
         with self.watch.step("land"):
-            snapshot = await configuration.load(connection)
+            snapshot = await configuration.load(connection, hold=True)
             told = {one.telling.event.id: one.telling for one in read if one.telling}
             new = await facts.land(bulk, told.values())
         with self.watch.step("merge"):

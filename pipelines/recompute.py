@@ -86,7 +86,7 @@ class Recompute:
         began = clock()
         async with writing(self.engine) as connection:
             bulk = Bulk(connection)
-            snapshot = await configuration.load(connection)
+            snapshot = await configuration.load(connection, hold=True)
             touched = Touched(snapshot.rules)
             rows = await aside.look(bulk, touched)
             changed = await understand(bulk, touched, snapshot, self.watch)
@@ -107,7 +107,7 @@ class Recompute:
         async with writing(self.engine) as connection:
             await leases.check(connection, lease)
             names = await pending.due(connection, self.now(), STEP)
-            snapshot = await configuration.load(connection)
+            snapshot = await configuration.load(connection, hold=True)
             touched = Touched(snapshot.rules, components=names, everything=True)
             bulk = Bulk(connection)
             await dedicated.bring_up_to_date(bulk, touched)

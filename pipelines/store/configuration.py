@@ -6,12 +6,12 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.correlate.rules import ConnectionRules, Rules
 from pipelines.lifecycle.stages import StageMap
-from pipelines.store import tables
+from pipelines.store import outcomes, tables
 from pipelines.store.bulk import Bulk
 from schemas.artifacts import State
 from schemas.canonical import canonical_json
@@ -179,8 +179,14 @@ class Configuration:
     """Connections that keep only what texts name."""
 
 
-async def load(connection: AsyncConnection) -> Configuration:
-    """The configuration as it is now, of all connections."""
+async def load(connection: AsyncConnection, *, hold: bool = False) -> Configuration:
+    """The configuration as it is now, of all connections.
+
+    hold: for who writes by it. Nobody changes the rules then before the transaction ends, so that whoever changes them
+    finds all that was computed by the older ones. (On SQLite see `outcomes`: a changed rule counts as an outcome.)
+    """
+    if hold and connection.dialect.name == "postgresql":
+        await connection.execute(text("LOCK TABLE rules IN ROW SHARE MODE"))
     return _combined(await _rows(connection))
 
 
@@ -197,6 +203,7 @@ async def installation(connection: AsyncConnection) -> Installation:
 
 async def choose_for_all(connection: AsyncConnection, chosen: Installation) -> None:
     """Store what was chosen for all connections together, in place of what was chosen before."""
+    await _alone(connection)
     await Bulk(connection).insert(tables.rules, [(ALL, "", chosen.to_json())], "replace")
 
 
@@ -228,6 +235,7 @@ def combine(connections: dict[str, ConnectionConfiguration], chosen: Installatio
 
 async def write(connection: AsyncConnection, name: str, configuration: ConnectionConfiguration) -> None:
     """Store what a connection's connector and options say. What a person chose for it before stays."""
+    await _alone(connection)
     known = await _locked(connection, name)
     if known is not None and configuration.chosen == NOTHING:
         configuration = replace(configuration, chosen=known.chosen)
@@ -236,11 +244,20 @@ async def write(connection: AsyncConnection, name: str, configuration: Connectio
 
 async def choose(connection: AsyncConnection, name: str, chosen: Chosen) -> bool:
     """Store what a person chose for a connection, in place of what was chosen before. False: nothing is known of it."""
+    await _alone(connection)
     known = await _locked(connection, name)
     if known is None:
         return False
     await _store(connection, name, replace(known, chosen=chosen))
     return True
+
+
+async def _alone(connection: AsyncConnection) -> None:
+    """Wait for who computes by the rules as they are, and let nobody begin before the transaction ends."""
+    bulk = Bulk(connection)
+    if bulk.dialect == "postgresql":
+        await connection.execute(text("LOCK TABLE rules IN EXCLUSIVE MODE"))
+    await outcomes.count(bulk, await outcomes.newest(bulk))
 
 
 async def _locked(connection: AsyncConnection, name: str) -> ConnectionConfiguration | None:

@@ -6,14 +6,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.catching_up import CatchUp
-from pipelines.store import configuration, deferred, tables
+from pipelines.store import configuration, deferred, pending, tables
 from pipelines.store.bulk import Bulk
-from pipelines.store.engine import reading, writing
+from pipelines.store.engine import open_engine, reading, writing
 from pipelines.store.facts import Touched
-from pipelines.understanding import look, valid
+from pipelines.store.metadata import metadata
+from pipelines.understanding import look, valid, write
 from schemas.artifacts import request_id
 from tests.pipelines.memos import memo, records
-from tests.pipelines.test_ingest import engine, ingest_of, members, rows
+from tests.pipelines.test_ingest import NOW, engine, ingest_of, members, rows
 
 __all__ = ["engine"]
 
@@ -108,3 +109,45 @@ async def test_two_that_catch_up_at_once_lose_nothing(engine: AsyncEngine) -> No
     found = await members(engine)
     for number in range(1, 31, 2):
         assert found[str(number)] == found[str(number + 1)] == request_id(f"memos/memo/{number}")
+
+
+async def test_rules_change_before_or_after_what_is_computed_by_them_but_not_meanwhile(engine: AsyncEngine) -> None:
+    """A component that comes to be by older rules is there when the change asks for everything to be computed again."""
+
+    async def change() -> None:
+        async with writing(engine) as connection:
+            await configuration.choose_for_all(connection, configuration.Installation(digest=9))
+            await pending.ask_everything(connection, "another rule", NOW)
+
+    ingest = ingest_of(engine, full=1)
+    await ingest(records([memo(1)]))
+    outcome = None
+    async with engine.begin() as connection:
+        bulk = Bulk(connection)
+        snapshot = await configuration.load(connection, hold=True)
+        touched = Touched(snapshot.rules)
+        await deferred.look(bulk, touched, None, 100)
+        outcome = await look(bulk, touched, snapshot)
+        changing = asyncio.create_task(change())
+        await asyncio.sleep(0.3)
+        assert not changing.done(), "it waits for who computes"
+        await write(bulk, outcome)
+    await changing
+    assert [row.component for row in await rows(engine, tables.pending)] == ["memos/memo/1"]
+
+
+async def test_an_outcome_by_older_rules_is_computed_anew(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    await ingest_of(engine, full=1)(records([memo(1)]))
+    async with reading(engine) as connection:
+        bulk, snapshot = Bulk(connection), await configuration.load(connection)
+        touched = Touched(snapshot.rules, reading=True)
+        await deferred.look(bulk, touched, None, 100)
+        outcome = await look(bulk, touched, snapshot)
+        assert await valid(bulk, outcome)
+    async with writing(engine) as connection:
+        await configuration.choose_for_all(connection, configuration.Installation(digest=9))
+        assert not await valid(Bulk(connection), outcome)
+    await engine.dispose()
