@@ -121,13 +121,21 @@ def _length(view: StageView, length: timedelta | None, life: Life) -> str:
 
 def _when(view: StageView, life: Life) -> Text:
     if not view.spans:
-        return Text("still ahead" if view.standing == "ahead" else "passed by", style="dim")
+        return Text(_never(view, life), style="dim")
     begun = day(view.entered, life.now) if view.entered else "?"
     when = f"since {begun}" if view.left is None else f"{begun} to {day(view.left, life.now)}"
     waited = view.waiting_seconds
     extra = [f"{counted(view.rounds, 'round')}"] if view.rounds > 1 else []
     extra += [f"waited {lasted(timedelta(seconds=waited))}"] if waited >= 3600 else []
     return Text(", ".join([when, *extra]), style="dim")
+
+
+def _never(view: StageView, life: Life) -> str:
+    """What to say of a stage in which the request never was."""
+    reached = [stage.spans and stage.stage != NOT_MAPPED for stage in life.record.stages]
+    if any(reached[life.record.stages.index(view) :]):
+        return "passed by"
+    return "not reached" if life.ended else "still ahead"
 
 
 def _facts(life: Life) -> RenderableType:

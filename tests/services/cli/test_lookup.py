@@ -106,6 +106,18 @@ async def test_an_earlier_moment(desk: Desk) -> None:
     assert "In Progress" not in printed.split("Lately")[1]
 
 
+async def test_a_stage_it_never_was_in(desk: Desk) -> None:
+    await look(desk, "PAY-31")
+    printed = desk.printed
+    assert "\nalignment     ·  " in printed
+    assert (printed.count("passed by\n"), printed.count("still ahead\n")) == (1, 3)
+    fields = {"title": "Another ask", "opens": True, "type": "person", "created_at": instant(day(20))}
+    await read(desk.engine, [telling("inbox", "mailbox", "mail", "m2", fields=fields)], first=90)
+    await look(desk, request_id("inbox/mail/m2"))
+    assert "\nrequirements  ·  " in (printed := desk.printed)
+    assert printed.count("not reached\n") == 4
+
+
 async def test_before_its_beginning(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert await look(desk, "PAY-12", days=-3) == EXIT_NOT_FOUND
     assert desk.printed == "\n"
