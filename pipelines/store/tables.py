@@ -202,6 +202,7 @@ deferred = Table(
     ),  # artifact, linked, value, generic, identity; with `large` before it: see aside
     Column("name", Key, nullable=False),
     Index("ix_deferred_kind_name", "kind", "name"),
+    sqlite_autoincrement=True,  # a number never comes again: who waits for one, or deletes it, means that note
 )
 
 pending = Table(

@@ -27,6 +27,16 @@ async def test_an_empty_database_becomes_the_tables_of_the_code(database_url: st
     await engine.dispose()
 
 
+async def test_numbers_that_must_not_come_again_do_not(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+    await upgrade(engine)
+    never = {table.name for table in metadata.tables.values() if table.dialect_options["sqlite"]["autoincrement"]}
+    async with engine.connect() as connection:
+        found = await connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE sql LIKE '% AUTOINCREMENT%'")
+        assert {row.name for row in found} == never == {"deferred"}
+    await engine.dispose()
+
+
 def test_the_release_works_with_the_newest_revision() -> None:
     assert ScriptDirectory.from_config(config()).get_current_head() == HEAD
 

@@ -128,6 +128,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("name", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_deferred")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("deferred", schema=None) as batch_op:
         batch_op.create_index("ix_deferred_kind_name", ["kind", "name"], unique=False)

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, insert
 
 from connectors.contract import Delivery, Page, SetAside
-from pipelines.store import leases
+from pipelines.store import leases, tables
 from pipelines.store.engine import reading, writing
 from schemas.errors import RetryLater
 from schemas.events import MAX_EVENT_BYTES
@@ -58,6 +59,30 @@ async def test_with_the_embedded_broker_the_cursor_moves_when_the_page_is_applie
     await post.apply(post.log.of(0), "one")
     await flow.settle()
     assert (await post.stored()).cursor == {"page": 2}
+
+
+@pytest.mark.parametrize("embedded", [True, False])
+async def test_a_connection_is_true_up_to_a_page_once_what_it_brought_is_understood(post: Post, embedded: bool) -> None:
+    flow, true_up_to = post.flow(embedded=embedded), post.now()
+    told = page(1)
+    await published(post, flow, Page(told.events, told.cursor, true_up_to))
+    await post.apply(post.log.records, *["one"] * embedded)
+    await note(post, "memos/memo/1")
+    for _ in range(2):
+        await flow.settle()
+        stored = await post.stored()
+        assert (stored.cursor, stored.true_up_to) == ({"page": 1}, None)
+    async with writing(post.engine) as connection:
+        await connection.execute(delete(tables.deferred))
+    await note(post, "memos/memo/2")  # of a later page
+    await flow.settle()
+    assert (await post.stored()).true_up_to == true_up_to
+
+
+async def note(post: Post, artifact: str) -> None:
+    """What a batch merged and nobody has understood yet."""
+    async with writing(post.engine) as connection:
+        await connection.execute(insert(tables.deferred).values(kind="artifact", name=artifact))
 
 
 async def test_a_page_that_is_applied_before_an_earlier_one_waits_for_it(post: Post) -> None:
