@@ -21,6 +21,17 @@ def missing(part: str) -> NoReturn:
     pytest.skip(f"missing part: {part}")
 
 
+def material(name: str) -> Path:
+    """A file or folder of real material, which lies beside the checkout and not in it.
+
+    Where it is absent the test is skipped, naming it, with CI=true too: nothing installs it.
+    """
+    path = Path(__file__).parents[3] / "shared" / "data" / name
+    if not path.exists():
+        pytest.skip(f"real material is absent: ../shared/data/{name}")
+    return path
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

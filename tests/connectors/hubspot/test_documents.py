@@ -5,7 +5,6 @@ So the two cannot agree on something wrong. The documents are not part of this r
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -15,17 +14,13 @@ from services.sandbox.hubspot import Exchange
 from tests.connectors.hubspot.company import build
 from tests.connectors.hubspot.rig import HubSpotRig
 from tests.connectors.rig import read
-from tests.parts.presence import missing
+from tests.parts.presence import material
 
-DOCUMENTS = Path(__file__).parents[4] / "shared" / "data" / "hubspot-openapi"
 FILES = {"2026-09": ("objects.2026-09.json", "associations.json"), "v3": ("objects.json", "associations.json")}
 
 
 def document(name: str) -> dict[str, Any]:
-    path = DOCUMENTS / name
-    if not path.exists():
-        missing(f"HubSpot's OpenAPI documents ({name} in ../shared/data/hubspot-openapi)")
-    loaded: dict[str, Any] = json.loads(path.read_text())
+    loaded: dict[str, Any] = json.loads(material(f"hubspot-openapi/{name}").read_text())
     return loaded
 
 

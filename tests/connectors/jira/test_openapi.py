@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -14,16 +13,13 @@ import requests
 from connectors.jira import connector
 from tests.connectors.jira.rigs import CloudRig
 from tests.connectors.rig import events_of, read
-
-DOCUMENT = Path(__file__).parents[4] / "shared" / "data" / "jira-openapi" / "jira-cloud-v3.json"
+from tests.parts.presence import material
 
 
 @cache
 def described() -> dict[str, Any]:
     """The document; the test is skipped, naming it, where it is absent."""
-    if not DOCUMENT.is_file():
-        pytest.skip("real material is absent: ../shared/data/jira-openapi/jira-cloud-v3.json")
-    document: dict[str, Any] = json.loads(DOCUMENT.read_text("utf-8"))
+    document: dict[str, Any] = json.loads(material("jira-openapi/jira-cloud-v3.json").read_text("utf-8"))
     return document
 
 

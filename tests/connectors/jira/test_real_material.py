@@ -3,7 +3,6 @@
 import csv
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,21 +17,13 @@ from services.sandbox.jira_histories import load, rows_of
 from tests.connectors.contract import ConnectorContract
 from tests.connectors.jira.recorded import pushed, teller, told
 from tests.connectors.jira.rigs import network
-
-DATA = Path(__file__).parents[4] / "shared" / "data"
-
-
-def folder(name: str) -> Path:
-    """A folder of real material; the test is skipped, naming it, where it is absent."""
-    if not (DATA / name).is_dir():
-        pytest.skip(f"real material is absent: ../shared/data/{name}")
-    return DATA / name
+from tests.parts.presence import material
 
 
 def table(name: str) -> Iterator[dict[str, Any]]:
     """The bodies in one table of raw answers, each with the row's input."""
     csv.field_size_limit(10**8)
-    with (folder("jira-api-tables") / f"_raw_jira_api_{name}.csv").open(encoding="utf-8", newline="") as file:
+    with (material("jira-api-tables") / f"_raw_jira_api_{name}.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             yield {"data": json.loads(row["data"]), "input": json.loads(row["input"] or "null")}
 
@@ -48,13 +39,13 @@ def map_all(issue: dict[str, Any], links: list[dict[str, Any]] | None = None) ->
 
 
 def hook(name: str) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads((folder("jira-webhooks") / f"webhook-{name}.json").read_text("utf-8"))
+    body: dict[str, Any] = json.loads((material("jira-webhooks") / f"webhook-{name}.json").read_text("utf-8"))
     return body
 
 
 def test_every_webhook_maps() -> None:
     told_nothing = []
-    for path in sorted(folder("jira-webhooks").glob("*.json")):
+    for path in sorted(material("jira-webhooks").glob("*.json")):
         events = pushed(json.loads(path.read_text("utf-8")))
         for event in events:
             ConnectorContract.speaks_the_hubs_words(event, connector.map(event))
@@ -131,7 +122,7 @@ def test_every_issue_of_the_tables_maps() -> None:
         for row in table(name):
             count += len(map_all(row["data"]))
     csv.field_size_limit(10**8)
-    with (folder("jira-api-tables") / "_raw_jira_external_epics.csv").open(encoding="utf-8", newline="") as file:
+    with (material("jira-api-tables") / "_raw_jira_external_epics.csv").open(encoding="utf-8", newline="") as file:
         for epic in csv.DictReader(file):
             mapped = map_all(json.loads(epic["data"]))
             epics += any(one.relation == "epic" for one in mapped[0].parts["issue"].references)
@@ -166,7 +157,7 @@ def test_every_remote_link_of_the_tables_maps() -> None:
 
 
 def test_every_metrics_sample_maps() -> None:
-    paths = sorted(folder("jira-metrics-samples").rglob("SP-*.json"))
+    paths = sorted(material("jira-metrics-samples").rglob("SP-*.json"))
     assert len(paths) > 10
     for path in paths:
         issue = json.loads(path.read_text("utf-8"))
@@ -177,7 +168,7 @@ def test_every_metrics_sample_maps() -> None:
 
 
 def test_a_metrics_sample_exactly() -> None:
-    path = folder("jira-metrics-samples") / "spec/complete_sample/sample_issues/SP-1.json"
+    path = material("jira-metrics-samples") / "spec/complete_sample/sample_issues/SP-1.json"
     issue, history = map_all(json.loads(path.read_text("utf-8")))
     assert issue.fields["status"] == {"id": "10011", "label": "Review", "category": "active", "pipeline": None}
     statuses = [(one.from_label, one.to_label) for one in history.activities if one.kind is ActivityKind.STATUS]
@@ -186,7 +177,7 @@ def test_a_metrics_sample_exactly() -> None:
 
 async def test_recorded_histories_replayed_through_the_fake() -> None:
     """649 tickets and their changes, read through the real protocol: every change of status arrives, exactly once."""
-    tickets = rows_of(next(folder("jira-histories").glob("*.csv.gz")))
+    tickets = rows_of(next(material("jira-histories").glob("*.csv.gz")))
     with FakeJira(burst=100_000) as fake:
         changes = load(fake.hands, tickets)
         assert changes == sum(len(rows) - 1 for rows in tickets.values())

@@ -5,7 +5,6 @@ import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -18,10 +17,9 @@ from tests.connectors.mailbox.servers import ImapPost, Post, SandboxPost, doveco
 from tests.connectors.mailbox.test_contract import network
 from tests.connectors.rig import events_of
 from tests.parts.dovecot import Dovecot
-from tests.parts.presence import PartMissing, missing
+from tests.parts.presence import PartMissing, material, missing
 
 FOLDER = "Projekte/Übersicht & Ähnliches"
-REAL_MAIL = Path(__file__).parents[4] / "shared" / "data" / "mail"
 
 
 @pytest.fixture(scope="module")
@@ -221,9 +219,7 @@ async def test_a_cancelled_wait_leaves_the_session_free(post: Post) -> None:
 async def test_real_mail_is_the_same_by_a_server(
     running_dovecot: tuple[Dovecot, Callable[[], ImapPost]],
 ) -> None:
-    if not REAL_MAIL.is_dir():
-        missing("collected mail (../shared/data/mail)")
-    raws = [path.read_bytes() for path in sorted(REAL_MAIL.rglob("*")) if path.suffix in {".eml", ".msg"}]
+    raws = [path.read_bytes() for path in sorted(material("mail").rglob("*")) if path.suffix in {".eml", ".msg"}]
     post = running_dovecot[1]()
     await asyncio.to_thread(post.deliver_all, "INBOX", raws, NOON)
     async with opened(post) as mailbox:
