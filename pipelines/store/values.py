@@ -53,6 +53,19 @@ async def carried(connection: AsyncConnection, value: str) -> int:
     return int((await connection.execute(sql, {"value": value})).scalar_one())
 
 
+async def names_of(connection: AsyncConnection, value: str) -> set[str]:
+    """The value, and what else an artifact known by it is known as: tools state one link by key and by id.
+
+    Without request ids, which only a person writes down.
+    """
+    sql = text(
+        "SELECT DISTINCT other.value FROM artifact_values one "
+        "JOIN artifact_values other ON other.artifact = one.artifact AND other.names_itself "
+        "WHERE one.value = :value AND one.names_itself AND other.value NOT LIKE 'request|%'"
+    )
+    return {value, *(await connection.execute(sql, {"value": value})).scalars()}
+
+
 async def components_with(connection: AsyncConnection, value: str, most: int) -> list[str]:
     """Some components with an artifact that carries the value."""
     sql = text(

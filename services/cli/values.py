@@ -93,8 +93,9 @@ async def call(made: "Installation", reference: str, meaning: str, chooser: Choo
             value = await _meant(connection, reference)
             before = await configuration.installation(connection)
             carried = await values.carried(connection, value)
+            names = await values.names_of(connection, value)
         chooser.screen.print(Text(f"{written(value)} is on {counted(carried, 'artifact')}."))
-        await choose(engine, ALL, before, _chosen(before, value, meaning), chooser)
+        await choose(engine, ALL, before, _chosen(before, value, names, meaning), chooser)
 
 
 async def _meant(connection: AsyncConnection, reference: str) -> str:
@@ -109,10 +110,10 @@ async def _meant(connection: AsyncConnection, reference: str) -> str:
     )
 
 
-def _chosen(before: Choices, value: str, meaning: str) -> Choices:
-    generic, specific = before.called_generic - {value}, before.called_specific - {value}
+def _chosen(before: Choices, value: str, names: set[str], meaning: str) -> Choices:
+    generic, specific = before.called_generic - names, before.called_specific - names
     if meaning == "generic":
-        generic |= {value}
+        generic |= names
     if meaning == "specific":
         specific |= {value}
     return replace(before, called_generic=generic, called_specific=specific)

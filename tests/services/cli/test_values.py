@@ -73,6 +73,33 @@ async def test_the_glue_is_found_named_and_called_generic(desk: Desk, capsys: py
         assert await configuration.installation(connection) == configuration.Installation()
 
 
+def _as_jira_states_it(number: int) -> object:
+    told = [["jira.key", "jira-acme", f"PAY-{number}", "identity", "is"],
+            ["jira.issue", "jira-acme", str(20_000 + number), "identity", "is"]]  # fmt: skip
+    if number != 500:
+        told += [["jira.issue", "jira-acme", "20500", "explicit", "parent"],
+                 ["jira.key", "jira-acme", "PAY-500", "explicit", "parent"]]  # fmt: skip
+    return telling(
+        "jira-acme", "jira", "issue", str(20_000 + number),
+        fields={"title": f"Chore {number}", "natural_key": f"PAY-{number}", "type": "Story", "type_level": 0,
+                "opens": True, "created_at": "2026-03-05T08:00:00.000000Z"},
+        references=told,
+    )  # fmt: skip
+
+
+async def test_an_issue_called_generic_by_its_key_joins_nothing_by_its_id(desk: Desk) -> None:
+    await read(desk.engine, [_as_jira_states_it(number) for number in range(500, 504)], first=1000)  # type: ignore[misc]
+    agree, _ = asked(True)
+    await values.call(desk.made, "PAY-500", "generic", chooser(desk, agree))
+    assert "(1 request): 1 would be split" in " ".join(desk.printed.split())
+    async with reading(desk.engine) as connection:
+        chosen = await configuration.installation(connection)
+    assert chosen.called_generic == {"jira.key|PAY-500", "jira.issue|20500"}
+    await values.call(desk.made, "PAY-500", "found", chooser(desk, agree))
+    async with reading(desk.engine) as connection:
+        assert await configuration.installation(connection) == configuration.Installation()
+
+
 async def test_a_value_that_nothing_carries_is_refused_without_repeating_it(desk: Desk) -> None:
     done = typed(desk.environ, "values", "generic", "PAY-9999", "--yes")
     assert done.returncode == 3
