@@ -142,7 +142,7 @@ def _kept(node: Node, named: Named, meanings: Meanings) -> str:
         return "it stands only in quoted text, a signature or what a machine wrote"
     if _kind(node, reference, meanings.rules) == "mentions":
         return "this kind of link does not join"
-    if reference.key in meanings.rules.called_generic:
+    if reference.key in meanings.rules.called_generic or node.artifact in meanings.meaningless:
         return CALLED_GENERIC
     if named.ambiguous:
         return f"{len(named.owners)} connections may mean it"

@@ -59,6 +59,8 @@ class Meanings:
         """By artifact and key: how the artifact is known as it."""
         self._named_by: dict[str, int] = {}
         self._count(component.counts)
+        self.meaningless = {name for name, key in self.held_as if key in rules.called_generic}
+        """Artifacts known as a value that means nothing: what they state themselves joins nothing either."""
         self.known = {name: self._known(node) for name, node in self.nodes.items()}
         """By artifact: its references that mean something here."""
         self.texts = {name: _texts(known) for name, known in self.known.items()}

@@ -177,13 +177,26 @@ async def _load_edges(bulk: Bulk, loaded: Loaded, rules: Rules) -> None:
     rows = await bulk.by_keys(sql, loaded.artifacts)
     sql = f"SELECT value, mentions FROM reference_values WHERE value IN {{keys}} AND mentions > {int(rules.generic)}"  # noqa: S608
     loaded.mentions = {row[0]: row[1] for row in await bulk.by_keys(sql, {row[1] for row in rows})}
+    own = await _names_of_meaningless(bulk, rules)
     loaded.edges = [
         (artifact, value)
         for artifact, value, strong in rows
         if not rules.is_generic(value, 0 if strong else loaded.mentions.get(value, 0))
+        and (artifact not in own or value in own[artifact])
     ]
     loaded.decisions = await decisions.load(bulk, loaded.artifacts)
     loaded.edges += loaded.decisions.edges(loaded.artifacts)
+
+
+async def _names_of_meaningless(bulk: Bulk, rules: Rules) -> dict[str, set[str]]:
+    """Artifacts that are known as a value which somebody called generic, with all that they are known as: what they
+    state of others joins nothing."""
+    sql = """SELECT DISTINCT o.artifact, o.value FROM artifact_values o WHERE o.names_itself AND o.artifact IN
+        (SELECT artifact FROM artifact_values WHERE names_itself AND value IN {keys})"""
+    found: dict[str, set[str]] = defaultdict(set)
+    for artifact, value in await bulk.by_keys(sql, rules.called_generic):
+        found[artifact].add(value)
+    return found
 
 
 async def write_members(

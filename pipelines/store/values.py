@@ -14,6 +14,11 @@ FEW = 20
 """Artifacts that name a value, up to which nobody asks whether it is generic; the index begins there."""
 
 
+_STATED = """SELECT DISTINCT o.value FROM artifact_values o WHERE o.artifact IN
+    (SELECT artifact FROM artifact_values WHERE names_itself AND value IN {keys})"""
+"""All that an artifact states which is known as one of some values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Common:
     """A value that very many artifacts carry."""
@@ -83,5 +88,7 @@ async def look_again(connection: AsyncConnection, before: Rules, after: Rules) -
     if low != high:
         between = text("SELECT value FROM reference_values WHERE mentions > :low AND mentions <= :high")
         values |= set((await connection.execute(between, {"low": low, "high": high})).scalars())
+    stated = await Bulk(connection).by_keys(_STATED, before.called_generic ^ after.called_generic)
+    values |= {row[0] for row in stated}
     await Bulk(connection).insert(tables.deferred, [(aside.VALUE, value) for value in values])
     return len(values)
