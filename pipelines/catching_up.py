@@ -83,6 +83,13 @@ class CatchUp:
 
     async def all(self) -> int:
         """Understand what is left now. Returns how many requests changed."""
+        with self.watch.turn():
+            changed = await self._all()
+            if changed:
+                self.changed()
+        return changed
+
+    async def _all(self) -> int:
         async with self._turn:
             async with reading(self.engine) as connection:
                 if not await deferred.any_left(connection):
@@ -96,8 +103,6 @@ class CatchUp:
                     break
             self._ended = self.clock()
             self._took = self._ended - began
-        if changed:
-            self.changed()
         return changed
 
     async def _step(self, after: tuple[str, str] | None) -> tuple[tuple[str, str] | None, int]:

@@ -11,6 +11,10 @@ class Watch:
         """Around one step of a batch: map, land, merge, load, correlate, fold, write, commit."""
         return nullcontext()
 
+    def turn(self) -> AbstractContextManager[Any]:
+        """Around a turn of understanding: it belongs to the newest batch that left something."""
+        return nullcontext()
+
     def span(
         self,
         name: str,  # noqa: ARG002

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import Context, attach, detach, get_current
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -36,6 +36,8 @@ class Observer(Watch):
     tracing: Tracing
     _batch: Context | None = None
     """The newest batch that changed requests: what is published next came of it."""
+    _merged: Context | None = None
+    """The newest batch: what is understood next came of it."""
 
     @contextmanager
     @override
@@ -43,6 +45,17 @@ class Observer(Watch):
         """Measure a step of a batch, and trace it."""
         with self.metrics.step(name), self.tracing.span(f"batch.{name}"):
             yield
+
+    @contextmanager
+    @override
+    def turn(self) -> Iterator[None]:
+        """Trace what is understood as a part of the newest batch."""
+        token = attach(self._merged) if self._merged is not None else None
+        try:
+            yield
+        finally:
+            if token is not None:
+                detach(token)
 
     @override
     def span(self, name: str, after: Context | None = None, **attributes: str | int) -> Any:
@@ -70,6 +83,7 @@ class Observer(Watch):
             pages = list(dict.fromkeys(_traceparent(record) for record in batch))[: _LINKS + 1]
             parent, *others = [parent_of([("traceparent", page)]) for page in pages]
             with self.tracing.span("batch", parent, others, records=len(batch)):
+                self._merged = get_current()
                 await handler(batch)
 
         return handle
