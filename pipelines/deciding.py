@@ -227,15 +227,28 @@ class _Case:
         wanted = select(members.artifact).where(members.own_id == request, members.request == request)
         anchor: str | None = (await self.connection.execute(wanted)).scalar()
         if anchor is None:
-            raise Refusal("unknown", "A request that it names is no request now.", "Look it up for its id as it is.")
+            raise await self._gone(request)
         return anchor
 
     async def _members(self, request: str) -> list[str]:
         wanted = select(tables.members.c.artifact).where(tables.members.c.request == request)
         found = sorted((await self.connection.execute(wanted)).scalars())
         if not found:
-            raise Refusal("unknown", "A request that it names is no request now.", "Look it up for its id as it is.")
+            raise await self._gone(request)
         return found
+
+    async def _gone(self, request: str) -> Refusal:
+        """For an id that is no request now: it was one when its maker saw it, where the wish is made on a version."""
+        found = await self.connection.execute(
+            select(tables.members.c.request).where(tables.members.c.own_id == request)
+        )
+        now = found.scalar()
+        if ANY in self.wish.made_on or now is None:
+            return Refusal("unknown", "A request that it names is no request now.", "Look it up for its id as it is.")
+        return Refusal(
+            "changed", "A request that it is about is part of another one by now.",
+            "Look at it as it is now, and decide again.", versions=await self._versions({now}),
+        )  # fmt: skip
 
     async def _known(self, table: Table, names: tuple[str, ...]) -> None:
         sql = f"SELECT id FROM {table.name} WHERE id IN {{keys}}"  # noqa: S608 - the name is one of ours

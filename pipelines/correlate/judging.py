@@ -53,7 +53,8 @@ def _contradiction(
     # A split joins what leaves: its own part of the way stands in nobody's way.
     way = [one for one in _way(pair, [one for one in (*held, wish) if one.joined]) if one is not wish]
     words = "; ".join(said(one, called) for one in way)
-    return Refusal("contradiction", f"{words}.", MEND, number=way[0].number if way else None)
+    mend = MEND if len(way) < 2 else "Undo one of these decisions first, if it no longer holds."
+    return Refusal("contradiction", f"{words}.", mend, number=way[0].number if way else None)
 
 
 def _way(pair: tuple[str, str], joining: Sequence[Decision]) -> list[Decision]:
@@ -104,12 +105,13 @@ def said(decision: Decision, called: Callable[[str], str] = str) -> str:
 def says(decision: Decision, called: Callable[[str], str] = str) -> str:
     """What a decision says, as a part of a sentence."""
     left, right = _listed(decision.left, called), _listed(decision.right, called)
+    one = len(decision.left) == 1
     return {
         DecisionKind.LINK: f"{left} and {right} belong together",
         DecisionKind.UNLINK: f"{left} and {right} do not belong together",
         DecisionKind.MERGE: f"the requests of {left} and {right} are one",
-        DecisionKind.SPLIT: f"{left} belongs to another request than {right}",
-        DecisionKind.NO_REQUEST: f"{left} is no request",
+        DecisionKind.SPLIT: f"{left} {'belongs' if one else 'belong'} to another request than {right}",
+        DecisionKind.NO_REQUEST: f"{left} {'is' if one else 'are'} no request",
         DecisionKind.SAME_PERSON: f"{left} and {right} are one person",
         DecisionKind.OTHER_PERSON: f"{left} and {right} are two persons",
         DecisionKind.UNDO: f"decision {decision.undoes} no longer holds",

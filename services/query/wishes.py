@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.deciding import ANY, MOST, Wish
+from pipelines.store import decisions
 from pipelines.store.bulk import Bulk
 from schemas.canonical import canonical_json, digest
 from schemas.decisions import DecisionKind
@@ -97,7 +98,7 @@ class NoRequest(_Said):
 
 class _People(_Said):
     identities: list[Reference] = Field(
-        min_length=2, max_length=2, description="Ids of identities, or e-mail addresses that one identity bears",
+        min_length=2, max_length=2, description="Ids of identities, or e-mail addresses",
         examples=[["jira-acme/account/5b10a2", "mail/address/anna@home.example"]],
     )  # fmt: skip
 
@@ -148,7 +149,7 @@ async def resolved(connection: AsyncConnection, asked: Asked) -> Ends:
     if isinstance(asked, Undo):
         return (), ()
     if isinstance(asked, _People):
-        one, other = await _identities(connection, asked.identities)
+        one, other = await _identities(connection, asked.identities, joins=isinstance(asked, SamePerson))
         return (one,), (other,)
     fields = list(_references(asked))
     found = dict(zip([name for name, _ in fields], await find(connection, [text for _, text in fields]), strict=True))
@@ -254,20 +255,27 @@ def _spellings(text: str) -> tuple[str, str]:
     return text.strip(), text.strip().lower()
 
 
-async def _identities(connection: AsyncConnection, texts: Sequence[str]) -> list[str]:
+async def _identities(connection: AsyncConnection, texts: Sequence[str], *, joins: bool) -> list[str]:
+    """The identity that each text names. joins: of several that bear an address the first stands for all, since they
+    are one person already, unless a decision says otherwise."""
     found = []
     for place, names in enumerate(await named_identities(connection, texts)):
         field = f"identities.{place}"
         if not names:
             told = "Give the id of an identity, or its e-mail address"
             raise Unresolved(field, "is nobody that is read so far", told, missing=True)
-        if len(names) > 1:
+        if len(names) > 1 and not (joins and await _one_person(connection, names)):
             told = f"Give the id of one: {_some(names)}"
             raise Unresolved(field, f"is the address of {len(names)} identities", told, names)
-        found += names
+        found.append(names[0])
     if len(set(found)) == 1:
         raise Unresolved("identities", "are one identity", "Name two different ones")
     return found
+
+
+async def _one_person(connection: AsyncConnection, names: Sequence[str]) -> bool:
+    held = (await decisions.load(Bulk(connection), names)).held
+    return not any(any(one.parted) for one in held)
 
 
 def _some(names: Sequence[str]) -> str:

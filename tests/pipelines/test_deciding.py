@@ -99,7 +99,7 @@ async def test_a_split_leaves_the_id_with_the_older_part_and_a_merge_mends_it(en
     again = Wish(MERGE, "Ben", left=(whole,), right=(request_id(name(3)),))
     stands = await refused(engine, again)
     assert (stands.kind, stands.number) == ("contradiction", 1)
-    assert stands.problem.startswith("Anna decided on 1 April 2026 that MEMO-3, MEMO-4 belongs to another request than")
+    assert stands.problem.startswith("Anna decided on 1 April 2026 that MEMO-3, MEMO-4 belong to another request than")
     await decide(engine, wish(UNDO, undoes=1))
     assert await together(engine) == parts("1234")
 
@@ -144,6 +144,21 @@ async def test_a_decision_made_on_an_older_version_is_refused_with_the_newer(eng
     assert set(told.versions) == {request_id(name(1)), request_id(name(2))}
     await decide(engine, wish(LINK, [1], [2], made_on=frozenset(told.versions.values())))
     assert await together(engine) == parts("12")
+
+
+async def test_a_request_that_was_merged_away_meanwhile_changed(engine: AsyncEngine) -> None:
+    await ingest_of(engine)(records([memo(1), memo(2), memo(3, text="MEMO-2")]))
+    seen = frozenset(row.etag for row in await rows(engine, tables.requests))
+    one, two = request_id(name(1)), request_id(name(2))
+    await decide(engine, Wish(MERGE, "Anna", left=(one,), right=(two,)))
+    for late in (
+        Wish(SPLIT, "Ben", left=(name(3),), right=(two,), made_on=seen),
+        Wish(MERGE, "Ben", left=(one,), right=(two,), made_on=seen),
+        Wish(OUT, "Ben", right=(two,), made_on=seen),
+    ):
+        told = await refused(engine, late)
+        assert (told.kind, list(told.versions)) == ("changed", [one])
+    assert (await refused(engine, Wish(OUT, "Ben", right=("R-AAAAAAAAAAAA",), made_on=seen))).kind == "unknown"
 
 
 async def test_one_key_is_one_decision(engine: AsyncEngine) -> None:

@@ -190,7 +190,7 @@ WRONG: list[tuple[Any, str, str]] = [
     ({"kind": "no request", "artifacts": ["?"] * 1001, "by": "x"}, "body.artifacts", "is given too often"),
     ({"kind": "same person", "identities": ["nobody", "memos/account/anna"], "by": "x"}, "body.identities.0",
      "is nobody that is read so far"),
-    ({"kind": "same person", "identities": ["anna@example.com", "memos/account/bert"], "by": "x"},
+    ({"kind": "other person", "identities": ["anna@example.com", "memos/account/bert"], "by": "x"},
      "body.identities.0", "is the address of 2 identities"),
     ({"kind": "same person", "identities": ["carla@example.com", "memos/account/carla"], "by": "x"},
      "body.identities", "are one identity"),
@@ -340,3 +340,16 @@ async def test_nothing_of_it_is_on_the_listener_for_webhooks() -> None:
         assert client.post("/v1/decisions", json=LINK, headers={"If-Match": "*"}).status_code == 404
         assert client.get("/v1/decisions").status_code == 404
     await engine.dispose()
+
+
+@SQLITE
+async def test_an_address_of_several_accounts_stands_for_their_person_unless_they_were_parted(hub: Hub) -> None:
+    await hub.told(memo(2, connection="other", by="anna"))
+    same = {"kind": "same person", "identities": ["anna@example.com", "memos/account/bert"], "by": "Dora"}
+    told = await post(hub, same)
+    assert told["decision"]["left"] + told["decision"]["right"] == ["memos/account/anna", "memos/account/bert"]
+    await post(hub, {"kind": "undo", "decision": told["decision"]["number"], "by": "Dora"})
+    ids = ["memos/account/anna", "other/account/anna"]
+    await post(hub, {"kind": "other person", "identities": ids, "by": "Dora"})
+    refused = await post(hub, same, 422)
+    assert "is the address of 2 identities" in refused["detail"]
