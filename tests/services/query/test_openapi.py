@@ -52,7 +52,7 @@ include-path = [
   "/v1/decisions", "/v1/decisions/{number}", "/v1/suggestions", "/v1/suggestions/{id}",
   "/v1/suggestions/{id}/answer",
 ]
-checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 404, 409, 412, 422]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 404, 409, 412, 422, 428]
 """
 
 
