@@ -53,6 +53,7 @@ include-path = [
   "/v1/suggestions/{id}/answer",
 ]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 404, 409, 412, 422, 428]
+checks.missing_required_header.expected-statuses = [400, 404, 409, 412, 422, 428]
 """
 
 
