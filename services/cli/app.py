@@ -141,24 +141,31 @@ def main() -> None:
     gc.set_threshold(50_000, 20, 100)
     streams.prepare()
     try:
-        _run()
+        code = _told()
+    except KeyboardInterrupt:  # also one that comes while an error is told
+        code = EXIT_INTERRUPTED
+    sys.exit(code)
+
+
+def _told() -> int | str | None:
+    try:
+        return _run()
     except Misconfigured as error:
         errors.print(f"[bold red]Cannot go on:[/] {escape(error.problem)}.", markup=True)
         errors.print(f"  {error.mend}", markup=False)
-        sys.exit(EXIT_MISCONFIGURED)
+        return EXIT_MISCONFIGURED
     except HubError as error:
         errors.print(f"Try again later: {error}", markup=False)
-        sys.exit(EXIT_UNAVAILABLE)
+        return EXIT_UNAVAILABLE
     except streams.OutputClosed:
-        sys.exit(0)
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
+        return 0
 
 
-def _run() -> None:
+def _run() -> int | str | None:
     try:
         app()
-    except SystemExit:
+    except SystemExit as end:
         streams.finish()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left that a second Ctrl-C could end
-        raise
+        return end.code
+    return 0
