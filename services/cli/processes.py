@@ -48,6 +48,7 @@ from services.feed.gaps import GapGuard
 from services.feed.pages import Place
 from services.feed.reader import Reading
 from services.feed.webhooks import Webhooks
+from services.query.access import Access, BearerToken, Loopback
 from services.query.serving import Check
 from services.security import bearer_token
 from services.telemetry import Metrics, Tracing, configure_logs
@@ -182,7 +183,7 @@ class Hub:
         from services.query.app import create_app
 
         return create_app(
-            self.lookups, now, token=self._token(), checks=self._checks(), metrics=self.watch.metrics.registry,
+            self.lookups, now, access=self._access(), checks=self._checks(), metrics=self.watch.metrics.registry,
             schema_version=migrations.head(), closing=self.closing, writer=self.engine, changed=self._wake_publisher,
         )  # fmt: skip
 
@@ -198,13 +199,13 @@ class Hub:
         from services.query.app import create_probes
 
         return create_probes(
-            self.lookups, now, token=self._token(), checks=self._checks(), metrics=self.watch.metrics.registry,
+            self.lookups, now, access=self._access(), checks=self._checks(), metrics=self.watch.metrics.registry,
             schema_version=migrations.head(),
         )  # fmt: skip
 
-    def _token(self) -> str | None:
+    def _access(self) -> Access:
         path = self.installation.settings.api_token_file
-        return bearer_token(path).get_secret_value() if path else None
+        return BearerToken(bearer_token(path).get_secret_value()) if path else Loopback()
 
     def _measure(self) -> None:
         # After the roles that it looks at: they are added in this order (see hub).

@@ -1,4 +1,4 @@
-"""Who may ask: anybody on this machine by a loopback name, or whoever holds the token. The last boundary for errors."""
+"""Who may ask, and for what. The last boundary for errors."""
 
 import hashlib
 import hmac
@@ -6,26 +6,113 @@ import logging
 import re
 import secrets
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 from anyio import BrokenResourceError, ClosedResourceError
+from fastapi import Depends
+from fastapi.params import Depends as Dependency
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from schemas.access import THIS_MACHINE, Caller, Role
 from schemas.errors import Misconfigured
 from services.query.problems import problem
+from services.query.refused import Refused
+
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/v1/sign-in", "/v1/set-up"})
+"""Asked by whatever watches the process, and by who wants to be known; they hold neither content nor secrets."""
+
+MEASURES = "/metrics"
+"""The only path that a watcher may read."""
 
 TOKEN_CHARACTERS = 43
 """256 bits in base64."""
 
-OPEN_PATHS = frozenset({"/livez", "/readyz"})
-"""Asked by whatever watches the process; they hold neither content nor secrets."""
-
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 
 log = logging.getLogger("throughline.query")
+
+
+class Access(Protocol):
+    """Knows who asks."""
+
+    async def caller(self, scope: Scope) -> Caller | None:
+        """Who sends this HTTP request; None: nobody that is known, who may use open paths only.
+
+        Raises Refused for a request that is answered to nobody: a foreign host name, a bad credential.
+        """
+        ...
+
+
+class Loopback:
+    """Whoever calls by a loopback name is this machine, and may do everything.
+
+    Only loopback names are answered, so that no web page can reach the hub through a name of its own (DNS rebinding).
+    Listen on loopback only.
+    """
+
+    async def caller(self, scope: Scope) -> Caller | None:
+        """This machine. Raises Refused for any other host name."""
+        if not _LOOPBACK.fullmatch(Headers(scope=scope).get("host", "")):
+            raise Refused(
+                421, "host", "This hub answers to loopback names only.", "Call it as 127.0.0.1, localhost or [::1]."
+            )
+        return THIS_MACHINE
+
+
+class BearerToken:
+    """Whoever holds the one token of the hub. Raises Misconfigured for a token below 256 bits."""
+
+    def __init__(self, token: str) -> None:
+        if len(token) < TOKEN_CHARACTERS:
+            raise Misconfigured(
+                "the API token is shorter than 256 bits",
+                f"Give at least {TOKEN_CHARACTERS} random characters, as `openssl rand -base64 32` prints",
+                "token",
+            )
+        self._token = hashlib.sha256(token.encode()).digest()
+
+    async def caller(self, scope: Scope) -> Caller | None:
+        """The holder of the token."""
+        scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+        hashed = hashlib.sha256(given.strip().encode("utf-8")).digest()
+        held = scheme.lower() == "bearer" and hmac.compare_digest(hashed, self._token)
+        return Caller("the holder of the token", Role.ADMIN, "token", reads_all=True) if held else None
+
+
+async def caller_of(request: Request) -> Caller:
+    """Who asks. Raises Refused where nobody is known."""
+    known: Caller | None = request.scope["state"].get("caller")
+    if known is None:
+        raise unknown()
+    return known
+
+
+class Needs:
+    """Raises Refused for a caller below a role."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+
+    async def __call__(self, request: Request) -> None:
+        """Look at who asks."""
+        caller = await caller_of(request)
+        if not caller.role.covers(self.role):
+            raise below(self.role)
+
+
+def needs(role: Role) -> Dependency:
+    """Declares on a route or router who may use it."""
+    dependency: Dependency = Depends(Needs(role))
+    return dependency
+
+
+def needed(dependencies: Sequence[Any]) -> list[Role]:
+    """The roles that the dependencies of a route declare."""
+    return [one.dependency.role for one in dependencies if isinstance(one.dependency, Needs)]
 
 
 def error_id() -> str:
@@ -33,28 +120,16 @@ def error_id() -> str:
     return secrets.token_hex(8)
 
 
-def check_token(token: str | None) -> None:
-    """Raise Misconfigured for a token below 256 bits."""
-    if token is not None and len(token) < TOKEN_CHARACTERS:
-        raise Misconfigured(
-            "the API token is shorter than 256 bits",
-            f"Give at least {TOKEN_CHARACTERS} random characters, as `openssl rand -base64 32` prints",
-            "token",
-        )
-
-
 class Guard:
-    """ASGI: lets through who may ask, and turns an unforeseen error into a problem with an id that the log knows.
+    """ASGI: finds out who asks, and turns an unforeseen error into a problem with an id that the log knows.
 
-    Without a token only loopback names are answered, so that no web page can reach it through a name of its own
-    (DNS rebinding); no CORS header is ever sent. With a token every path but the probes asks for it.
-    Raises Misconfigured for a token below 256 bits.
+    A request that comes from inside this process says in its scope who asks, and is not asked again; nobody outside
+    can write there. No CORS header is ever sent.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, error_ids: Callable[[], str] = error_id) -> None:
-        check_token(token)
+    def __init__(self, app: ASGIApp, access: Access, error_ids: Callable[[], str] = error_id) -> None:
         self._app = app
-        self._token = None if token is None else _hash(token.encode())
+        self._access = access
         self._error_ids = error_ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,18 +137,19 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        if self._token is None and not _LOOPBACK.fullmatch(headers.get("host", "")):
-            await _misdirected()(scope, receive, send)
-        elif self._token is not None and scope["path"] not in OPEN_PATHS and not self._holds_token(headers):
-            await _unknown()(scope, receive, send)
-        else:
-            await self._answer(scope, receive, send)
+        await self._answer(scope, receive, send)
 
-    def _holds_token(self, headers: Headers) -> bool:
-        assert self._token is not None
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(_hash(given.strip().encode("utf-8")), self._token)
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        state = scope.setdefault("state", {})
+        try:
+            if "caller" not in state:
+                state["caller"] = await self._access.caller(scope)
+            _admit(state["caller"], scope["path"])
+        except Refused as no:
+            answer = problem(no.status, no.kind, no.detail, no.mend, headers=no.headers, **no.more)
+            await answer(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -84,7 +160,7 @@ class Guard:
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await self._admitted(scope, receive, watched)
         except Exception as error:  # noqa: BLE001 - the boundary of this worker
             if started and _reader_left(error):
                 return
@@ -104,22 +180,30 @@ def _reader_left(error: BaseException) -> bool:
     return isinstance(error, BrokenResourceError | ClosedResourceError | ClientDisconnect)
 
 
-def _hash(text: bytes) -> bytes:
-    return hashlib.sha256(text).digest()
+def _admit(caller: Caller | None, path: str) -> None:
+    """Raises Refused for who may not even read; what more a route asks for it says itself."""
+    if path in OPEN_PATHS:
+        return
+    if caller is None:
+        raise unknown()
+    if path != MEASURES and not caller.role.covers(Role.VIEWER):
+        raise below(Role.VIEWER)
 
 
-def _misdirected() -> ASGIApp:
-    return problem(
-        421, "host", "This hub answers to loopback names only.",
-        "Call it as 127.0.0.1, localhost or [::1]; for any other name set a token.",
-    )  # fmt: skip
-
-
-def _unknown() -> ASGIApp:
-    return problem(
-        401, "token", "The bearer token is missing or wrong.", "Send Authorization: Bearer with the token of this hub.",
+def unknown() -> Refused:
+    """Nobody is signed in."""
+    return Refused(
+        401, "not-signed-in", "It is not known who asks.",
+        "Send Authorization: Bearer with an API token; `throughline tokens add` makes one.",
         headers={"WWW-Authenticate": "Bearer"},
     )  # fmt: skip
+
+
+def below(role: Role) -> Refused:
+    """The caller's role is not enough."""
+    return Refused(
+        403, "role", f"This needs the role {role.value}.", "Ask an admin for it, or use a token that has it."
+    )
 
 
 def _failed(name: str) -> ASGIApp:

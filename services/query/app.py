@@ -1,17 +1,18 @@
 """The application: every part of it is handed in; it reads no environment and opens nothing by itself."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.answering import Answering
 from pipelines.deciding import Deciding
+from schemas.access import Role
 from services.query import (
     changes,
     connections,
@@ -26,7 +27,7 @@ from services.query import (
     unmapped,
     why,
 )
-from services.query.access import Guard, check_token
+from services.query.access import Access, Guard, Loopback, needed, needs
 from services.query.database import Database
 from services.query.heads import Heads
 from services.query.parameters import PREFIX, understood
@@ -45,7 +46,7 @@ def create_app(
     engine: AsyncEngine,
     now: Callable[[], datetime],
     *,
-    token: str | None = None,
+    access: Access | None = None,
     checks: Mapping[str, Check] | None = None,
     metrics: CollectorRegistry | None = None,
     schema_version: str | None = None,
@@ -56,29 +57,31 @@ def create_app(
     check_seconds: float = 5.0,
     writer: AsyncEngine | None = None,
     changed: Callable[[], None] = lambda: None,
+    more: Sequence[APIRouter] = (),
 ) -> FastAPI:
     """The lookup API as an ASGI application.
 
-    now: an aware clock. token: what callers must bear (at least 256 bits); None: loopback names only, so listen on
-    loopback. checks: further parts for /readyz, by name (the broker); each tells what is wrong, or None.
+    now: an aware clock. access: knows who asks; None: this machine, so listen on loopback only. more: further
+    nouns, each with its routes. checks: further parts for /readyz, by name (the broker); each tells what is wrong, or
+    None.
     metrics: what /metrics shows. schema_version: the migration this release needs; None: not looked at.
     closing: set when the process begins to stop, so that streams end (services.query.server does).
     statement_seconds: a longer answer of the database becomes a 503. poll_seconds: how often all streams together ask
     for new changes. keep_seconds: how old freshness may be. check_seconds: how long a check of /readyz may take.
     writer: by which decisions are written, where that is shared with others who write (on SQLite they queue in it).
     changed: called when somebody decided something that changed requests.
-    Raises Misconfigured for a short token.
     """
-    app = _routes()
+    app = _routes(more)
     app.state.serving = Serving.of(
         Database(engine, statement_seconds), now, checks or {}, metrics, schema_version, closing or asyncio.Event(),
         poll_seconds, keep_seconds, check_seconds,
     )  # fmt: skip
     app.state.deciding = Deciding(writer or engine, now, changed)
     app.state.answering = Answering(writer or engine, app.state.deciding, now)
-    check_token(token)
     app.add_middleware(Heads)
-    app.add_middleware(Guard, token=token)  # inside the framework's own last resort, which answers in plain text
+    app.add_middleware(
+        Guard, access=access or Loopback()
+    )  # inside the framework's own last resort, which answers in plain text
     return app
 
 
@@ -86,7 +89,7 @@ def create_probes(
     engine: AsyncEngine,
     now: Callable[[], datetime],
     *,
-    token: str | None = None,
+    access: Access | None = None,
     checks: Mapping[str, Check] | None = None,
     metrics: CollectorRegistry | None = None,
     schema_version: str | None = None,
@@ -102,16 +105,16 @@ def create_probes(
         Database(engine, 5.0), now, checks or {}, metrics, schema_version, asyncio.Event(), 0.5, 1.0, 5.0
     )
     app.add_middleware(Heads)
-    app.add_middleware(Guard, token=token)
+    app.add_middleware(Guard, access=access or Loopback())
     return app
 
 
-def openapi_document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document; needs no database."""
-    return _routes().openapi()
+def openapi_document(more: Sequence[APIRouter] = ()) -> dict[str, Any]:
+    """The OpenAPI 3.1 document; needs no database. more: as for create_app."""
+    return _routes(more).openapi()
 
 
-def _routes() -> FastAPI:
+def _routes(more: Sequence[APIRouter] = ()) -> FastAPI:
     app = FastAPI(
         title="Throughline lookup", version=VERSION, description=_ABOUT, docs_url=None, redoc_url=None,
         redirect_slashes=False,
@@ -122,9 +125,13 @@ def _routes() -> FastAPI:
     app.router.routes[:0] = [requests.PlainRequest(), lookup.PlainLookup()]
     app.include_router(health.router)
     for noun in (lookup, why, listing, requests, parts, changes, connections, unmapped, deciding, suggestions):
-        app.include_router(noun.router, prefix=PREFIX, dependencies=[Depends(understood)])
+        app.include_router(noun.router, prefix=PREFIX, dependencies=[needs(Role.VIEWER), Depends(understood)])
     for noun in (deciding, suggestions):
-        app.include_router(noun.changing, prefix=PREFIX, dependencies=[Depends(understood)])
+        app.include_router(noun.changing, prefix=PREFIX, dependencies=[needs(Role.EDITOR), Depends(understood)])
+    for router in more:
+        if not needed(router.dependencies):
+            raise ValueError("a router does not say which role it needs")
+        app.include_router(router, prefix=PREFIX, dependencies=[Depends(understood)])
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 
@@ -148,6 +155,6 @@ def _document(app: FastAPI) -> dict[str, Any]:
         stream.pop("itemSchema", None)
         stream["schema"] = {"type": "string"}
         document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        document["security"] = [{}, {"token": []}]  # none on loopback
+        document["security"] = [{}, {"token": []}]  # none where the hub is open to its own machine
         app.openapi_schema = document
     return app.openapi_schema

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.store.engine import open_engine
 from schemas.errors import Misconfigured
-from services.query.access import Guard
+from services.query.access import BearerToken, Guard, Loopback
 from services.query.app import create_app
 from tests.services.query.conftest import BASE, NOW, client_of
 
@@ -33,7 +33,7 @@ async def test_any_other_name_is_refused(host: str) -> None:
 
 
 async def test_with_a_token_every_path_but_the_probes_asks_for_it() -> None:
-    app = create_app(open_engine("sqlite+aiosqlite://"), lambda: NOW, token=TOKEN)
+    app = create_app(open_engine("sqlite+aiosqlite://"), lambda: NOW, access=BearerToken(TOKEN))
     async with client_of(app, Host="hub.example") as http:
         assert (await http.get("/livez")).status_code == 200
         for path in ("/v1/requests", "/openapi.json", "/metrics", "/v1/nothing", "/livez/"):
@@ -47,7 +47,7 @@ async def test_with_a_token_every_path_but_the_probes_asks_for_it() -> None:
 
 def test_a_short_token_is_refused_at_start() -> None:
     with pytest.raises(Misconfigured, match="256 bits") as error:
-        create_app(open_engine("sqlite+aiosqlite://"), lambda: NOW, token="CANARY" + "k" * 36)
+        BearerToken("CANARY" + "k" * 36)
     assert "CANARY" not in str(error.value)
 
 
@@ -93,6 +93,8 @@ async def test_a_reader_that_leaves_a_stream_is_no_failure(caplog: pytest.LogCap
             await send({"type": "http.response.body", "body": b""})
             raise error
 
-        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(Guard(streams, None)), base_url=BASE) as http:
+        async with httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(Guard(streams, Loopback())), base_url=BASE
+        ) as http:
             await http.get("/v1/changes/stream")
         assert len(caplog.records) == lines

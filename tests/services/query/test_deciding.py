@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from pipelines.publish import Publisher
 from pipelines.store.engine import open_engine
 from services.feed.webhooks import Webhooks
+from services.query.access import BearerToken
 from services.query.app import create_app
 from services.security import KeyRing, new_key
 from tests.pipelines.memos import memo
@@ -309,7 +310,7 @@ async def test_what_a_decision_keeps_out_says_so(hub: Hub) -> None:
 @SQLITE
 async def test_with_a_token_it_is_asked_for(hub: Hub) -> None:
     token = "k" * 43
-    async with client_of(create_app(hub.engine, lambda: NOW, token=token), Host="hub.example") as http:
+    async with client_of(create_app(hub.engine, lambda: NOW, access=BearerToken(token)), Host="hub.example") as http:
         assert (await sent(http, LINK)).status_code == 401
         assert (await http.get("/v1/decisions")).status_code == 401
         assert (await sent(http, LINK, Authorization=f"Bearer {token}")).status_code == 201

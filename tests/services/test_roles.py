@@ -1,0 +1,91 @@
+"""Who may call what: every operation of the API stands in this table, and refuses everybody below its role."""
+
+import re
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import APIRouter
+from starlette.types import Scope
+
+from pipelines.store.engine import open_engine
+from schemas.access import Caller, Role
+from services.query.app import create_app
+from tests.services.query.conftest import NOW, client_of
+
+ANYBODY = None
+
+NEEDED: dict[str, Role | None] = {
+    "GET /livez": ANYBODY,
+    "GET /readyz": ANYBODY,
+    "GET /metrics": Role.WATCHER,
+    "GET /v1/lookup": Role.VIEWER,
+    "GET /v1/why": Role.VIEWER,
+    "GET /v1/requests": Role.VIEWER,
+    "GET /v1/requests/{identifier}": Role.VIEWER,
+    "GET /v1/requests/{identifier}/timeline": Role.VIEWER,
+    "GET /v1/requests/{identifier}/links": Role.VIEWER,
+    "GET /v1/requests/{identifier}/why": Role.VIEWER,
+    "GET /v1/changes": Role.VIEWER,
+    "GET /v1/changes/stream": Role.VIEWER,
+    "GET /v1/freshness": Role.VIEWER,
+    "GET /v1/connections": Role.VIEWER,
+    "GET /v1/connections/{identifier}/unmapped": Role.VIEWER,
+    "GET /v1/decisions": Role.VIEWER,
+    "GET /v1/decisions/{number}": Role.VIEWER,
+    "POST /v1/decisions": Role.EDITOR,
+    "GET /v1/suggestions": Role.VIEWER,
+    "GET /v1/suggestions/{id}": Role.VIEWER,
+    "POST /v1/suggestions/{id}/answer": Role.EDITOR,
+}
+
+
+class Someone:
+    """Access that knows one caller."""
+
+    def __init__(self, role: Role | None) -> None:
+        self._role = role
+
+    async def caller(self, scope: Scope) -> Caller | None:
+        """The one."""
+        del scope
+        return Caller("somebody", self._role, "token", "a-1") if self._role else None
+
+
+def application(role: Role | None) -> Any:
+    return create_app(open_engine("sqlite+aiosqlite://"), lambda: NOW, access=Someone(role), check_seconds=0.1)
+
+
+def test_the_table_holds_every_operation() -> None:
+    paths = application(None).openapi()["paths"]
+    assert {f"{method.upper()} {path}" for path, operations in paths.items() for method in operations} == set(NEEDED)
+
+
+@pytest.mark.parametrize("role", [None, *Role], ids=lambda role: role or "nobody")
+async def test_every_operation_refuses_those_below_its_role(role: Role | None) -> None:
+    async with client_of(application(role)) as http:
+        for operation, needed in NEEDED.items():
+            if needed is ANYBODY or (role and role.covers(needed)):
+                continue
+            answer = await called(http, operation)
+            wanted = (403, "urn:throughline:problem:role") if role else (401, "urn:throughline:problem:not-signed-in")
+            assert (answer.status_code, answer.json()["type"]) == wanted, operation
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_no_operation_refuses_its_own_role(role: Role) -> None:
+    async with client_of(application(role)) as http:
+        for operation, needed in NEEDED.items():
+            if needed is role and not operation.endswith("/stream"):
+                answer = await called(http, operation)
+                assert answer.json()["type"] != "urn:throughline:problem:role", operation
+
+
+async def called(http: httpx2.AsyncClient, operation: str) -> httpx2.Response:
+    method, path = operation.split()
+    return await http.request(method, re.sub(r"\{\w+\}", "1", path), json={}, headers={"If-Match": "*"})
+
+
+def test_routes_without_a_role_are_not_served() -> None:
+    with pytest.raises(ValueError, match="role"):
+        create_app(open_engine("sqlite+aiosqlite://"), lambda: NOW, more=[APIRouter()])
