@@ -2,23 +2,19 @@
 
 import hashlib
 import hmac
-import logging
 import re
-import secrets
-import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
-from anyio import BrokenResourceError, ClosedResourceError
 from fastapi import Depends
 from fastapi.params import Depends as Dependency
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.access import THIS_MACHINE, Caller, Role
 from schemas.errors import Misconfigured
+from services.query.boundary import Boundary, error_id
 from services.query.problems import problem
 from services.query.refused import Refused
 
@@ -32,8 +28,6 @@ TOKEN_CHARACTERS = 43
 """256 bits in base64."""
 
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
-
-log = logging.getLogger("throughline.query")
 
 
 class Access(Protocol):
@@ -115,11 +109,6 @@ def needed(dependencies: Sequence[Any]) -> list[Role]:
     return [one.dependency.role for one in dependencies if isinstance(one.dependency, Needs)]
 
 
-def error_id() -> str:
-    """Names one error in the answer and in the log."""
-    return secrets.token_hex(8)
-
-
 class Guard:
     """ASGI: finds out who asks, and turns an unforeseen error into a problem with an id that the log knows.
 
@@ -130,14 +119,11 @@ class Guard:
     def __init__(self, app: ASGIApp, access: Access, error_ids: Callable[[], str] = error_id) -> None:
         self._app = app
         self._access = access
-        self._error_ids = error_ids
+        self._guarded = Boundary(self._admitted, _failed, error_ids)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or refuse it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        await self._answer(scope, receive, send)
+        await (self._guarded if scope["type"] == "http" else self._app)(scope, receive, send)
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
         state = scope.setdefault("state", {})
@@ -150,34 +136,6 @@ class Guard:
             await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def watched(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self._admitted(scope, receive, watched)
-        except Exception as error:  # noqa: BLE001 - the boundary of this worker
-            if started and _reader_left(error):
-                return
-            name = self._error_ids()
-            # Where it happened and what kind it is, never its text: that may hold content.
-            frames = reversed(traceback.extract_tb(error.__traceback__, limit=-8))
-            places = " < ".join(f"{Path(one.filename).name}:{one.lineno}" for one in frames)
-            log.error("query.request.failed error_id=%s kind=%s at=%s", name, type(error).__name__, places)
-            if not started:
-                await _failed(name)(scope, receive, send)
-
-
-def _reader_left(error: BaseException) -> bool:
-    """Whether a stream ended because nobody reads it any more: the framework tells so by its closed channels."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(_reader_left(each) for each in error.exceptions)
-    return isinstance(error, BrokenResourceError | ClosedResourceError | ClientDisconnect)
 
 
 def _admit(caller: Caller | None, path: str) -> None:
