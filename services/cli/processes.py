@@ -57,6 +57,8 @@ logger = logging.getLogger("throughline")
 
 ROLES = ("feed", "ingest", "publish", "query", "webhooks")
 GROUP = "ingest"
+API = "the API"
+"""Title of the listener for programs and pages."""
 
 
 def configure_logging(installation: Installation) -> None:
@@ -176,16 +178,19 @@ class Hub:
 
     def _add_query(self) -> None:
         settings = self.installation.settings
-        self._serve("the API", self._api, (settings.api_host, settings.api_port), "THROUGHLINE_API")
+        self._serve(API, self._api, (settings.api_host, settings.api_port), "THROUGHLINE_API")
         self._measure()
 
     def _api(self) -> ASGIApp:
         from services.query.app import create_app
+        from services.web.site import create_site
 
-        return create_app(
-            self.lookups, now, access=self._access(), checks=self._checks(), metrics=self.watch.metrics.registry,
+        access = self._access()
+        api = create_app(
+            self.lookups, now, access=access, checks=self._checks(), metrics=self.watch.metrics.registry,
             schema_version=migrations.head(), closing=self.closing, writer=self.engine, changed=self._wake_publisher,
         )  # fmt: skip
+        return create_site(api, access, now)
 
     def add_probes(self) -> None:
         """A listener for probes and measures only, where it is wanted. For processes without the API."""

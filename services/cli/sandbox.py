@@ -23,7 +23,7 @@ from schemas.errors import RetryLater
 from services.cli import processes
 from services.cli.beginning import Tell
 from services.cli.installation import Installation, now
-from services.cli.processes import Hub
+from services.cli.processes import API, Hub
 from services.cli.terminal import errors
 from services.feed import connections
 from services.feed.rules import configuration_of
@@ -74,7 +74,7 @@ def up_with_company(installation: Installation, pace: float, requests: int, tell
     with SandboxProcess(_wish(installation, pace, requests)) as child:
 
         async def started(hub: Hub) -> None:
-            await Company(made, hub.engine, child, tell, began).mind()
+            await Company(made, hub, child, tell, began).mind()
 
         async def before(hub: Hub) -> None:
             await hold(hub.engine)
@@ -87,7 +87,7 @@ class Company:
     """Minds the sandbox's tools beside a hub: connects them, and starts them again where they end."""
 
     installation: Installation
-    engine: AsyncEngine
+    hub: Hub
     child: SandboxProcess
     tell: Tell
     began: float
@@ -102,9 +102,9 @@ class Company:
             while True:
                 with contextlib.suppress(Ended):
                     ready = await self.child.ready()
-                    await connect(self.installation, self.engine, ready)
+                    await connect(self.installation, self.hub.engine, ready)
                     if first is None:
-                        shown = First(self.installation, self.engine, ready, self.tell, self.began)
+                        shown = First(self.installation, self.hub, ready, self.tell, self.began)
                         first = asyncio.create_task(shown.follow())
                     await _first_to_end(first, self.child)
                 await self._again(await self.child.ended())
@@ -123,7 +123,7 @@ class Company:
         self.starts.append(now)
         self.tell(f"The sandbox's tools ended ({how}). They are started again, and reading goes on where it was.")
         self.child.again()
-        await hold(self.engine)
+        await hold(self.hub.engine)
 
 
 async def _first_to_end(first: "asyncio.Task[None]", child: SandboxProcess) -> None:
@@ -188,7 +188,7 @@ class First:
     """Shows how far the first read is, and says what to do then."""
 
     installation: Installation
-    engine: AsyncEngine
+    hub: Hub
     ready: Ready
     tell: Tell
     began: float
@@ -218,7 +218,7 @@ class First:
     async def _step(self, progress: Progress, bars: dict[str, TaskID], merged: TaskID) -> bool:
         """Look once; True when everything is read."""
         of = tables.artifacts.c.connection
-        async with reading(self.engine) as connection:
+        async with reading(self.hub.engine) as connection:
             counted = await connection.execute(select(of, func.count()).group_by(of))
             counts = {name: int(number) for name, number in counted}
             requests = (await connection.execute(select(func.count()).select_from(tables.requests))).scalar_one()
@@ -232,13 +232,14 @@ class First:
 
     def _say(self, requests: int, first: float) -> None:
         settings = self.installation.settings
+        (pages,) = (one.url for one in self.hub.servers if one.title == API)
         seconds = time.monotonic() - self.began
         issue, deal, *_ = [*self.ready.examples, "", ""]
         command = sys.argv[0].removeprefix(f"{Path.cwd()}/")
         if settings.data_dir != Installation.of({}).settings.data_dir:
             command = f"THROUGHLINE_DATA_DIR={settings.data_dir} {command}"
         self.tell(f"{requests} requests after {seconds:.1f} s, the first of them after {first:.1f} s.")
-        self.tell(f"The API: http://{settings.api_host}:{settings.api_port}/v1/requests")
+        self.tell(f"Open {pages} in a browser. It is open to this machine only; programs find the API there under /v1.")
         self.tell("Try in another terminal:")
         for words in (f"lookup {issue}", f"lookup {deal}", "changes --follow"):
             self.tell(f"  {command} {words}")

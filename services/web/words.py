@@ -1,0 +1,117 @@
+"""Instants, lengths of time and states as people read them. Dates are written so that no language is needed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from markupsafe import Markup, escape
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+STAGES: Mapping[str, str] = {
+    "alignment": "The business and IT agree on what is asked for, and whether it will be done",
+    "requirements": "What is needed is worked out in detail",
+    "development": "It is being built",
+    "change": "It is being rolled out",
+    "improvement": "It is in use, and learned from",
+    "not mapped": "A tool uses a status that nobody has given a meaning yet",
+}
+"""What each stage means."""
+
+STATES: Mapping[str, str] = {
+    "new": "Nobody has begun",
+    "active": "Somebody works on it",
+    "waiting": "It waits for somebody or something",
+    "done": "Finished",
+    "cancelled": "Given up",
+}
+"""What each state means."""
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Instants as one reader sees them. Templates call it: `when.moment(at)`."""
+
+    now: datetime
+    zone: tzinfo
+
+    def moment(self, at: str | datetime | None) -> Markup:
+        """Date and time, the year only where it is another one; as an element that programs can read, too."""
+        return self._element(at, lambda there: f"{self._date(there)}, {there:%H:%M}")
+
+    def day(self, at: str | datetime | None) -> Markup:
+        """The date."""
+        return self._element(at, self._date)
+
+    def ago(self, at: str | datetime | None) -> Markup:
+        """How long ago, or in how long."""
+        return self._element(at, self._ago)
+
+    def since(self, at: str | datetime | None) -> str:
+        """The length of time from an instant until now; "" where it is not known."""
+        instant = read(at)
+        return lasted(self.now - instant) if instant else ""
+
+    def _ago(self, there: datetime) -> str:
+        gone = self.now - there
+        if abs(gone) < timedelta(minutes=1):
+            return "now"
+        return f"{lasted(gone)} ago" if gone > timedelta() else f"in {lasted(-gone)}"
+
+    def _date(self, there: datetime) -> str:
+        short = f"{there.day} {MONTHS[there.month - 1]}"
+        return short if there.year == self.now.astimezone(self.zone).year else f"{short} {there.year}"
+
+    def _element(self, at: str | datetime | None, write: Callable[[datetime], str]) -> Markup:
+        instant = read(at)
+        if instant is None:
+            return Markup('<span class="unknown">not known</span>')
+        there = instant.astimezone(self.zone)
+        whole = f"{there.day} {MONTHS[there.month - 1]} {there.year}, {there:%H:%M} {there.tzname()}"
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(
+            instant.isoformat(timespec="seconds"), whole, write(there)
+        )
+
+
+def read(at: str | datetime | None) -> datetime | None:
+    """An instant as the API writes it."""
+    return datetime.fromisoformat(at) if isinstance(at, str) else at
+
+
+def lasted(length: timedelta) -> str:
+    """A length of time in one or two words."""
+    seconds = int(length.total_seconds())
+    for size, one, many in ((86400, "day", "days"), (3600, "hour", "hours"), (60, "minute", "minutes")):
+        if seconds >= size:
+            number = seconds // size
+            return f"{number:,} {one if number == 1 else many}".replace(",", "\u202f")
+    return "less than a minute"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}".replace(",", "\u202f")
+
+
+def stage(name: str) -> Markup:
+    """A stage as a coloured label that explains itself."""
+    title = STAGES.get(name, "")
+    return Markup('<span class="stage stage-{}" title="{}">{}</span>').format(name.replace(" ", "-"), title, name)
+
+
+def state(name: str | None) -> Markup:
+    """A state as a label that explains itself."""
+    if name is None:
+        return Markup('<span class="unknown">no state</span>')
+    return Markup('<span class="state state-{}" title="{}">{}</span>').format(name, STATES.get(name, ""), name)
+
+
+def or_dash(value: Any) -> Any:
+    """What may be missing."""
+    return value if value not in (None, "") else Markup('<span class="unknown">{}</span>').format(escape("–"))
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "stage": stage, "state": state, "counted": counted, "or_dash": or_dash, "lasted": lasted, "read": read,
+}  # fmt: skip
