@@ -1,0 +1,1 @@
+"""What an admin sets up, watches and mends, and who may: accounts, connections, rules, dead letters, the audit."""
