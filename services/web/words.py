@@ -112,6 +112,17 @@ def or_dash(value: Any) -> Any:
     return value if value not in (None, "") else Markup('<span class="unknown">{}</span>').format(escape("–"))
 
 
+def percent(share: float) -> str:
+    """A share of one, in hundredths."""
+    return f"{round(share * 100)} %"
+
+
+def without(query: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """What a query asks beside these parameters."""
+    return {name: value for name, value in query.items() if value not in (None, "") and name not in names}
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "stage": stage, "state": state, "counted": counted, "or_dash": or_dash, "lasted": lasted, "read": read,
+    "percent": percent, "without": without,
 }  # fmt: skip

@@ -42,7 +42,7 @@ class Reader:
         """Open a page, which has this status and is small."""
         answer = await self.page.goto(path)
         assert answer is not None
-        assert answer.status == status
+        assert answer.status == status, await self.page.locator("main").inner_text()
         assert len(await answer.body()) < LARGEST
 
     async def looks(self, what: str = "") -> None:

@@ -2,12 +2,13 @@
 
 from starlette.routing import BaseRoute
 
-from services.web.pages import find
+from services.web.pages import deciding, find, suggestions, why
 
 
 def routes() -> list[BaseRoute]:
     """All pages."""
-    return [*find.routes]
+    modules = (find, deciding, suggestions, why)
+    return [route for module in modules for route in module.routes]
 
 
 __all__ = ["routes"]
