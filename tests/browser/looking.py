@@ -50,7 +50,7 @@ class Reader:
         self._looks += 1
         name = f"{self._name}-{self._looks}{f'-{what}' if what else ''}"
         for scheme, size, kind in (("light", WIDE, "wide"), ("light", PHONE, "phone"), ("dark", WIDE, "dark")):
-            await self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
             await self.page.set_viewport_size(size)  # type: ignore[arg-type]
             await self.page.screenshot(path=SCREENSHOTS / f"{name}-{kind}.png", full_page=True)
             if kind != "phone":

@@ -69,6 +69,7 @@ async def test_what_contradicts_is_refused_with_the_decision_in_its_way(reader: 
 async def test_what_leads_to_nothing_is_told(reader: Reader, request_of_three: Any) -> None:
     page = reader.page
     await reader.goes(f"/requests/{request_of_three['id']}/correct")
+    await page.get_by_role("heading", name="Something is missing here").click()
     form = page.locator("form").filter(has=page.get_by_label("What belongs here, too?"))
     await form.get_by_label("What belongs here, too?").fill("PAY-99999")
     await form.get_by_label("Your name").fill("Anna Berg")

@@ -130,7 +130,7 @@ async def one(request: Request) -> Response:
 
 def _leads(told: Mapping[str, Any]) -> Sequence[str]:
     """Requests to look at afterwards."""
-    return [*dict.fromkeys(move["to"] for move in told["moved"] if move["to"]), *told["requests"]][:3]
+    return list(dict.fromkeys([*(move["to"] for move in told["moved"] if move["to"]), *told["requests"]]))[:3]
 
 
 routes = [
