@@ -11,13 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import SecretStr
 
 from schemas.artifacts import Mapped
 from schemas.errors import BadRecord, HubError, Misconfigured, RetryLater
 from schemas.events import SourceEvent
+from schemas.links import LinkType
 from schemas.stages import StageRule
 
 __all__ = [
@@ -146,6 +147,18 @@ class Connector(Protocol):
 
     def verify(self, connection: str, options: Any, delivery: "Delivery", now: datetime) -> Pushed:
         """The events or hints in a webhook delivery. Raises Unverified (tools that never push, always), BadRecord."""
+        ...
+
+
+@runtime_checkable
+class NamesLinkTypes(Protocol):
+    """A connector whose tool's links have types with two directions; besides Connector."""
+
+    link_types: ClassVar[tuple[LinkType, ...]]
+    """Those that the tool has from the start."""
+
+    def link_types_in(self, event: SourceEvent) -> tuple[LinkType, ...]:
+        """The types of the links that an event tells."""
         ...
 
 

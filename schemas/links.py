@@ -13,6 +13,20 @@ LinkKind = Literal["joins", "depends on", "mentions", "programme"]
 
 
 @dataclass(frozen=True, slots=True)
+class LinkType:
+    """A tool's type of link: its name, and what each of two linked things says of the other."""
+
+    name: str
+    outward: str
+    inward: str
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """Both, in lower case as relations are stored; one where they are the same."""
+        return tuple(dict.fromkeys(one.strip().lower() for one in (self.outward, self.inward)))
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """An artifact as correlation sees it, with all the references that stand today (withdrawn ones are absent)."""
 

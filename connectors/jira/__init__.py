@@ -16,11 +16,14 @@ from typing import ClassVar
 
 from connectors.contract import Delivery, Pushed, Source, Surroundings
 from connectors.jira import push
+from connectors.jira.links import link_types
 from connectors.jira.mapping import map_event
 from connectors.jira.options import JiraOptions
-from connectors.jira.stages import LINK_KINDS, STAGES
+from connectors.jira.shapes import obj
+from connectors.jira.stages import LINK_KINDS, LINK_TYPES, STAGES
 from schemas.artifacts import Mapped
 from schemas.events import SourceEvent
+from schemas.links import LinkType
 from schemas.stages import StageRule
 
 REQUESTS, WINDOW = 400.0, 10.0
@@ -36,6 +39,7 @@ class JiraConnector:
     Options: ClassVar[type[JiraOptions]] = JiraOptions
     stages: ClassVar[tuple[StageRule, ...]] = STAGES
     link_kinds: ClassVar[Mapping[str, str]] = LINK_KINDS
+    link_types: ClassVar[tuple[LinkType, ...]] = LINK_TYPES
 
     def open(
         self, connection: str, options: JiraOptions, surroundings: Surroundings
@@ -46,6 +50,10 @@ class JiraConnector:
     def map(self, event: SourceEvent) -> Mapped:
         """What the event says. Raises BadRecord."""
         return map_event(event)
+
+    def link_types_in(self, event: SourceEvent) -> tuple[LinkType, ...]:
+        """The types of the links that an issue bears."""
+        return tuple(dict.fromkeys(link_types(obj(obj(event.payload.get("issue")).get("fields")))))
 
     def verify(self, connection: str, options: JiraOptions, delivery: Delivery, now: datetime) -> Pushed:
         """What a webhook delivery holds. Raises Unverified, BadRecord."""

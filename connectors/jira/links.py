@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from connectors.jira.shapes import obj, rows, word
 from schemas.artifacts import Evidence, Reference, Text
+from schemas.links import LinkType
 
 EPIC_LINK = "com.pyxis.greenhopper.jira:gh-epic-link"
 """Type of the custom field that names an issue's epic, on Data Center and in older Cloud projects."""
@@ -52,6 +53,15 @@ def named_issues(connection: str, fields: dict[str, Any], names: dict[str, Any])
             )
             if key:
                 yield Reference("jira.key", connection, key, Evidence.EXPLICIT, named, name)
+
+
+def link_types(fields: dict[str, Any]) -> Iterator[LinkType]:
+    """The types of an issue's links, with both directions (REST v3, "Get issue link types")."""
+    for link in rows(fields.get("issuelinks")):
+        kind = obj(link.get("type"))
+        name, outward, inward = (word(kind.get(one)) for one in ("name", "outward", "inward"))
+        if name and outward and inward:
+            yield LinkType(name, outward, inward)
 
 
 def custom_values(fields: dict[str, Any], names: dict[str, Any], custom: str) -> Iterator[tuple[str, Any]]:

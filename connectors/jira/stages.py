@@ -7,6 +7,7 @@ The first row that fits wins. What no row knows keeps the state that Jira's stat
 from collections.abc import Iterator
 
 from schemas.artifacts import State
+from schemas.links import LinkType
 from schemas.stages import StageRule
 
 
@@ -301,3 +302,13 @@ LINK_KINDS: dict[str, str] = {
     "wird dupliziert von": "mentions",
 }
 """What each relation, in lower case and in its direction, does. One that is not listed mentions."""
+
+LINK_TYPES = (
+    LinkType("Blocks", "blocks", "is blocked by"),
+    LinkType("Cloners", "clones", "is cloned by"),
+    LinkType("Duplicate", "duplicates", "is duplicated by"),
+    LinkType("Relates", "relates to", "relates to"),
+    LinkType("Problem/Incident", "causes", "is caused by"),
+    LinkType("Issue split", "split to", "split from"),
+)
+"""The types that sites have from the start (issue linking, "Link issues", support.atlassian.com)."""

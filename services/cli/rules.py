@@ -13,7 +13,7 @@ from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.lifecycle.stages import ANY_VALUE
-from pipelines.store import configuration
+from pipelines.store import configuration, relations
 from pipelines.store.choices import Choice, current
 from pipelines.store.configuration import ALL, NO_CHOICE, NOTHING, Chosen, ConnectionConfiguration
 from pipelines.store.configuration import Installation as Choices
@@ -21,7 +21,7 @@ from pipelines.store.engine import reading
 from schemas.errors import Misconfigured
 from schemas.stages import StageRule
 from services.cli import chosen as choices
-from services.cli import limits
+from services.cli import limits, linking
 from services.cli.choosing import Chooser, choose
 from services.cli.terminal import opened, write_line
 from services.cli.words import counted
@@ -58,8 +58,9 @@ async def show(made: "Installation", name: str, screen: Console, *, for_programs
             own = (await _known(connection, name)).own
         async with database.reading() as connection:
             missing = (await unmapped(connection, name)).get(name, Unmapped())
+            seen = await relations.stated(connection, name)
     if for_programs:
-        write_line(orjson.dumps(_told(name, own, missing)).decode())
+        write_line(orjson.dumps(_told(name, own, missing) | {"links": linking.told(own, seen)}).decode())
         return
     _heading(screen, "Chosen for this connection, asked first")
     if own.chosen == NOTHING:
@@ -68,6 +69,8 @@ async def show(made: "Installation", name: str, screen: Console, *, for_programs
     _heading(screen, f"By default ({own.connector})")
     screen.print(_rows(own.stages))
     screen.print(_links(own.link_kinds))
+    _heading(screen, "Links that were read")
+    screen.print(linking.table(own, seen))
     _heading(screen, "Not mapped")
     screen.print(not_mapped(missing))
 
@@ -163,6 +166,11 @@ async def apply(made: "Installation", name: str, path: Path, chooser: Chooser) -
             await choose(engine, name, before, limits.read(path), chooser)
             return
         wanted = choices.read(path, own.connector, {rule.kind for rule in own.stages})
+        if wanted.link_kinds:
+            async with reading(engine) as connection:
+                wanted, lines = await linking.named(connection, made.catalogue.get(own.connector), name, own, wanted)
+            for line in lines if wanted != before else ():
+                chooser.screen.print(Text(line))
         await choose(engine, name, before, wanted, chooser)
 
 
