@@ -6,11 +6,41 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 Kind = Literal["deal", "ticket"]
 
+_KEYS = "HubSpot, Settings, Integrations, Service Keys, Create service key"
+
 
 class Options(BaseModel):
     """One HubSpot account, read with one token."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        title="HubSpot",
+        json_schema_extra={
+            "reads": "Deals and tickets with their history, their notes and e-mails. Nothing is ever written.",
+            "granted": {"where": _KEYS},
+            "permissions": [
+                {"name": "crm.objects.deals.read", "for": "deals and their pipelines"},
+                {"name": "crm.objects.tickets.read", "for": "tickets and their pipelines"},
+                {"name": "crm.objects.contacts.read", "for": "names of contacts; notes"},
+                {"name": "crm.objects.companies.read", "for": "names of companies"},
+                {"name": "crm.objects.owners.read", "for": "names of owners"},
+                {"name": "sales-email-read", "for": "logged e-mails; leave it out and switch E-mails off to read none"},
+            ],
+            "webhooks": {
+                "where": "HubSpot, the app, Webhooks: target URL and subscriptions",
+                "events": [
+                    "creation, deletion, property change, merge and association change of deals",
+                    "creation, deletion, property change, merge and association change of tickets",
+                ],
+                "secret": "client_secret",
+                "given": "HubSpot signs with the app's own client secret: copy it from the app into this connection.",
+                "registered": "HubSpot lets only the app's developer account set up webhooks, not the token of an "
+                "installed app: enter it in the app by hand. Service keys send no webhooks.",
+            },
+        },
+    )
 
     base_url: str = Field(
         default="https://api.hubapi.com",
@@ -26,11 +56,19 @@ class Options(BaseModel):
         default="2026-09",
         title="API version",
         description="HubSpot's dated API version. v3 (with v4 associations) ends in 2027: for proxies that lag behind.",
+        json_schema_extra={"advanced": True},
     )
     token_kind: Literal["service key", "project app", "private app"] = Field(
         default="service key",
         title="Kind of token",
         description="A service key is what a new account gets; app tokens can also send webhooks.",
+        json_schema_extra={
+            "choices": {
+                "service key": "Service key",
+                "project app": "Token of a project app",
+                "private app": "Token of a private app",
+            }
+        },
     )
     token: SecretStr = Field(
         title="Token",
@@ -40,6 +78,7 @@ class Options(BaseModel):
         default=None,
         title="Client secret",
         description="Only for webhooks: the app's client secret, with which HubSpot signs. Service keys send none.",
+        json_schema_extra={"of": "webhooks"},
     )
     portal: int | None = Field(
         default=None,
@@ -64,6 +103,7 @@ class Options(BaseModel):
         default="excerpt",
         title="Keep of content",
         description="Of titles and texts: all, the first 500 characters, or only what they name (keys, addresses).",
+        json_schema_extra={"choices": {"full": "Full text", "excerpt": "Excerpt", "references": "References only"}},
     )
     share: float = Field(
         default=0.25,

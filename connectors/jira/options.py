@@ -5,14 +5,26 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic.config import JsonDict
+
+_ATLASSIAN_TOKENS = "https://id.atlassian.com/manage-profile/security/api-tokens"
+_BROWSE: JsonDict = {"name": "Browse Projects", "for": "issues and their history, in each project that is read"}
 
 
 class _Form(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ApiToken(_Form):
     """A person's classic API token (Cloud): id.atlassian.com, Security, API tokens."""
+
+    model_config = ConfigDict(
+        title="API token (Cloud)",
+        json_schema_extra={
+            "granted": {"where": "id.atlassian.com, Security, API tokens", "url": _ATLASSIAN_TOKENS},
+            "permissions": [_BROWSE],
+        },
+    )
 
     kind: Literal["api_token"] = "api_token"
     email: str = Field(title="E-mail", description="Address of the account that the token belongs to", min_length=3)
@@ -22,16 +34,42 @@ class ApiToken(_Form):
 class ScopedToken(_Form):
     """A scoped API token (Cloud), as every service account has. It works only through Atlassian's gateway."""
 
+    model_config = ConfigDict(
+        title="Scoped token (Cloud, service account)",
+        json_schema_extra={
+            "granted": {
+                "where": "Atlassian administration, Directory, Service accounts, the account, Create credentials",
+                "url": "https://admin.atlassian.com",
+            },
+            "permissions": [
+                {"name": "read:jira-work", "for": "issues and their history"},
+                {"name": "read:jira-user", "for": "names of people"},
+                _BROWSE,
+            ],
+        },
+    )
+
     kind: Literal["scoped_token"] = "scoped_token"
     email: str = Field(title="E-mail", description="Address of the account that the token belongs to", min_length=3)
     token: SecretStr = Field(title="Scoped token", description="Scopes read:jira-work and read:jira-user", min_length=1)
     gateway: str = Field(
-        default="https://api.atlassian.com", title="Gateway", description="Address that scoped tokens are used at"
+        default="https://api.atlassian.com",
+        title="Gateway",
+        description="Address that scoped tokens are used at",
+        json_schema_extra={"advanced": True},
     )
 
 
 class PersonalAccessToken(_Form):
     """A personal access token (Data Center 8.14 and later): profile, Personal Access Tokens."""
+
+    model_config = ConfigDict(
+        title="Personal access token (Data Center)",
+        json_schema_extra={
+            "granted": {"where": "Jira, your profile, Personal Access Tokens, Create token"},
+            "permissions": [_BROWSE],
+        },
+    )
 
     kind: Literal["personal_access_token"] = "personal_access_token"
     token: SecretStr = Field(title="Personal access token", description="Of an account that only reads", min_length=1)
@@ -57,21 +95,47 @@ def _closes(text: str) -> bool:
 class JiraOptions(_Form):
     """One Jira site, read with one account."""
 
+    model_config = ConfigDict(
+        title="Jira",
+        json_schema_extra={
+            "reads": "Issues with their whole history, comments, links and remote links. Nothing is ever written.",
+            "account": "An account of its own that only reads: a service account (Cloud) or a user (Data Center).",
+            "webhooks": {
+                "where": "Jira, System, WebHooks, Create a WebHook",
+                "events": [
+                    "issue created, updated, deleted", "comment created, updated, deleted",
+                    "issue link created, deleted",
+                ],
+                "secret": "webhook_secret",
+                "path_token": "webhook_token",
+                "registered": "Jira lets only administrators and apps register webhooks, and this connection's account "
+                "only reads: a Jira administrator enters it by hand.",
+            },
+        },
+    )  # fmt: skip
+
     base_url: str = Field(
         title="Address", description="As people open it in a browser", examples=["https://acme.atlassian.net"]
     )
     edition: Literal["cloud", "datacenter"] = Field(
-        default="cloud", title="Edition", description="Cloud (atlassian.net) or Data Center (run by your company)"
+        default="cloud",
+        title="Edition",
+        description="Cloud (atlassian.net) or Data Center (run by your company)",
+        json_schema_extra={"choices": {"cloud": "Cloud", "datacenter": "Data Center"}},
     )
     auth: Auth = Field(title="Sign in with", description="API token, scoped token, or personal access token")
     cloud_id: str = Field(
         default="",
         title="Cloud id",
         description="Only for a scoped token: the cloudId shown at <address>/_edge/tenant_info",
+        json_schema_extra={"advanced": False},
         pattern=r"^[A-Za-z0-9-]{0,64}$",
     )
     projects: tuple[str, ...] = Field(
-        default=(), title="Projects", description="Keys of the projects to read; none: all that the account may see"
+        default=(),
+        title="Projects",
+        description="Keys of the projects to read; none: all that the account may see",
+        examples=["PAY, OPS"],
     )
     extra_jql: str = Field(
         default="",
@@ -104,6 +168,7 @@ class JiraOptions(_Form):
         default="full",
         title="Keep of texts",
         description="Full text, the first 500 characters, or only what names other things",
+        json_schema_extra={"choices": {"full": "Full text", "excerpt": "Excerpt", "references": "References only"}},
     )
     remote_links: bool = Field(
         default=True, title="Read remote links", description="One more request for each issue; they join across tools"
@@ -119,12 +184,16 @@ class JiraOptions(_Form):
         default=None, title="Certificate authority", description="PEM file of your company's authority, if it has one"
     )
     webhook_secret: SecretStr | None = Field(
-        default=None, title="Webhook secret", description="As entered in Jira's webhook; signs every delivery"
+        default=None,
+        title="Webhook secret",
+        description="As entered in Jira's webhook; signs every delivery",
+        json_schema_extra={"of": "webhooks"},
     )
     webhook_token: SecretStr | None = Field(
         default=None,
         title="Webhook path token",
         description="For webhooks without a secret: the last part of the webhook's address, 32 characters or more",
+        json_schema_extra={"of": "webhooks"},
         min_length=32,
     )
 

@@ -3,14 +3,25 @@
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic.config import JsonDict
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+_RIGHTS: JsonDict = {"name": "lookup and read (RFC 4314 rights l and r)", "for": "the folders that are read"}
 
 
 class Password(BaseModel):
     """Sign in with LOGIN."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        hide_input_in_errors=True,
+        title="Password or app password",
+        json_schema_extra={
+            "granted": {"where": "Your mail server's administration; Gmail: Google account, Security, App passwords"},
+            "permissions": [_RIGHTS],
+        },
+    )
 
     kind: Literal["password"] = Field(default="password", title="Kind", description="Sign in with a password")
     user: str = Field(title="User", description="The mailbox's user name, often its address", min_length=1)
@@ -22,7 +33,15 @@ class Password(BaseModel):
 class OAuthToken(BaseModel):
     """Sign in with XOAUTH2 (developers.google.com/gmail/imap/xoauth2-protocol; Microsoft 365 the same)."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        hide_input_in_errors=True,
+        title="Access token",
+        json_schema_extra={
+            "granted": {"where": "The provider's sign-in for apps; the token lives about an hour"},
+            "permissions": [_RIGHTS],
+        },
+    )
 
     kind: Literal["xoauth2"] = Field(default="xoauth2", title="Kind", description="Sign in with an access token")
     user: str = Field(title="User", description="The mailbox's address", min_length=1)
@@ -32,7 +51,18 @@ class OAuthToken(BaseModel):
 class OAuthClient(BaseModel):
     """Sign in with XOAUTH2, with access tokens that are fetched as an app and renewed."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        hide_input_in_errors=True,
+        title="App of Google or Microsoft (tokens are renewed)",
+        json_schema_extra={
+            "granted": {"where": "Google Cloud console, Credentials; or Microsoft Entra, App registrations"},
+            "permissions": [
+                {"name": "https://mail.google.com/", "for": "Google"},
+                {"name": "IMAP.AccessAsUser.All or IMAP.AccessAsApp", "for": "Microsoft"},
+            ],
+        },
+    )
 
     kind: Literal["oauth_client"] = Field(
         default="oauth_client", title="Kind", description="Sign in with access tokens that are renewed"
@@ -74,11 +104,20 @@ class OAuthClient(BaseModel):
 class MailboxOptions(BaseModel):
     """One mailbox on an IMAP server. Everything is read with EXAMINE and BODY.PEEK: nothing in it changes."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        hide_input_in_errors=True,
+        title="Mailbox (IMAP)",
+        json_schema_extra={
+            "reads": "Mail in the folders you name. Nothing in the mailbox changes; no mail is marked as read or sent.",
+            "account": "One account that may read the folders, best a shared mailbox's own.",
+        },
+    )
 
     host: str = Field(
         title="Server",
         description="Host name of the IMAP server, such as imap.example.com",
+        examples=["imap.example.com"],
         min_length=1,
         max_length=253,
     )
@@ -89,6 +128,7 @@ class MailboxOptions(BaseModel):
         default="tls",
         title="Encryption",
         description="tls from the first byte, starttls after the greeting; plain only on this machine (a sandbox)",
+        json_schema_extra={"choices": {"tls": "TLS", "starttls": "STARTTLS", "plain": "None (this machine only)"}},
     )
     ca_file: str | None = Field(
         default=None, title="Certificate authorities", description="PEM file of your own authority; empty: the system's"
@@ -126,6 +166,7 @@ class MailboxOptions(BaseModel):
         default="excerpt",
         title="Keep of the content",
         description="full text, an excerpt of 500 characters, or only what subject and text name (keys, addresses)",
+        json_schema_extra={"choices": {"full": "Full text", "excerpt": "Excerpt", "references": "References only"}},
     )
     read_restricted: bool = Field(
         default=False,

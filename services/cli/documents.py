@@ -73,9 +73,10 @@ def print_asyncapi(made: "Installation") -> None:
 
 def print_openapi() -> None:
     """The lookup API as OpenAPI 3.1."""
+    from services.admin.routers import ROUTERS
     from services.query.app import openapi_document
 
-    _print(openapi_document())
+    _print(openapi_document(ROUTERS))
 
 
 def _print(document: dict[str, Any]) -> None:

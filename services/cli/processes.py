@@ -182,6 +182,8 @@ class Hub:
         self._measure()
 
     def _api(self) -> ASGIApp:
+        from services.admin.routers import ROUTERS
+        from services.cli.equipping import equipment
         from services.query.app import create_app
         from services.web.site import create_site
 
@@ -189,7 +191,9 @@ class Hub:
         api = create_app(
             self.lookups, now, access=access, checks=self._checks(), metrics=self.watch.metrics.registry,
             schema_version=migrations.head(), closing=self.closing, writer=self.engine, changed=self._wake_publisher,
+            more=ROUTERS,
         )  # fmt: skip
+        api.state.equipment = equipment(self.installation, self.engine, self.lookups)
         return create_site(api, access, now)
 
     def add_probes(self) -> None:

@@ -5,7 +5,7 @@ sends, and a page of another origin is refused by what its browser says of it.
 """
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from fastapi.exceptions import RequestValidationError
@@ -43,6 +43,9 @@ class Bounded(Request):
 class Changing(APIRoute):
     """A route that changes something, made on what its caller saw."""
 
+    conditional: ClassVar[bool] = True
+    """Whether it must be said, by If-Match, what the caller saw."""
+
     @override
     def get_route_handler(self) -> Handler:
         """The handler, behind what must be true first."""
@@ -52,7 +55,8 @@ class Changing(APIRoute):
             asked = Bounded(asked.scope, asked.receive)
             _check_origin(asked)
             _check_type(asked)
-            _check_condition(asked)
+            if self.conditional:
+                _check_condition(asked)
             await asked.body()
             try:
                 return await handle(asked)
@@ -60,6 +64,12 @@ class Changing(APIRoute):
                 raise RequestValidationError([_without_tag(one) for one in error.errors()]) from None
 
         return checked
+
+
+class Adding(Changing):
+    """A route that adds something, or only tries: there is no version of it yet."""
+
+    conditional = False
 
 
 def _check_origin(asked: Request) -> None:
@@ -81,6 +91,8 @@ def _host(origin: str) -> str:
 
 
 def _check_type(asked: Request) -> None:
+    if asked.method == "DELETE":  # no form sends it
+        return
     if asked.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused(
             415, "media-type", "The body is not said to be JSON.", "Send it with Content-Type: application/json."

@@ -10,6 +10,7 @@ from starlette.types import Scope
 
 from pipelines.store.engine import open_engine
 from schemas.access import Caller, Role
+from services.admin.routers import ROUTERS
 from services.query.app import create_app
 from tests.services.query.conftest import NOW, client_of
 
@@ -37,6 +38,7 @@ NEEDED: dict[str, Role | None] = {
     "GET /v1/suggestions": Role.VIEWER,
     "GET /v1/suggestions/{id}": Role.VIEWER,
     "POST /v1/suggestions/{id}/answer": Role.EDITOR,
+    "GET /v1/connectors": Role.ADMIN,
 }
 
 
@@ -53,7 +55,8 @@ class Someone:
 
 
 def application(role: Role | None) -> Any:
-    return create_app(open_engine("sqlite+aiosqlite://"), lambda: NOW, access=Someone(role), check_seconds=0.1)
+    return create_app(open_engine("sqlite+aiosqlite://"), lambda: NOW, access=Someone(role), check_seconds=0.1,
+                      more=ROUTERS)  # fmt: skip
 
 
 def test_the_table_holds_every_operation() -> None:

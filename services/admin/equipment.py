@@ -1,0 +1,46 @@
+"""What the parts of the API that change the installation are handed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import Request
+
+from connectors.addresses import Policy
+from connectors.contract import Connector
+from services.query.database import Database
+from services.security import KeyRing
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """The parts of one installation that connections are set up with."""
+
+    engine: AsyncEngine
+    """By which is written; on SQLite everybody who writes shares it."""
+    database: Database
+    """By which is read."""
+    catalogue: Mapping[str, Connector]
+    keys: KeyRing
+    policy: Policy
+    """Which addresses may be reached."""
+    now: Callable[[], datetime]
+    hooks_url: str
+    """Where the webhook listener is reached, as tools are told; without a slash at its end."""
+    hooks_public: bool
+    """Whether an admin said where that is; else it is this machine's own address."""
+    sandbox: Path | None = None
+    """Folder of this hub's own sandbox, whose tools may be reached though they are on this machine."""
+
+
+async def equipment(request: Request) -> Equipment:
+    """What this application was handed."""
+    handed: Equipment = request.app.state.equipment
+    return handed
+
+
+Equipped = Annotated[Equipment, Depends(equipment)]

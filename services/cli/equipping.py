@@ -1,0 +1,25 @@
+"""What an installation hands to the parts that set connections up, for the API and for commands alike."""
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.admin.equipment import Equipment
+from services.cli.installation import now
+from services.query.database import Database
+
+if TYPE_CHECKING:
+    from services.cli.installation import Installation
+
+_SECONDS = 10.0
+
+
+def equipment(made: "Installation", engine: AsyncEngine, lookups: AsyncEngine | None = None) -> Equipment:
+    """The parts of this installation. lookups: another engine for reading, where there is one."""
+    settings = made.settings
+    here = f"http://{settings.webhook_host}:{settings.webhook_port}"
+    return Equipment(
+        engine, Database(lookups or engine, _SECONDS), made.catalogue, made.keys, made.policy, now,
+        str(settings.public_url or here).rstrip("/"), settings.public_url is not None,
+        settings.data_dir / "sandbox",
+    )  # fmt: skip
