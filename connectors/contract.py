@@ -22,8 +22,8 @@ from schemas.links import LinkType
 from schemas.stages import StageRule
 
 __all__ = [
-    "BadRecord", "Connector", "Delivery", "HubError", "Misconfigured", "Page", "Progress", "Pushed", "RetryLater",
-    "SetAside", "Source", "Step", "Surroundings", "Unverified",
+    "BadRecord", "Connector", "Delivery", "HubError", "Misconfigured", "Noticed", "Page", "Progress", "Pushed",
+    "RetryLater", "SetAside", "Source", "Step", "Surroundings", "Unverified",
 ]  # fmt: skip
 
 
@@ -107,6 +107,26 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something that a tool announces, or that changed in it, before data is lost."""
+
+    kind: str
+    """deprecated, ends (both RFC 9745 and RFC 8594), gone (HTTP 410), lost (a step of the check), field gone, field
+    new."""
+    subject: str
+    """The part of the tool: a path without ids, a step's name, a field's id. At most 200 characters."""
+    says: str
+    mend: str
+    due: datetime | None = None
+    """When it ends, where the tool says so."""
+
+
+def unheard(noticed: Noticed) -> None:
+    """Where nobody keeps what is noticed."""
+    del noticed
+
+
 async def forgotten(field: str, secret: SecretStr) -> None:
     """Where nothing can be kept, as in a trial before a connection is stored."""
     del field, secret
@@ -121,6 +141,8 @@ class Surroundings:
     """connectors.transport.Network: guarded HTTP clients and sockets, and the connection's share of the rate limit."""
     replaced: Callable[[str, SecretStr], Awaitable[None]] = forgotten
     """Keeps a secret of the options (dotted name) that the tool gave in place of the one it had."""
+    noticed: Callable[[Noticed], None] = unheard
+    """Hears what the tool announces; may be called from any thread."""
 
 
 class Connector(Protocol):

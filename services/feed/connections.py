@@ -15,6 +15,7 @@ from schemas.canonical import canonical_json
 from schemas.errors import Misconfigured
 from services.feed.objections import objections
 from services.feed.tables import connections, inbox, pages
+from services.feed.watch_tables import OWN
 from services.security import KeyRing
 
 READING, PAUSED = "reading", "paused"
@@ -193,12 +194,14 @@ async def brought(connection: AsyncConnection, name: str) -> bool:
 
 
 async def remove(connection: AsyncConnection, name: str) -> bool:
-    """Forget the connection, its secrets, pages and inbox. What it brought stays, and with it what it adds to the
-    rules; a connection that brought nothing leaves nothing."""
+    """Forget the connection, its secrets, pages, inbox and what was noticed of it. What it brought stays, and with it
+    what it adds to the rules; a connection that brought nothing leaves nothing."""
     if not await brought(connection, name):
         await connection.execute(delete(rules).where(rules.c.connection == name))
     await connection.execute(delete(pages).where(pages.c.connection == name))
     await connection.execute(delete(inbox).where(inbox.c.connection == name))
+    for own in OWN:
+        await connection.execute(delete(own).where(own.c.connection == name))
     gone = await connection.execute(delete(connections).where(connections.c.id == name).returning(connections.c.id))
     return gone.first() is not None
 

@@ -16,7 +16,7 @@ from pipelines.store.engine import reading, writing
 from schemas.canonical import digest
 from schemas.errors import RetryLater
 from schemas.events import MAX_EVENT_BYTES, SourceEvent, to_kafka
-from services.feed import connections, pages
+from services.feed import beside, connections, pages
 from services.feed.pages import OpenPage, Place
 
 logger = logging.getLogger("throughline.feed")
@@ -68,9 +68,9 @@ class Flow:
                 logger.info("pages.forgotten", extra={"pages": lost})
 
     async def publish(
-        self, name: str, page: Page, lease: leases.Lease, epoch: int, *, moves_cursor: bool = True
+        self, name: str, page: Page, lease: leases.Lease, epoch: int, *, moves_cursor: bool = True, place: str = ""
     ) -> None:
-        """Publish a page and note it. epoch: of the connection as it was read.
+        """Publish a page and note it. epoch: of the connection as it was read; place: its cursor in words.
 
         Raises RetryLater (nothing is noted: read it again), LeaseLost, Reconfigured.
         """
@@ -87,6 +87,10 @@ class Flow:
             await pages.record(
                 connection, name, cursor, page.true_up_to, pages.places(places), self.bus.incarnation,
                 len(fitting), self.now(),
+            )  # fmt: skip
+            await beside.page(
+                connection, name, len(fitting), self.now(), place=place if moves_cursor else None,
+                polled=moves_cursor and page.progress is None,
             )  # fmt: skip
             await connections.change(connection, name, **self._progress(page, cursor))
 

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from connectors.contract import BadRecord, Connector, Delivery, Misconfigured, Unverified
 from pipelines.store.engine import AWAY, reading, writing
-from services.feed import connections, inbox
+from services.feed import beside, connections, inbox
 from services.security import KeyRing
 
 logger = logging.getLogger("throughline.webhooks")
@@ -119,6 +119,7 @@ class Webhooks:
         async with writing(self.engine) as connection:
             if await inbox.put(connection, name, delivery, named, self.now()):
                 await connections.change(connection, name, wanted=True)
+                await beside.received(connection, name, self.now())
         return Response(status_code=204)
 
 
