@@ -178,12 +178,17 @@ def request_row(record: LifecycleRecord, component: str, basis: str, identities:
         opened_at=_sortable(record.created_at),
         updated_at=_sortable(record.changed_at),
         stage_since=_sortable(record.current.stage_since),
-        facets=frozenset(_facets(record, identities)),
+        facets=facets_of(record, identities),
     )
 
 
 def _sortable(at: datetime | None) -> str:
     return instant(at) if at else ""
+
+
+def facets_of(record: LifecycleRecord, identities: set[str]) -> frozenset[tuple[str, str]]:
+    """(kind, value) of everything by which a request is found. identities: all that it was folded from."""
+    return frozenset(_facets(record, identities))
 
 
 def _facets(record: LifecycleRecord, identities: set[str]) -> Iterable[tuple[str, str]]:

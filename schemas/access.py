@@ -46,3 +46,26 @@ class Caller:
 
 THIS_MACHINE = Caller("this machine", Role.ADMIN, "loopback", reads_all=True)
 """Whoever calls a hub that is open to its own machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who may read what a connection brought; the others see that there is a request, its stages and its times."""
+
+    kind: Literal["everybody", "named", "participants"] = "everybody"
+    """Everybody who is signed in; the people and groups named; or the people of the request it is in."""
+    people: frozenset[str] = field(default_factory=frozenset)
+    """E-mail addresses in lower case."""
+    groups: frozenset[str] = field(default_factory=frozenset)
+
+    def admits(self, caller: Caller, participants: frozenset[str]) -> bool:
+        """Whether the caller may read it in a request with these people (their addresses, in lower case)."""
+        address = (caller.email or "").lower()
+        if caller.reads_all or self.kind == "everybody":
+            return True
+        if self.kind == "named":
+            return address in self.people or not self.groups.isdisjoint(caller.groups)
+        return bool(address) and address in participants
+
+
+EVERYBODY = Audience()

@@ -16,6 +16,9 @@ from typing_extensions import override
 
 from services.query.refused import Refused
 
+SEEN = "."
+"""In an ETag, between the hash of a record and what says how much of it was shown."""
+
 LARGEST = 1_500_000
 """Bytes of a body."""
 
@@ -117,5 +120,6 @@ def _without_tag(error: Any) -> Any:
 
 
 def versions(if_match: str) -> frozenset[str]:
-    """The entity tags of If-Match, weak or strong, without what marks them."""
-    return frozenset(part.strip().removeprefix("W/").strip('"') for part in if_match.split(",") if part.strip())
+    """The entity tags of If-Match, weak or strong, without what marks them, and without how much was shown."""
+    parts = (part.strip().removeprefix("W/").strip('"') for part in if_match.split(",") if part.strip())
+    return frozenset(part.partition(SEEN)[0] for part in parts)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from pipelines.deciding import Deciding, Outcome, Wish
 from schemas.decisions import DecisionKind, Refusal
 from services.query import answers, decided, paging, wishes
+from services.query.audience import Seen, View, masked
 from services.query.changing import Changing, versions
 from services.query.database import DRIVER_ERRORS, TooSlow, refusal
 from services.query.decided import Stored, Wanted
@@ -52,7 +53,7 @@ _EXAMPLES: dict[str, Any] = {
     "undo": {"kind": "undo", "decision": 1, "by": "Anna Berg", "reason": "It was another printer"},
 }  # fmt: skip
 
-_TAG = r'((W/)?"[!#-~]*"|[0-9a-f]+)'
+_TAG = r'((W/)?"[!#-~]*"|[0-9a-f.]+)'
 _TAGS = rf"^(\*|{_TAG}( *, *{_TAG})*)$"
 """As RFC 9110 says, and without quotes, as the `etag` of an answer stands."""
 
@@ -76,6 +77,7 @@ async def decide(
     asked: Annotated[Asked, Body(openapi_examples={name: {"value": one} for name, one in _EXAMPLES.items()})],
     hub: Hub,
     deciding: Annotated[Deciding, Depends(_deciding)],
+    view: Seen,
     if_match: Annotated[
         str,
         Header(
@@ -108,7 +110,7 @@ async def decide(
         raise _refused(told, asked) from None
     except DRIVER_ERRORS as error:
         raise refusal(error, SECONDS) from error
-    return await _answer(hub, outcome, preview=preview)
+    return await _answer(hub, view, outcome, preview=preview)
 
 
 async def _outcome(
@@ -123,11 +125,11 @@ async def _outcome(
     return await deciding.decide(wish, preview=preview)
 
 
-async def _answer(hub: Serving, outcome: Outcome, *, preview: bool) -> Response:
+async def _answer(hub: Serving, view: View, outcome: Outcome, *, preview: bool) -> Response:
     number = outcome.decision.number
     async with hub.database.reading() as connection:
         (told,) = await decided.told(connection, [Stored(outcome.decision, None, "")])
-    body = {"decision": told, "preview": preview, **decided.effects(outcome)}
+    body = {"decision": masked(told, view), "preview": preview, **decided.effects(outcome)}
     return answer(body, 200) if preview else answer(body, 201, {"Location": f"/v1/decisions/{number}"})
 
 
@@ -176,7 +178,7 @@ class Listed(BaseModel):
     "/decisions", response_model=answers.DecisionPage, summary="What people decided",
     responses=documented(400, 422, 503),
 )  # fmt: skip
-async def decisions(listed: Annotated[Listed, Query()], hub: Hub) -> Response:
+async def decisions(listed: Annotated[Listed, Query()], hub: Hub, view: Seen) -> Response:
     """The newest first, each in one sentence, with what undid it."""
     before = _number(paging.place("decisions", listed.cursor))
     async with hub.database.reading() as connection:
@@ -189,7 +191,7 @@ async def decisions(listed: Annotated[Listed, Query()], hub: Hub) -> Response:
         items = await decided.told(connection, rows[: listed.limit])
     more = len(rows) > listed.limit
     following = paging.cursor("decisions", (str(items[-1]["number"]), "")) if more else None
-    return answer({"items": items, "next": following})
+    return answer({"items": [masked(one, view) for one in items], "next": following})
 
 
 def _number(place: paging.Place | None) -> int | None:
@@ -205,7 +207,7 @@ def _number(place: paging.Place | None) -> int | None:
     responses=documented(404, 422, 503),
 )  # fmt: skip
 async def decision(
-    number: Annotated[int, Path(ge=1, le=NEWEST, description="Its number", examples=[1])], hub: Hub
+    number: Annotated[int, Path(ge=1, le=NEWEST, description="Its number", examples=[1])], hub: Hub, view: Seen
 ) -> Response:
     """Who said what, when and why, whether it holds, and what it changed when it was taken."""
     async with hub.database.reading() as connection:
@@ -215,4 +217,4 @@ async def decision(
                 404, "unknown-decision", "There is no decision with this number.", "List them under /v1/decisions."
             )
         (told,) = await decided.told(connection, [found])
-    return answer({"decision": told, "preview": False, **decided.effects(found.outcome)})
+    return answer({"decision": masked(told, view), "preview": False, **decided.effects(found.outcome)})

@@ -1,6 +1,7 @@
 """Lists of requests: filters, words, sorting, paging."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -12,10 +13,12 @@ from pipelines.search import terms
 from schemas.canonical import instant
 from schemas.records import StateName
 from services.query import answers, paging
+from services.query.audience import Seen, View, facets
 from services.query.instants import At
 from services.query.items import item
 from services.query.problems import documented, wrong
-from services.query.searching import MOST_WORDS, Search, Sort, statement
+from services.query.reading import Stored
+from services.query.searching import MOST_WORDS, Search, Sort, finds, statement
 from services.query.serving import Serving, answer, serving
 from services.query.unknown import unknown
 
@@ -25,6 +28,9 @@ Value = Annotated[str, Field(min_length=1, max_length=200)]
 
 DURATION = r"^([0-9]{1,5}|P[0-9]{1,4}W|P[0-9]{1,5}D(T[0-9]{1,6}H)?|PT([0-9]{1,6}H([0-9]{1,7}M)?|[0-9]{1,7}M))$"
 """Weeks, days, hours and minutes of ISO 8601, or a number of days. Months and years have no one length."""
+
+_MOST_PAGES = 20
+"""Pages looked through for one, where much of it is passed over."""
 
 _UNITS = {"W": "weeks", "D": "days", "H": "hours", "M": "minutes"}
 
@@ -68,18 +74,41 @@ class Wanted(BaseModel):
 @router.get(
     "/requests", response_model=answers.RequestPage, summary="List and search", responses=documented(400, 422, 503)
 )
-async def requests(wanted: Annotated[Wanted, Query()], hub: Annotated[Serving, Depends(serving)]) -> Response:
+async def requests(
+    wanted: Annotated[Wanted, Query()], hub: Annotated[Serving, Depends(serving)], view: Seen
+) -> Response:
     """A page of requests. What changes while you page may move to a place you have passed; nothing is told twice."""
     search = _search(wanted, hub)
     connections = await hub.freshness.current() if wanted.tool or wanted.connection else []
     odd = await unknown(hub.database, search, ((one["connection"], one["connector"]) for one in connections))
     if odd:
         raise wrong(f"query.{odd.name}", "is none of the known values", odd.mend)
-    rows = await hub.database.rows(statement(search))
-    page, now = rows[: wanted.limit], hub.now()
-    more = len(rows) > wanted.limit
-    following = paging.cursor(_kind(wanted), (page[-1].key, page[-1].id)) if more else None
+    page, after = await _page(hub, view, search)
+    now = hub.now()
+    following = paging.cursor(_kind(wanted), after) if after else None
     return answer({"items": [item(row, now, whole=wanted.whole) for row in page], "next": following})
+
+
+async def _page(hub: Serving, view: View, search: Search) -> tuple[list[Stored], paging.Place | None]:
+    """The page as its reader sees it, and where the next one begins.
+
+    What is only found by something that they may not read is not found by them. Such rows are passed over until the
+    page is full, or so many were looked at that the rest is for the next page.
+    """
+    found: list[Stored] = []
+    after = search.after
+    for _ in range(_MOST_PAGES):
+        rows = await hub.database.rows(statement(replace(search, after=after)))
+        for place, row in enumerate(rows[: search.limit], start=1):
+            after = (row.key, row.id)
+            shown = view.shown(Stored(row.id, row.record, row.etag, row.problem, None))
+            if not shown.hidden or finds(search, facets(shown.record)):
+                found.append(shown)
+            if len(found) == search.limit:
+                return found, after if place < len(rows) else None
+        if len(rows) <= search.limit:
+            return found, None
+    return found, after
 
 
 def _search(wanted: Wanted, hub: Serving) -> Search:

@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
+from pipelines.lifecycle.withholding import connection_of
 from pipelines.store import configuration
 from schemas.artifacts import ActivityKind, request_id
 from schemas.canonical import instant
 from services.query import answers, paging, reading, reasons
+from services.query.audience import Seen
 from services.query.finding import find
 from services.query.instants import At
 from services.query.problems import documented, wrong
@@ -71,7 +73,10 @@ async def timeline(found: Found, wanted: Annotated[Happenings, Query()], hub: Hu
     page = rows[: wanted.limit]
     more = len(rows) > wanted.limit
     following = paging.cursor(order, (page[-1]["at"], page[-1]["key"])) if more else None
-    return answer({"items": [_shown(row, hidden=row["key"] in hidden) for row in page], "next": following})
+    items = [
+        _shown(row, hidden=row["key"] in hidden, nobody=connection_of(row["artifact"]) in found.hidden) for row in page
+    ]
+    return answer({"items": items, "next": following})
 
 
 async def _hidden(connection: AsyncConnection, record: str, rows: Sequence[dict[str, Any]]) -> set[str]:
@@ -85,10 +90,13 @@ async def _hidden(connection: AsyncConnection, record: str, rows: Sequence[dict[
     return hidden
 
 
-def _shown(activity: dict[str, Any], *, hidden: bool) -> dict[str, Any]:
-    if hidden:
+def _shown(activity: dict[str, Any], *, hidden: bool, nobody: bool) -> dict[str, Any]:
+    """nobody: nor may it be known who did it."""
+    if nobody:
+        activity = {**activity, "actor": None, "actor_name": None}
+    if hidden or nobody:
         activity = {name: value for name, value in activity.items() if name not in CONTENT}
-    return {**activity, "restricted": hidden}
+    return {**activity, "restricted": hidden or nobody}
 
 
 @router.get("/requests/{identifier}/links", response_model=answers.Links, summary="What holds it together")
@@ -109,14 +117,14 @@ class Ends(BaseModel):
 
 
 @router.get("/requests/{identifier}/why", response_model=Why, summary="Why do these belong together?")
-async def why(found: Found, ends: Annotated[Ends, Query()], hub: Hub) -> Response:
+async def why(found: Found, ends: Annotated[Ends, Query()], hub: Hub, view: Seen) -> Response:
     """The shortest chain of joining links between two artifacts, with everything that is known of each link; of two
     that are not in one request the nearest evidence, and what kept it from joining."""
     async with hub.database.reading() as connection:
         given = await find(connection, [ends.to, *([ends.start] if ends.start else [])])
     right = _of(found.id, await named(hub, "with", given[0]))
     left = _of(found.id, await named(hub, "from", given[1])) if ends.start else _oldest(found)
-    told = reasons.told(await reasons.reasons(hub.database, left, right))
+    told = reasons.withheld_reasons(reasons.told(await reasons.reasons(hub.database, left, right)), view, found.hidden)
     together = told["together"] and told["left_request"] == told["right_request"] == found.id
     other = told["right_request"] if told["right_request"] != found.id else None
     return answer({"request": found.id, **told, "together": together, "other_request": other})

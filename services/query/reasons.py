@@ -5,9 +5,11 @@ from datetime import UTC
 from typing import Any
 
 from pipelines.correlate.reasons import Said, Shared
+from pipelines.lifecycle.withholding import NOT_SHOWN, connection_of
 from pipelines.why import Why, Words, why
 from schemas.canonical import instant
 from schemas.errors import RetryLater
+from services.query.audience import View
 from services.query.database import RETRY_AFTER, Database
 from services.query.finding import Found
 from services.query.finding import told as artifact_told
@@ -74,6 +76,39 @@ def told_any(found: Why, ends: tuple[Known, Known], named: tuple[Found, Found]) 
         "artifacts": [artifact_told(end) for end in ends],
         "also": {"from": start, "with": to},
     }
+
+
+def withheld_reasons(told: dict[str, Any], view: View, hidden: frozenset[str] | None = None) -> dict[str, Any]:
+    """The answer as its reader may see it: what speaks of something they may not read says only that it is there.
+
+    hidden: connections that are kept from them in the request concerned; None: wherever it is.
+    """
+    kept = view.outside if hidden is None else hidden
+    if not kept:
+        return told
+    links = [one for name in ("chain", "nearest", "against") for one in told[name]]
+    named = {told["left"], told["right"], *(end for one in links for end in (one["left"], one["right"]) if end)}
+    named |= {one["artifact"] for one in told["outside"]}
+    if not any(connection_of(one) in kept for one in named) and not told["decisions"]:
+        return told
+    together = "belong together" if told["together"] else "do not belong together"
+    return {
+        **told,
+        **{name: [_withheld(one) for one in told[name]] for name in ("chain", "nearest", "against")},
+        "sentence": f"They {together}; you may not read all that says so",
+        "words": [NOT_SHOWN for _ in told["words"]],
+        "decisions": [{**one, "why": NOT_SHOWN} for one in told["decisions"]],
+        "outside": [{**one, "why": NOT_SHOWN} for one in told["outside"]],
+        "shared": [],
+        "remarks": [],
+    }
+
+
+def _withheld(link: dict[str, Any]) -> dict[str, Any]:
+    nothing = dict.fromkeys(("start", "end", "around", "marked", "field"))
+    kept = NOT_SHOWN if link["kept"] else None
+    value = {"kind": None, "value": None}
+    return {**link, **nothing, "why": NOT_SHOWN, "kept": kept, "value": value, "hidden": True}
 
 
 def _link(said: Said, words: dict[Any, Words]) -> dict[str, Any]:

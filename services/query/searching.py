@@ -4,7 +4,7 @@ Three drivers: a facet (`kind`, `value`, ordered by the sort key), the sort key 
 filtered, or a range of another instant, whose finds are sorted. None looks through all requests for a filter's sake.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -65,6 +65,12 @@ class _Filter:
             wanted = here.in_(self.values) if value is None else here == value
         return and_(source.c.kind == self.kind, wanted)
 
+    def among(self, found_by: Set[tuple[str, str]]) -> bool:
+        """The same of facets that are at hand."""
+        if self.prefix:
+            return any(kind == self.kind and value.startswith(self.prefix) for kind, value in found_by)
+        return any((self.kind, value) in found_by for value in self.values)
+
 
 def statement(search: Search) -> Select[Any]:
     """Rows of `requests` (id, sort key as `key`, record, etag, problem), one more than `limit`, in order."""
@@ -72,6 +78,11 @@ def statement(search: Search) -> Select[Any]:
     order = _order((found.c.key, found.c.request), search)
     told = (requests.c.id, found.c.key, requests.c.record, requests.c.etag, requests.c.problem)
     return select(*told).select_from(found.join(requests, requests.c.id == found.c.request)).order_by(*order)
+
+
+def finds(search: Search, facets: Set[tuple[str, str]]) -> bool:
+    """Whether a request that is found by these facets fits what is looked for. Instants are not looked at."""
+    return all(one.among(facets) for one in _filters(search))
 
 
 def _filters(search: Search) -> Iterator[_Filter]:

@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pipelines.store import audiences
+from schemas.access import Audience
 from schemas.canonical import instant
 from services.query import reading
 from services.query.database import Database
@@ -78,6 +80,8 @@ class Serving:
     freshness: Kept[list[dict[str, Any]]]
     newest: Kept[int]
     """The newest change number, as old as a stream may lag."""
+    audiences: Kept[dict[str, Audience]]
+    """By connection, those that are not for everybody."""
     now: Callable[[], datetime]
     checks: Mapping[str, Check]
     metrics: CollectorRegistry | None
@@ -107,9 +111,14 @@ class Serving:
         async def newest() -> int:
             return await reading.newest_change(database)
 
+        async def read_by() -> dict[str, Audience]:
+            async with database.reading() as connection:
+                return await audiences.every(connection)
+
         fresh = Kept(freshness, keep_seconds)
         return cls(
-            database, fresh, Kept(newest, poll_seconds), now, checks, metrics, schema_version, closing, poll_seconds,
+            database, fresh, Kept(newest, poll_seconds), Kept(read_by, keep_seconds), now, checks, metrics,
+            schema_version, closing, poll_seconds,
             check_seconds,
         )  # fmt: skip
 

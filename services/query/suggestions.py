@@ -1,6 +1,7 @@
 """What may belong together although nothing says so: listed, shown, answered."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Query
@@ -11,6 +12,7 @@ from starlette.responses import Response
 from pipelines.answering import Answer, Answered, Answering, NoSuggestion, Reply
 from schemas.decisions import Refusal
 from services.query import decided, paging, suggested, suggestion_answers
+from services.query.audience import Seen, View
 from services.query.changing import Changing, versions
 from services.query.database import DRIVER_ERRORS, TooSlow, refusal
 from services.query.decided import Stored
@@ -29,7 +31,7 @@ router = APIRouter(tags=["suggestions"])
 changing = APIRouter(tags=["suggestions"], route_class=Changing)
 
 _STATUS = {"unknown": 422, "changed": 412, "key used": 422}
-_TAG = r'((W/)?"[!#-~]*"|[0-9a-f]+)'
+_TAG = r'((W/)?"[!#-~]*"|[0-9a-f.]+)'
 _TAGS = rf"^(\*|{_TAG}( *, *{_TAG})*)$"
 _KEY = r'^("[!#-~]{1,253}"|[!#-~]{1,255})$'
 _KIND = "suggestions"
@@ -66,7 +68,7 @@ class Listed(BaseModel):
     "/suggestions", response_model=suggestion_answers.SuggestionPage, summary="What may belong together",
     responses=documented(400, 422, 503),
 )  # fmt: skip
-async def suggestions(listed: Annotated[Listed, Query()], hub: Hub) -> Response:
+async def suggestions(listed: Annotated[Listed, Query()], hub: Hub, view: Seen) -> Response:
     """Pairs too weak to join by themselves, the worthiest first, each with its reasons; and how good they were so far.
 
     So many a day are offered as the installation says, the worthiest ones; the others wait.
@@ -83,6 +85,7 @@ async def suggestions(listed: Annotated[Listed, Query()], hub: Hub) -> Response:
         measured = await suggested.measured(connection)
     more = len(rows) > listed.limit
     following = paging.cursor(_KIND, (repr(items[-1]["worth"]), items[-1]["id"])) if more else None
+    items = [one for one in items if _reads(view, one)]
     return answer_with({"items": items, "next": following, "measured": measured})
 
 
@@ -99,13 +102,15 @@ def _after(place: paging.Place | None) -> tuple[float, str] | None:
     "/suggestions/{id}", response_model=suggestion_answers.Suggestion, summary="One suggestion",
     responses=documented(404, 422, 503),
 )  # fmt: skip
-async def suggestion(id: Id, hub: Hub) -> Response:  # noqa: A002 - the name in the path
+async def suggestion(id: Id, hub: Hub, view: Seen) -> Response:  # noqa: A002 - the name in the path
     """What speaks for it and against it, and what accepting it would change."""
     async with hub.database.reading() as connection:
         found = await suggested.one(connection, id, hub.now())
         if found is None:
             raise _unknown()
         (item,) = await suggested.told(connection, [found])
+    if not _reads(view, item):
+        raise _unknown()
     return answer_with(item)
 
 
@@ -136,6 +141,7 @@ async def answer(
     id: Id,  # noqa: A002 - the name in the path
     given: Annotated[Given, Body(openapi_examples=_EXAMPLES)],
     hub: Hub,
+    view: Seen,
     answering: Annotated[Answering, Depends(_answering)],
     if_match: Annotated[
         str,
@@ -150,6 +156,7 @@ async def answer(
     """Accepting is a decision (a link): they are in one request at once, and it can be undone. Rejecting silences this
     suggestion for ever and decides nothing: evidence may still join the two.
     """
+    await _look(hub, view, id)
     key = idempotency_key.strip('"') if idempotency_key else None
     reply = Reply(id, given.answer, given.by, given.reason, versions(if_match), None if preview else key)
     try:
@@ -177,6 +184,21 @@ async def became(hub: Hub, done: Answered, *, preview: bool) -> dict[str, Any]:
         "suggestion": done.asked.id, "answer": done.answer.value, "preview": preview, "until": told(done.until),
         "decided": decision,
     }  # fmt: skip
+
+
+def _reads(view: View, item: Mapping[str, Any]) -> bool:
+    """Whether both things may be read: what speaks for them speaks of both."""
+    return view.reads(one["id"] for one in item["artifacts"])
+
+
+async def _look(hub: Hub, view: View, name: str) -> None:
+    """Raises Refused for a suggestion that the caller does not see."""
+    if view.whole:
+        return
+    async with hub.database.reading() as connection:
+        found = await suggested.one(connection, name, hub.now())
+    if found is not None and not view.reads((found.left, found.right)):
+        raise _unknown()
 
 
 def _unknown() -> Refused:

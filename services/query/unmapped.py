@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from services.query import reading
+from services.query.audience import Seen
 from services.query.mapping import Unmapped, unmapped
 from services.query.problems import documented
 from services.query.refused import Refused
@@ -41,6 +42,7 @@ class UnmappedAnswer(BaseModel):
 async def connection_unmapped(
     identifier: Annotated[str, Path(max_length=40, description="A connection", examples=["jira-acme"])],
     hub: Annotated[Serving, Depends(serving)],
+    view: Seen,
 ) -> Response:
     """Share of artifacts without a stage, and the five statuses whose mapping would mend most.
 
@@ -48,6 +50,7 @@ async def connection_unmapped(
     """
     if identifier not in {row.id for row in await reading.connections(hub.database)}:
         raise Refused(404, "unknown-connection", "There is no connection of this name.", "See /v1/connections.")
+    view.admit(identifier)
     async with hub.database.reading() as connection:
         one = (await unmapped(connection, identifier)).get(identifier, Unmapped())
     statuses = [{**asdict(each), "type": each.type or None} for each in one.statuses]

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from services.query.audience import Seen
 from services.query.finding import Found, find
 from services.query.problems import documented
 from services.query.reading import Known
-from services.query.reasons import meant, reasons, told_any
+from services.query.reasons import meant, reasons, told_any, withheld_reasons
 from services.query.refused import Refused
 from services.query.requests import Hub
 from services.query.serving import Serving, answer
@@ -38,7 +39,7 @@ class Both(BaseModel):
     summary="Why do these belong together, or why not?",
     responses=documented(404, 422, 503),
 )
-async def why(both: Annotated[Both, Query()], hub: Hub) -> Response:
+async def why(both: Annotated[Both, Query()], hub: Hub, view: Seen) -> Response:
     """The chain that joins two things; of two that are apart the nearest evidence, and what kept it from joining.
 
     Where a reference names several things, those that are in one request are meant; `also` names the others.
@@ -47,7 +48,8 @@ async def why(both: Annotated[Both, Query()], hub: Hub) -> Response:
         start, to = await find(connection, [both.start, both.to])
     left, right = meant(await named(hub, "from", start), await named(hub, "with", to))
     found = await reasons(hub.database, left.artifact, right.artifact)
-    return answer(told_any(found, (left, right), (start, to)))
+    ends = view.artifact(left), view.artifact(right)
+    return answer(withheld_reasons(told_any(found, ends, (start, to)), view))
 
 
 async def named(hub: Serving, parameter: str, found: Found) -> tuple[Known, ...]:

@@ -1,0 +1,172 @@
+"""A record as those see it who may not read some of its connections: stages and times stay, content goes. Pure."""
+
+from collections.abc import Iterable, Set
+from typing import Any
+
+from schemas.artifacts import request_id
+from schemas.records import (
+    ActivityMark,
+    ArtifactView,
+    Dependency,
+    Expected,
+    FieldSource,
+    LifecycleRecord,
+    LinkView,
+    PersonView,
+    Programme,
+    TimelineEntry,
+)
+
+NOT_SHOWN = "Not shown: its connection restricts who may read it"
+
+_CHOSEN = ("title", "business_unit", "priority", "amount", "outcome")
+"""Fields that are taken from one artifact, as `sources` says."""
+
+_ABOUT_TWO = frozenset({"linked", "unlinked", "merged", "moved"})
+"""Kinds of activities whose words name another artifact."""
+
+
+def connection_of(name: str) -> str:
+    """The connection that an id of an artifact or identity begins with."""
+    return name.partition("/")[0]
+
+
+def withheld(record: LifecycleRecord, hidden: Set[str]) -> LifecycleRecord:
+    """The record without titles, people and text of the connections that are hidden."""
+    here = {one.id for one in record.artifacts if one.connection in hidden}
+    here |= {one for one in _named(record) if connection_of(one) in hidden}
+    people = tuple(shown for one in record.people if (shown := _person(one, hidden)) is not None)
+    seen = {one.id for one in people}
+    reasons = {one.why for one in record.links if not _speaks_of(one, here)}
+    reasons |= {one.why for one in record.artifacts if request_id(one.id) == record.id}  # "It is the oldest part"
+    keys = {one.natural_key for one in record.artifacts if one.natural_key and one.id not in here}
+    blocked_by = tuple(_dependency(one, here) for one in record.blocked_by)
+    known = {one.other_key for one in blocked_by if one.other_key}
+    return record.model_copy(
+        update={
+            "requester": _person(record.requester, hidden),
+            "holder": record.holder if record.holder and record.holder.artifact not in here else None,
+            "people": people,
+            "projects": tuple(one for one in record.projects if any(key.startswith(f"{one}-") for key in keys)),
+            "timeline": record.timeline.model_copy(
+                update={"entries": tuple(_entry(one, here, seen) for one in record.timeline.entries)}
+            ),
+            "artifacts": tuple(_artifact(one, here, seen, reasons) for one in record.artifacts),
+            "links": tuple(_link(one, here) for one in record.links),
+            "blocked_by": blocked_by,
+            "blocks": tuple(_dependency(one, here) for one in record.blocks),
+            "programmes": tuple(_programme(one, here) for one in record.programmes),
+            "dates": tuple(one for one in record.dates if one.artifact not in here),
+            "last_said": record.last_said if record.last_said and record.last_said.artifact not in here else None,
+            "expected": _expected(record.expected, known) if here else record.expected,
+            "not_mapped": record.not_mapped.model_copy(
+                update={
+                    "statuses": tuple(one for one in record.not_mapped.statuses if one.connection not in hidden)
+                }
+            ),
+            "last_human": _mark(record.last_human, here),
+            "last_automatic": _mark(record.last_automatic, here),
+            "restricted": record.restricted
+            + sum(one.id in here and not one.restricted for one in record.artifacts),
+            **_chosen(record, here),
+        }
+    )  # fmt: skip
+
+
+def _named(record: LifecycleRecord) -> Iterable[str]:
+    """Artifacts that the record names beside its own."""
+    for one in (*record.blocked_by, *record.blocks):
+        yield one.other
+    for programme in record.programmes:
+        yield programme.artifact
+    for link in record.links:
+        yield from (link.left, link.right)
+
+
+def _expected(expected: Expected, known: Set[str]) -> Expected:
+    """What is to come, without the names of whom or what it waits for where these may be hidden."""
+    waits_on = tuple(one for one in expected.waits_on if one in known)
+    named = expected.what == "answer" or waits_on != expected.waits_on
+    return expected.model_copy(update={"waits_on": waits_on, "words": NOT_SHOWN if named else expected.words})
+
+
+def _chosen(record: LifecycleRecord, here: Set[str]) -> dict[str, Any]:
+    """Fields that came from what is hidden: as another artifact states them, or not at all."""
+    values: dict[str, Any] = {}
+    sources: dict[str, FieldSource] = {}
+    for name, source in record.sources.items():
+        others = tuple(one for one in source.others if one.artifact not in here)
+        if source.artifact not in here:
+            sources[name] = source.model_copy(update={"others": others})
+        elif name == "title" and others and isinstance(others[0].value, str):
+            # A title is a text like any other; of structured values it is not known how the others are to be read.
+            sources[name] = FieldSource(artifact=others[0].artifact, others=others[1:])
+            values[name] = others[0].value
+    for name in _CHOSEN:
+        if name not in sources:
+            values[name] = None
+    if record.outcome and record.outcome.artifact not in here:
+        values["outcome"] = record.outcome
+    return {**values, "sources": sources}
+
+
+def _person(person: PersonView | None, hidden: Set[str]) -> PersonView | None:
+    """Somebody as far as the other connections know them: what they are called comes from there, or is left out."""
+    if person is None:
+        return None
+    kept = tuple(one for one in person.identities if connection_of(one) not in hidden)
+    if len(kept) == len(person.identities) and kept:
+        return person
+    if not kept:
+        return None
+    mine = connection_of(person.id) not in hidden
+    return person.model_copy(
+        update={
+            "id": person.id if mine else kept[0], "name": person.name if mine else None,
+            "address": person.address if mine else None, "roles": (), "identities": kept,
+        }
+    )  # fmt: skip
+
+
+def _artifact(one: ArtifactView, here: Set[str], seen: Set[str], reasons: Set[str]) -> ArtifactView:
+    """seen: ids of people that are shown. reasons: sentences that speak of nothing hidden."""
+    if one.id not in here:
+        why = one.why if one.why in reasons else NOT_SHOWN
+        return one.model_copy(update={"assignee": one.assignee if one.assignee in seen else None, "why": why})
+    return one.model_copy(
+        update={
+            "natural_key": None, "url": None, "title": None, "type": None, "status": None, "waiting": None,
+            "mapped_by": NOT_SHOWN, "assignee": None, "restricted": True, "why": NOT_SHOWN,
+        }
+    )  # fmt: skip
+
+
+def _entry(one: TimelineEntry, here: Set[str], seen: Set[str]) -> TimelineEntry:
+    if one.artifact not in here and one.kind not in _ABOUT_TWO and (one.actor is None or one.actor in seen):
+        return one
+    return one.model_copy(update={"actor": None, "actor_name": None, "words": NOT_SHOWN, "restricted": True})
+
+
+def _link(one: LinkView, here: Set[str]) -> LinkView:
+    return one.model_copy(update={"why": NOT_SHOWN}) if _speaks_of(one, here) else one
+
+
+def _speaks_of(one: LinkView, here: Set[str]) -> bool:
+    """Whether a link's sentence may speak of what is hidden. A decision's names more than the two."""
+    return not here.isdisjoint((one.left, one.right)) or (bool(here) and one.evidence == "decision")
+
+
+def _dependency(one: Dependency, here: Set[str]) -> Dependency:
+    if one.other in here:
+        return one.model_copy(update={"other_key": None, "other_title": None, "other_url": None, "why": NOT_SHOWN})
+    return one.model_copy(update={"why": NOT_SHOWN}) if one.artifact in here else one
+
+
+def _programme(one: Programme, here: Set[str]) -> Programme:
+    if one.artifact in here:
+        return one.model_copy(update={"natural_key": None, "title": None, "url": None, "why": NOT_SHOWN})
+    return one.model_copy(update={"why": NOT_SHOWN}) if here else one
+
+
+def _mark(one: ActivityMark | None, here: Set[str]) -> ActivityMark | None:
+    return one.model_copy(update={"actor": None}) if one and one.artifact in here else one

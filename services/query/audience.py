@@ -1,0 +1,112 @@
+"""What a caller may read: the one place where it is decided, for every answer."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Annotated, Any
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from pipelines.assembly import facets_of
+from pipelines.lifecycle import to_text
+from pipelines.lifecycle.withholding import NOT_SHOWN, connection_of, withheld
+from schemas.access import Audience, Caller
+from schemas.canonical import digest
+from schemas.records import LifecycleRecord
+from services.query.access import caller_of
+from services.query.changing import SEEN
+from services.query.reading import Known, Stored
+from services.query.refused import Refused
+from services.query.serving import serving
+
+
+@dataclass(frozen=True)
+class View:
+    """What one caller may read."""
+
+    caller: Caller
+    audiences: Mapping[str, Audience]
+    """By connection, those that are not for everybody."""
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether nothing is kept from them."""
+        return all(one.kind == "named" and one.admits(self.caller, frozenset()) for one in self.audiences.values()) or (
+            self.caller.reads_all
+        )
+
+    @cached_property
+    def outside(self) -> frozenset[str]:
+        """Connections whose content they may not read outside a request."""
+        return self._hidden(frozenset())
+
+    def hidden(self, record: LifecycleRecord) -> frozenset[str]:
+        """Connections whose content they may not read in this request."""
+        return self._hidden(frozenset(one.address.lower() for one in record.people if one.address))
+
+    def _hidden(self, participants: frozenset[str]) -> frozenset[str]:
+        return frozenset(name for name, one in self.audiences.items() if not one.admits(self.caller, participants))
+
+    def shown(self, stored: Stored) -> Stored:
+        """A request as they see it. Its ETag says how much of it that is."""
+        if self.whole:
+            return stored
+        record = LifecycleRecord.model_validate_json(stored.record)
+        hidden = self.hidden(record)
+        if not hidden:
+            return stored
+        text = to_text(withheld(record, hidden))
+        return replace(stored, record=text, etag=seen(stored.etag, hidden), hidden=hidden)
+
+    def artifact(self, one: Known, hidden: Iterable[str] | None = None) -> Known:
+        """A thing in a tool as they see it. hidden: of its request; None: it is in none that was looked at."""
+        if not self.outside:
+            return one
+        # A decision may name other things than this one.
+        kept = one.kept_out and {**one.kept_out, "said": NOT_SHOWN, "reason": ""}
+        apart = tuple({**each, "said": NOT_SHOWN, "reason": ""} for each in one.apart)
+        one = replace(one, kept_out=kept, apart=apart)
+        if one.connection not in (self.outside if hidden is None else frozenset(hidden)):
+            return one
+        return replace(one, natural_key=None, url=None, type=None)
+
+    def admit(self, connection: str) -> None:
+        """Raises Refused where they may not read what a connection brought."""
+        if connection in self.outside:
+            raise Refused(
+                403, "audience", "You may not read what this connection brought.",
+                "Ask an admin to name you in its audience.",
+            )  # fmt: skip
+
+    def reads(self, artifacts: Iterable[str]) -> bool:
+        """Whether nothing of these artifacts (ids) is kept from them, wherever they are."""
+        return self.whole or not any(connection_of(one) in self.outside for one in artifacts)
+
+
+def seen(etag: str, hidden: Iterable[str]) -> str:
+    """The ETag of a record of which some connections are hidden."""
+    return f"{etag}{SEEN}{digest(' '.join(sorted(hidden)))[:12]}"
+
+
+def facets(record: str) -> frozenset[tuple[str, str]]:
+    """By what a request is found, as it is shown."""
+    told = LifecycleRecord.model_validate_json(record)
+    return facets_of(told, {name for one in told.people for name in one.identities})
+
+
+async def view_of(request: Request) -> View:
+    """What whoever asks may read."""
+    hub = await serving(request)
+    caller = await caller_of(request)
+    return View(caller, {} if caller.reads_all else await hub.audiences.current())
+
+
+Seen = Annotated[View, Depends(view_of)]
+
+
+def masked(decision: dict[str, Any], view: View) -> dict[str, Any]:
+    """A decision, without what names things that its reader may not read."""
+    if view.reads((*decision["left"], *decision["right"])):
+        return decision
+    return {**decision, "reason": "", "said": f"{decision['by']} decided something about what you may not read"}

@@ -1,0 +1,174 @@
+"""What a connection keeps to its audience comes out in no answer, for no role; the others see stages and times."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import insert
+from starlette.types import Scope
+
+from pipelines.store import audiences
+from pipelines.store.configuration import ConnectionConfiguration, write
+from pipelines.store.engine import writing
+from schemas.access import THIS_MACHINE, Audience, Caller, Role
+from schemas.artifacts import request_id
+from services.feed.tables import connections
+from services.query.app import create_app
+from tests.pipelines.memos import memo
+from tests.services.query.conftest import NOW, Hub, client_of, connection_row, owned
+from tests.services.query.test_suggestions import settle
+
+PLANTED = ("planted", "secretword", "planta")
+"""Words of titles, texts and people that only the connection `board` knows."""
+
+BOARD = Audience("named", frozenset({"clara@example.com"}), frozenset({"Board"}))
+STRANGERS = [Caller("Sam", role, "session", f"a-{role}", "sam@example.com", frozenset({"Staff"}))
+             for role in (Role.VIEWER, Role.EDITOR, Role.ADMIN)]  # fmt: skip
+
+
+class As:
+    """Access that knows one caller."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def caller(self, scope: Scope) -> Caller | None:
+        """The one."""
+        del scope
+        return self._caller
+
+
+@pytest.fixture
+async def company(hub: Hub) -> Hub:
+    """The company with a second connection, whose things are in one request with others, and in one of their own."""
+    async with writing(hub.engine) as connection:
+        await write(connection, "board", ConnectionConfiguration("jira", frozenset()))
+        await connection.execute(insert(connections), [connection_row("board", title="The board")])
+        await audiences.write(connection, "board", BOARD)
+    await hub.told(
+        memo(21, connection="board", title="Planted title", text="Secretword: part of MEMO-1", by="planta"),
+        memo(22, connection="board", title="Planted matter of its own", by="planta"),
+        memo(22, connection="board", version=2, title="Planted matter of its own", by="planta", status="nothing"),
+        memo(23, connection="board", title="New printer, planted", by="planta"),
+    )  # fmt: skip
+    wish = {"kind": "unlink", "a": "board/memo/22", "b": "MEMO-4", "by": "Clara", "reason": "It is a planted one"}
+    assert (await hub.http.post("/v1/decisions", json=wish, headers={"If-Match": "*"})).status_code == 201
+    await settle(hub)
+    return hub
+
+
+def read_by(company: Hub, caller: Caller) -> httpx2.AsyncClient:
+    return client_of(create_app(company.engine, lambda: NOW, access=As(caller), keep_seconds=0))
+
+
+def paths(company: Hub) -> list[str]:
+    """Of every answer that may hold content."""
+    own = owned_by("board", 22)
+    requests = [
+        f"/v1/requests/{one}{rest}"
+        for one in (owned(1), own)
+        for rest in ("", "?summary=true", f"?as_of={(NOW - timedelta(hours=1)).isoformat()[:-6]}Z", "/timeline",
+                     "/timeline?order=desc", "/links", "/why?with=board/memo/21")
+    ]  # fmt: skip
+    return [
+        *requests, "/v1/requests", "/v1/requests?whole=true", "/v1/requests?connection=board&whole=true",
+        "/v1/lookup?reference=MEMO-1", "/v1/lookup?reference=MEMO-1&reference=board/memo/22&whole=true",
+        f"/v1/lookup?reference={own}&whole=true", "/v1/lookup?reference=board/memo/21",
+        "/v1/why?from=MEMO-1&with=board/memo/21", "/v1/why?from=MEMO-4&with=board/memo/22",
+        "/v1/why?from=MEMO-2&with=MEMO-3", "/v1/changes", "/v1/decisions", "/v1/decisions/1", "/v1/suggestions",
+        "/v1/suggestions?waiting=true", "/v1/connections", "/v1/freshness", "/v1/connections/board/unmapped",
+        "/v1/connections/memos/unmapped", "/openapi.json",
+    ]  # fmt: skip
+
+
+def owned_by(connection: str, number: int) -> str:
+    return request_id(f"{connection}/memo/{number}")
+
+
+async def read(http: httpx2.AsyncClient, path: str) -> str:
+    answer = await http.get(path)
+    assert answer.status_code in (200, 403), f"{path}: {answer.text}"
+    return answer.text.lower()
+
+
+@pytest.mark.parametrize("caller", STRANGERS, ids=lambda one: one.role)
+async def test_the_words_come_out_in_no_answer(company: Hub, caller: Caller) -> None:
+    async with read_by(company, caller) as http:
+        for path in paths(company):
+            text = await read(http, path)
+            assert [word for word in PLANTED if word in text] == [], path
+
+
+async def test_they_do_come_out_for_those_who_may_read_them(company: Hub) -> None:
+    named = Caller("Clara", Role.VIEWER, "session", "a-2", "Clara@example.com")
+    grouped = Caller("Gus", Role.VIEWER, "proxy", "a-3", None, frozenset({"Board"}))
+    for caller in (named, grouped, THIS_MACHINE):
+        async with read_by(company, caller) as http:
+            seen = {word for path in paths(company) for word in PLANTED if word in await read(http, path)}
+        assert seen == set(PLANTED)
+
+
+async def test_who_is_in_the_request_reads_it_there_and_nowhere_else(company: Hub) -> None:
+    async with writing(company.engine) as connection:
+        await audiences.write(connection, "board", Audience("participants"))
+    bert = Caller("Bert", Role.VIEWER, "session", "a-4", "bert@example.com")
+    async with read_by(company, bert) as http:
+        assert "planted title" in await read(http, f"/v1/requests/{owned(1)}")
+        assert "planted" not in await read(http, f"/v1/requests/{owned_by('board', 22)}")
+        assert "planted" not in await read(http, f"/v1/lookup?reference={owned_by('board', 22)}")
+    nobody = Caller("A program", Role.VIEWER, "token", "a-5", None)
+    async with read_by(company, nobody) as http:
+        assert "planted" not in await read(http, f"/v1/requests/{owned(1)}")
+
+
+async def test_the_others_see_that_there_is_a_request_with_stages_and_times(company: Hub) -> None:
+    async with read_by(company, STRANGERS[0]) as http:
+        told = (await http.get(f"/v1/requests/{owned_by('board', 22)}")).json()["request"]
+    whole = (await company.get(f"/v1/requests/{owned_by('board', 22)}"))["request"]
+    assert (told["stages"], told["current"], told["created_at"]) == (
+        whole["stages"], whole["current"], whole["created_at"],
+    )  # fmt: skip
+    assert (told["title"], told["requester"], told["people"]) == (None, None, [])
+    assert [(one["restricted"], one["stage"]) for one in told["artifacts"]] == [(True, whole["artifacts"][0]["stage"])]
+
+
+@pytest.mark.parametrize("query", ["text=planted", "text=secretword", "person=planta@example.com", "text=memo+21"])
+async def test_what_may_not_be_read_finds_nothing(company: Hub, query: str) -> None:
+    assert await found(company.http, query) != [] or query == "text=secretword"
+    async with read_by(company, STRANGERS[2]) as http:
+        assert await found(http, query) == []
+
+
+async def test_pages_go_on_behind_what_is_passed_over(company: Hub) -> None:
+    await company.told(*(memo(30 + one, connection="board", title=f"Planted {one}") for one in range(7)))
+    async with read_by(company, STRANGERS[0]) as http:
+        seen: list[str] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            answer = (await http.get("/v1/requests", params={"limit": "2", "text": "memo"} | (
+                {"cursor": cursor} if cursor else {}))).json()  # fmt: skip
+            seen += [one["id"] for one in answer["items"]]
+            cursor = answer["next"]
+    assert sorted(seen) == sorted(set(seen))
+    assert {owned(1), owned(4), owned(5)} <= set(seen)
+    assert not {owned_by("board", 30 + one) for one in range(7)} & set(seen)
+
+
+async def test_an_etag_of_a_part_is_another_and_still_good_for_a_decision(company: Hub) -> None:
+    whole = await company.http.get(f"/v1/requests/{owned(1)}")
+    async with read_by(company, STRANGERS[1]) as http:
+        part = await http.get(f"/v1/requests/{owned(1)}")
+        assert part.headers["ETag"] != whole.headers["ETag"]
+        again = await http.get(f"/v1/requests/{owned(1)}", headers={"If-None-Match": part.headers["ETag"]})
+        assert again.status_code == 304
+        other = await http.get(f"/v1/requests/{owned(4)}")
+        wish: Any = {"kind": "merge", "requests": [owned(1), owned(4)], "by": "Sam"}
+        tags = f"{part.headers['ETag']}, {other.headers['ETag']}"
+        done = await http.post("/v1/decisions", json=wish, headers={"If-Match": tags})
+        assert done.status_code == 201, done.text
+        assert [word for word in PLANTED if word in done.text.lower()] == []
+
+
+async def found(http: httpx2.AsyncClient, query: str) -> list[str]:
+    return [one["id"] for one in (await http.get(f"/v1/requests?{query}")).json()["items"]]
