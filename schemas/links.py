@@ -138,3 +138,5 @@ class Groups:
     remarks: tuple[str, ...] = ()
     loose: tuple[Link, ...] = ()
     """Links between what is in no request, of every kind."""
+    kept_out: tuple[tuple[str, int], ...] = ()
+    """Artifacts in no request, each with the number of the first decision without which it might be in one."""

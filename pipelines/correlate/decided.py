@@ -4,7 +4,7 @@ Decisions come before all evidence, in the order of their numbers. They never co
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pipelines.correlate.evidence import Edge, Weighed
@@ -12,6 +12,7 @@ from pipelines.correlate.explain import day
 from schemas.artifacts import Evidence, Reference
 from schemas.canonical import instant
 from schemas.decisions import Decision, DecisionKind
+from schemas.links import Groups
 
 Mark = tuple[int, bool]
 """Number of a decision that parts, and whether the end is on its left."""
@@ -67,10 +68,11 @@ class Decided:
                 weighed.mentions.append(replace(edge, kept=ruled_out_words(decision), decision=decision))
         weighed.joins = joins
 
-    def silent(self, weighed: Weighed) -> frozenset[str]:
-        """Artifacts that open nothing: what is no request, and what only hangs below that (its answers, its parts)."""
+    def silent(self, weighed: Weighed) -> dict[str, Decision]:
+        """Artifacts that open nothing, to the decision by which: what is no request, and what only hangs below that
+        (its answers, its parts)."""
         if not self.ruled_out:
-            return frozenset()
+            return {}
         below: dict[str, list[str]] = defaultdict(list)
         for edge in (*weighed.joins, *weighed.mentions):
             relation = edge.reference.relation
@@ -78,13 +80,34 @@ class Decided:
                 below[edge.target].append(edge.source)
             elif edge.strength is Evidence.EXPLICIT and relation in _PARENT_FIRST:
                 below[edge.source].append(edge.target)
-        found, waiting = set(self.ruled_out), list(self.ruled_out)
+        found = dict(self.ruled_out)
+        waiting = sorted(found, key=lambda end: (found[end].number, end), reverse=True)
         while waiting:
-            for child in below[waiting.pop()]:
+            end = waiting.pop()
+            for child in below[end]:
                 if child not in found:
-                    found.add(child)
+                    found[child] = found[end]
                     waiting.append(child)
-        return frozenset(found)
+        return found
+
+
+def kept_out(
+    found: Groups, silent: Mapping[str, Decision], part_of: Callable[[str], str]
+) -> tuple[tuple[str, int], ...]:
+    """Artifacts in no request with the first decision that counts: that one of their part is no request or hangs below
+    what is none, or that keeps a link of theirs from joining. In their order."""
+    numbers: dict[str, set[int]] = defaultdict(set)
+    outside = {name: part_of(name) for name in found.outside}
+    own = {name: silent[name].number for name in outside if name in silent}
+    for name, number in own.items():
+        numbers[outside[name]].add(number)
+    links = [link for one in found.requests for link in one.mentions]
+    for link in (*links, *found.loose):
+        if link.kept and link.decision is not None:
+            for end in (link.from_artifact, link.to_artifact or ""):
+                if end in outside:
+                    numbers[outside[end]].add(link.decision)
+    return tuple((name, own.get(name, min(numbers[part]))) for name, part in outside.items() if part in numbers)
 
 
 def _edge(decision: Decision, source: str, target: str) -> Edge:
@@ -96,7 +119,7 @@ def _edge(decision: Decision, source: str, target: str) -> Edge:
 
 def apart_words(decision: Decision, ends: Sequence[str]) -> str:
     """Why a decision keeps two ends apart."""
-    told = f"{decision.by} decided on {_on(decision)}"
+    told = f"{decision.by} decided on {on_day(decision)}"
     left, right = map(set, decision.parted)
     one, other = ends
     named = (one in left and other in right) or (one in right and other in left)
@@ -106,8 +129,9 @@ def apart_words(decision: Decision, ends: Sequence[str]) -> str:
 
 def ruled_out_words(decision: Decision) -> str:
     """Why nothing joins what is no request."""
-    return f"{decision.by} decided on {_on(decision)} that it is no request (decision {decision.number})"
+    return f"{decision.by} decided on {on_day(decision)} that it is no request (decision {decision.number})"
 
 
-def _on(decision: Decision) -> str:
+def on_day(decision: Decision) -> str:
+    """When it was taken, as sentences tell it."""
     return day(instant(decision.at))

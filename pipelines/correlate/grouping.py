@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from pipelines.correlate.decided import Decided, apart_words
+from pipelines.correlate.decided import Decided, apart_words, kept_out
 from pipelines.correlate.evidence import Edge, Weighed, weigh
 from pipelines.correlate.explain import called, rule, thing, why
 from pipelines.correlate.parts import Limited, RequestParts, attach, container_of, within_limit
@@ -36,7 +36,8 @@ def correlate(component: Component, rules: Rules) -> Groups:
     for edge in limited.kept:
         parts.connect(edge)
     programmes = attach(above, weighed, parts)
-    return _Outcome(weighed, parts, limited, programmes, rules).groups(above)
+    found = _Outcome(weighed, parts, limited, programmes, rules).groups(above)
+    return replace(found, kept_out=kept_out(found, silent, parts.of)) if decided.numbered else found
 
 
 class _Outcome:

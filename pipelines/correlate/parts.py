@@ -1,7 +1,7 @@
 """The parts that a component falls into: joined edge by edge, within the rules of what one request may hold."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pipelines.correlate.decided import Decided
@@ -49,7 +49,7 @@ class Parts:
 class RequestParts(Parts):
     """Parts that know what they hold: openers, kinds of which a request holds one, programmes."""
 
-    def __init__(self, nodes: Iterable[Node], rules: Rules, decided: Decided, silent: frozenset[str]) -> None:
+    def __init__(self, nodes: Iterable[Node], rules: Rules, decided: Decided, silent: Container[str]) -> None:
         super().__init__()
         nodes = list(nodes)
         self.openers = frozenset(node.artifact for node in nodes if node.artifact not in silent and rules.opens(node))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipelines.correlate.decided import apart_words, ruled_out_words
+from pipelines.correlate.decided import apart_words, on_day, ruled_out_words
 from pipelines.correlate.evidence import CALLED_GENERIC
 from pipelines.correlate.explain import called
 from pipelines.correlate.paths import Paths, ends, kept
@@ -187,7 +187,9 @@ class _Answer:
             if one.kind is DecisionKind.NO_REQUEST and node.artifact in one.left:
                 return ruled_out_words(one)
         if self._rules.opens(node):
-            return "a person decided that what it belongs to is no request"
+            number = dict(self._groups.kept_out).get(node.artifact)
+            above = next(one for one in self._component.decisions if one.number == number)
+            return f"{above.by} decided on {on_day(above)} that what it belongs to is no request (decision {number})"
         return closed(node, self._rules)
 
     def _shared(self, told: set[str]) -> Iterable[Shared]:

@@ -1,6 +1,6 @@
 """`throughline lookup`: from any reference to the life of its request."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,7 @@ async def lookup(
         )
     else:
         _print(reference, [one for one in told if one.id in records], records, rows, now, screen)
+        _decided(found.artifacts, screen)
     return 0
 
 
@@ -107,8 +108,8 @@ def _no_request(
     if as_json:
         tell("It is known, but in no request." if found.artifacts else "Not found in what is read so far.")
         for one in found.artifacts:
-            if one.kept_out:
-                tell(f"{one.kept_out['said']}.")
+            for decision in decisions_of(one):
+                tell(decision.plain.strip())
         return
     if found.artifacts:
         _outside(found.artifacts, screen)
@@ -122,13 +123,27 @@ def _outside(artifacts: Sequence[Known], screen: Console) -> None:
     for one in artifacts:
         words = (one.kind, one.natural_key or one.native_id, f"({one.connection})", one.url or "")
         screen.print(Text("  " + " ".join(word for word in words if word)))
-        if one.kept_out:
-            screen.print(Text(f"  {one.kept_out['said']}."))
-            if one.kept_out["reason"]:
-                screen.print(Text(f"  Reason: {one.kept_out['reason']}"))
-            screen.print(Text(f"  `throughline undo {one.kept_out['number']}` takes that back.", style="dim"))
+        _decided([one], screen)
     if not all(one.kept_out for one in artifacts):
         screen.print("It joins one when something that opens a request names it, or it names such a thing.")
+
+
+def _decided(artifacts: Sequence[Known], screen: Console) -> None:
+    for one in artifacts:
+        for words in decisions_of(one):
+            screen.print(words)
+
+
+def decisions_of(one: Known) -> Iterator[Text]:
+    """What people decided that keeps it out or apart: who, when, why, and how to undo it."""
+    out = [one.kept_out] if one.kept_out else []
+    for told in {each["number"]: each for each in (*one.apart, *out)}.values():
+        words = Text(f"  {told['said']}.")
+        if not told.get("itself", True):
+            words.append(f"\n  {one.natural_key or one.native_id} hangs below that, or was linked with it.")
+        if told["reason"]:
+            words.append(f"\n  Reason: {told['reason']}")
+        yield words.append(f"\n  `{told['undo']}` takes that back.", style="dim")
 
 
 def _not_found(found: Found, reference: str, rows: Sequence[Any], now: datetime, screen: Console) -> None:

@@ -96,14 +96,23 @@ class Reading(BaseModel):
     value: str = Field(examples=["PAY-12"])
 
 
-class KeptOut(BaseModel):
-    """A decision that something is no request, and part of none."""
+class KeptApart(BaseModel):
+    """A decision that something does not belong together with something else."""
 
     number: int
     by: str = Field(examples=["Anna Berg"])
     at: AwareDatetime
     reason: str
     said: str = Field(examples=["Anna Berg decided on 1 April 2026 that PAY-12 is no request (decision 1)"])
+    undo: str = Field(
+        description="The command that takes it back; or POST /v1/decisions", examples=["throughline undo 1"]
+    )
+
+
+class KeptOut(KeptApart):
+    """A decision without which something might be in a request."""
+
+    itself: bool = Field(description="It names this thing; false: it is about what this hangs below or is linked with")
 
 
 class KnownArtifact(BaseModel):
@@ -117,7 +126,10 @@ class KnownArtifact(BaseModel):
     natural_key: str | None = Field(examples=["PAY-12"])
     url: str | None
     request: str | None = Field(description="The request it is in; null: in none")
-    kept_out: KeptOut | None = Field(description="The decision of a person that it is no request; null: there is none")
+    kept_out: KeptOut | None = Field(
+        description="The decision that it is no request, or by which it lost what it belonged to; null: there is none"
+    )
+    apart: list[KeptApart] = Field(description="Decisions that keep it apart from others, the oldest first")
 
 
 class LookupItem(BaseModel):

@@ -1,6 +1,7 @@
 """Decisions as they are stored, as the API and the command line tell them."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipelines import outside
 from pipelines.correlate.judging import said
 from pipelines.deciding import Moved, Outcome, done
 from pipelines.store import decisions, tables
@@ -124,13 +126,52 @@ def _owns(moved: Moved, request: str) -> bool:
     return any(request_id(artifact) == request for artifact in moved.artifacts)
 
 
-async def kept_out(connection: AsyncConnection, artifacts: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """By each of these artifacts that people said to be no request, the first decision that says so, as JSON values."""
-    sql = f"""SELECT x.name, d.* FROM decided x JOIN decisions d ON d.number = x.number
-        WHERE x.name IN {{keys}} AND x.active AND d.kind = '{DecisionKind.NO_REQUEST.value}'
-        ORDER BY d.number DESC"""  # noqa: S608 - the word is ours
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What decisions that hold do to an artifact, as JSON values."""
+
+    out: dict[str, Any] | None = None
+    """The first that keeps it out of every request."""
+    apart: tuple[dict[str, Any], ...] = ()
+    """Those that say it does not belong together with something."""
+
+
+_ABOUT = """SELECT x.name, d.* FROM decided x JOIN decisions d ON d.number = x.number
+    WHERE x.name IN {keys} AND x.active ORDER BY d.number"""
+
+
+async def kept(connection: AsyncConnection, artifacts: dict[str, str | None]) -> dict[str, Kept]:
+    """By artifact what decisions keep it out of or apart from; without those that none does.
+
+    artifacts: to the request that each is in. What is in none is correlated anew, where something was decided about
+    what it hangs together with.
+    """
     bulk = Bulk(connection)
-    found = {row[0]: decisions.decision_of(row) for row in await bulk.by_keys(sql, artifacts)}
-    called = await decisions.called(bulk, found.values())
-    whole = {name: _told(one, None, said(one, called)) for name, one in found.items()}
-    return {name: {part: one[part] for part in ("number", "by", "at", "reason", "said")} for name, one in whole.items()}
+    about: dict[str, list[Decision]] = defaultdict(list)
+    for row in await bulk.by_keys(_ABOUT, artifacts):
+        about[row[0]].append(decisions.decision_of(row))
+    own = {name: one for name, those in about.items() for one in those[::-1] if one.kind is DecisionKind.NO_REQUEST}
+    out = own | await outside.kept_out(
+        connection, (name for name, request in artifacts.items() if not request and name not in own)
+    )
+    every = {*out.values(), *(one for those in about.values() for one in those)}
+    called = await decisions.called(bulk, every) if every else str
+    return {
+        name: Kept(
+            _short(out[name], called) | {"itself": name in out[name].left + out[name].right} if name in out else None,
+            tuple(_short(one, called) for one in about[name] if name in (*one.parted[0], *one.parted[1])),
+        )
+        for name in sorted(out.keys() | about.keys())
+    }
+
+
+async def kept_out(connection: AsyncConnection, artifacts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """By each of these artifacts, which are in no request, the decision that keeps it out; see `kept`."""
+    found = await kept(connection, dict.fromkeys(artifacts))
+    return {name: one.out for name, one in found.items() if one.out}
+
+
+def _short(decision: Decision, called: Callable[[str], str]) -> dict[str, Any]:
+    whole = _told(decision, None, said(decision, called))
+    short = {part: whole[part] for part in ("number", "by", "at", "reason", "said")}
+    return short | {"undo": f"throughline undo {decision.number}"}

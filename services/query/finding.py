@@ -1,7 +1,7 @@
 """From what a person pastes to artifacts and requests: shared by the look-up and by `why?with=`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -66,16 +66,17 @@ async def find(connection: AsyncConnection, references: Sequence[str]) -> list[F
 async def look_up(database: Database, references: Sequence[str]) -> tuple[list[Found], dict[str, Stored]]:
     """What each reference leads to, in their order, and those requests by id (their newest change is not told).
 
-    Most questions, one reference that is in a request, take one statement; others a few, whatever their number.
+    Most questions, one reference that is in a request, of which nothing was decided, take one statement; others a few,
+    whatever their number.
     """
     if len(references) == 1:
         text = references[0].strip()
         pairs = parse(text)
         names = _names(text, pairs)
         if 0 < len(names) <= reading.FEW and all("|" in name for name in names):
-            known, stored = await reading.leads(database, names)
+            known, stored, plain = await reading.leads(database, names)
             found = _found(text, pairs, known)
-            if all(one.request for one in found.artifacts):  # also where there is none
+            if plain and all(one.request for one in found.artifacts):  # also where there is none
                 return [found], stored
     async with database.reading() as connection:
         every = await find(connection, references)
@@ -97,15 +98,15 @@ async def _with_below(connection: AsyncConnection, found: list[Found]) -> list[F
 
 
 async def _with_decisions(connection: AsyncConnection, found: list[Found]) -> list[Found]:
-    """With the decisions that keep artifacts out of every request."""
-    out = {one.artifact for each in found for one in each.artifacts if one.request is None}
-    kept = await decided.kept_out(connection, out) if out else {}
-    if not kept:
-        return found
-    return [
-        replace(each, artifacts=tuple(replace(one, kept_out=kept.get(one.artifact)) for one in each.artifacts))
-        for each in found
-    ]
+    """With the decisions that keep artifacts out of every request, or apart from others."""
+    kept = await decided.kept(connection, {one.artifact: one.request for each in found for one in each.artifacts})
+    return [replace(each, artifacts=tuple(with_kept(one, kept) for one in each.artifacts)) for each in found]
+
+
+def with_kept(one: Known, kept: Mapping[str, decided.Kept]) -> Known:
+    """The artifact with what decisions do to it."""
+    mine = kept.get(one.artifact)
+    return replace(one, kept_out=mine.out, apart=mine.apart) if mine else one
 
 
 def _names(text: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
@@ -151,4 +152,5 @@ def told(one: Known) -> dict[str, Any]:
         "url": one.url,
         "request": one.request,
         "kept_out": one.kept_out,
+        "apart": one.apart,
     }

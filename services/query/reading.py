@@ -56,6 +56,8 @@ class Stored:
     etag: str
     problem: str | None
     change: int | None
+    hidden: frozenset[str] = frozenset()
+    """Connections whose content is left out of the record, for whoever it is read."""
 
 
 REQUEST = """SELECT r.id, r.record, r.etag, r.problem,
@@ -89,7 +91,9 @@ class Known:
     type: str | None = None
     """The tool's own type, such as Epic."""
     kept_out: dict[str, Any] | None = None
-    """The decision that it is no request, as decided.kept_out tells it."""
+    """The decision that keeps it out of every request, as decided.kept tells it."""
+    apart: tuple[dict[str, Any], ...] = ()
+    """Decisions that keep it apart from others, likewise."""
 
     @property
     def native_id(self) -> str:
@@ -147,18 +151,23 @@ WITH found AS (
 )
 SELECT name, id, connection, connector, kind, natural_key, fields, request, NULL AS record, NULL AS etag FROM found
 UNION ALL SELECT NULL, r.id, r.problem, NULL, NULL, NULL, NULL, NULL, r.record, r.etag
-FROM requests r WHERE r.id IN (SELECT request FROM found)"""
+FROM requests r WHERE r.id IN (SELECT request FROM found)
+UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+WHERE EXISTS (SELECT 1 FROM decided d WHERE d.name IN (SELECT id FROM found) AND d.active)"""
 
 
-async def leads(database: Database, names: Sequence[str]) -> tuple[dict[str, list[Known]], dict[str, Stored]]:
-    """What 1 to FEW reference keys name, and the requests of those artifacts by id, in one statement.
+async def leads(database: Database, names: Sequence[str]) -> tuple[dict[str, list[Known]], dict[str, Stored], bool]:
+    """What 1 to FEW reference keys name, the requests of those artifacts by id, and whether nobody decided anything
+    about these artifacts, in one statement.
 
     A key that hundreds of artifacts are known by is told in part.
     """
     told = [storable(name) for name in names]
     rows = await database.direct(LEADS, *told, *told[-1:] * (FEW - len(told)))
     artifacts = sorted((row[:8] for row in rows if row[0] is not None), key=lambda row: (row[0], row[1]))
-    return _by_name(artifacts), {row[1]: Stored(row[1], row[8], row[9], row[2], None) for row in rows if row[0] is None}
+    others = [row for row in rows if row[0] is None]
+    stored = {row[1]: Stored(row[1], row[8], row[9], row[2], None) for row in others if row[1] is not None}
+    return _by_name(artifacts), stored, len(stored) == len(others)
 
 
 async def below(connection: AsyncConnection, programmes: Sequence[str], limit: int) -> dict[str, list[str]]:

@@ -190,6 +190,17 @@ async def test_what_a_decision_keeps_out_is_told_by_lookup(desk: Desk, capsys: p
     assert "that PAY-31 is no request (decision 1)" in capsys.readouterr().err
 
 
+async def test_what_a_decision_keeps_apart_is_told_by_lookup(desk: Desk) -> None:
+    await decide(desk, {"kind": "unlink", "a": "PAY-31", "b": "PAY-99", "reason": "Two customers"}, yes=True)
+    assert desk.printed
+    told = await looked_up(desk, "PAY-31")
+    assert told.endswith(
+        "\n  Anna decided on 1 April 2026 that PAY-31 and PAY-99 do not belong together (decision 1).\n"
+        "  Reason: Two customers\n"
+        "  `throughline undo 1` takes that back.\n"
+    )
+
+
 @BOTH
 async def test_decisions_outlive_their_connection(desk: Desk) -> None:
     """Removed by the command, added again under its permanent name, read from the start."""

@@ -294,7 +294,8 @@ async def test_what_a_decision_keeps_out_says_so(hub: Hub) -> None:
     await post(hub, {"kind": "no request", "artifacts": ["MEMO-4"], "by": "Anna Berg", "reason": "A test"})
     (found,) = (await hub.get("/v1/lookup", reference="MEMO-4"))["items"]
     said = "Anna Berg decided on 1 April 2026 that MEMO-4 is no request (decision 1)"
-    kept = {"number": 1, "by": "Anna Berg", "at": "2026-04-01T12:00:00.000000Z", "reason": "A test", "said": said}
+    kept = {"number": 1, "by": "Anna Berg", "at": "2026-04-01T12:00:00.000000Z", "reason": "A test", "said": said,
+            "undo": "throughline undo 1", "itself": True}  # fmt: skip
     assert found["outcome"] == "in no request"
     assert found["artifacts"][0]["kept_out"] == kept
     refused = await hub.get(f"/v1/requests/{owned(4)}", 404)

@@ -24,7 +24,7 @@ async def test_any_name_of_any_member_leads_to_the_request(hub: Hub) -> None:
         assert found["artifacts"] == [
             {
                 "id": "memos/memo/3", "connection": "memos", "connector": "memo", "kind": "issue", "native_id": "3",
-                "natural_key": "MEMO-3", "url": None, "request": owned(1), "kept_out": None,
+                "natural_key": "MEMO-3", "url": None, "request": owned(1), "kept_out": None, "apart": [],
             }
         ]  # fmt: skip
         assert answer["requests"][owned(1)]["title"] == "Payroll portal for Zoë"
@@ -107,7 +107,7 @@ async def test_two_and_a_hundred_cost_the_same_number_of_statements(hub: Hub) ->
         assert [item["place"] for item in items] == list(range(len(names)))
         assert {item["outcome"] for item in items} == {"in a request"}
         counts.append(len(statements))
-    assert counts == [3, 3]
+    assert counts == [4, 4]
 
 
 async def test_more_than_a_hundred_are_refused(hub: Hub) -> None:
