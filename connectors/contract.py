@@ -184,6 +184,14 @@ class NamesLinkTypes(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsHistories(Protocol):
+    """A connector that reads the whole history of what it reads; besides Connector."""
+
+    whole_histories: ClassVar[frozenset[str]]
+    """Fields of which the tool tells every change since creation; `parent`: of what a thing hangs below."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A webhook request as it arrived."""

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import orjson
 from sqlalchemy import select
@@ -26,6 +27,7 @@ from pipelines.store.configuration import Configuration
 from pipelines.store.encoding import activity_of
 from pipelines.store.tables import members
 from schemas.artifacts import Activity, ActivityKind, Evidence, Text
+from schemas.canonical import parse_instant
 from schemas.errors import RetryLater
 from schemas.links import Component, Link, Node
 
@@ -73,7 +75,7 @@ async def why(reading: Reading, left: str, right: str) -> Why:
     shown = _Shown(loaded.artifacts, happened, snapshot)
     words = {said.link: shown.words(said.link) for said in (*found.steps, *found.against)}
     asked = [node for node in both.nodes if node.artifact in {left, right}]
-    dated = _dated(found, both.nodes, happened)
+    dated = _dated(found, both.nodes, happened, snapshot.rules)
     return Why(replace(dated, shared=tuple(shown.shared(one, asked) for one in dated.shared)), words)
 
 
@@ -94,20 +96,28 @@ async def _load(connection: AsyncConnection, wanted: set[str], rules: Rules) -> 
 async def _happened(connection: AsyncConnection, found: Reason) -> dict[str, list[Activity]]:
     """What happened to the artifacts in the answer, as far as it says when evidence came to be and who may read it."""
     told = {end for said in (*found.steps, *found.against) for end in ends(said.link)} | {found.left, found.right}
-    sql = "SELECT artifact, body FROM activities WHERE artifact IN {keys} AND NOT withdrawn AND kind IN (:a, :b, :c)"
-    kinds = dict(zip("abc", (ActivityKind.COMMENTED.value, *dating.KINDS), strict=True))
+    sql = (
+        "SELECT artifact, body FROM activities WHERE artifact IN {keys} AND NOT withdrawn AND kind IN (:a, :b, :c, :d)"
+    )
+    kinds = dict(zip("abcd", (ActivityKind.COMMENTED.value, *dating.KINDS), strict=True))
     happened: dict[str, list[Activity]] = defaultdict(list)
     for artifact, body in await Bulk(connection).by_keys(sql, told, **kinds):
         happened[artifact].append(activity_of(orjson.loads(body)))
     return happened
 
 
-def _dated(found: Reason, nodes: Iterable[Node], happened: dict[str, list[Activity]]) -> Reason:
-    told = {end for said in (*found.steps, *found.against) for end in ends(said.link)}
-    known_as = {node.artifact: _names_of(node) for node in nodes if node.artifact in told}
+def _dated(found: Reason, nodes: Iterable[Node], happened: dict[str, list[Activity]], rules: Rules) -> Reason:
+    ends_of = {end for said in (*found.steps, *found.against) for end in ends(said.link)}
+    told = {node.artifact: node for node in nodes if node.artifact in ends_of}
+    known_as = {name: _names_of(node) for name, node in told.items()}
+
+    def began(artifact: str, field: str) -> datetime | None:
+        node = told[artifact]
+        whole = node.created_at and field in rules.of(node.connection).whole_histories
+        return parse_instant(node.created_at) if whole and node.created_at else None
 
     def dated(all_said: Iterable[Said]) -> tuple[Said, ...]:
-        return tuple(replace(said, since=dating.since(said.link, known_as, happened)) for said in all_said)
+        return tuple(replace(said, since=dating.since(said.link, known_as, happened, began)) for said in all_said)
 
     return replace(found, steps=dated(found.steps), against=dated(found.against))
 

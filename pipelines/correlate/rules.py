@@ -47,6 +47,8 @@ class ConnectionRules:
     reference_fields: Mapping[str, str] = field(default_factory=dict)
     """Fields that are meant for one kind of value, by id or name in lower case: to `hubspot.deal`, or to
     `hubspot.deal@crm` where it is that connection's."""
+    whole_histories: frozenset[str] = frozenset()
+    """Fields of which its tool tells every change since an artifact was created; `parent`: of what it hangs below."""
 
 
 _UNKNOWN = ConnectionRules(connector="")

@@ -81,6 +81,8 @@ class ConnectionConfiguration:
     shows_restricted: bool = False
     names_only: bool = False
     """Of texts it keeps only what they name: no words around a place are shown."""
+    whole_histories: frozenset[str] = frozenset()
+    """See ConnectionRules."""
     chosen: Chosen = NOTHING
 
     def to_json(self) -> str:
@@ -95,6 +97,8 @@ class ConnectionConfiguration:
         }
         if self.names_only:
             told["names_only"] = True
+        if self.whole_histories:
+            told["whole_histories"] = sorted(self.whole_histories)
         if self.chosen != NOTHING:
             told["chosen"] = self.chosen.told()
         return canonical_json(told)
@@ -113,6 +117,7 @@ class ConnectionConfiguration:
             stages=tuple(_stage_rule(row) for row in told["stages"]),
             shows_restricted=told["shows_restricted"],
             names_only=told.get("names_only", False),
+            whole_histories=frozenset(told.get("whole_histories", ())),
             chosen=Chosen.of(told["chosen"]) if "chosen" in told else NOTHING,
         )
 
@@ -131,6 +136,7 @@ class ConnectionConfiguration:
             kinds,
             self.openers if chosen.openers is None else chosen.openers,
             chosen.reference_fields,
+            self.whole_histories,
         )
 
 

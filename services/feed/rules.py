@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connectors.contract import Connector
+from connectors.contract import Connector, TellsHistories
 from pipelines.addresses import record_in
 from pipelines.references import scope_of
 from pipelines.store import configuration
@@ -35,7 +35,12 @@ def configuration_of(connector: Connector, options: BaseModel, seen: Iterable[st
         stages=tuple(connector.stages),
         shows_restricted=bool(told.get("read_restricted")),
         names_only=told.get("keep") == "references",
+        whole_histories=_whole(connector),
     )
+
+
+def _whole(connector: object) -> frozenset[str]:
+    return connector.whole_histories if isinstance(connector, TellsHistories) else frozenset()
 
 
 def scopes_in(addresses: Iterable[str | None]) -> frozenset[str]:
@@ -54,7 +59,12 @@ async def refresh(connection: AsyncConnection, catalogue: Mapping[str, Connector
         connector = catalogue.get(stored.connector)
         if connector is None:
             continue
-        now = replace(stored, link_kinds=dict(connector.link_kinds), stages=tuple(connector.stages))
+        now = replace(
+            stored,
+            link_kinds=dict(connector.link_kinds),
+            stages=tuple(connector.stages),
+            whole_histories=_whole(connector),
+        )
         if now != stored:
             await configuration.write(
                 connection, name, replace(now, chosen=configuration.NOTHING)

@@ -194,6 +194,40 @@ def test_since_when_is_read_off_the_history() -> None:
     assert since(replace(stated("implements"), to_artifact=None, unread="x"), known_as, told) is None
 
 
+BORN = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def began(artifact: str, field: str) -> datetime | None:
+    return BORN if field in {"description", "parent"} else None
+
+
+def test_what_never_changed_counts_from_the_beginning_where_its_tool_tells_every_change() -> None:
+    known_as = {"a": frozenset({"jira.key|A-1"}), "b": frozenset({"jira.key|B-1"})}
+    written = stated("mentions", Evidence.WRITTEN, "description")
+    assert since(written, known_as, {}, began) == BORN
+    assert since(written, known_as, {}) is None
+    assert since(stated("mentions", Evidence.WRITTEN, "environment"), known_as, {}, began) is None
+    edited = {"a": [happened(ActivityKind.FIELD, 6, "description")]}
+    assert since(written, known_as, edited, began) == datetime(2026, 5, 6, tzinfo=UTC)
+    assert since(stated("implements"), known_as, {}, began) is None
+
+
+@pytest.mark.parametrize("relation", ["parent", "epic", "sub-task"])
+def test_what_was_never_moved_lies_where_it_began(relation: str) -> None:
+    known_as = {"a": frozenset({"jira.key|A-1"}), "b": frozenset({"jira.key|B-1"})}
+    below, other = ("b", "A-1") if relation == "sub-task" else ("a", "B-1")
+    assert since(stated(relation), known_as, {}, began) == BORN
+    assert since(stated(relation), known_as, {"a": [], "b": []}) is None
+    moved = {below: [happened(ActivityKind.LINKED, 4, "parent", other, (f"jira.key|{other}", "parent"))]}
+    assert since(stated(relation), known_as, moved, began) == datetime(2026, 5, 4, tzinfo=UTC)
+    for elsewhere in (
+        happened(ActivityKind.LINKED, 4, "parent", "Z-9", ("jira.key|Z-9", "parent")),
+        happened(ActivityKind.UNLINKED, 4, "parent", "", ("jira.key|Z-9", "epic")),
+        happened(ActivityKind.FIELD, 4, "issuetype", "Sub-task"),
+    ):
+        assert since(stated(relation), known_as, {below: [elsewhere]}, began) is None
+
+
 def cost(nodes: list[Node]) -> int:
     """How many Python functions and generator steps an answer takes: a count that no load on a machine changes."""
     count = 0

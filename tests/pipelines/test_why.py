@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -110,6 +111,16 @@ async def test_what_both_name_in_restricted_text_is_not_named(engine: AsyncEngin
 async def test_since_when_by_the_history(engine: AsyncEngine) -> None:
     await told(engine, memo(1), memo(2, parent=1), memo(3, parent=1, linked="MEMO-1"))
     assert [said.since for said in (await asked(engine, 2, 3)).reason.steps] == [None, START]
+
+
+async def test_what_never_changed_dates_from_its_creation_where_the_tool_tells_every_change(
+    engine: AsyncEngine,
+) -> None:
+    await told(engine, memo(1), memo(2, parent=1), memo(3, parent=2, linked="MEMO-9"))
+    assert [said.since for said in (await asked(engine, 1, 3)).reason.steps] == [None, None]
+    await configured(engine, whole_histories=frozenset({"parent"}))
+    steps = (await asked(engine, 1, 3)).reason.steps
+    assert [said.since for said in steps] == [START + timedelta(hours=2), None]  # the other was below 9 once
 
 
 async def test_evidence_that_is_taken_back_is_no_reason_any_more(engine: AsyncEngine) -> None:

@@ -89,3 +89,14 @@ def test_a_connection_that_keeps_references_only_shows_no_words() -> None:
         assert own.names_only is names_only
         assert ConnectionConfiguration.from_json("mailbox", own.to_json()) == own
         assert configuration.combine({"box": own}).names_only == ({"box"} if names_only else set())
+
+
+def test_a_connector_says_of_which_fields_its_tool_tells_every_change() -> None:
+    class Options(BaseModel):
+        keep: str = "full"
+
+    own = configuration_of(catalogue()["jira"], Options())
+    assert own.whole_histories == {"summary", "description", "parent"}
+    assert ConnectionConfiguration.from_json("jira", own.to_json()) == own
+    assert configuration.combine({"j": own}).rules.of("j").whole_histories == own.whole_histories
+    assert configuration_of(catalogue()["mailbox"], Options()).whole_histories == frozenset()
