@@ -1,5 +1,5 @@
 """Every router of this room, as create_app takes them by `more`."""
 
-from services.admin import connectors
+from services.admin import audience, connectors, trying
 
-ROUTERS = (connectors.router,)
+ROUTERS = (connectors.router, trying.router, audience.router, audience.changing)

@@ -5,10 +5,10 @@ from alembic import context
 import services.admin.tables
 import services.feed.tables
 import services.feed.watch_tables
-from pipelines.store import suggestion_tables, tables
+from pipelines.store import audiences, suggestion_tables, tables
 from pipelines.store.metadata import metadata
 
-OWNERS = (tables, suggestion_tables, services.feed.tables, services.feed.watch_tables, services.admin.tables)
+OWNERS = (tables, suggestion_tables, audiences, services.feed.tables, services.feed.watch_tables, services.admin.tables)
 """Importing them fills the one MetaData."""
 
 connection = context.config.attributes["connection"]

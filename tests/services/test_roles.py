@@ -39,6 +39,11 @@ NEEDED: dict[str, Role | None] = {
     "GET /v1/suggestions/{id}": Role.VIEWER,
     "POST /v1/suggestions/{id}/answer": Role.EDITOR,
     "GET /v1/connectors": Role.ADMIN,
+    "POST /v1/connections/test": Role.ADMIN,
+    "POST /v1/connections/preview": Role.ADMIN,
+    "POST /v1/connections/estimate": Role.ADMIN,
+    "GET /v1/connections/{identifier}/audience": Role.ADMIN,
+    "PUT /v1/connections/{identifier}/audience": Role.ADMIN,
 }
 
 
