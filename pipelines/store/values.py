@@ -1,7 +1,7 @@
 """Values that join too much: those found to be generic, those that hold very large components together."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,6 +29,8 @@ class Common:
     """Artifacts that name it in titles and texts without more."""
     holds: int = 0
     """Artifacts of a very large component that it holds together; 0: it holds none."""
+    artifacts: int = 0
+    """Artifacts that carry it, however they state it; see `carried`."""
 
 
 async def common(connection: AsyncConnection, limit: int, most: int) -> list[Common]:
@@ -44,7 +46,8 @@ async def common(connection: AsyncConnection, limit: int, most: int) -> list[Com
     counts = await _mentions(connection, holding)
     for value, holds in holding.items():
         found[value] = Common(value, counts.get(value, 0), holds)
-    return sorted(found.values(), key=lambda one: (-max(one.holds, one.named_by), one.value))[:most]
+    most_first = sorted(found.values(), key=lambda one: (-max(one.holds, one.named_by), one.value))[:most]
+    return await counted(connection, most_first)
 
 
 async def _mentions(connection: AsyncConnection, values: Iterable[str]) -> dict[str, int]:
@@ -52,10 +55,16 @@ async def _mentions(connection: AsyncConnection, values: Iterable[str]) -> dict[
     return {row[0]: row[1] for row in await Bulk(connection).by_keys(sql, values)}
 
 
-async def carried(connection: AsyncConnection, value: str) -> int:
-    """How many artifacts carry a value, however they state it."""
-    sql = text("SELECT count(DISTINCT artifact) FROM artifact_values WHERE value = :value")
-    return int((await connection.execute(sql, {"value": value})).scalar_one())
+async def counted(connection: AsyncConnection, those: Sequence[Common]) -> list[Common]:
+    """These, each with how many artifacts carry it; in their order."""
+    carry = await carried(connection, [one.value for one in those])
+    return [replace(one, artifacts=carry.get(one.value, 0)) for one in those]
+
+
+async def carried(connection: AsyncConnection, values: Iterable[str]) -> dict[str, int]:
+    """How many artifacts carry each value, however they state it; without those that none carries."""
+    sql = "SELECT value, count(DISTINCT artifact) FROM artifact_values WHERE value IN {keys} GROUP BY value"
+    return {row[0]: row[1] for row in await Bulk(connection).by_keys(sql, values)}
 
 
 async def names_of(connection: AsyncConnection, value: str) -> set[str]:

@@ -1,6 +1,6 @@
 """`throughline values`: what very many artifacts carry, and whether it joins them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -48,9 +48,11 @@ def written(value: str) -> str:
 
 def asked(one: Common) -> str:
     """How common it is, as a question for who knows what it stands for."""
-    if one.holds:
-        return f"is on {one.holds:,} artifacts that hang together by it: is it a catch-all or a shared mailbox?"
-    return f"is named by {counted(one.named_by, 'artifact')}"
+    on = f"is on {counted(one.artifacts, 'artifact')}"
+    if not one.holds:
+        return on
+    those = "that hang together by it" if one.holds == one.artifacts else f"and holds {one.holds:,} together"
+    return f"{on} {those}: is it a catch-all or a shared mailbox?"
 
 
 async def found(connection: AsyncConnection) -> list[Told]:
@@ -60,7 +62,8 @@ async def found(connection: AsyncConnection) -> list[Told]:
     common = await values.common(connection, rules.generic, MOST)
     known = {one.value for one in common}
     chosen = [Common(value, 0) for value in sorted((rules.called_generic | rules.called_specific) - known)]
-    return [Told(one, _state(one, rules)) for one in [*common, *chosen]]
+    every = [*common, *await values.counted(connection, chosen)]
+    return [Told(one, _state(one, rules)) for one in every]
 
 
 def _state(one: Common, rules: Any) -> str:
@@ -77,8 +80,7 @@ async def show(made: "Installation", screen: Console, *, for_programs: bool) -> 
         listed = await found(connection)
     for one in listed:
         if for_programs:
-            told = {"value": one.common.value, "named_by": one.common.named_by, "holds": one.common.holds}
-            write_line(orjson.dumps(told | {"state": one.state}).decode())
+            write_line(orjson.dumps(asdict(one.common) | {"state": one.state}).decode())
         else:
             screen.print(Text(one.words).append(f"\n    {one.state}", style="dim"))
     if not listed and not for_programs:
@@ -92,7 +94,7 @@ async def call(made: "Installation", reference: str, meaning: str, chooser: Choo
         async with reading(engine) as connection:
             value = await _meant(connection, reference)
             before = await configuration.installation(connection)
-            carried = await values.carried(connection, value)
+            carried = (await values.carried(connection, [value]))[value]
             names = await values.names_of(connection, value)
         chooser.screen.print(Text(f"{written(value)} is on {counted(carried, 'artifact')}."))
         await choose(engine, ALL, before, _chosen(before, value, names, meaning), chooser)
@@ -102,8 +104,9 @@ async def _meant(connection: AsyncConnection, reference: str) -> str:
     """The value that a person means: one that some artifact carries."""
     meant = [Reference(kind, "", value, Evidence.IDENTITY).key for kind, value in parse(reference)]
     meant.append(reference)
+    carried = await values.carried(connection, meant)
     for value in meant:
-        if await values.carried(connection, value):
+        if value in carried:
             return value
     raise Misconfigured(
         "No artifact carries this value", "Give it as `throughline values list` shows it: a key, an address, an id"

@@ -55,7 +55,7 @@ async def test_the_glue_is_found_named_and_called_generic(desk: Desk, capsys: py
     with pytest.raises(Misconfigured, match=f"PAY-500 is on {MANY} artifacts.*values generic PAY-500"):
         await checks(desk.made, NOW)["common values"]()
     assert await _listed(desk, capsys) == [
-        {"value": "jira.key|PAY-500", "named_by": 0, "holds": MANY, "state": "joins"}
+        {"value": "jira.key|PAY-500", "named_by": 0, "holds": MANY, "artifacts": MANY, "state": "joins"}
     ]
     refuse, questions = asked(False)
     await values.call(desk.made, "pay-500", "generic", chooser(desk, refuse))
@@ -114,4 +114,6 @@ async def test_from_the_shell(desk: Desk) -> None:
     done = typed(desk.environ, "values", "specific", "PAY-31", "--yes")
     assert (done.returncode, done.stderr) == (0, "")
     assert "They hold, as change 1" in done.stdout
-    assert typed(desk.environ, "values", "list").stdout.startswith("PAY-31 is named by")
+    told = "PAY-31 is on 2 artifacts"  # it says so of itself, and another one names it
+    assert done.stdout.startswith(f"{told}.\n")
+    assert typed(desk.environ, "values", "list").stdout == f"{told}\n    specific by choice\n"
