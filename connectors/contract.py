@@ -10,7 +10,7 @@ Errors are named by what to do next; see schemas.errors.
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import SecretStr
@@ -22,8 +22,9 @@ from schemas.links import LinkType
 from schemas.stages import StageRule
 
 __all__ = [
-    "BadRecord", "Connector", "Delivery", "HubError", "Misconfigured", "Noticed", "Page", "Progress", "Pushed",
-    "RetryLater", "SetAside", "Source", "Step", "Surroundings", "Unverified",
+    "BadRecord", "Connector", "Delivery", "Describes", "Fields", "HubError", "Inventoried", "Listed", "Misconfigured",
+    "NamesFields", "NamesLinkTypes", "Noticed", "Page", "Progress", "Pushed", "RetryLater", "SetAside", "Source",
+    "Step", "Surroundings", "Unverified", "described", "unheard",
 ]  # fmt: skip
 
 
@@ -182,6 +183,63 @@ class NamesLinkTypes(Protocol):
     def link_types_in(self, event: SourceEvent) -> tuple[LinkType, ...]:
         """The types of the links that an event tells."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One thing that a tool has, as a comparison with what is known needs it."""
+
+    artifact: str
+    changed_at: datetime | None
+    """When the tool last changed it; None: it does not say."""
+    hint: str
+    """What `Source.fetch` takes for it; "" where it cannot be fetched by itself."""
+
+
+@runtime_checkable
+class Inventoried(Protocol):
+    """A source that lists what its tool has without reading it whole; besides Source. Where a source has none, all is
+    read again and listed (see connectors.inventories)."""
+
+    covers: timedelta | None
+    """How far back the list goes; None: to the beginning, so that what is not listed is not there."""
+
+    def inventory(self) -> AsyncIterator[Sequence[Listed]]:
+        """What there is, at most some hundreds at once, in any order. Raises RetryLater, Misconfigured."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What a tool has that options and rules may name: custom fields, properties, types, pipelines."""
+
+    there: Mapping[str, str]
+    """Id to name."""
+    needed: Mapping[str, str] = field(default_factory=dict)
+    """Id that the options name to the dotted name of the option."""
+
+
+@runtime_checkable
+class NamesFields(Protocol):
+    """A source whose tool's fields come and go; besides Source."""
+
+    async def fields(self) -> Fields:
+        """What there is now. Raises RetryLater, Misconfigured."""
+        ...
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """A connector that says its cursor in words; besides Connector."""
+
+    def describe(self, cursor: Mapping[str, Any]) -> str:
+        """Where reading stands, as a part of a sentence: "issues changed up to ...". Never raises."""
+        ...
+
+
+def described(connector: Connector, cursor: Mapping[str, Any] | None) -> str:
+    """A cursor in words; "" where its connector has none for it."""
+    return connector.describe(cursor) if cursor and isinstance(connector, Describes) else ""
 
 
 @runtime_checkable

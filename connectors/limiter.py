@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -16,6 +17,25 @@ _NEAR = 0.2
 """Below this rest of a window somebody else is busy too, and we step back."""
 _STEP_BACK = 4.0
 _WORTH_SAYING = 0.5
+_MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """How a share of a rate limit is used."""
+
+    share: float
+    rate: float
+    """Requests a second that the share allows."""
+    used: float
+    """The part of them that was taken in the last minute; what may come at once can make it more than 1."""
+    left: int | None
+    """Requests that are left in the tool's window, as its newest answer says; None where it does not say."""
+    most: int | None
+    """Of how many."""
+    waiting: str | None
+    """What is waited for, in words."""
+    until: datetime | None
 
 
 class Limiter:
@@ -50,6 +70,8 @@ class Limiter:
         self._refusals: dict[str, int] = {}
         self._waiters: dict[int, float] = {}
         self._numbers = count()
+        self._minutes: dict[int, int] = {}
+        self._told: tuple[int | None, int | None] = (None, None)
         self.announce(requests, window)
 
     def announce(self, requests: float, window: float, tool: str | None = None) -> None:
@@ -74,6 +96,7 @@ class Limiter:
             while (delay := self._delay(number, booked, key)) > 0:
                 await self._sleep(delay)
                 self._count(delay)
+            self._took()
         finally:
             self._leave(number)
 
@@ -87,6 +110,7 @@ class Limiter:
                     return False
                 self._block(delay)
                 self._count(delay)
+            self._took()
             return True
         finally:
             self._leave(number)
@@ -106,12 +130,39 @@ class Limiter:
     @property
     def waiting(self) -> str | None:
         """What is waited for and until when, in words; None while nothing worth telling is."""
+        left = self._left()
+        return None if left is None else self._words(left)
+
+    def spent(self) -> Spent:
+        """How the share is used now."""
+        left = self._left()
+        until = None if left is None else self.now() + timedelta(seconds=left)
+        with self._lock:
+            used = self._used() / (self.rate * _MINUTE)
+            waiting = None if left is None else self._words(left)
+            return Spent(self.share, self.rate, used, *self._told, waiting, until)
+
+    def _left(self) -> float | None:
+        """Seconds that are waited for still; None where it is not worth telling."""
         with self._lock:
             left = max(self._waiters.values(), default=0.0) - self._clock()
-        if left < _WORTH_SAYING:
-            return None
+        return None if left < _WORTH_SAYING else left
+
+    def _words(self, left: float) -> str:
         end = self.now() + timedelta(seconds=left)
         return f"waiting {left:.0f} s for {self.tool}'s rate limit, until {end:%H:%M:%S} UTC"
+
+    def _used(self) -> float:
+        """Turns taken in the last minute: those of this one, and of the one before as far as it reaches into it."""
+        minute, seconds = divmod(self._clock(), _MINUTE)
+        before = self._minutes.get(int(minute) - 1, 0)
+        return self._minutes.get(int(minute), 0) + before * (1 - seconds / _MINUTE)
+
+    def _took(self) -> None:
+        with self._lock:
+            minute = int(self._clock() // _MINUTE)
+            kept = {number: taken for number, taken in self._minutes.items() if number >= minute - 1}
+            self._minutes = kept | {minute: kept.get(minute, 0) + 1}
 
     def _book(self, key: str) -> tuple[int, float]:
         """Take the next free place in the row, and in the part's own: its number, and when it comes up."""
@@ -166,6 +217,8 @@ class Limiter:
         for prefix, most in (("x-ratelimit-", "limit"), ("x-hubspot-ratelimit-", "max")):
             limit, left = _number(headers, prefix + most), headers.get(prefix + "remaining", "")
             near = headers.get(prefix + "nearlimit", "").lower() == "true"
+            if left.isdigit() and limit:
+                self._told = (int(left), int(limit))
             if left.isdigit() and limit and int(left) == 0 and asked is not None:
                 self._hold(key, asked)
             elif near or (left.isdigit() and limit and int(left) < _NEAR * limit):

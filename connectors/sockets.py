@@ -8,7 +8,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from connectors.addresses import Policy, Resolver, checked_addresses, resolve
-from connectors.contract import HubError, Misconfigured, RetryLater
+from connectors.announced import announced
+from connectors.contract import HubError, Misconfigured, Noticed, RetryLater
 from connectors.limiter import Limiter
 from connectors.outcomes import BODY_LIMIT, outcome
 from connectors.threads import Threads
@@ -100,11 +101,20 @@ class GuardedAdapter(HTTPAdapter):
     bounded bodies. Its errors are HubErrors."""
 
     def __init__(
-        self, guard: Guard, context: ssl.SSLContext, limiter: Limiter, timeout: float, patience: float, *, plain: bool
+        self,
+        guard: Guard,
+        context: ssl.SSLContext,
+        limiter: Limiter,
+        timeout: float,
+        patience: float,
+        noticed: Callable[[Noticed], None],
+        *,
+        plain: bool,
     ) -> None:
-        """patience: seconds for which a request is sent again, in its turn, where the tool refuses for its limit."""
+        """patience: seconds for which a request is sent again, in its turn, where the tool refuses for its limit.
+        noticed hears what answers announce."""
         self._guard, self._context, self._limiter, self._timeout, self._plain = guard, context, limiter, timeout, plain
-        self._patience = patience
+        self._patience, self._noticed = patience, noticed
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -149,6 +159,9 @@ class GuardedAdapter(HTTPAdapter):
             self._limiter.heard(response.headers, response.status_code)
             if response.status_code != TOO_MANY or not self._turn_until(until):
                 break
+        known = {name.lower(): value for name, value in response.headers.items()}
+        for each in announced(request.method or "GET", request.path_url, response.status_code, known):
+            self._noticed(each)
         if response.is_redirect:
             outcome(response.status_code, response.headers, "")
         return response

@@ -11,7 +11,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -21,7 +21,8 @@ import httpx2
 import requests
 
 from connectors.addresses import Policy, Resolver, resolve
-from connectors.contract import HubError, Misconfigured
+from connectors.announced import announced
+from connectors.contract import HubError, Misconfigured, Noticed, unheard
 from connectors.limiter import Limiter
 from connectors.outcomes import BODY_LIMIT, Forbidden, NotFound, Refused, Removed, outcome, retry_after
 from connectors.sockets import (
@@ -69,10 +70,20 @@ class Network:
     """How one connection reaches its tool. A changed policy needs a new Network: open connections outlive it."""
 
     def __init__(
-        self, policy: Policy, limiter: Limiter, *, resolver: Resolver = resolve, patience: float = 0.0
+        self,
+        policy: Policy,
+        limiter: Limiter,
+        *,
+        resolver: Resolver = resolve,
+        patience: float = 0.0,
+        noticed: Callable[[Noticed], None] = unheard,
     ) -> None:
-        """patience: seconds for which a request is sent again, in its turn, where the tool refuses it for its limit."""
+        """patience: seconds for which a request is sent again, in its turn, where the tool refuses it for its limit.
+
+        noticed hears what answers announce; it may be called from any thread.
+        """
         self.limiter = limiter
+        self._noticed = noticed
         self._patience = patience
         self._guard = Guard(policy, resolver)
 
@@ -93,7 +104,7 @@ class Network:
         plain = base.scheme == "http"
         context = None if plain else self.tls(ca_file)
         transport = _Transport(context, GuardedBackend(self._guard, plain=plain))
-        return Client(base, transport, self.limiter, dict(headers or {}), timeout, self._patience)
+        return Client(base, transport, self.limiter, dict(headers or {}), timeout, self._patience, self._noticed)
 
     def guard(self, session: requests.Session, ca_file: str | None = None, *, timeout: float = TIMEOUT) -> None:
         """Make every request of this session go through the guard, the limiter, our TLS and time-outs.
@@ -107,7 +118,9 @@ class Network:
         for scheme in tuple(session.adapters):
             del session.adapters[scheme]
         for scheme, plain in (("https://", False), ("http://", True)):
-            adapter = GuardedAdapter(self._guard, context, self.limiter, timeout, self._patience, plain=plain)
+            adapter = GuardedAdapter(
+                self._guard, context, self.limiter, timeout, self._patience, self._noticed, plain=plain
+            )
             session.mount(scheme, adapter)
 
     def connect(self, host: str, port: int, timeout: float = CONNECT_TIMEOUT, *, plain: bool = False) -> socket.socket:
@@ -143,8 +156,10 @@ class Client:
         headers: dict[str, str],
         timeout: float,
         patience: float = 0.0,
+        noticed: Callable[[Noticed], None] = unheard,
     ) -> None:
         self._base, self._limiter, self._timeout, self._patience = base, limiter, timeout, patience
+        self._noticed = noticed
         self._http = httpx2.AsyncClient(
             transport=transport,
             headers={"accept": "application/json", "user-agent": "throughline"} | headers,
@@ -188,6 +203,8 @@ class Client:
             self._limiter.heard(known, status, key)
             if status != TOO_MANY or not await self._turn_until(until, key):
                 break
+        for each in announced(method, request.url.path, status, known):
+            self._noticed(each)
         return Answer(status, known, outcome(status, known, body, self._limiter.now()))
 
     async def _turn_until(self, until: float, key: str) -> bool:

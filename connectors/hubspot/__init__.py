@@ -7,13 +7,14 @@ companies, owners and users are read for names and never become nodes of the gra
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from connectors.contract import Delivery, Pushed, Source, Surroundings
 from connectors.hubspot import push
 from connectors.hubspot.mapping import map_event
 from connectors.hubspot.options import Options as HubSpotOptions
 from connectors.hubspot.stages import LINK_KINDS, STAGES
+from connectors.hubspot.walk import described
 from schemas.artifacts import Mapped
 from schemas.events import SourceEvent
 from schemas.stages import StageRule
@@ -49,6 +50,10 @@ class HubSpotConnector:
     def map(self, event: SourceEvent) -> Mapped:
         """What the event says, in the hub's words. Raises BadRecord."""
         return map_event(event)
+
+    def describe(self, cursor: Mapping[str, Any]) -> str:
+        """Where reading stands, in words."""
+        return described(cursor)
 
     def verify(self, connection: str, options: HubSpotOptions, delivery: Delivery, now: datetime) -> Pushed:
         """The hints in a webhook delivery. Raises Unverified, BadRecord."""

@@ -8,15 +8,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors.contract import Misconfigured, Page, Progress, SetAside, Step, Surroundings
+from connectors.contract import Fields, Listed, Misconfigured, Page, Progress, SetAside, Step, Surroundings
 from connectors.hubspot import walk
 from connectors.hubspot.census import Census
 from connectors.hubspot.check import steps
 from connectors.hubspot.client import HubSpot
 from connectors.hubspot.options import Options
-from connectors.hubspot.reading import milliseconds, text_at
-from connectors.hubspot.telling import Teller
+from connectors.hubspot.reading import STAGE_PROPERTY, id_at, milliseconds, text_at
+from connectors.hubspot.telling import Teller, on_a_record
 from connectors.transport import Client
+from schemas.artifacts import artifact_id
 from schemas.events import SourceEvent
 
 
@@ -32,6 +33,12 @@ class HubSpotSource:
         """Address and token, each scope by name, the search, the clock."""
         async for step in steps(self._hubspot, self._options, self._now):
             yield step
+
+    async def count(self, since: datetime | None) -> int | None:
+        """About how many records a first read from `since` on goes over. Raises RetryLater, Misconfigured."""
+        await self._account(None)
+        standings = walk.from_json(None, self._options.kinds)
+        return await self._expected(_Reading("", standings, True, self._overlap, milliseconds(since) if since else 0))
 
     async def pages(self, cursor: dict[str, Any] | None, since: datetime | None) -> AsyncIterator[Page]:
         """Kind by kind what was modified, oldest first; see `walk` for the cursor."""
@@ -109,6 +116,36 @@ class HubSpotSource:
         census = Census(self._connection, self._options, self._hubspot, self._teller(account), started)
         async for page in census.pages(known, cursor):
             yield page
+
+    covers: timedelta | None = None
+
+    async def inventory(self) -> AsyncIterator[Sequence[Listed]]:
+        """Every record that is read, with its time of change. Raises RetryLater, Misconfigured."""
+        teller = self._teller(await self._account(None))
+        for kind in self._options.kinds:
+            async for records, _ in self._hubspot.listed(kind, ["hs_lastmodifieddate"], None, archived=False):
+                stamps = dict(walk.rows_of(records))
+                if kind not in STAGE_PROPERTY:
+                    # Notes and mails that lie on no record are not read.
+                    around = await teller.associated(kind, list(stamps))
+                    stamps = {each: at for each, at in stamps.items() if on_a_record(around[each])}
+                yield [
+                    Listed(
+                        artifact_id(self._connection, kind, each),
+                        datetime.fromtimestamp(at / 1000, UTC),
+                        f"{kind}/{each}",
+                    )
+                    for each, at in stamps.items()
+                ]
+
+    async def fields(self) -> Fields:
+        """The pipelines of what is read, and those that the options name. Raises RetryLater, Misconfigured."""
+        there = {
+            f"pipeline {id_at(one, 'id')}": text_at(one, "label") or ""
+            for kind in self._options.objects
+            for one in await self._hubspot.pipelines(kind)
+        }
+        return Fields(there, {f"pipeline {each}": "opening_pipelines" for each in self._options.opening_pipelines})
 
     async def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
         """What webhooks named as `<kind>/<record id>`; an id without a kind is looked for in every kind."""

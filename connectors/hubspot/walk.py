@@ -6,7 +6,9 @@ a full answer, and asks again from that one; where a whole answer has one time s
 of record ids. It never pages by offset, so the ceiling is never met.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from connectors.hubspot.reading import id_at, mapping_at, milliseconds, moment_at
@@ -137,3 +139,19 @@ def from_json(cursor: dict[str, Any] | None, kinds: tuple[str, ...]) -> dict[str
             each.get("mark"), dict(each.get("told") or {}), Walk(*walk) if walk else None, each.get("walked", 0)
         )
     return found
+
+
+def described(stored: Mapping[str, Any]) -> str:
+    """Where reading stands, in words."""
+    told = []
+    for kind, each in mapping_at(dict(stored), "kinds").items():
+        mark, walk = each.get("mark"), each.get("walk")
+        if mark:
+            told.append(f"{kind}s changed up to {_minute(mark)}")
+        if walk and walk[0]:
+            told.append(f"{kind}s in a walk that has come to {_minute(walk[0])}")
+    return ", ".join(told)
+
+
+def _minute(at: int) -> str:
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M} UTC"

@@ -12,10 +12,11 @@ stages.py    default stage map and link kinds
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from connectors.contract import Delivery, Pushed, Source, Surroundings
 from connectors.jira import push
+from connectors.jira.cursor import described
 from connectors.jira.links import link_types
 from connectors.jira.mapping import map_event
 from connectors.jira.options import JiraOptions
@@ -55,6 +56,10 @@ class JiraConnector:
     def link_types_in(self, event: SourceEvent) -> tuple[LinkType, ...]:
         """The types of the links that an issue bears."""
         return tuple(dict.fromkeys(link_types(obj(obj(event.payload.get("issue")).get("fields")))))
+
+    def describe(self, cursor: Mapping[str, Any]) -> str:
+        """Where reading stands, in words."""
+        return described(cursor)
 
     def verify(self, connection: str, options: JiraOptions, delivery: Delivery, now: datetime) -> Pushed:
         """What a webhook delivery holds. Raises Unverified, BadRecord."""

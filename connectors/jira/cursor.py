@@ -5,6 +5,7 @@ new window begins `overlap` before the newest change seen, because Jira's search
 order; a ledger of (issue, version) keeps what was already told from being told again.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -149,3 +150,18 @@ def _window(stored: dict[str, Any]) -> Window | None:
         total=number(stored.get("total")),
         first=stored.get("first") is True,
     )
+
+
+def described(stored: Mapping[str, Any]) -> str:
+    """Where reading stands, in words."""
+    told = []
+    high, window = number(stored.get("high")), obj(stored.get("window"))
+    if high:
+        told.append(f"issues changed up to {datetime.fromtimestamp(high / 1000, UTC):%Y-%m-%d %H:%M} UTC")
+    if window:
+        since, seen = number(window.get("since")) or 0, number(window.get("seen")) or 0
+        total = number(window.get("total"))
+        of = f" of about {total:,}" if total else ""
+        at = datetime.fromtimestamp(max(since, seen) / 1000, UTC)
+        told.append(f"in a pass that has come to {at:%Y-%m-%d %H:%M} UTC, {number(window.get('done')) or 0:,}{of} read")
+    return ", ".join(told)

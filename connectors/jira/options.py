@@ -1,6 +1,7 @@
 """What an admin fills in for a Jira connection. The model doubles as the form: title and description are shown."""
 
 import re
+from datetime import date
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -13,6 +14,13 @@ _BROWSE: JsonDict = {"name": "Browse Projects", "for": "issues and their history
 
 class _Form(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+_EXPIRES = Field(
+    default=None,
+    title="Ends on",
+    description="The day the token ends, which the tool shows once, when it is made: the hub warns 30 days ahead",
+)
 
 
 class ApiToken(_Form):
@@ -28,7 +36,8 @@ class ApiToken(_Form):
 
     kind: Literal["api_token"] = "api_token"
     email: str = Field(title="E-mail", description="Address of the account that the token belongs to", min_length=3)
-    token: SecretStr = Field(title="API token", description="Lives a year at most; note when it ends", min_length=1)
+    token: SecretStr = Field(title="API token", description="Lives a year at most", min_length=1)
+    expires: date | None = _EXPIRES
 
 
 class ScopedToken(_Form):
@@ -52,6 +61,7 @@ class ScopedToken(_Form):
     kind: Literal["scoped_token"] = "scoped_token"
     email: str = Field(title="E-mail", description="Address of the account that the token belongs to", min_length=3)
     token: SecretStr = Field(title="Scoped token", description="Scopes read:jira-work and read:jira-user", min_length=1)
+    expires: date | None = _EXPIRES
     gateway: str = Field(
         default="https://api.atlassian.com",
         title="Gateway",
@@ -73,6 +83,7 @@ class PersonalAccessToken(_Form):
 
     kind: Literal["personal_access_token"] = "personal_access_token"
     token: SecretStr = Field(title="Personal access token", description="Of an account that only reads", min_length=1)
+    expires: date | None = _EXPIRES
 
 
 Auth = Annotated[ApiToken | ScopedToken | PersonalAccessToken, Field(discriminator="kind")]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors.contract import Page, Progress, RetryLater, Step
+from connectors.contract import Fields, Listed, Page, Progress, RetryLater, Step
 from connectors.jira import checking
 from connectors.jira.census import Census
 from connectors.jira.cursor import Cursor, Window, milliseconds
@@ -17,9 +17,10 @@ from connectors.jira.options import JiraOptions
 from connectors.jira.reading import Reader
 from connectors.jira.search import CloudSearch, DataCenterSearch, Found, TokenLost
 from connectors.jira.session import Session
-from connectors.jira.shapes import obj, rows, word
+from connectors.jira.shapes import moment, obj, rows, word
 from connectors.jira.telling import Teller
 from connectors.transport import NotFound, Refused
+from schemas.artifacts import artifact_id
 
 _HINTS_AT_ONCE = 20
 _NAMES_LAST = timedelta(hours=1)
@@ -38,6 +39,13 @@ class JiraSource:
     def check(self) -> AsyncIterator[Step]:
         """Address, sign-in, each project, issues with their history, the clock: up to the first that fails."""
         return checking.steps(self._session, self._options, self._now)
+
+    async def count(self, since: datetime | None) -> int | None:
+        """About how many issues a first read from `since` on goes over. Raises RetryLater, Misconfigured."""
+        search = await self._search()
+        return await search.total(
+            Cursor.load(None, self._options.scope_jql).open_window(since, self._overlap, self._now())
+        )
 
     async def pages(self, cursor: dict[str, Any] | None, since: datetime | None) -> AsyncIterator[Page]:
         """What changed, page by page. A window that an earlier call began is ended first, then a new one read, since
@@ -98,6 +106,42 @@ class JiraSource:
         census = Census(self._connection, self._options, self._session, self._reader, search)
         async for page in census.pages(known, cursor, await self._teller()):
             yield page
+
+    covers: timedelta | None = None
+
+    async def inventory(self) -> AsyncIterator[Sequence[Listed]]:
+        """Every issue in the filter with its time of change. Raises RetryLater, Misconfigured."""
+        search = await self._search()
+        place: str | None = None
+        while True:
+            issues, place = await search.stamped(place)
+            yield [
+                Listed(
+                    artifact_id(self._connection, "issue", str(issue["id"])),
+                    moment(obj(issue.get("fields")).get("updated")),
+                    str(issue["id"]),
+                )
+                for issue in issues
+            ]
+            if place is None:
+                break
+        # An empty list from a token that has just ended is no list.
+        await self._session.needed("myself")
+
+    async def fields(self) -> Fields:
+        """Custom fields, and the issue types that the options name. Raises RetryLater, Misconfigured."""
+        told = rows(await self._session.needed("field"))
+        there = {
+            str(one["id"]): str(one.get("name") or one["id"])
+            for one in told
+            if one.get("custom") is True and word(one.get("id"))
+        }
+        needed: dict[str, str] = {}
+        if self._options.opener_types:
+            types = {str(one.get("name")) for one in rows(await self._session.needed("issuetype"))}
+            there |= {f"type {name}": name for name in types}
+            needed = {f"type {name}": "opener_types" for name in self._options.opener_types}
+        return Fields(there, needed)
 
     async def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
         """The issues with these ids or keys, whole. One that is gone or out of the filter is left to the census."""

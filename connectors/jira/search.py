@@ -75,16 +75,24 @@ class CloudSearch:
         """Ids of the issues in the filter, many at once, and where to go on; None at the end."""
         query = " AND ".join(part for part in (self._options.scope_jql, "updated >= 0") if part) + " ORDER BY key ASC"
         body: dict[str, Any] = {"jql": query, "maxResults": 5000, "fields": ["id"]}
-        if place:
-            body["nextPageToken"] = place
+        issues, token = await self._listed(body, place)
+        return [str(issue["id"]) for issue in issues], token
+
+    async def stamped(self, place: str | None) -> tuple[list[dict[str, Any]], str | None]:
+        """Issues with `updated` alone, in the order of their keys, and where to go on; None at the end."""
+        query = " AND ".join(part for part in (self._options.scope_jql, "updated >= 0") if part) + " ORDER BY key ASC"
+        body: dict[str, Any] = {"jql": query, "maxResults": 1000, "fields": ["updated"]}
+        return await self._listed(body, place)
+
+    async def _listed(self, body: dict[str, Any], place: str | None) -> tuple[list[dict[str, Any]], str | None]:
         try:
-            answer = obj(await self._session.post("search/jql", body))
+            answer = obj(await self._session.post("search/jql", body | ({"nextPageToken": place} if place else {})))
         except Refused:
             raise _bad_filter() from None
         token = word(answer.get("nextPageToken"))
         if token and token == place:
             raise RetryLater("Jira repeats a page of its search; the count begins anew")
-        return [str(issue["id"]) for issue in _whole(answer)], token
+        return _whole(answer), token
 
 
 class DataCenterSearch:
@@ -119,9 +127,17 @@ class DataCenterSearch:
 
     async def ids(self, place: str | None) -> tuple[list[str], str | None]:
         """Ids of the issues in the filter, many at once, and where to go on; None at the end."""
+        issues, after = await self._listed("id", place)
+        return [str(issue["id"]) for issue in issues], after
+
+    async def stamped(self, place: str | None) -> tuple[list[dict[str, Any]], str | None]:
+        """Issues with `updated` alone, in the order of their keys, and where to go on; None at the end."""
+        return await self._listed("updated", place)
+
+    async def _listed(self, fields: str, place: str | None) -> tuple[list[dict[str, Any]], str | None]:
         start = int(place or 0)
-        answer = await self._ask("", start, 1000, None, fields="id", order="ORDER BY key ASC")
-        found = [str(issue["id"]) for issue in _whole(answer)]
+        answer = await self._ask("", start, 1000, None, fields=fields, order="ORDER BY key ASC")
+        found = _whole(answer)
         after = start + len(found)
         return found, str(after) if found and after < (number(answer.get("total")) or 0) else None
 

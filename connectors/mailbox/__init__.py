@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
 from connectors.contract import Delivery, Pushed, Source, Surroundings, Unverified
+from connectors.mailbox.cursor import described
 from connectors.mailbox.mapping import map_event
 from connectors.mailbox.options import MailboxOptions
 from connectors.mailbox.pull import MailboxSource
@@ -37,6 +38,10 @@ class MailboxConnector:
     def map(self, event: SourceEvent) -> Mapped:
         """What the mail says. Pure. Raises BadRecord."""
         return map_event(event)
+
+    def describe(self, cursor: Mapping[str, Any]) -> str:
+        """Where reading stands, in words: a folder's UIDs."""
+        return described(cursor)
 
     def verify(self, connection: str, options: MailboxOptions, delivery: Delivery, now: datetime) -> Pushed:
         """Raises Unverified: a mail server calls nobody."""

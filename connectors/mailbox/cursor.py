@@ -1,6 +1,6 @@
 """Where a mailbox's reading stands: plain JSON between pages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -71,3 +71,12 @@ class Cursor:
     def progress(self) -> Progress | None:
         """How far a first read is; None afterwards."""
         return None if self.true_up_to else Progress(self.done, max(self.total, self.done))
+
+
+def described(stored: Mapping[str, Any]) -> str:
+    """Where reading stands, in words."""
+    folders = stored.get("folders")
+    if not isinstance(folders, Mapping):
+        return ""
+    told = [f"{name} up to mail {numbers[1]}" for name, numbers in folders.items() if len(numbers) > 1]
+    return ", ".join(told)

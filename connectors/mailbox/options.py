@@ -1,5 +1,6 @@
 """What an admin fills in for a mailbox."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -77,6 +78,11 @@ class OAuthClient(BaseModel):
         default=None,
         title="Refresh token",
         description="What the mailbox's user agreed to; empty: the app signs in for itself (Microsoft only)",
+    )
+    expires: date | None = Field(
+        default=None,
+        title="Ends on",
+        description="The day the client secret ends, as Microsoft shows it: the hub warns 30 days ahead",
     )
     tenant: str = Field(
         default="organizations",

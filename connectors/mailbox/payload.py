@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from connectors.contract import BadRecord
 from connectors.keeping import Keep
+from connectors.mailbox.headers import first, message_ids
 
 Pair = tuple[str, str]
 
@@ -84,3 +85,9 @@ def read_payload(payload: dict[str, Any]) -> MailPayload:
             first = error.errors(include_input=False, include_context=False, include_url=False)[0]
             place = ".".join(str(step) for step in first["loc"]) or place
         raise BadRecord(f"{place} is not as the mailbox connector writes it") from None
+
+
+def message_id_of(payload: dict[str, Any]) -> str:
+    """The Message-ID in a payload, in its normal form; "" where it has none."""
+    pairs = [(str(name), str(value)) for name, value in payload.get("headers", ())]
+    return next(iter(message_ids(first(pairs, "Message-ID"))), "")

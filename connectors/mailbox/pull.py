@@ -9,21 +9,28 @@ import itertools
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Self
 
-from connectors.contract import HubError, Misconfigured, Page, Step, Surroundings
+from connectors.contract import HubError, Listed, Misconfigured, Page, Step, Surroundings
 from connectors.mailbox.cursor import Cursor, FolderCursor
 from connectors.mailbox.oauth import Tokens
 from connectors.mailbox.options import MailboxOptions, OAuthClient, OAuthToken
+from connectors.mailbox.payload import message_id_of
 from connectors.mailbox.reading import PAGE, Place, batches
 from connectors.mailbox.rules import chosen, missing
 from connectors.mailbox.session import BadToken, Session, Worker
 
 _GOODBYE_SECONDS = 1.5
 """For LOGOUT and its answer at the end."""
+_LAST_UIDS = 200
+"""So many of the newest UIDs are looked through for the newest mail: some are gone."""
+_SKEW = timedelta(minutes=2)
 IDLE_SECONDS = 540.0
 """IDLE is renewed before 10 minutes: routers forget quiet connections (RFC 2177 says 29 minutes)."""
+
+LISTED = timedelta(days=14)
+"""How far back an inventory goes: a mail never changes, and older ones were compared before."""
 
 
 class MailboxSource:
@@ -62,6 +69,7 @@ class MailboxSource:
             ("sign in", self._can_sign_in),
             ("folders", self._can_list),
             ("read", self._can_read),
+            ("clock", self._agrees),
         )
         await self._drop()
         for name, work in steps:
@@ -72,6 +80,15 @@ class MailboxSource:
                 yield Step(name, ok=False, says=str(error))
                 return
             yield Step(name, ok=True, says=says)
+
+    async def count(self, since: datetime | None) -> int | None:
+        """How many mails a first read from `since` on goes over, by whole days. Raises RetryLater, Misconfigured."""
+        begin = since or self._options.since
+        day = (begin - timedelta(days=1)).date() if begin else None
+        session, number = await self._signed_in(), 0
+        for name in await self._folders(session):
+            number += await self._worker.run(_counted, session, name, day)
+        return number
 
     async def pages(self, cursor: dict[str, Any] | None, since: datetime | None) -> AsyncIterator[Page]:
         """New mail of every chosen folder; ends with a page that says up to when all of it is read."""
@@ -117,6 +134,13 @@ class MailboxSource:
         """One page without events: a mail never changes, and one that was expunged is not deleted."""
         del known, cursor
         yield Page((), {}, None)
+
+    covers: timedelta | None = LISTED
+
+    async def inventory(self) -> AsyncIterator[Sequence[Listed]]:
+        """The mails that came lately: which mail one is follows from its text, so they are read again."""
+        async for page in self.pages(None, self._around.now() - LISTED):
+            yield [Listed(event.artifact, None, message_id_of(event.payload)) for event in page.events]
 
     async def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
         """Mails by Message-ID, from every chosen folder that holds them."""
@@ -219,10 +243,35 @@ class MailboxSource:
     async def _can_list(self) -> str:
         return f"Folders to read: {len(await self._folders(await self._signed_in()))}"
 
+    async def _agrees(self) -> str:
+        """IMAP tells no time. Only a clock that is ahead can be seen, by mail that arrives in our future; and a mail
+        may bear any time of arrival that who imported it gave, so it is told, and stops nothing."""
+        session = await self._signed_in()
+        times = [await self._worker.run(_newest, session, name) for name in await self._folders(session)]
+        ahead = max((at - self._around.now() for at in times if at), default=timedelta(0))
+        if ahead <= _SKEW:
+            return "No mail arrived in this machine's future"
+        return f"The newest mail arrived {ahead.total_seconds():.0f} s in this machine's future: look at both clocks"
+
     async def _can_read(self) -> str:
         session = await self._signed_in()
         states = [await self._worker.run(session.examine, name) for name in await self._folders(session)]
         return f"Mails in them: {sum(state.exists for state in states)}; opened for reading only"
+
+
+def _counted(session: Session, folder: str, day: date | None) -> int:
+    """Mails of a folder that arrived on this day or later; None: all. Blocks."""
+    state = session.examine(folder)
+    return sum(1 for _ in session.uids(0, state, day)) if day else state.exists
+
+
+def _newest(session: Session, folder: str) -> datetime | None:
+    """When the newest mail of a folder arrived, by the server's clock. Blocks."""
+    state = session.examine(folder)
+    uids = list(session.uids(max(0, state.next_uid - _LAST_UIDS), state, None)) if state.exists else []
+    found = session.fetch(uids[-1:], ["INTERNALDATE"])
+    times = [told.get(b"INTERNALDATE") for told in found.values()]
+    return max((at.astimezone(UTC) for at in times if isinstance(at, datetime)), default=None)
 
 
 def _named(place: Place, hint: str) -> Any:

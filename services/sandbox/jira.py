@@ -176,6 +176,7 @@ class FakeJira:
             "serverInfo": answers.server_info,
             "myself": answers.myself,
             "field": answers.fields,
+            "issuetype": answers.issue_types,
             **(
                 {
                     "project/search": answers.projects,

@@ -13,7 +13,7 @@ from typing import Any
 
 from services.sandbox.jira_jql import BadQuery, Query, parse
 from services.sandbox.jira_shapes import Edition, Shapes, when
-from services.sandbox.jira_state import CUSTOM, Issue, JiraState
+from services.sandbox.jira_state import CUSTOM, TYPES, Issue, JiraState
 
 _TOKEN_LIFE = timedelta(days=7)
 
@@ -71,6 +71,11 @@ class Answers:
         """GET myself."""
         _only(given, "expand")
         return self.shapes.user(self.account)
+
+    def issue_types(self, given: dict[str, Any]) -> Any:
+        """GET issuetype."""
+        _only(given)
+        return [self.shapes.issue_type(name) for name in TYPES]
 
     def fields(self, given: dict[str, Any]) -> Any:
         """GET field."""

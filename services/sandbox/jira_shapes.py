@@ -143,7 +143,7 @@ class Shapes:
         return {
             "summary": issue.title,
             "description": document(text) if text and self.documents else text,
-            "issuetype": self._type(issue.type),
+            "issuetype": self.issue_type(issue.type),
             "project": self.project(issue.project),
             "status": self.status(issue.status),
             "resolution": {"id": "10000", "name": issue.resolution} if issue.resolution else None,
@@ -181,7 +181,8 @@ class Shapes:
             return {"parent": self._stub(parent)}
         return {"customfield_10014": parent.key}
 
-    def _type(self, name: str) -> dict[str, Any]:
+    def issue_type(self, name: str) -> dict[str, Any]:
+        """An issue type."""
         level = TYPES.get(name, 0)
         identifier = str(10_100 + (list(TYPES).index(name) if name in TYPES else 99))
         shown = {"self": f"{self.api}/issuetype/{identifier}", "id": identifier, "name": name, "subtask": level < 0}
@@ -189,7 +190,7 @@ class Shapes:
 
     def _stub(self, issue: Issue) -> dict[str, Any]:
         """An issue as others show it."""
-        fields = {"summary": issue.title, "status": self.status(issue.status), "issuetype": self._type(issue.type)}
+        fields = {"summary": issue.title, "status": self.status(issue.status), "issuetype": self.issue_type(issue.type)}
         return {"id": issue.id, "key": issue.key, "self": f"{self.api}/issue/{issue.id}", "fields": fields}
 
     def _links(self, issue: Issue) -> list[dict[str, Any]]:

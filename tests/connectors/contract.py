@@ -7,13 +7,15 @@ class TestContract(ConnectorContract):
 import copy
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.contract import BadRecord, Delivery, HubError, Unverified
+from connectors.contract import BadRecord, Delivery, Describes, HubError, Unverified, described
+from connectors.inventories import inventory
 from schemas.artifacts import FIELDS, REFERENCE_KINDS, Evidence, Mapped
 from schemas.canonical import canonical_json
 from schemas.events import MAX_EVENT_BYTES, SourceEvent, to_kafka
@@ -218,6 +220,34 @@ class ConnectorContract:
             pages = [page async for page in source.fetch([event.artifact.split("/", 2)[2]])]
         assert event.artifact in {told.artifact for told in events_of(pages)}
         assert [page.cursor for page in pages if page.cursor] == []
+
+    # --- what is watched beside reading ---
+
+    async def test_the_inventory_is_what_was_read(self, filled: Rig) -> None:
+        events = events_of(await read(filled))
+        folded = fold(filled.connector, events)
+        async with filled.connector.open(filled.connection, filled.options(), filled.surroundings()) as source:
+            listed = [one async for some in inventory(source, None) for one in some]
+        assert {one.artifact for one in listed} == {event.artifact for event in events}
+        for one in listed:
+            known = folded.value(one.artifact, "updated_at")
+            assert one.changed_at is None or known is None or one.changed_at == datetime.fromisoformat(known)
+
+    async def test_what_is_listed_can_be_fetched_by_its_hint(self, filled: Rig) -> None:
+        async with filled.connector.open(filled.connection, filled.options(), filled.surroundings()) as source:
+            listed = [one async for some in inventory(source, None) for one in some]
+            wanted = next(one for one in listed if one.hint)
+            pages = [page async for page in source.fetch([wanted.hint])]
+        assert wanted.artifact in {event.artifact for event in events_of(pages)}
+
+    async def test_a_cursor_is_said_in_words(self, filled: Rig) -> None:
+        pages = await read(filled)
+        words = [described(filled.connector, page.cursor) for page in pages]
+        assert words[-1], "the connector describes no cursor"
+        assert "{" not in "".join(words)
+        assert described(filled.connector, None) == ""
+        assert isinstance(filled.connector, Describes)
+        assert isinstance(filled.connector.describe({"of": ["another release"]}), str)
 
     # --- webhooks ---
 

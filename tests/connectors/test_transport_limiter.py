@@ -161,3 +161,31 @@ def test_a_share_is_a_part(share: float) -> None:
 def test_a_limit_is_a_number_above_zero() -> None:
     with pytest.raises(ValueError, match="requests and window"):
         Limiter().announce(0, 1)
+
+
+async def test_how_the_share_is_used_is_told() -> None:
+    limiter, time = limited(requests=4, window=1)  # a quarter of it: one a second
+    assert (limiter.spent().used, limiter.spent().left) == (0.0, None)
+    for _ in range(30):
+        await limiter.turn()
+    spent = limiter.spent()
+    assert (spent.share, spent.rate, spent.waiting, spent.until) == (0.25, 1.0, None, None)
+    assert spent.used == pytest.approx(0.5, abs=0.05)
+    limiter.heard({"X-RateLimit-Limit": "350", "X-RateLimit-Remaining": "349"}, 200)
+    assert (limiter.spent().left, limiter.spent().most) == (349, 350)
+    time.at += 180
+    assert limiter.spent().used == 0.0
+
+
+async def test_what_is_waited_for_has_an_end() -> None:
+    time, seen = Time(), list[datetime | None]()
+
+    async def sleep(seconds: float) -> None:
+        seen.append(limiter.spent().until)
+        time.at += seconds
+
+    limiter = Limiter("Jira", requests=1000, clock=time.clock, sleep=sleep, now=time.now)
+    limiter.heard({"Retry-After": "30"}, 429)
+    await limiter.turn()
+    assert seen == [START + timedelta(seconds=30)]
+    assert limiter.spent().until is None
