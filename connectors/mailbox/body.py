@@ -47,7 +47,8 @@ def read_body(mail: MailPayload) -> Body:
     own = [part for part in mail.texts if not part.within and part.type in {"text/plain", "text/html"}]
     others = [part for part in mail.texts if part not in own]
     plain = [part for part in own if part.type == "text/plain" and part.text.strip()]
-    pieces = [split(_shown(part)) for part in (plain or own)]
+    sender = next((who.name for who in addresses(mail.headers, "From")), "")
+    pieces = [split(_shown(part), sender) for part in (plain or own)]
     return Body(
         written=_joined(piece.written for piece in pieces),
         quoted=_joined(piece.quoted for piece in pieces),

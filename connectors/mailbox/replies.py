@@ -89,12 +89,12 @@ class Split:
     """Header block of the first forwarded mail in the text: from, date, to, subject, message-id as they stand there."""
 
 
-def split(text: str) -> Split:
-    """Tell the lines apart."""
+def split(text: str, sender: str = "") -> Split:
+    """Tell the lines apart. sender: the name in the mail's From; a line near the end that begins with it signs."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     tail = _below(lines)
     marks = _marks(lines, tail)
-    _mark_footer(lines, marks)
+    _mark_footer(lines, marks, _signs(sender))
     picked = {
         mark: "\n".join(line for line, m in zip(lines, marks, strict=True) if m == mark).strip("\n ") for mark in "wqf"
     }
@@ -165,7 +165,17 @@ def _marks(lines: list[str], tail: int) -> list[str]:
     return marks
 
 
-def _mark_footer(lines: list[str], marks: list[str]) -> None:
+def _signs(sender: str) -> re.Pattern[str] | None:
+    """What a line begins with that signs: the whole name, in either order ("Berg, Anna"); one word may be any word."""
+    words = re.findall(r"[^\W\d_][\w.'’-]*", sender[:100])
+    if len(words) < 2:
+        return None
+    turned = [*words[1:], words[0]]
+    names = (r"[\s,]{1,3}".join(map(re.escape, order)) for order in (words, turned))
+    return re.compile(rf"^\s{{0,3}}[*_]{{0,2}}(?:{'|'.join(names)})(?!\w)", re.IGNORECASE)
+
+
+def _mark_footer(lines: list[str], marks: list[str], signs: re.Pattern[str] | None) -> None:
     """From a signature or footer on, the lines that follow are f, up to the next quote."""
     left = sum(1 for line, mark in zip(lines, marks, strict=True) if mark == "w" and line.strip())
     in_footer = False
@@ -175,7 +185,11 @@ def _mark_footer(lines: list[str], marks: list[str]) -> None:
             in_footer = False
             continue
         starts = _SIGNATURE.match(line) or _FOOTER.match(line[:300]) or _SENT_FROM.match(line[:200])
-        closes = seen > 0 and left <= _CLOSING_LINES and (_CLOSING.match(line[:100]) or _RULE.match(line[:200]))
+        closes = (
+            seen > 0
+            and left <= _CLOSING_LINES
+            and (_CLOSING.match(line[:100]) or _RULE.match(line[:200]) or (signs and signs.match(line[:200])))
+        )
         in_footer = in_footer or bool(starts or closes)
         if in_footer:
             marks[place] = "f"

@@ -22,6 +22,11 @@ INVERSE = {
 """Dependencies as the one waited for states them, and the same as the one that waits would."""
 
 _A_MINUTE = timedelta(minutes=1)
+_A_FORTNIGHT = timedelta(days=14)
+
+_OTHER_USE = "the old thread was used for something else"
+_WORD = re.compile(r"[^\W\d_]{4,}")
+"""In most languages the words that say nothing of a matter are shorter."""
 
 CALLED_GENERIC = "somebody said that it means nothing by itself"
 
@@ -204,16 +209,32 @@ def _created(holders: tuple[Node, ...]) -> tuple[str, str]:
 def _breaks_off(node: Node, parent: Node, meanings: Meanings) -> str:
     """Why an answer that names things of its own does not belong to the mail it answers; "" if it does.
 
-    Where both name a thing, that thing joins them anyway.
+    Where both name a thing, that thing joins them anyway. One that names nothing breaks off where it comes long after
+    under a subject with hardly a word of the old one: mail programs go by subjects in this too.
     """
     things = meanings.things(node.artifact)
-    if not things or things & meanings.things(parent.artifact):
+    if not things:
+        return _OTHER_USE if _begins_anew(node, parent) else ""
+    if things & meanings.things(parent.artifact):
         return ""
     if meanings.digest(parent.artifact):
         return "that mail names many things and this one names its own"
     old, new = bare_subject(parent.title), bare_subject(node.title)
     changed = old and new and old not in new and new not in old
-    return "the old thread was used for something else" if changed else ""
+    return _OTHER_USE if changed else ""
+
+
+def _begins_anew(node: Node, parent: Node) -> bool:
+    """Whether a mail that a person wrote answers an old mail of a person under a subject of its own."""
+    if automatic(node) or automatic(parent) or not node.created_at or not parent.created_at:
+        return False
+    if parse_instant(node.created_at) - parse_instant(parent.created_at) < _A_FORTNIGHT:
+        return False
+    before, after = bare_subject(parent.title), bare_subject(node.title)
+    if before in after or after in before:
+        return False
+    old, new = set(_WORD.findall(before)), set(_WORD.findall(after))
+    return bool(old and new) and 2 * len(old & new) < min(len(old), len(new))
 
 
 def bare_subject(title: str | None) -> str:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from pipelines.references import SMALL
 from schemas.artifacts import Evidence, Reference
 from tests.pipelines.company import (
@@ -183,6 +185,32 @@ def test_a_changed_subject_alone_does_not_break_a_thread() -> None:
     keyed = mail("m2", reply("m1"), title("PAY-1"), subject="Re: [EXTERNAL] Export broken (PAY-1)", day=4)
     renamed = mail("m3", reply("m1"), subject="Thank you!", day=5)
     assert requests(grouped(issue("PAY-1"), asked, keyed, renamed)) == sets("PAY-1 m1 m2 m3")
+
+
+def test_an_old_thread_with_a_new_subject_and_no_key() -> None:
+    old = mail("m1", title("PAY-1"), subject="Payslips in the portal (PAY-1)")
+    reused = mail("m2", reply("m1"), subject="Access for our new colleague", day=20)
+    answer = mail("m3", reply("m2"), reply("m1", "References"), subject="Re: Access for our new colleague", day=21)
+    groups = grouped(issue("PAY-1"), old, reused, answer)
+    assert requests(groups) == sets("PAY-1 m1", "m2 m3")
+    assert of(groups, reused).mentions[0].kept == "the old thread was used for something else"
+
+
+@pytest.mark.parametrize(
+    ("subject", "day", "more"),
+    [
+        ("Access for our new colleague", 10, {}),
+        ("Payslips are in the portal now", 20, {}),
+        ("Re: Payslips in the portal (was: PAY-1)", 20, {}),
+        ("", 20, {}),
+        ("VPN", 20, {}),
+        ("Access for our new colleague", 20, {"kind": "auto-reply"}),
+    ],
+)
+def test_what_does_not_break_a_thread(subject: str, day: int, more: dict[str, str]) -> None:
+    old = mail("m1", title("PAY-1"), subject="Payslips in the portal")
+    later = mail("m2", reply("m1"), subject=subject, day=day, **more)
+    assert requests(grouped(issue("PAY-1"), old, later)) == sets("PAY-1 m1 m2")
 
 
 def test_automatic_mail_joins_by_its_reply_header_and_by_the_one_thing_of_its_subject() -> None:

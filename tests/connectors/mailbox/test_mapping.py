@@ -193,6 +193,29 @@ def test_what_a_person_wrote(name: str) -> None:
     assert split(text).written == written
 
 
+SIGNED = {
+    "her name": ("Please do.\n\nThanks!\nAnna Berg - Broken? PAY-1", "Anna Berg", "Please do.\n\nThanks!"),
+    "turned": ("Please do.\n\nAnna Berg\nACC-1", "Berg, Anna", "Please do."),
+    "in stars": ("Please do.\n*ANNA BERG*\nACC-1", "Anna Berg", "Please do."),
+    "one word": ("Please do.\nOffice PAY-1", "Office", "Please do.\nOffice PAY-1"),
+    "at the start": ("Anna Berg here: PAY-1", "Anna Berg", "Anna Berg here: PAY-1"),
+    "somebody else": ("Please do.\nBen Adler has PAY-1", "Anna Berg", "Please do.\nBen Adler has PAY-1"),
+    "a longer name": ("Please do.\nAnna Bergmann has PAY-1", "Anna Berg", "Please do.\nAnna Bergmann has PAY-1"),
+    "far from the end": ("Hi.\nAnna Berg asked.\n" + "step\n" * 20 + "PAY-1", "Anna Berg", None),
+}
+
+
+@pytest.mark.parametrize("case", SIGNED)
+def test_who_wrote_it_signs_with_the_whole_name(case: str) -> None:
+    text, sender, written = SIGNED[case]
+    assert split(text, sender).written == (text if written is None else written)
+
+
+def test_the_name_in_from_tells_a_signature() -> None:
+    raw = letter("Export", "Please.\n\nAnna Berg - Broken? PAY-1\n", 1, sender="Anna Berg <anna@x.example>").as_bytes()
+    assert texts(raw)["footer"][0] == "Anna Berg - Broken? PAY-1"
+
+
 def test_an_inline_forward_names_the_first_sender() -> None:
     text = "FYI\n\n---------- Forwarded message ---------\nFrom: C <c@customer.example>\nDate: Mon\nSubject: X\n\nYes."
     raw = letter("Fwd: Broken", text).as_bytes()
