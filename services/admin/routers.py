@@ -1,5 +1,19 @@
 """Every router of this room, as create_app takes them by `more`."""
 
-from services.admin import audience, connectors, trying
+from services.admin import (
+    account_routes,
+    audience,
+    audit_routes,
+    connectors,
+    credential_routes,
+    letters,
+    sign_in_routes,
+    trying,
+)
 
-ROUTERS = (connectors.router, trying.router, audience.router, audience.changing)
+ROUTERS = (
+    connectors.router, trying.router, audience.router, audience.changing, letters.router, letters.changing,
+    sign_in_routes.router, sign_in_routes.changing, sign_in_routes.myself, account_routes.router,
+    account_routes.adding, account_routes.own, account_routes.changing, credential_routes.router,
+    credential_routes.changing, audit_routes.router,
+)  # fmt: skip

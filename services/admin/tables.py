@@ -21,6 +21,7 @@ accounts = Table(
     Column("signed_in_at", Instant),
     Column("version", Number, nullable=False),  # counts changes
     Index("ix_accounts_name", "name_key", unique=True),
+    Index("ix_accounts_email", "email", unique=True),
     Index("ix_accounts_subject", "issuer", "subject", unique=True),
 )
 
@@ -105,4 +106,4 @@ APPEND_ONLY = {
 
 for _name, _statements in APPEND_ONLY.items():
     for _statement in _statements:
-        event.listen(audit, "after_create", DDL(_statement).execute_if(dialect=_name))
+        event.listen(audit, "after_create", DDL(_statement).execute_if(dialect=_name))  # type: ignore[no-untyped-call]

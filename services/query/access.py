@@ -10,15 +10,18 @@ from fastapi import Depends
 from fastapi.params import Depends as Dependency
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.access import THIS_MACHINE, Caller, Role
 from schemas.errors import Misconfigured
 from services.query.boundary import Boundary, error_id
+from services.query.origins import check_origin
 from services.query.problems import problem
 from services.query.refused import Refused
 
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/v1/sign-in", "/v1/set-up"})
+OPEN_PATHS = frozenset(
+    {"/livez", "/readyz", "/v1/sign-in", "/v1/sign-in/oidc", "/v1/sign-in/oidc/callback", "/v1/sign-out", "/v1/set-up"}
+)
 """Asked by whatever watches the process, and by who wants to be known; they hold neither content nor secrets."""
 
 MEASURES = "/metrics"
@@ -26,6 +29,15 @@ MEASURES = "/metrics"
 
 TOKEN_CHARACTERS = 43
 """256 bits in base64."""
+
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""What a browser is told of every answer of the API: it is no page, and nobody else's."""
 
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 
@@ -44,16 +56,17 @@ class Access(Protocol):
 class Loopback:
     """Whoever calls by a loopback name is this machine, and may do everything.
 
-    Only loopback names are answered, so that no web page can reach the hub through a name of its own (DNS rebinding).
-    Listen on loopback only.
+    Only loopback names are answered, so that no web page can reach the hub through a name of its own (DNS rebinding),
+    and no page of another origin may change anything. Listen on loopback only.
     """
 
     async def caller(self, scope: Scope) -> Caller | None:
-        """This machine. Raises Refused for any other host name."""
+        """This machine. Raises Refused for any other host name, and for a change that a foreign page asks for."""
         if not _LOOPBACK.fullmatch(Headers(scope=scope).get("host", "")):
             raise Refused(
                 421, "host", "This hub answers to loopback names only.", "Call it as 127.0.0.1, localhost or [::1]."
             )
+        check_origin(scope)
         return THIS_MACHINE
 
 
@@ -104,9 +117,22 @@ def needs(role: Role) -> Dependency:
     return dependency
 
 
-def needed(dependencies: Sequence[Any]) -> list[Role]:
-    """The roles that the dependencies of a route declare."""
-    return [one.dependency.role for one in dependencies if isinstance(one.dependency, Needs)]
+class Anybody:
+    """Says of a route that whoever asks may use it, known or not; its path stands in OPEN_PATHS, too."""
+
+    async def __call__(self) -> None:
+        """Look at nothing."""
+
+
+def anybody() -> Dependency:
+    """Declares on a router that it is open."""
+    dependency: Dependency = Depends(Anybody())
+    return dependency
+
+
+def says_who(dependencies: Sequence[Any]) -> bool:
+    """Whether the dependencies of a router say who may use it."""
+    return any(isinstance(one.dependency, Needs | Anybody) for one in dependencies)
 
 
 class Guard:
@@ -123,7 +149,16 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or refuse it."""
-        await (self._guarded if scope["type"] == "http" else self._app)(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS]
+            await send(message)
+
+        await self._guarded(scope, receive, told)
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
         state = scope.setdefault("state", {})

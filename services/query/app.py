@@ -27,7 +27,7 @@ from services.query import (
     unmapped,
     why,
 )
-from services.query.access import Access, Guard, Loopback, needed, needs
+from services.query.access import Access, Guard, Loopback, needs, says_who
 from services.query.database import Database
 from services.query.heads import Heads
 from services.query.parameters import PREFIX, understood
@@ -129,7 +129,7 @@ def _routes(more: Sequence[APIRouter] = ()) -> FastAPI:
     for noun in (deciding, suggestions):
         app.include_router(noun.changing, prefix=PREFIX, dependencies=[needs(Role.EDITOR), Depends(understood)])
     for router in more:
-        if not needed(router.dependencies):
+        if not says_who(router.dependencies):
             raise ValueError("a router does not say which role it needs")
         app.include_router(router, prefix=PREFIX, dependencies=[Depends(understood)])
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]

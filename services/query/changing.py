@@ -1,12 +1,11 @@
 """Routes that change something: what must be true of a request before its body is looked at.
 
 No web page may make a browser decide for the person in front of it: only application/json is taken, which no form
-sends, and a page of another origin is refused by what its browser says of it.
+sends; and whoever knows who asks refuses pages of another origin (origins.py).
 """
 
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -53,10 +52,10 @@ class Changing(APIRoute):
     def get_route_handler(self) -> Handler:
         """The handler, behind what must be true first."""
         handle = super().get_route_handler()
+        tagged = self.body_field is not None and self.body_field.field_info.discriminator is not None
 
         async def checked(asked: Request) -> Response:
             asked = Bounded(asked.scope, asked.receive)
-            _check_origin(asked)
             _check_type(asked)
             if self.conditional:
                 _check_condition(asked)
@@ -64,7 +63,8 @@ class Changing(APIRoute):
             try:
                 return await handle(asked)
             except RequestValidationError as error:
-                raise RequestValidationError([_without_tag(one) for one in error.errors()]) from None
+                tagged = _of_several_kinds(self)
+                raise RequestValidationError([_without_tag(one, tagged=tagged) for one in error.errors()]) from None
 
         return checked
 
@@ -73,24 +73,6 @@ class Adding(Changing):
     """A route that adds something, or only tries: there is no version of it yet."""
 
     conditional = False
-
-
-def _check_origin(asked: Request) -> None:
-    origin, site = asked.headers.get("origin"), asked.headers.get("sec-fetch-site", "none")
-    if (origin is not None and _host(origin) != asked.headers.get("host", "").lower()) or site not in (
-        "none",
-        "same-origin",
-    ):
-        raise Refused(
-            403, "origin", "A page of another origin asks for this.", "Call it from a program, without an Origin."
-        )
-
-
-def _host(origin: str) -> str:
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return ""
 
 
 def _check_type(asked: Request) -> None:
@@ -110,12 +92,17 @@ def _check_condition(asked: Request) -> None:
         )  # fmt: skip
 
 
-def _without_tag(error: Any) -> Any:
-    """An error in one kind of body, without the kind in its place. Bodies differ by their `kind`."""
+def _of_several_kinds(route: APIRoute) -> bool:
+    """Whether its body is one of several models, which differ by their `kind`."""
+    return any(not isinstance(one.field_info.annotation, type) for one in route.dependant.body_params)
+
+
+def _without_tag(error: Any, *, tagged: bool) -> Any:
+    """An error in one kind of body, without the kind in its place."""
     place = error["loc"]
     if str(error["type"]).startswith("union_tag"):
         return {**error, "loc": (*place, "kind")}
-    tagged = place[0] == "body" and len(place) > 1 and isinstance(place[1], str)
+    tagged = tagged and place[0] == "body" and len(place) > 1 and isinstance(place[1], str)
     return {**error, "loc": (place[0], *place[2:])} if tagged else error
 
 

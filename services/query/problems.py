@@ -56,6 +56,7 @@ _TITLES = {
     421: "Misdirected request",
     422: "Not understood",
     428: "Condition needed",
+    429: "Too often",
     500: "Internal error",
     503: "Not available",
 }

@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
     )
     op.create_index("ix_accounts_name", "accounts", ["name_key"], unique=True)
+    op.create_index("ix_accounts_email", "accounts", ["email"], unique=True)
     op.create_index("ix_accounts_subject", "accounts", ["issuer", "subject"], unique=True)
     op.create_table(
         "sessions",
