@@ -30,24 +30,42 @@ class Change:
     after: Choice
     by: str
     at: datetime
+    asked: str | None = None
+    """Digest of what was asked, where it was asked with a key."""
 
 
-async def make(connection: AsyncConnection, name: str, before: Choice, after: Choice, by: str, at: datetime) -> int:
+class Meanwhile(Misconfigured):
+    """Something else is chosen by now."""
+
+    def __init__(self) -> None:
+        super().__init__("Somebody changed these rules meanwhile", "Look at what holds now, and do it again", "name")
+
+
+async def make(
+    connection: AsyncConnection,
+    name: str,
+    before: Choice,
+    after: Choice,
+    by: str,
+    at: datetime,
+    key: tuple[str, str] | None = None,
+) -> int:
     """Let a choice hold in place of another one. Returns the number of the change.
 
-    Raises Misconfigured where something else holds by now, or the connection is not known any more.
+    key: by which a repeated call finds it, and a digest of what was asked. Raises Meanwhile where something else
+    holds by now, Misconfigured where the connection is not known any more.
     """
     if connection.dialect.name == "postgresql":
         await connection.execute(text("LOCK TABLE rule_changes IN SHARE ROW EXCLUSIVE MODE"))
     if await current(connection, name) != before:
-        raise Misconfigured("Somebody changed these rules meanwhile", "Look at what holds now, and do it again", "name")
+        raise Meanwhile
     if isinstance(after, Installation):
         await configuration.choose_for_all(connection, after)
     else:
         await configuration.choose(connection, name, after)
     newest = await connection.execute(select(func.coalesce(func.max(rule_changes.c.number), 0)))
     number = int(newest.scalar_one()) + 1
-    row = (number, name, _text(before), _text(after), by, at)
+    row = (number, name, _text(before), _text(after), by, at, *(key or (None, None)))
     await connection.execute(rule_changes.insert().values(row))
     return number
 
@@ -76,10 +94,16 @@ async def get(connection: AsyncConnection, number: int) -> Change | None:
     return None if row is None else _change(row)
 
 
+async def again(connection: AsyncConnection, key: str) -> Change | None:
+    """The change that was asked for with this key."""
+    row = (await connection.execute(select(rule_changes).where(rule_changes.c.key == key))).first()
+    return None if row is None else _change(row)
+
+
 def _change(row: Any) -> Change:
     return Change(
         row.number, row.connection, _choice(row.connection, row.before), _choice(row.connection, row.after), row.by,
-        row.at,
+        row.at, row.asked,
     )  # fmt: skip
 
 

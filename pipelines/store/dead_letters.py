@@ -1,5 +1,6 @@
 """Records that could not be used: each waits with its reason until a person replays or drops it."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,12 @@ WAITING, WANTED, REPLAYED, DROPPED, SET_ASIDE = "waiting", "wanted", "replayed",
 set aside after MOST_REPLAYS failures."""
 
 MOST_REPLAYS = 3
+
+_QUOTED = re.compile(r"""(?<!\w)(["'`])(?:(?!\1).){1,200}\1(?!\w)|«[^»]{1,200}»""")
+_SINGLE = re.compile(r"[^\s,;:()]*(?:\d|@|://)(?:[^\s,;()]*[^\s,;:().])?")
+"""What names a single thing: a word with a digit in it, an address."""
+_SENTENCE = 200
+OMITTED = "…"
 
 REPLAY_HEADER = "throughline-replay"
 """On a replayed record: the id of its letter."""
@@ -43,6 +50,23 @@ class DeadLetter:
         return self.replay_of or digest(self.origin)[:16]
 
 
+def sentence(cause: str, reason: str) -> str:
+    """What is wrong with a letter, without what names this one alone: ids, numbers, addresses, quoted words.
+
+    Equal for letters that one mend may cure. A cause that names a place in the code is that sentence itself.
+    """
+    if cause.startswith(("failed: ", "refused: ")):
+        return cause[:_SENTENCE]
+    told = _SINGLE.sub(OMITTED, _QUOTED.sub(OMITTED, reason))
+    told = re.sub(rf"{OMITTED}(?:[\s,]*{OMITTED})+", OMITTED, " ".join(told.split()))
+    return storable(told)[:_SENTENCE].strip() or cause
+
+
+def alike(connection: str, told: str) -> str:
+    """16 hex digits: of all letters of one connection with this sentence."""
+    return digest(connection, told)[:16]
+
+
 def replay_of(headers: Iterable[tuple[str, bytes | None]]) -> str:
     """Id of the letter that a record replays; "" for any other record."""
     return next((text.decode("ascii", "replace") for name, text in headers if name == REPLAY_HEADER and text), "")
@@ -58,7 +82,7 @@ async def add(connection: AsyncConnection, letters: Sequence[DeadLetter]) -> Non
     if again:
         statement = insert(dead_letters)
         counted = dead_letters.c.attempts + 1
-        told = {name: statement.excluded[name] for name in ("cause", "reason", "at")}
+        told = {name: statement.excluded[name] for name in ("cause", "reason", "at", "sentence", "alike")}
         state = case((counted >= MOST_REPLAYS, SET_ASIDE), else_=WAITING)
         update = statement.on_conflict_do_update(
             index_elements=["id"],
@@ -70,9 +94,11 @@ async def add(connection: AsyncConnection, letters: Sequence[DeadLetter]) -> Non
 
 
 def _row(letter: DeadLetter) -> dict[str, object]:
+    connection = letter.connection or _told(letter.raw, "connection")
+    said = sentence(letter.cause, letter.reason)
     return {
         "id": letter.id,
-        "connection": letter.connection or _told(letter.raw, "connection"),
+        "connection": connection,
         "cause": storable(letter.cause)[:200],
         "reason": storable(letter.reason)[:2000],
         "origin": letter.origin,
@@ -82,6 +108,8 @@ def _row(letter: DeadLetter) -> dict[str, object]:
         "state": WAITING,
         "attempts": 0,
         "note": None,
+        "sentence": said,
+        "alike": alike(connection, said),
     }
 
 

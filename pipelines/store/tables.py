@@ -236,7 +236,15 @@ dead_letters = Table(
     Column("state", Key, nullable=False),  # waiting, wanted, replayed, dropped, set aside
     Column("attempts", Integer, nullable=False),  # replays that failed
     Column("note", Key),  # why it was dropped or cannot be replayed
+    Column("sentence", Key, nullable=False, server_default=""),  # what is wrong, without ids and numbers
+    Column("alike", Key, nullable=False, server_default=""),  # of all that one mend may cure: see dead_letters
+    Column("edited", LargeBinary),  # what a replay publishes in place of `raw`
+    Column("edited_by", Key),
+    Column("edited_at", Instant),
+    Column("closed_by", Key),  # who dropped it
+    Column("closed_at", Instant),
     Index("ix_dead_letters_state", "state", "cause", "at"),
+    Index("ix_dead_letters_alike", "alike", "state", "at", "id"),
 )
 
 decisions = Table(
@@ -282,7 +290,10 @@ rule_changes = Table(
     Column("after", Text, nullable=False),
     Column("by", Key, nullable=False),
     Column("at", Instant, nullable=False),
+    Column("key", Key),  # by which a repeated call finds what it did
+    Column("asked", Key),  # digest of what was asked
     Index("ix_rule_changes_connection", "connection", "number"),
+    Index("ix_rule_changes_key", "key", unique=True),
 )
 
 stamps = Table(

@@ -1,6 +1,7 @@
 """`throughline dead-letters`: what could not be used, and what to do about it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,20 +10,34 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.store.dead_letters import DROPPED, REPLAYED, WAITING
+from pipelines.store.dead_letters import WAITING
 from pipelines.store.engine import reading, writing
+from schemas.access import THIS_MACHINE
 from schemas.canonical import instant, storable
-from services.cli.masking import masked
+from services.admin import audit
+from services.admin.letters_told import mend, readable
 from services.cli.terminal import EXIT_NOT_FOUND, opened, write_line
 from services.cli.words import counted, moment
 from services.feed import letters
-from services.feed.letters import Cause, Letter
+from services.feed.letters import EVERY, Cause, Letter
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
 
-EVERY = (*letters.OPEN, REPLAYED, DROPPED)
 SHOWN_BYTES = 20_000
+
+_AUDITED = 100
+"""Ids that are named in the audit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropping:
+    """Why letters are dropped, by whom, and when."""
+
+    reason: str
+    by: str
+    at: datetime
+
 
 Ask = Callable[[str], bool]
 """Asks the person; whether they agree."""
@@ -47,20 +62,24 @@ async def show_all(made: "Installation", now: datetime, screen: Console, *, as_j
 def _causes(causes: Sequence[Cause], now: datetime) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=True)
     table.add_column("letters", justify="right", no_wrap=True)
-    table.add_column("cause", ratio=2)
+    table.add_column("what is wrong", ratio=3)
     table.add_column("connection", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("newest", no_wrap=True)
-    table.add_column("such as", ratio=3)
+    table.add_column("what to do", ratio=3)
     for one in causes:
-        newest = moment(one.newest, now)
-        table.add_row(f"{one.letters:,}", Text(one.cause), one.connection or "?", one.state, newest, Text(one.reason))
+        letter = one.letter
+        assert letter is not None
+        state, newest = ", ".join(sorted(one.states)), moment(one.last, now)
+        said, todo = Text(letter.sentence or letter.cause), Text(mend(letter))
+        table.add_row(f"{one.letters:,}", said, letter.connection or "?", state, newest, todo)
     return table
 
 
 def _as_json(one: Letter) -> dict[str, Any]:
     return {
-        "id": one.id, "connection": one.connection or None, "cause": one.cause, "reason": one.reason,
+        "id": one.id, "connection": one.connection or None, "cause": one.cause, "sentence": one.sentence,
+        "reason": one.reason,
         "state": one.state, "attempts": one.attempts, "note": one.note, "at": instant(one.at), "bytes": one.size,
         "origin": one.origin, "replayable": one.replayable,
     }  # fmt: skip
@@ -70,15 +89,16 @@ async def show(made: "Installation", letter: str, now: datetime, screen: Console
     """Show one letter with its content, without what looks like a secret."""
     async with opened(made) as (engine, _), reading(engine) as connection:
         found = await letters.letters(connection, [letter], states=EVERY)
-        raw = await letters.content(connection, letter)
-    if not found or raw is None:
+        held = await letters.content(connection, letter)
+    if not found or held is None:
         screen.print("No dead letter has this id; see `throughline dead-letters list --json`.", markup=False)
         return EXIT_NOT_FOUND
-    one, told = found[0], readable(raw)
+    one, told, edited = found[0], readable(held[0]), None if held[1] is None else readable(held[1])
     if as_json:
-        write_line(orjson.dumps({**_as_json(one), "content": told}).decode())
+        write_line(orjson.dumps({**_as_json(one), "content": told, "edited": edited}).decode())
         return 0
     screen.print(_letter(one, now))
+    told = told if edited is None else edited
     text = told if isinstance(told, str) else orjson.dumps(told, option=orjson.OPT_INDENT_2).decode()
     cut = f"\n… {len(text) - SHOWN_BYTES:,} characters more; --json gives all" if len(text) > SHOWN_BYTES else ""
     screen.print(Text(text[:SHOWN_BYTES] + cut))
@@ -98,6 +118,8 @@ def _letter(one: Letter, now: datetime) -> Table:
         "When": moment(one.at, now),
         "State": one.state + (f", {counted(one.attempts, 'replay')} failed" if one.attempts else ""),
         "Note": one.note or "",
+        "Edited": f"by {one.edited_by}; this is the edited form" if one.edited_by else "",
+        "Dropped by": one.closed_by or "",
         "Replay": "possible" if one.replayable else "not possible: read the connection again instead",
         "Content": counted(one.size, "byte"),
     }
@@ -105,15 +127,6 @@ def _letter(one: Letter, now: datetime) -> Table:
         if told:
             table.add_row(name, Text(told))
     return table
-
-
-def readable(raw: bytes) -> Any:
-    """What the record holds, as JSON or text, masked."""
-    text = raw.decode("utf-8", "replace")
-    try:
-        return masked(orjson.loads(text))
-    except orjson.JSONDecodeError:
-        return masked(storable(text))
 
 
 async def replay(
@@ -146,11 +159,11 @@ async def drop(
     ids: Sequence[str],
     cause: str | None,
     source: str | None,
-    reason: str,
+    why: Dropping,
     screen: Console,
     ask: Ask,
 ) -> int:
-    """Say what would be dropped, ask, and drop it with the reason."""
+    """Say what would be dropped, ask, and drop it with who and why."""
     async with opened(made) as (engine, _):
         async with reading(engine) as connection:
             found = await letters.letters(connection, ids, cause=cause, source=source)
@@ -161,7 +174,11 @@ async def drop(
         if not ask("Drop?"):
             return 0
         async with writing(engine) as connection:
-            dropped = await letters.drop(connection, [one.id for one in found], storable(reason)[:500])
+            ids = [one.id for one in found]
+            dropped = await letters.drop(connection, ids, storable(why.reason)[:500], why.by, why.at)
+            caller = replace(THIS_MACHINE, name=why.by)
+            told = {"letters": ids[:_AUDITED], "how many": dropped, "reason": why.reason}
+            await audit.note(connection, caller, "dead-letter.dropped", "dead letters", None, told, why.at, None)
     screen.print(f"{counted(dropped, 'letter')} dropped.")
     return 0
 

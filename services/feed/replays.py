@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store.dead_letters import REPLAY_HEADER, WANTED
@@ -18,6 +18,8 @@ from services.feed.flow import Outgoing, Send
 logger = logging.getLogger("throughline.feed")
 
 BATCH = 50
+PAUSE = 1.0
+"""Seconds between two batches: what is new is not kept waiting by what is old."""
 READ_AGAIN = "it never was on a topic: mend its cause, then `throughline connections reread` its connection"
 TOO_LARGE = f"it has more than {MAX_EVENT_BYTES} bytes: read its connection again once its connector cuts it"
 
@@ -33,7 +35,8 @@ class Replay:
 async def due(engine: AsyncEngine, limit: int = BATCH) -> list[Replay]:
     """Wanted letters, oldest first; those that cannot be replayed are set aside with the reason."""
     table = dead_letters.c
-    wanted = select(table.id, table.origin, table.raw).where(table.state == WANTED).order_by(table.at).limit(limit)
+    published = func.coalesce(table.edited, table.raw).label("raw")
+    wanted = select(table.id, table.origin, published).where(table.state == WANTED).order_by(table.at).limit(limit)
     async with reading(engine) as connection:
         rows = (await connection.execute(wanted)).all()
     found: list[Replay] = []
@@ -52,7 +55,8 @@ async def due(engine: AsyncEngine, limit: int = BATCH) -> list[Replay]:
 
 
 def _record(letter: str, connector: str, raw: bytes) -> Outgoing:
-    """The record as it was published, with its letter's id; what is no source event goes as it is."""
+    """The record as it was published or as a person edited it, with its letter's id; what is no source event goes as
+    it is."""
     mark = (REPLAY_HEADER, letter.encode())
     try:
         key, _, headers = to_kafka(from_kafka(raw, ()))
@@ -79,13 +83,12 @@ async def _note(engine: AsyncEngine, taken: Sequence[str]) -> None:
         logger.info("letters.replayed", extra={"letters": len(taken)})
 
 
-async def run(engine: AsyncEngine, send: Send, idle: float = 2.0) -> None:
-    """Look for wanted letters for ever; an outage of the database only waits."""
+async def run(engine: AsyncEngine, send: Send, idle: float = 2.0, pause: float = PAUSE) -> None:
+    """Look for wanted letters for ever, a batch at a time; an outage of the database only waits."""
     while True:
         try:
             done = await step(engine, send)
         except AWAY as error:
             logger.warning("letters.step.failed", extra={"error": type(error).__name__})
             done = 0
-        if not done:
-            await asyncio.sleep(idle)
+        await asyncio.sleep(pause if done else idle)

@@ -52,7 +52,6 @@ class Changing(APIRoute):
     def get_route_handler(self) -> Handler:
         """The handler, behind what must be true first."""
         handle = super().get_route_handler()
-        tagged = self.body_field is not None and self.body_field.field_info.discriminator is not None
 
         async def checked(asked: Request) -> Response:
             asked = Bounded(asked.scope, asked.receive)

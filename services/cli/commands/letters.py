@@ -73,9 +73,11 @@ def drop(
     Example: [bold]throughline dead-letters drop 5f2b8c1d9e0a7743 --reason "a test deal"[/]
     """
     from services.cli import dead_letters
+    from services.cli.deciding import who
 
     _some(ids, cause, connection)
-    work = dead_letters.drop(installation(), ids or [], cause, connection, reason, screen(), agreeing(yes=yes))
+    why = dead_letters.Dropping(reason, who(), now_here())
+    work = dead_letters.drop(installation(), ids or [], cause, connection, why, screen(), agreeing(yes=yes))
     run(work)
 
 
