@@ -217,6 +217,8 @@ class Fields:
     """Id to name."""
     needed: Mapping[str, str] = field(default_factory=dict)
     """Id that the options name to the dotted name of the option."""
+    custom: bool = False
+    """All custom fields are among them, so that what rules name and is not among them is gone."""
 
 
 @runtime_checkable

@@ -141,7 +141,7 @@ class JiraSource:
             types = {str(one.get("name")) for one in rows(await self._session.needed("issuetype"))}
             there |= {f"type {name}": name for name in types}
             needed = {f"type {name}": "opener_types" for name in self._options.opener_types}
-        return Fields(there, needed)
+        return Fields(there, needed, custom=True)
 
     async def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
         """The issues with these ids or keys, whole. One that is gone or out of the filter is left to the census."""

@@ -59,11 +59,16 @@ async def note(connection: AsyncConnection, name: str, failed: Failed, at: datet
     return int((await connection.execute(kept.returning(told.in_a_row))).scalar_one())
 
 
-async def went_on(connection: AsyncConnection, name: str, now: datetime) -> None:
-    """Note that reading goes on, and forget what is older than 8 weeks."""
+async def went_on(connection: AsyncConnection, name: str) -> None:
+    """Note that reading goes on."""
     mine = failures.c.connection == name
     await connection.execute(update(failures).where(mine, failures.c.in_a_row > 0).values(in_a_row=0))
-    await connection.execute(delete(failures).where(mine, failures.c.last_seen < now - KEPT))
+
+
+async def prune(connection: AsyncConnection, name: str, now: datetime) -> None:
+    """Forget what was not seen for 8 weeks."""
+    old = (failures.c.connection == name) & (failures.c.last_seen < now - KEPT)
+    await connection.execute(delete(failures).where(old))
 
 
 async def of(connection: AsyncConnection, names: Sequence[str]) -> dict[str, list[Failure]]:

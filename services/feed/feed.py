@@ -10,8 +10,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from connectors.contract import Misconfigured, RetryLater
 from pipelines.store import leases
 from pipelines.store.engine import AWAY, reading, why_away, writing
-from services.feed import connections, pages, rules
+from services.feed import beside, budgets, connections, failures, notices, pages, rules
 from services.feed.connections import READING, Reconfigured, StoredConnection
+from services.feed.failures import Failed
 from services.feed.reader import Reader, Reading
 
 logger = logging.getLogger("throughline.feed")
@@ -23,6 +24,18 @@ _REST = timedelta(seconds=30)
 """At most, after the database took nothing: it is tried all the time, but no tool is asked in vain."""
 _LOOK_AGAIN = timedelta(minutes=15)
 """After this a misconfigured connection is tried once more: somebody may have mended it in the tool."""
+
+_UNEXPECTED = (
+    "Look at the log for its place and upgrade the hub; `throughline connections reread NAME --since TIME` goes on"
+    " after it, without what changed before that time"
+)
+
+
+def _problem(failed: Failed) -> str:
+    """As a connection shows it."""
+    if failed.kind == "wait":
+        return failed.problem
+    return f"{failed.problem}. {failed.mend}" if failed.kind == "mend" else f"{failed.problem}; it will be tried again"
 
 
 class Feed:
@@ -133,6 +146,8 @@ class Feed:
             return
         async with writing(self.shared.engine) as connection:
             lease = await leases.take(connection, reader.lease.name, self.holder, self.shared.now(), LEASE)
+            if lease is not None and (budget := reader.budget()) is not None:
+                await beside.put(connection, reader.name, budget=budgets.dump(budget))
         reader.renewed_at = self.shared.now()
         if lease is None or lease.epoch != reader.lease.epoch:
             await self._stop(set(self.readers) - {reader.name})
@@ -157,13 +172,17 @@ class Feed:
         except (DBAPIError, PoolTimeout):
             raise
         except Misconfigured as error:
-            await self._tell(name, str(error), attention=True, wait=_LOOK_AGAIN)
+            await self._tell(name, self._failed(name, "mend", error.problem, error.mend), _LOOK_AGAIN)
         except RetryLater as error:
-            await self._tell(name, error.reason, attention=False, wait=self._wait(name, error.after))
+            mend = "It comes back by itself"
+            await self._tell(name, self._failed(name, "wait", error.reason, mend), self._wait(name, error.after))
         except Exception as error:
             logger.exception("connection.read.failed", extra={"connection": name})
-            words = f"reading failed unexpectedly ({type(error).__name__}); it will be tried again"
-            await self._tell(name, words, attention=False, wait=self._wait(name, None))
+            words = f"reading failed unexpectedly ({type(error).__name__})"
+            await self._tell(name, self._failed(name, "unexpected", words, _UNEXPECTED), self._wait(name, None))
+
+    def _failed(self, name: str, kind: failures.Kind, problem: str, mend: str) -> Failed:
+        return Failed(kind, problem, mend, self.readers[name].stored.cursor)
 
     async def _watched(self, reader: Reader) -> None:
         try:
@@ -181,13 +200,26 @@ class Feed:
             return timedelta(seconds=asked)
         return min(_FIRST_WAIT * float(2 ** min(failures - 1, 10)), _LONGEST_WAIT)
 
-    async def _tell(self, name: str, problem: str, *, attention: bool, wait: timedelta) -> None:
+    async def _tell(self, name: str, failed: Failed, wait: timedelta) -> None:
+        """Write down why reading ended. What fails again and again at one place is named, and waits for a person."""
         now: datetime = self.shared.now()
-        logger.warning("connection.read.stopped", extra={"connection": name, "problem": problem})
+        reader = self.readers[name]
         async with writing(self.shared.engine) as connection:
+            times = await failures.note(connection, name, failed, now)
+            stuck = failed.kind == "unexpected" and times >= failures.STUCK
+            problem = self._stuck(reader, failed, times) if stuck else _problem(failed)
             await connections.change(
-                connection, name, problem=problem, attention=attention, retry_at=now + wait, wanted=False
-            )
+                connection, name, problem=problem, attention=stuck or failed.kind == "mend",
+                retry_at=now + (_LOOK_AGAIN if stuck else wait), wanted=False,
+            )  # fmt: skip
+            await notices.note(connection, name, reader.lookout.board.take(now), now)
+        logger.warning("connection.read.stopped", extra={"connection": name, "problem": problem})
+
+    @staticmethod
+    def _stuck(reader: Reader, failed: Failed, times: int) -> str:
+        place = reader.place(failed.cursor)
+        after = f"after {place}" if place else "after the last page that was read"
+        return f"The page {after} cannot be read: {failed.problem}, {times} times. {failed.mend}"
 
     async def _restart(self, names: list[str]) -> None:
         """Read again from the last safe cursor: what was published was not applied in time."""

@@ -89,8 +89,8 @@ class Flow:
                 len(fitting), self.now(),
             )  # fmt: skip
             await beside.page(
-                connection, name, len(fitting), self.now(), place=place if moves_cursor else None,
-                polled=moves_cursor and page.progress is None,
+                connection, name, [event.artifact for event in page.events], self.now(),
+                place=place if moves_cursor else None, polled=moves_cursor and page.progress is None,
             )  # fmt: skip
             await connections.change(connection, name, **self._progress(page, cursor))
 

@@ -82,6 +82,12 @@ def _open(row: Any) -> OpenPage:
     return OpenPage(row.number, row.connection, cursor, row.true_up_to, offsets, row.published_at)
 
 
+async def any_open(connection: AsyncConnection, name: str) -> bool:
+    """Whether anything that a connection read is not known to be applied."""
+    wanted = select(pages.c.number).where(pages.c.applied_at.is_(None), pages.c.connection == name).limit(1)
+    return (await connection.execute(wanted)).first() is not None
+
+
 async def forget_other_brokers(connection: AsyncConnection, incarnation: str) -> int:
     """Drop pages that went to an embedded broker that is gone: their cursors never moved, they are read again.
 

@@ -2,16 +2,28 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from connectors.contract import BadRecord, Connector, Page, RetryLater, SetAside, Source, Surroundings, Unverified
+from connectors.contract import (
+    BadRecord,
+    Connector,
+    Misconfigured,
+    Page,
+    RetryLater,
+    SetAside,
+    Source,
+    Surroundings,
+    Unverified,
+    described,
+)
 from connectors.limiter import DEFAULT_SHARE, Limiter
 from connectors.transport import Network, Policy
 from pipelines.store import leases
@@ -19,12 +31,17 @@ from pipelines.store.engine import reading, writing
 from pipelines.watching import UNWATCHED, Watch
 from schemas.events import SourceEvent
 from services.feed import connections, inbox, known, pages
+from services.feed.asking import Unforeseen, asked
+from services.feed.budgets import Budget
 from services.feed.connections import StoredConnection
 from services.feed.flow import Flow
+from services.feed.lookout import Lookout
 from services.security import KeyRing
 
 logger = logging.getLogger("throughline.feed")
 
+TRIES = 3
+"""So often a thing that a webhook named is fetched before it is set aside."""
 PAGES_KEPT = timedelta(days=7)
 """How long applied pages are kept: what was read when, for who looks into a gap."""
 
@@ -42,6 +59,8 @@ class Reading:
     poll: timedelta = timedelta(seconds=60)
     census: timedelta = timedelta(hours=24)
     watch: Watch = UNWATCHED
+    hints: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often a thing that a webhook named could not be fetched: (connection, hint)."""
 
 
 @dataclass(slots=True)
@@ -53,35 +72,68 @@ class Reader:
     lease: leases.Lease
     renewed_at: datetime
     limiter: Limiter | None = None
+    lookout: Lookout = field(init=False)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     succeeded: bool = False
     """Whether it has come to a pause: then a failure is the first of its kind."""
+    _polled: datetime = field(init=False)
+    """When the last poll ended."""
     _read_at: Any = None
     """The span in which the newest page was read."""
+
+    def __post_init__(self) -> None:
+        self._polled = self.shared.now()
+        self.lookout = Lookout(self.shared.engine, self.name, self.shared.now, self._mine)
 
     @property
     def name(self) -> str:
         """The connection's id."""
         return self.stored.id
 
+    def budget(self) -> Budget | None:
+        """How its share of the rate limit is used; None before it begins."""
+        if self.limiter is None:
+            return None
+        spent = self.limiter.spent()
+        return Budget(
+            spent.share, round(spent.rate * 60), round(spent.used, 3), spent.left, spent.most, spent.waiting or "",
+            spent.until, self.shared.now(),
+        )  # fmt: skip
+
     async def run(self) -> None:
         """Read for ever."""
         connector = self.shared.catalogue[self.stored.connector]
         options = connections.parse_options(connector.Options, connections.with_secrets(self.stored, self.shared.keys))
         self.limiter = Limiter(connector.title, share=getattr(options, "share", DEFAULT_SHARE))
-        surroundings = Surroundings(self.shared.now, Network(self.shared.policy, self.limiter), self._replaced)
+        board = self.lookout.board
+        network = Network(self.shared.policy, self.limiter, noticed=board)
+        surroundings = Surroundings(self.shared.now, network, self._replaced, board)
         async with connector.open(self.name, options, surroundings) as source:
-            while True:
-                # First of all, so that what arrives from here on is seen by the next round.
-                self.wake.clear()
-                if self.stored.wanted:
-                    await self._change(wanted=False)
-                later = await self._hints(connector, options, source)
-                await self._pages(source)
-                if later is not None:
-                    raise later
-                await self._census(source)
-                await self._pause(source)
+            try:
+                while True:
+                    await self._round(connector, options, source)
+                    await self._pause(source)
+            except Misconfigured:
+                # Which right was lost is told by the step of the check that fails.
+                with suppress(RetryLater, Misconfigured):
+                    await self.lookout.look(source)
+                raise
+
+    async def _round(self, connector: Connector, options: Any, source: Source) -> None:
+        # First of all, so that what arrives from here on is seen by the next round.
+        self.wake.clear()
+        if self.stored.wanted:
+            await self._change(wanted=False)
+        later = await self._hints(connector, options, source)
+        await self._pages(source)
+        if later is not None:
+            raise later
+        await self._census(source)
+        await self.lookout.round(source)
+        if await self.lookout.compare(source, self._publish_beside, lambda: self._news(source)):
+            await self._change(census_at=pages.LONG_AGO)
+            self.stored = replace(self.stored, census_at=pages.LONG_AGO)
+            self.wake.set()
 
     async def _pages(self, source: Source) -> None:
         cursor, since = self.stored.cursor, self.stored.since
@@ -92,10 +144,25 @@ class Reader:
         if not self.stored.first_read_done:
             await self._change(first_read_done=True)
             self.stored = replace(self.stored, first_read_done=True)
+        self._polled = self.shared.now()
 
     async def _publish(self, page: Page, *, moves_cursor: bool = True) -> None:
         with self.shared.watch.span("page.publish", after=self._read_at, connection=self.name, events=len(page.events)):
-            await self.shared.flow.publish(self.name, page, self.lease, self.stored.epoch, moves_cursor=moves_cursor)
+            await self.shared.flow.publish(
+                self.name, page, self.lease, self.stored.epoch, moves_cursor=moves_cursor, place=self.place(page.cursor)
+            )
+
+    async def _publish_beside(self, page: Page) -> None:
+        await self._publish(page, moves_cursor=False)
+
+    def place(self, cursor: dict[str, Any] | None) -> str:
+        """A cursor in words."""
+        return described(self.shared.catalogue[self.stored.connector], cursor)
+
+    async def _news(self, source: Source) -> None:
+        """What is read beside takes hours at a gentle pace; the news does not wait for it."""
+        if self.shared.now() - self._polled >= self.shared.poll:
+            await self._pages(source)
 
     async def _census(self, source: Source) -> None:
         now = self.shared.now()
@@ -105,7 +172,6 @@ class Reader:
             self.stored = replace(self.stored, census_at=now)
         if now - (self.stored.census_at or now) < self.shared.census:
             return
-        polled = now
         async with reading(self.shared.engine) as connection:
             artifacts = await known.artifacts_of(connection, self.name)
         async with aclosing(self._told(source.census(artifacts, self.stored.census_cursor))) as told:
@@ -113,13 +179,11 @@ class Reader:
                 await self._publish(page, moves_cursor=False)
                 await self._change(census_cursor=page.cursor)
                 self.stored = replace(self.stored, census_cursor=page.cursor)
-                if self.shared.now() - polled >= self.shared.poll:
-                    # A census of a large tool takes hours at a gentle pace; the news does not wait for it.
-                    await self._pages(source)
-                    polled = self.shared.now()
+                await self._news(source)
         # The last cursor is kept: it is what the connector's next census compares with.
         await self._change(census_at=now)
         self.stored = replace(self.stored, census_at=now)
+        await self.lookout.schedule()
 
     async def _hints(self, connector: Connector, options: Any, source: Source) -> RetryLater | None:
         """Turn what webhooks told into pages, and fetch what they only hinted at.
@@ -150,12 +214,34 @@ class Reader:
         return None
 
     async def _fetch(self, source: Source, hints: tuple[str, ...]) -> RetryLater | None:
+        """Fetch what webhooks named. One thing that cannot be fetched is found by itself, and in the end set aside."""
         try:
-            async with aclosing(self._told(source.fetch(hints))) as told:
-                async for page in told:
-                    await self._publish(page, moves_cursor=False)
+            await self._fetched(source, hints)
         except RetryLater as error:
             return error
+        except Unforeseen as error:
+            return await self._one_by_one(source, hints) if len(hints) > 1 else await self._failed(hints[0], error)
+        return None
+
+    async def _one_by_one(self, source: Source, hints: tuple[str, ...]) -> RetryLater | None:
+        later: RetryLater | None = None
+        for hint in hints:
+            later = await self._fetch(source, (hint,)) or later
+        return later
+
+    async def _fetched(self, source: Source, hints: tuple[str, ...]) -> None:
+        async with aclosing(self._told(asked(source.fetch(hints)))) as told:
+            async for page in told:
+                await self._publish_beside(page)
+
+    async def _failed(self, hint: str, error: Unforeseen) -> RetryLater | None:
+        """Why a thing has to wait; None where it failed so often that it was set aside as a dead letter."""
+        times = self.shared.hints[self.name, hint] = self.shared.hints[self.name, hint] + 1
+        if times < TRIES:
+            return RetryLater(f"One thing that a webhook named cannot be fetched ({error}); it is tried again")
+        del self.shared.hints[self.name, hint]
+        reason = f"a webhook named it, and fetching it failed {TRIES} times: {error}"
+        await self._publish_beside(Page((), {}, None, set_aside=[SetAside(hint, reason, hint)]))
         return None
 
     async def _pause(self, source: Source) -> None:
@@ -179,18 +265,21 @@ class Reader:
             await asyncio.gather(*waits, return_exceptions=True)
         self.stored = replace(self.stored, wanted=self.wake.is_set())
 
+    async def _mine(self, connection: AsyncConnection) -> None:
+        """Raises LeaseLost, Reconfigured where this reader may not write any more."""
+        await leases.check(connection, self.lease)
+        await connections.check(connection, self.name, self.stored.epoch)
+
     async def _change(self, **values: Any) -> None:
         async with writing(self.shared.engine) as connection:
-            await leases.check(connection, self.lease)
-            await connections.check(connection, self.name, self.stored.epoch)
+            await self._mine(connection)
             await connections.change(connection, self.name, **values)
 
     async def _replaced(self, field: str, secret: SecretStr) -> None:
         """Seal and keep a secret that the tool gave in place of the stored one."""
         sealed = self.shared.keys.seal(self.name, field, secret)
         async with writing(self.shared.engine) as connection:
-            await leases.check(connection, self.lease)
-            await connections.check(connection, self.name, self.stored.epoch)
+            await self._mine(connection)
             await connections.keep_secret(connection, self.name, field, sealed)
 
     async def _told(self, pages: AsyncIterator[Page]) -> AsyncGenerator[Page, None]:

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
-from sqlalchemy import select
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipelines.store.tables import artifacts
 from services.feed import connections
 from services.feed.told import Difference, Reconciled
 from services.feed.watch_tables import differences as difference_table
@@ -60,9 +62,55 @@ async def ask(connection: AsyncConnection, name: str, *, mend: bool) -> None:
 
 
 async def _put(connection: AsyncConnection, name: str, **values: Any) -> None:
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    row = insert(reconciles).values({"connection": name, "wanted": False, "mend": False, "listed": 0} | values)
+    put = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    row = put(reconciles).values({"connection": name, "wanted": False, "mend": False, "listed": 0} | values)
     await connection.execute(row.on_conflict_do_update(index_elements=["connection"], set_=values))
+
+
+async def wish(connection: AsyncConnection, name: str) -> bool | None:
+    """Whether what is found is to be mended, of the comparison that is wished for; None: none is."""
+    wanted = select(reconciles.c.mend).where(reconciles.c.connection == name, reconciles.c.wanted)
+    return (await connection.execute(wanted)).scalar()
+
+
+async def schedule(connection: AsyncConnection, name: str) -> None:
+    """Wish for a comparison without mending, unless there is a wish already."""
+    put = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    row = put(reconciles).values(connection=name, wanted=True, mend=False, listed=0)
+    values = {"wanted": True, "mend": reconciles.c.wanted & reconciles.c.mend}
+    await connection.execute(row.on_conflict_do_update(index_elements=["connection"], set_=values))
+
+
+async def known(connection: AsyncConnection, name: str) -> int:
+    """How many artifacts a connection has brought."""
+    wanted = select(func.count()).select_from(artifacts).where(artifacts.c.connection == name)
+    return int((await connection.execute(wanted)).scalar_one())
+
+
+async def began(connection: AsyncConnection, name: str, at: datetime, expected: int) -> None:
+    """Note that a comparison is under way."""
+    await _put(connection, name, wanted=True, started_at=at, listed=0, expected=expected)
+
+
+async def came_to(connection: AsyncConnection, name: str, number: int) -> None:
+    """Note how much was compared."""
+    here = reconciles.c.connection == name
+    await connection.execute(update(reconciles).where(here).values(listed=number))
+
+
+async def ended(
+    connection: AsyncConnection, name: str, result: Result, found: Sequence[Difference], at: datetime
+) -> None:
+    """Store the outcome in place of the last one."""
+    await connection.execute(delete(difference_table).where(difference_table.c.connection == name))
+    rows = [
+        {"connection": name, "kind": one.kind, "artifact": one.artifact, "theirs": one.theirs, "ours": one.ours}
+        for one in found
+    ]
+    if rows:
+        await connection.execute(insert(difference_table), rows)
+    stored = _JSON.dump_json(result).decode()
+    await _put(connection, name, wanted=False, mend=False, started_at=None, finished_at=at, result=stored)
 
 
 async def of(connection: AsyncConnection, names: Sequence[str]) -> dict[str, Reconciled]:

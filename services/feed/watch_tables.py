@@ -17,6 +17,7 @@ watched = Table(
     metadata,
     Column("connection", Key, primary_key=True),
     Column("heard_at", Instant),  # when a page last brought events
+    Column("newest", Text),  # JSON: ids of the newest artifacts it brought
     Column("place", Text),  # where reading stands, in its connector's words
     Column("received_at", Instant),  # when a webhook delivery last came
     Column("polled", Integer, nullable=False),  # events that polls found since, an hour and more after it

@@ -21,6 +21,7 @@ def upgrade() -> None:
         "watched",
         sa.Column("connection", _KEY, nullable=False),
         sa.Column("heard_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("newest", sa.Text(), nullable=True),
         sa.Column("place", sa.Text(), nullable=True),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("polled", sa.Integer(), nullable=False),

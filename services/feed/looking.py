@@ -1,0 +1,80 @@
+"""Whether a tool is still as it was: the steps of its check, and the fields that options and rules name."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connectors.contract import Fields, Noticed, Step
+from pipelines.store import configuration
+from schemas.canonical import canonical_json
+from services.feed import beside, notices
+from services.feed.watch_tables import checked
+
+LOST, FIELD_GONE, FIELD_NEW = "lost", "field gone", "field new"
+MOST_NEW = 50
+"""New fields noted at one look."""
+_RULES = "the rules (reference_fields)"
+
+
+async def steps(connection: AsyncConnection, name: str, seen: Sequence[Step], now: datetime) -> None:
+    """Note which steps of a check went well; a step that went well before and does not any more is a notice."""
+    before = select(checked.c.step, checked.c.well_at).where(checked.c.connection == name)
+    known = {row.step: row.well_at for row in await connection.execute(before)}
+    well = [one.name for one in seen if one.ok]
+    if well:
+        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        rows = insert(checked).values(
+            [{"connection": name, "step": step, "well_at": now} for step in dict.fromkeys(well)]
+        )
+        kept = rows.on_conflict_do_update(index_elements=["connection", "step"], set_={"well_at": now})
+        await connection.execute(kept)
+        await notices.settle(connection, name, LOST, well)
+    lost = [
+        Noticed(LOST, one.name, f"{one.name}: it went well until {known[one.name]:%Y-%m-%d %H:%M} UTC", one.says)
+        for one in seen
+        if not one.ok and one.name in known
+    ]
+    await notices.note(connection, name, lost, now)
+
+
+async def fields(connection: AsyncConnection, name: str, found: Fields, now: datetime) -> None:
+    """Note which fields are there; what is named and is not there, or came or went since the last look, is a notice."""
+    row = await beside.row_of(connection, name)
+    before: dict[str, str] | None = orjson.loads(row.fields) if row is not None and row.fields else None
+    needed = dict(found.needed) | (await _in_rules(connection, name, found.there) if found.custom else {})
+    gone = _gone(found.there, needed, before or {})
+    new = {} if before is None else {each: label for each, label in found.there.items() if each not in before}
+    told = [Noticed(FIELD_NEW, each, f"The tool has a new field: {label} ({each})", "Nothing is to be done unless it"
+                    " holds references to other tools: then name it in the rules")
+            for each, label in list(new.items())[:MOST_NEW]]  # fmt: skip
+    if before is not None or gone:
+        await notices.settle(connection, name, FIELD_GONE, found.there)
+    await notices.note(connection, name, [*gone, *told], now)
+    await beside.put(connection, name, fields=canonical_json(dict(found.there)))
+
+
+def _gone(there: Mapping[str, str], needed: Mapping[str, str], before: Mapping[str, str]) -> list[Noticed]:
+    """Notices for what is named and is not there (any more), and for what went."""
+    found = {
+        each: Noticed(FIELD_GONE, each, f"The tool no longer has {before.get(each, each)}, which {where} names",
+                      f"Correct {where}, or make it again in the tool")
+        for each, where in needed.items()
+        if each not in there
+    }  # fmt: skip
+    for each, label in before.items():
+        if each not in there and each not in found:
+            says = f"The tool no longer has the field {label} ({each})"
+            found[each] = Noticed(FIELD_GONE, each, says, "Nothing is to be done unless it was meant to stay")
+    return list(found.values())
+
+
+async def _in_rules(connection: AsyncConnection, name: str, there: Mapping[str, str]) -> dict[str, str]:
+    """Fields that the connection's rules name, by id or by name; by id where there is one."""
+    stored = (await configuration.every(connection)).get(name)
+    labels = {label: each for each, label in there.items()}
+    named = stored.chosen.reference_fields if stored is not None else {}
+    return {labels.get(each, each): _RULES for each in named}
