@@ -1,5 +1,6 @@
 """Instants, lengths of time and states as people read them. Dates are written so that no language is needed."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -117,6 +118,11 @@ def percent(share: float) -> str:
     return f"{round(share * 100)} %"
 
 
+def pretty(value: Any) -> str:
+    """JSON values for people."""
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+
+
 def without(query: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """What a query asks beside these parameters."""
     return {name: value for name, value in query.items() if value not in (None, "") and name not in names}
@@ -124,5 +130,5 @@ def without(query: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "stage": stage, "state": state, "counted": counted, "or_dash": or_dash, "lasted": lasted, "read": read,
-    "percent": percent, "without": without,
+    "percent": percent, "without": without, "pretty": pretty,
 }  # fmt: skip
