@@ -80,7 +80,7 @@ def _trials(hubspot: HubSpot, options: Options, now: Callable[[], datetime]) -> 
                 f"This machine's clock differs from HubSpot's by {skew.total_seconds():.0f} seconds",
                 "Set it by a time server; webhook signatures are checked against it",
             )
-        return "This machine's clock agrees with HubSpot's"
+        return f"This machine's clock agrees with HubSpot's: {skew.total_seconds():.0f} s apart"
 
     readable = [*options.kinds, "contact", "company"]
     return [

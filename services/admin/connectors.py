@@ -58,8 +58,8 @@ class Kind(BaseModel):
     webhooks: Hooks | None = Field(description="null: the tool sends none")
     fields: list[dict[str, Any]] = Field(
         description="The form, in its order. `name`: of the input and in errors; `path`: where the value stands in "
-        "`options`; `kind`: text, secret, choice, choices, list, yes, whole, number, instant, group (has `fields`) or "
-        "alternatives (has `alternatives`, each with `value`, `label`, `help`, `granted`, `permissions`, `fields`); "
+        "`options`; `kind`: text, secret, choice, choices, list, yes, whole, number, instant, day, group (`fields`) "
+        "or alternatives (has `alternatives`, each with `value`, `label`, `help`, `granted`, `permissions`, `fields`); "
         "`advanced`: folded away; `of`: webhooks, or null",
         examples=[[_FIELD]],
     )

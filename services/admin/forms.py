@@ -7,6 +7,7 @@ not), `choices` (value to label), `of` (the part of a form that it belongs to, s
 
 import types
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AwareDatetime, BaseModel, SecretStr
@@ -73,7 +74,7 @@ def _plain(field: FieldInfo) -> dict[str, Any]:
 
 
 def kind_of(annotation: Any) -> str:
-    """The kind of input: secret, choice, choices (several of a few), list (of texts), yes, whole, number, instant,
+    """The kind of input: secret, choice, choices (several of a few), list (of texts), yes, whole, number, instant, day,
     text."""
     kind = plain_type(annotation)
     if kind is SecretStr:
@@ -82,7 +83,7 @@ def kind_of(annotation: Any) -> str:
         return "choices" if _choices(kind) else "list"
     if get_origin(kind) is Literal:
         return "choice"
-    named = {bool: "yes", int: "whole", float: "number", AwareDatetime: "instant"}
+    named = {bool: "yes", int: "whole", float: "number", AwareDatetime: "instant", date: "day"}
     return named.get(kind, "text")
 
 

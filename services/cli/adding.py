@@ -1,45 +1,34 @@
 """`throughline connections add`: options, check, ten real things, and only then saved."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
 from rich.console import Console
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connectors.contract import Connector
-from pipelines.store import configuration
-from pipelines.store.engine import reading, writing
-from pipelines.store.pending import ask_everything
+from pipelines.store.engine import reading
+from schemas.access import THIS_MACHINE
 from schemas.errors import Misconfigured
 from services import migrations
-from services.cli import filing, form, sameness, trial
+from services.admin import sampling, saving, setting_up
+from services.admin.saving import Who
+from services.admin.setting_up import Wanted
+from services.admin.trial import opened_tool
+from services.cli import filing, form, trial
+from services.cli.equipping import equipment
 from services.cli.terminal import EXIT_MISCONFIGURED, WrongUse, choose_one, database_errors, must_exist, tell
 from services.cli.words import moment, read_start
 from services.feed import connections
-from services.feed.rules import configuration_of, scopes_in
-from services.query.database import Database
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
 
 BEGINNING = "beginning"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be added."""
-
-    name: str
-    title: str
-    connector: Connector
-    options: BaseModel
-    since: datetime | None
-    """Read from when; None: from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,34 +67,24 @@ async def _add(made: "Installation", asked: Asked, now: Callable[[], datetime], 
         wanted = _from_file(made, asked, now()) if asked.file else _from_form(made, asked, taken, now(), ask)
         if wanted.name in taken:
             raise Misconfigured(f"There is a connection {wanted.name} already", "Choose another --name", "name")
-        await _refuse_another(made, engine, wanted, asked)
+        parts = equipment(made, engine, now=now)
+        await setting_up.refuse_another(parts, wanted, anyway=asked.anyway)
         screen.print(Text(f"Testing {wanted.title}", style="bold"))
-        async with trial.opened_source(made, wanted.connector, wanted.name, wanted.options, now) as source:
-            if not await trial.passes(source, screen):
+        async with opened_tool(parts, wanted.connector, wanted.name, wanted.options, sandbox=False) as tool:
+            if not await trial.passes(tool, screen):
                 screen.print("Nothing is saved. Mend it, then add it again.")
                 return EXIT_MISCONFIGURED
             screen.print(Text("\nThe first things it would read", style="bold"))
-            found = await trial.sample(source, wanted.connector, wanted.since)
-        seen = scopes_in(one.fields.get("url") for one in found.things)
-        await _refuse_another(made, engine, wanted, asked, seen)
-        own = configuration_of(wanted.connector, wanted.options, seen)
-        await _show(engine, wanted, own, found, screen)
+            found = await sampling.sample(tool.source, wanted.connector, wanted.since)
+        await setting_up.refuse_another(parts, wanted, setting_up.seen_in(found), anyway=asked.anyway)
+        seen = await setting_up.judged(parts, wanted, found, sampling.THINGS)
+        trial.shown(found, seen.judged, screen)
         if not asked.yes and not _agreed(wanted, now(), ask):
             screen.print("Nothing is saved.")
             return 0
-        await save(engine, made, wanted, own, now())
+        await saving.add(parts, wanted, seen.own, Who(THIS_MACHINE))
     screen.print(f"Saved as {wanted.name}. The running hub begins to read within seconds, or when it runs next.")
     return 0
-
-
-async def _refuse_another(
-    made: "Installation", engine: AsyncEngine, wanted: Wanted, asked: Asked, seen: Iterable[str] = ()
-) -> None:
-    """Raises Misconfigured where another connection reads this tool. seen: scopes that its first things show."""
-    new = sameness.tool_of(wanted.name, wanted.connector, wanted.options, seen)
-    async with reading(engine) as connection:
-        others = await sameness.known(connection, made)
-    sameness.refuse_another(new, others, anyway=asked.anyway)
 
 
 async def _ready(made: "Installation", engine: AsyncEngine) -> None:
@@ -152,49 +131,7 @@ def _since(text: str, now: datetime) -> datetime | None:
     return None if text.strip() == BEGINNING else read_start(text, now, "--since")
 
 
-async def _show(
-    engine: AsyncEngine,
-    wanted: Wanted,
-    own: configuration.ConnectionConfiguration,
-    found: trial.Sample,
-    screen: Console,
-) -> None:
-    async with reading(engine) as connection:
-        stored = await configuration.load(connection)
-    alone = configuration.combine({wanted.name: own}).rules.connections
-    rules = type(stored.rules)(connections={**stored.rules.connections, **alone})
-    trial.shown(found, rules, await trial.stored_matches(Database(engine, 10.0), found), screen)
-
-
 def _agreed(wanted: Wanted, now: datetime, ask: form.Ask) -> bool:
     begin = f"from {moment(wanted.since, now)} on" if wanted.since else "from the beginning"
     help_line = f"It is then read {begin}; nothing is ever written to it"
     return ask(form.Question("Save it", help_line, "yes", ("yes", "no"))) == "yes"
-
-
-async def save(
-    engine: AsyncEngine,
-    made: "Installation",
-    wanted: Wanted,
-    own: configuration.ConnectionConfiguration,
-    at: datetime,
-) -> None:
-    """The connection, what it adds to the rules, and that everything is to be computed again: one transaction."""
-    async with writing(engine) as connection:
-        await connections.add(
-            connection, wanted.name, wanted.connector.name, wanted.title, wanted.options, wanted.since, made.keys
-        )
-        await configuration.write(connection, wanted.name, own)
-        await ask_everything(connection, f"connection {wanted.name} added", at)
-
-
-def described(options: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Options as (dotted name, value), nested ones by their path."""
-    lines: list[tuple[str, str]] = []
-    for name, value in options.items():
-        if isinstance(value, dict):
-            lines += described(value, f"{prefix}{name}.")
-        else:
-            told = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
-            lines.append((prefix + name, told))
-    return lines

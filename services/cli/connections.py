@@ -13,16 +13,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store.engine import reading, writing
 from pipelines.store.pending import ask_everything
+from schemas.access import THIS_MACHINE
 from schemas.canonical import instant
 from schemas.errors import Misconfigured
+from services.admin import saving
+from services.admin.saving import Who, described
+from services.admin.trial import opened_tool
 from services.cli import trial
-from services.cli.adding import BEGINNING, connector_of, described
+from services.cli.adding import BEGINNING, connector_of
 from services.cli.dead_letters import Ask
+from services.cli.equipping import equipment
 from services.cli.narrow import ByWidth, stacked
 from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
 from services.cli.words import moment, read_start, true_up_to
 from services.feed import connections
-from services.feed.connections import PAUSED, READING, StoredConnection, parse_options, with_secrets
+from services.feed.connections import StoredConnection, parse_options, with_secrets
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
@@ -99,7 +104,7 @@ async def show(made: "Installation", name: str, now: datetime, screen: Console, 
     table.add_row("Read from", moment(one.since, now) if one.since else f"the {BEGINNING}")
     table.add_row("Last answer", moment(one.alive_at, now) if one.alive_at else "none yet")
     for option, value in described(one.options):
-        table.add_row(option, Text(value))
+        table.add_row(option, Text(saving.worded(value)))
     for secret in sorted(one.secrets):
         table.add_row(secret, "stored, sealed")
     screen.print(table)
@@ -107,26 +112,24 @@ async def show(made: "Installation", name: str, now: datetime, screen: Console, 
 
 async def test(made: "Installation", name: str, now: Callable[[], datetime], screen: Console) -> int:
     """Check a stored connection step by step."""
-    async with stored_one(made, name) as (_, one):
+    async with stored_one(made, name) as (engine, one):
         connector = connector_of(made, one.connector)
         options = parse_options(connector.Options, with_secrets(one, made.keys))
-        async with trial.opened_source(made, connector, name, options, now, sandbox=True) as source:
-            return 0 if await trial.passes(source, screen) else EXIT_MISCONFIGURED
+        async with opened_tool(equipment(made, engine, now=now), connector, name, options) as tool:
+            return 0 if await trial.passes(tool, screen) else EXIT_MISCONFIGURED
 
 
 async def pause(made: "Installation", name: str, screen: Console) -> None:
     """Stop reading; what was read stays."""
-    async with stored_one(made, name) as (engine, _), writing(engine) as connection:
-        await connections.change(connection, name, state=PAUSED)
+    async with stored_one(made, name) as (engine, one):
+        await saving.pause(equipment(made, engine), one, Who(THIS_MACHINE))
     screen.print(f"{name} is paused. What it brought stays, and grows older.")
 
 
 async def resume(made: "Installation", name: str, screen: Console) -> None:
     """Read on from where it was, at once."""
-    async with stored_one(made, name) as (engine, _), writing(engine) as connection:
-        await connections.change(
-            connection, name, state=READING, wanted=True, retry_at=None, problem=None, attention=False
-        )
+    async with stored_one(made, name) as (engine, one):
+        await saving.resume(equipment(made, engine), one, Who(THIS_MACHINE))
     screen.print(f"{name} is read on from where it was.")
 
 
@@ -134,8 +137,7 @@ async def reread(made: "Installation", name: str, since: str | None, now: dateti
     """Read again from a moment on; what is known falls out as a duplicate."""
     async with stored_one(made, name) as (engine, one):
         begin = one.since if since is None else None if since == BEGINNING else read_start(since, now, "--since")
-        async with writing(engine) as connection:
-            await connections.start_again(connection, name, begin)
+        await saving.read_again(equipment(made, engine, now=lambda: now), one, begin, Who(THIS_MACHINE))
     words = f"{moment(begin, now)} on" if begin else f"the {BEGINNING}"
     screen.print(f"{name} is read again from {words}. What is known already changes nothing.")
 

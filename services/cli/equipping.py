@@ -1,11 +1,13 @@
 """What an installation hands to the parts that set connections up, for the API and for commands alike."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.admin.equipment import Equipment
-from services.cli.installation import now
+from services.cli.installation import now as clock
 from services.query.database import Database
 
 if TYPE_CHECKING:
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
 _SECONDS = 10.0
 
 
-def equipment(made: "Installation", engine: AsyncEngine, lookups: AsyncEngine | None = None) -> Equipment:
-    """The parts of this installation. lookups: another engine for reading, where there is one."""
+def equipment(
+    made: "Installation", engine: AsyncEngine, lookups: AsyncEngine | None = None, now: Callable[[], datetime] = clock
+) -> Equipment:
+    """The parts of this installation. lookups: another engine for reading, where there is one. now: an aware clock."""
     settings = made.settings
     here = f"http://{settings.webhook_host}:{settings.webhook_port}"
     return Equipment(

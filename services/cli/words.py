@@ -1,13 +1,15 @@
 """Moments and lengths as people say them, in the reader's zone."""
 
 import re
-from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
 import typer
 
 from pipelines.lifecycle.summary import day, lasted
+from services.admin.words import counted, listed
+
+__all__ = ["ago", "counted", "listed", "moment", "progress", "read_start", "short", "true_up_to"]
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes"}
 _YEARS = range(1900, 9999)
@@ -31,11 +33,6 @@ def short(text: str, most: int = 80) -> str:
     """In one line, and cut where it is long."""
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
-
-
-def counted(number: int, word: str) -> str:
-    """`1 issue`, `2 issues`."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
 def true_up_to(row: Any, now: datetime) -> str:
@@ -105,10 +102,3 @@ def _length(text: str) -> timedelta | None:
     found = re.fullmatch(r"([0-9]{1,6})\s*([wdhm]?)", text.strip().lower())
     length = timedelta(**{_UNITS[found[2] or "d"]: int(found[1])}) if found else None
     return length if length is None or length <= _LONGEST else None
-
-
-def listed(words: Sequence[str], most: int = 3) -> str:
-    """`PAY-1, PAY-2 and 4 more`."""
-    if len(words) <= most:
-        return ", ".join(words)
-    return f"{', '.join(words[:most])} and {len(words) - most} more"

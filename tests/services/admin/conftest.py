@@ -25,6 +25,9 @@ from tests.services.query.conftest import client_of
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
 
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what no database can do otherwise than the other."""
+
 
 @dataclass
 class Office:

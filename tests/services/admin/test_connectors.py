@@ -9,9 +9,22 @@ from pydantic import BaseModel, Field, SecretStr
 from connectors.catalogue import catalogue
 from services.admin import forms
 from services.admin.connectors import Kinds, kind_told
-from tests.services.admin.conftest import Office
+from tests.services.admin.conftest import SQLITE, Office
 
-KINDS = {"text", "secret", "choice", "choices", "list", "yes", "whole", "number", "instant", "group", "alternatives"}
+KINDS = {
+    "text",
+    "secret",
+    "choice",
+    "choices",
+    "list",
+    "yes",
+    "whole",
+    "number",
+    "instant",
+    "day",
+    "group",
+    "alternatives",
+}
 
 
 def every(fields: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -22,6 +35,7 @@ def every(fields: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield from every(one["fields"])
 
 
+@SQLITE
 async def test_every_kind_of_tool_is_listed_with_its_form(office: Office) -> None:
     told = await office.ask("GET", "/v1/connectors")
     Kinds.model_validate(told)

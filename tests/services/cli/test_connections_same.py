@@ -14,8 +14,9 @@ from connectors.mailbox.options import MailboxOptions
 from pipelines.store import tables
 from pipelines.store.engine import reading
 from schemas.errors import Misconfigured
-from services.cli import connections, sameness
-from services.cli.sameness import Tool, refuse_another
+from services.admin import sameness
+from services.admin.sameness import Tool, refuse_another
+from services.cli import connections
 from services.sandbox.hubspot import HubSpotServer
 from services.sandbox.hubspot_account import Account
 from services.sandbox.hubspot_limits import Limits

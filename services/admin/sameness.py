@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,9 +13,7 @@ from pipelines.store import configuration
 from schemas.errors import Misconfigured
 from services.feed import connections
 from services.feed.rules import configuration_of
-
-if TYPE_CHECKING:
-    from services.cli.installation import Installation
+from services.security import KeyRing
 
 _PORTAL = "hubspot:"
 
@@ -34,6 +31,16 @@ class Tool:
     """Its things are known by ids of their own everywhere, so that two connections store them once."""
     removed: bool = False
     """The connection is gone; what it brought is kept."""
+
+
+class Taken(Misconfigured):
+    """Another connection stands in the way."""
+
+    def __init__(self, problem: str, mend: str, plain: str, *, anyway: bool = False) -> None:
+        """mend: for who types commands; plain: for who fills in a form. anyway: it may be insisted on."""
+        super().__init__(problem, mend, "name")
+        self.plain = plain
+        self.anyway = anyway
 
 
 def tool_of(connection: str, connector: Connector, options: BaseModel, scopes: Iterable[str] = ()) -> Tool:
@@ -61,13 +68,13 @@ def _by_scopes(connector: Connector, scopes: Iterable[str]) -> Iterable[str]:
     return (one for one in scopes if one.startswith(_PORTAL) or not _has_portal(connector))
 
 
-async def known(connection: AsyncConnection, made: "Installation") -> list[Tool]:
+async def known(connection: AsyncConnection, catalogue: Mapping[str, Connector], keys: KeyRing) -> list[Tool]:
     """The tools of all connections, and of removed ones whose things are kept."""
     rules = await configuration.every(connection)
     stored = {one.id: one for one in await connections.every(connection)}
     found = []
     for name in sorted({*rules, *stored}):
-        connector = made.catalogue.get(stored[name].connector if name in stored else rules[name].connector)
+        connector = catalogue.get(stored[name].connector if name in stored else rules[name].connector)
         if connector is None or not (name in stored or await connections.brought(connection, name)):
             continue
         scopes = rules[name].scopes if name in rules else frozenset[str]()
@@ -78,14 +85,14 @@ async def known(connection: AsyncConnection, made: "Installation") -> list[Tool]
         if name in stored:
             # Options of an older release, or secrets whose key is lost: what the rules say has to do.
             with suppress(Misconfigured):
-                told = connections.with_secrets(stored[name], made.keys)
+                told = connections.with_secrets(stored[name], keys)
                 tool = tool_of(name, connector, connections.parse_options(connector.Options, told), scopes)
         found.append(tool)
     return found
 
 
 def refuse_another(new: Tool, others: Iterable[Tool], *, anyway: bool = False) -> None:
-    """Raises Misconfigured where another connection reads the tool, or brought its things before it was removed, and
+    """Raises Taken where another connection reads the tool, or brought its things before it was removed, and
     where the name belonged to another tool whose things are kept."""
     for one in others:
         if one.connection == new.connection:
@@ -99,26 +106,29 @@ def _same_name(new: Tool, old: Tool, *, anyway: bool) -> None:
         return
     other = old.connector != new.connector or (old.marks and new.marks and not old.marks & new.marks)
     if other and not (anyway and old.connector == new.connector):
-        mend = "Choose another --name"
-        if old.connector == new.connector:
+        mend, plain, may = "Choose another --name", "Choose another name", old.connector == new.connector
+        if may:
             mend += ", or say --anyway if it is the same tool under a new address"
-        raise Misconfigured(f"{new.connection} was another tool, and what it brought is kept", mend, "name")
+            plain += ", or confirm that it is the same tool under a new address"
+        raise Taken(f"{new.connection} was another tool, and what it brought is kept", mend, plain, anyway=may)
 
 
 def _same_tool(new: Tool, old: Tool, *, anyway: bool) -> None:
     if old.removed:
-        raise Misconfigured(
+        raise Taken(
             f"{old.connection} read this tool before it was removed, and what it brought is kept",
             f"Add it again under its old name: --name {old.connection}",
-            "name",
+            f"Add it again under its old name, {old.connection}",
         )
     apart = new.by_message or bool(new.projects and old.projects and not new.projects & old.projects)
     if apart and anyway:
         return
     mend = f"To read more of it, use `throughline connections change {old.connection}`"
+    plain = f"To read more of it, change {old.connection}"
     if apart:
         mend += "; to have both, say --anyway"
-    raise Misconfigured(f"The connection {old.connection} reads this tool already", mend, "name")
+        plain += "; to have both, confirm it"
+    raise Taken(f"The connection {old.connection} reads this tool already", mend, plain, anyway=apart)
 
 
 def scopes_of(rules: Mapping[str, configuration.ConnectionConfiguration], name: str) -> frozenset[str]:

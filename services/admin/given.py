@@ -1,0 +1,186 @@
+"""The options that an admin gives, checked; secrets that are not given again are the stored ones, where they may be.
+
+A stored secret is never sent to another address, nor by another kind of signing in, than it was given for.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import orjson
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from schemas.errors import Misconfigured
+from services.admin import forms
+from services.feed.connections import StoredConnection, parse_options, with_secrets
+from services.feed.objections import groups, objections, tag_of
+from services.security import KeyRing
+
+WHERE_TO = (
+    "base_url", "host", "port", "security", "auth.gateway", "auth.provider", "auth.tenant", "auth.token_url",
+)  # fmt: skip
+"""Options that say where secrets are sent, and whether in clear."""
+KIND = "auth.kind"
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What is wrong with one field of a form."""
+
+    field: str
+    """The name of the input; "" for what concerns several."""
+    problem: str
+    mend: str
+
+
+class Invalid(Exception):
+    """Options that cannot be used as they were given. Repeats no value."""
+
+    def __init__(self, wrong: Iterable[Wrong]) -> None:
+        self.wrong = tuple(wrong)
+        super().__init__("; ".join(f"{one.field or 'options'}: {one.problem}" for one in self.wrong))
+
+
+class Elsewhere(Misconfigured):
+    """Stored secrets would be sent to another address than they were given for."""
+
+    def __init__(self, names: list[str]) -> None:
+        wanted = " ".join(f"--secret {name}" for name in names)
+        super().__init__(
+            "Stored secrets are never sent to another address than they were given for", f"Give them again: {wanted}",
+            names[0],
+        )  # fmt: skip
+        self.names = tuple(names)
+
+
+def options_of(
+    model: type[BaseModel], sent: Mapping[str, Any], stored: StoredConnection | None, keys: KeyRing,
+    forget: Iterable[str] = (),
+) -> BaseModel:  # fmt: skip
+    """The options of a form. stored: the connection whose secrets fill those left empty; forget: secrets (dotted names)
+    that are given up. Raises Invalid; LostKey and BadSeal for stored secrets that cannot be opened."""
+    raw = forms.filled(model, sent)
+    if stored is not None:
+        hidden = secret_names(model)
+        given: dict[str, Any] = {name: at(raw, name) for name in hidden if at(raw, name) is not None}
+        given |= dict.fromkeys(forget)
+        try:
+            kept_secrets = kept(stored, _with_defaults(model, raw), given, keys)
+        except Elsewhere as error:
+            mend = "Type it again: a stored secret is never sent to another address than it was given for"
+            names = (input_name(model, raw, tuple(name.split("."))) for name in error.names)
+            raise Invalid(Wrong(name, "is needed for the new address", mend) for name in names) from None
+        for name, secret in kept_secrets.items():
+            put(raw, name, secret)
+    return parsed(model, raw)
+
+
+def _with_defaults(model: type[BaseModel], raw: Mapping[str, Any]) -> dict[str, Any]:
+    """With the defaults of what says where secrets are sent, for a form may leave those out."""
+    told: dict[str, Any] = orjson.loads(orjson.dumps(raw, default=str))
+    for name in WHERE_TO:
+        group, dot, last = name.rpartition(".")
+        inner = groups(model, group) if dot and group in model.model_fields else []
+        tag = at(raw, f"{group}.kind") if dot else None
+        chosen = next((one for one in inner if tag_of(one) == tag), None) if dot else model
+        field = chosen.model_fields.get(last) if chosen is not None else None
+        if field is not None and not field.is_required() and at(told, name) is None:
+            put(told, name, field.get_default(call_default_factory=False))
+    return told
+
+
+def parsed(model: type[BaseModel], raw: Mapping[str, Any]) -> BaseModel:
+    """The options, checked. Raises Invalid that names every wrong field as its input is named."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        found = objections(model, error)
+        raise Invalid(Wrong(input_name(model, raw, one.path), one.problem, one.mend) for one in found) from None
+
+
+def input_name(model: type[BaseModel], raw: Mapping[str, Any], path: tuple[str, ...]) -> str:
+    """The name of the input at a place: with the kind that was chosen in it, as in auth.api_token.token."""
+    names: list[str] = []
+    here: type[BaseModel] | None = model
+    told: Any = raw
+    for step in path:
+        if step == "kind" and names:
+            return ".".join(names[:-1] if here is not None and names[-1] == tag_of(here) else names)
+        if step.isdecimal():  # a place in a list has no input of its own
+            break
+        names.append(step)
+        told = told.get(step) if isinstance(told, Mapping) else None
+        inner = groups(here, step) if here is not None and step in here.model_fields else []
+        tag = told.get("kind") if isinstance(told, Mapping) else None
+        here = next((one for one in inner if tag_of(one) == tag), inner[0] if len(inner) == 1 else None)
+        if here is not None and tag_of(here) and step != path[-1]:
+            names.append(tag_of(here))
+    return ".".join(names)
+
+
+def kept(
+    stored: StoredConnection, raw: Mapping[str, Any], given: Mapping[str, Any], keys: KeyRing
+) -> dict[str, SecretStr]:
+    """The stored secrets that stay. given: new ones by dotted name, None: given up. Raises Elsewhere where the options
+    would send them to another address; LostKey, BadSeal."""
+    left = [name for name in sorted(stored.secrets) if name not in given]
+    if at(raw, KIND) != at(stored.options, KIND):
+        left = [name for name in left if not name.startswith("auth.")]
+    if left and elsewhere(stored.options, raw):
+        raise Elsewhere(left)
+    told = with_secrets(stored, keys) if left else {}
+    return {name: at(told, name) for name in left}
+
+
+def elsewhere(before: Mapping[str, Any], after: Mapping[str, Any], *names: str) -> bool:
+    """Whether these options lead to another address than those; names: by these options only."""
+    return any(_plain(at(before, name)) != _plain(at(after, name)) for name in names or WHERE_TO)
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else str(value).strip().rstrip("/").lower()
+
+
+def secret_names(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """The options of a model that are secrets, by their dotted names."""
+    found: dict[str, None] = {}
+    for name, field in model.model_fields.items():
+        if SecretStr in (field.annotation, *get_args(field.annotation)):
+            found[prefix + name] = None
+        for inner in groups(model, name):
+            found |= dict.fromkeys(secret_names(inner, f"{prefix}{name}."))
+    return list(found)
+
+
+def stored_options(stored: StoredConnection) -> dict[str, Any]:
+    """A copy of the stored options, without secrets."""
+    told: dict[str, Any] = orjson.loads(orjson.dumps(stored.options))
+    return told
+
+
+def stored_whole(model: type[BaseModel], stored: StoredConnection, keys: KeyRing) -> BaseModel:
+    """The stored options with their secrets. Raises Misconfigured."""
+    return parse_options(model, with_secrets(stored, keys))
+
+
+def at(told: Mapping[str, Any], name: str) -> Any:
+    """The value at a dotted name; None where there is none."""
+    value: Any = told
+    for step in name.split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def put(raw: dict[str, Any], name: str, value: Any) -> None:
+    """Set an option by its dotted name; None takes it away, so that its default holds. Raises Misconfigured."""
+    *path, last = name.split(".")
+    place = raw
+    for step in path:
+        inner = place.setdefault(step, {})
+        if not isinstance(inner, dict):
+            raise Misconfigured(f"{name} is no option", f"{step} holds a single value", name)
+        place = inner
+    if value is None:
+        place.pop(last, None)
+    else:
+        place[last] = value

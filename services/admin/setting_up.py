@@ -1,0 +1,109 @@
+"""A connection that is to be: tried, looked through, and kept from reading what another one reads. Stores nothing."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from connectors.contract import Connector, HubError, Step
+from pipelines.store.configuration import Configuration, ConnectionConfiguration
+from services.admin import previewing, sameness, sampling, trial
+from services.admin.equipment import Equipment
+from services.admin.previewing import Verdict
+from services.admin.sampling import Sample
+from services.feed.rules import configuration_of, scopes_in
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be added, or how a connection is to be."""
+
+    name: str
+    title: str
+    connector: Connector
+    options: BaseModel
+    since: datetime | None
+    """Read from when; None: from the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A few real things, and what would become of them."""
+
+    found: Sample
+    judged: list[Verdict]
+    by: Configuration
+    """Everything that is configured, with the connection as it would be."""
+    own: ConnectionConfiguration
+    """What the connection would add to the rules."""
+
+    def told(self) -> dict[str, Any]:
+        """As JSON."""
+        counts = {kind: sum(one.becomes == kind for one in self.judged)
+                  for kind in ("opens", "joins", "outside", "programme")}  # fmt: skip
+        return {
+            "things": previewing.told(self.judged, self.by),
+            "counts": counts,
+            "unmapped": previewing.unknown_statuses(self.found.things, self.by),
+            "unusable": self.found.unusable,
+            "cut": self.found.cut,
+        }
+
+
+async def refuse_another(parts: Equipment, wanted: Wanted, seen: Iterable[str] = (), *, anyway: bool = False) -> None:
+    """Raises sameness.Taken where another connection reads this tool. seen: scopes that its own things show."""
+    new = sameness.tool_of(wanted.name, wanted.connector, wanted.options, seen)
+    async with parts.database.reading() as connection:
+        others = await sameness.known(connection, parts.catalogue, parts.keys)
+    sameness.refuse_another(new, others, anyway=anyway)
+
+
+async def checked(parts: Equipment, wanted: Wanted) -> AsyncIterator[Step]:
+    """Each step of the check; ends at the first that fails."""
+    async with trial.opened_tool(parts, wanted.connector, wanted.name, wanted.options) as tool:
+        async for step in tool.steps():
+            yield step
+
+
+async def previewed(parts: Equipment, wanted: Wanted, seconds: float) -> Preview:
+    """The last things that changed in the tool, judged. Raises HubError as reading does."""
+    async with trial.opened_tool(parts, wanted.connector, wanted.name, wanted.options) as tool:
+        found = await sampling.newest(tool.source, wanted.connector, wanted.since, parts.now(), seconds)
+    return await judged(parts, wanted, found, sampling.NEWEST)
+
+
+async def judged(parts: Equipment, wanted: Wanted, found: Sample, most: int) -> Preview:
+    """What would become of these things."""
+    own = configuration_of(wanted.connector, wanted.options, seen_in(found))
+    async with parts.database.reading() as connection:
+        by = await previewing.configured_with(connection, wanted.name, own)
+    matches = await previewing.stored_matches(parts.database, found)
+    return Preview(found, previewing.verdicts(found, by.rules, matches, most), by, own)
+
+
+def seen_in(found: Sample) -> frozenset[str]:
+    """The scopes by which the tool's own addresses name it."""
+    return scopes_in(one.fields.get("url") for one in found.things)
+
+
+async def estimated(parts: Equipment, wanted: Wanted) -> int | None:
+    """About how many things would be read from `since` on, where the tool can say; None: it cannot."""
+    async with trial.opened_tool(parts, wanted.connector, wanted.name, wanted.options) as tool:
+        count = getattr(tool.source, "count", None)
+        if count is None:
+            return None
+        try:
+            number: int | None = await count(wanted.since)
+        except HubError:
+            return None
+    return number
+
+
+def of_account(options: BaseModel, seen: frozenset[str]) -> BaseModel:
+    """With the account's number where it is known, so that the check refuses a token of another account."""
+    numbers = [one.partition(":")[2] for one in seen]
+    if len(numbers) != 1 or not numbers[0].isdecimal() or "portal" not in type(options).model_fields:
+        return options
+    return options.model_copy(update={"portal": int(numbers[0])})
