@@ -4,7 +4,7 @@ Reads only, and takes no lock.
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +24,13 @@ from schemas.links import Group, Groups
 
 MOST = 500
 """Components that are tried at most."""
+SHOWN = 3
+"""Requests told of each move."""
+
+Standing = tuple[str, str | None]
+"""A stage and a state."""
+Move = tuple[Standing, Standing]
+"""From where to where."""
 
 
 @dataclass(slots=True)
@@ -48,6 +55,16 @@ class Difference:
     """Whose artifacts would be in none."""
     examples: list[str] = field(default_factory=list)
     """Ids of some that would change, as they are now."""
+    moves: Counter[Move] = field(default_factory=Counter)
+    """Requests that would stand elsewhere with the same parts, by from where to where."""
+    moving: dict[Move, list[str]] = field(default_factory=dict)
+    """Ids of some of these."""
+
+    def move(self, move: Move, request: str) -> None:
+        """Count a request that would stand elsewhere."""
+        self.moves[move] += 1
+        shown = self.moving.setdefault(move, [])
+        shown += [request] if len(shown) < SHOWN else []
 
     @property
     def any(self) -> bool:
@@ -56,17 +73,32 @@ class Difference:
 
 
 async def difference(
-    connection: AsyncConnection, now: Configuration, then: Configuration, concerned: str | None, most: int = MOST
-) -> Difference:
-    """Compare at most `most` components. concerned: only those with an artifact of this connection; None: all."""
+    connection: AsyncConnection, now: Configuration, then: Configuration, concerned: str | None, most: int = MOST,
+    seconds: float | None = None,
+) -> Difference:  # fmt: skip
+    """Compare at most `most` components, and none after so many seconds. concerned: only those with an artifact of this
+    connection; None: all."""
     wanted = select(members.c.component).distinct().order_by(members.c.component).limit(most + 1)
     if concerned is not None:
         wanted = wanted.join(artifacts, artifacts.c.id == members.c.artifact)
         wanted = wanted.where(artifacts.c.connection == concerned)
-    names = list((await connection.execute(wanted)).scalars())
-    told = Difference(min(len(names), most), len(names) > most)
+    return await difference_in(connection, now, then, list((await connection.execute(wanted)).scalars()), most, seconds)
+
+
+async def difference_in(
+    connection: AsyncConnection, now: Configuration, then: Configuration, names: Sequence[str], most: int = MOST,
+    seconds: float | None = None,
+) -> Difference:  # fmt: skip
+    """Compare these components, each by itself but for those that the other rules bring together."""
+    told = Difference(sample=len(names) > most)
+    clock = asyncio.get_running_loop().time
+    until = None if seconds is None else clock() + seconds
     for those in await dedicated.would_meet(connection, names[:most], now.rules, then.rules):
+        if until is not None and clock() > until:
+            told.sample = True
+            break
         await _compare(Bulk(connection), those[0] if len(those) == 1 else those, now, then, told)
+        told.components += len(those)
         await asyncio.sleep(0)
     return told
 
@@ -97,6 +129,7 @@ async def _compare(
                 other = stood[request][0] != stands[request][0]
                 told.other_stage += other
                 told.other_state += not other
+                told.move((stood[request], stands[request]), request)
                 changed.add(request)
         told.requests += len(before.requests)
         told.examples += sorted(changed)[: max(0, 5 - len(told.examples))]
@@ -124,14 +157,14 @@ def _members(before: Groups, after: Groups, told: Difference) -> set[str]:
 
 def _standing(
     groups: Groups, loaded: Loaded, activities: Mapping[str, Sequence[Activity]], by: Configuration
-) -> dict[str, tuple[str, str | None]]:
+) -> dict[str, Standing]:
     """Request to its stage and state."""
     return {group.request: _stands(group, groups, loaded, activities, by) for group in groups.requests}
 
 
 def _stands(
     group: Group, groups: Groups, loaded: Loaded, activities: Mapping[str, Sequence[Activity]], by: Configuration
-) -> tuple[str, str | None]:
+) -> Standing:
     own = tuple(one for one in groups.programmes if one.key in group.programmes)
     said = [activity for name in group.artifacts for activity in activities[name]]
     # Without the people's names: no stage depends on them.

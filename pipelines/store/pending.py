@@ -87,6 +87,11 @@ async def any_due(connection: AsyncConnection, now: datetime) -> bool:
     return bool((await connection.execute(select(pending.c.component).where(_is_due(now)).limit(1))).first())
 
 
+async def left(connection: AsyncConnection) -> int:
+    """How many components are to be computed, or tried again."""
+    return int((await connection.execute(select(func.count(pending.c.component.distinct())))).scalar_one())
+
+
 async def done(connection: AsyncConnection, computed: set[str], now: datetime) -> None:
     """These were computed; those of them that were remembered as failed again wait for the next attempt."""
     again = (pending.c.reason == FAILED) & pending.c.component.in_(computed)

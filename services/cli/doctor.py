@@ -21,8 +21,9 @@ from pipelines.store.engine import reading
 from pipelines.store.tables import changes, requests
 from schemas.errors import HubError, Misconfigured
 from services import migrations
+from services.admin import rules_values
 from services.broker import compare_topics
-from services.cli import storage, values
+from services.cli import storage
 from services.cli.documents import broker_settings
 from services.cli.status import reading_now
 from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
@@ -228,10 +229,10 @@ async def _requests(made: "Installation") -> str:
 
 async def _values(made: "Installation") -> str:
     async with _engine(made) as engine, reading(engine) as connection:
-        listed = await values.found(connection)
+        listed = await rules_values.found(connection)
     holding = [one for one in listed if one.common.holds and one.state == "joins"]
     if holding:
-        mend = f"If so: throughline values generic {values.written(holding[0].common.value)}"
+        mend = f"If so: throughline values generic {rules_values.written(holding[0].common.value)}"
         raise Misconfigured(holding[0].words, mend)
     return "nothing holds very many artifacts together"
 

@@ -20,7 +20,9 @@ from pipelines.store.configuration import Installation as Choices
 from pipelines.store.engine import reading
 from schemas.errors import Misconfigured
 from schemas.stages import StageRule
-from services.cli import chosen as choices
+from services.admin import rules_links
+from services.admin.rules_form import state_words, told_again, told_row
+from services.cli import chosen as files
 from services.cli import limits, linking
 from services.cli.choosing import Chooser, choose
 from services.cli.terminal import opened, write_line
@@ -60,7 +62,7 @@ async def show(made: "Installation", name: str, screen: Console, *, for_programs
             missing = (await unmapped(connection, name)).get(name, Unmapped())
             seen = await relations.stated(connection, name)
     if for_programs:
-        write_line(orjson.dumps(_told(name, own, missing) | {"links": linking.told(own, seen)}).decode())
+        write_line(orjson.dumps(_told(name, own, missing) | {"links": rules_links.told(own, seen)}).decode())
         return
     _heading(screen, "Chosen for this connection, asked first")
     if own.chosen == NOTHING:
@@ -85,9 +87,9 @@ def _told(name: str, own: ConnectionConfiguration, missing: Unmapped) -> dict[st
         for one in missing.statuses
     ]
     return {
-        "connection": name, "connector": own.connector, "chosen": choices.told_again(own.chosen),
+        "connection": name, "connector": own.connector, "chosen": told_again(own.chosen),
         "defaults": {
-            "stages": [choices.told_row(rule) for rule in own.stages], "link_kinds": own.link_kinds,
+            "stages": [told_row(rule) for rule in own.stages], "link_kinds": own.link_kinds,
             "openers": sorted(own.openers) if own.openers else None, "projects": sorted(own.projects),
             "scopes": sorted(own.scopes),
         },
@@ -132,7 +134,7 @@ def _several(values: Iterable[str]) -> Text:
 
 
 def _state(rule: StageRule) -> Text:
-    return Text(choices.state_words(rule))
+    return Text(state_words(rule))
 
 
 def _links(kinds: dict[str, str]) -> Table:
@@ -158,17 +160,17 @@ def not_mapped(missing: Unmapped) -> Text:
 
 async def apply(made: "Installation", name: str, path: Path, chooser: Chooser) -> None:
     """Say what the file would change, ask, and let it hold in place of what was chosen before. name: or ALL."""
-    async with opened(made) as (engine, _):
+    async with opened(made) as (engine, database):
         async with reading(engine) as connection:
             before: Choice = await current(connection, name)
             own = None if name == ALL else (await _known(connection, name)).own
         if own is None:
             await choose(engine, name, before, limits.read(path), chooser)
             return
-        wanted = choices.read(path, own.connector, {rule.kind for rule in own.stages})
+        wanted = files.read(path, own.connector, {rule.kind for rule in own.stages})
         if wanted.link_kinds:
-            async with reading(engine) as connection:
-                wanted, lines = await linking.named(connection, made.catalogue.get(own.connector), name, own, wanted)
+            connector = made.catalogue.get(own.connector)
+            wanted, lines = await rules_links.named(database, connector, name, own, wanted)
             for line in lines if wanted != before else ():
                 chooser.screen.print(Text(line))
         await choose(engine, name, before, wanted, chooser)
@@ -185,13 +187,13 @@ async def reset(made: "Installation", name: str, chooser: Chooser) -> None:
 async def show_all(made: "Installation", screen: Console, *, for_programs: bool) -> None:
     """Print what holds for all connections together: the limits, and what was chosen over them."""
     async with opened(made) as (engine, _), reading(engine) as connection:
-        chosen, holds = await configuration.installation(connection), (await configuration.load(connection)).rules
-    told = limits.told_again(Choices(**{name: getattr(holds, name) for name in limits.KEYS}))
+        own, holds = await configuration.installation(connection), (await configuration.load(connection)).rules
+    told = told_again(Choices(**{name: getattr(holds, name) for name in limits.KEYS}))
     if for_programs:
-        write_line(orjson.dumps({"chosen": limits.told_again(chosen), "holds": told}).decode())
+        write_line(orjson.dumps({"chosen": told_again(own), "holds": told}).decode())
         return
     _heading(screen, "For all connections together")
     for name, value in told.items():
         words = ", ".join(value) if isinstance(value, list) else f"{value:,}"
-        mark = "chosen" if name in limits.told_again(chosen) else "by default"
+        mark = "chosen" if name in told_again(own) else "by default"
         screen.print(Text(f"  {name}: {words}").append(f"  {mark}", style="dim"))

@@ -16,6 +16,7 @@ from pipelines.store.engine import reading, writing
 from schemas.artifacts import request_id
 from schemas.errors import Misconfigured
 from schemas.records import LifecycleRecord
+from services.admin.rules_form import told_again
 from services.cli import choosing, chosen, rules, status
 from services.cli.choosing import Chooser
 from services.cli.dead_letters import Ask
@@ -248,7 +249,7 @@ def test_a_number_is_a_status_and_what_is_told_can_be_read_again(tmp_path: Path)
     assert [one.status for one in read_.stages] == ["10001"]
     assert read_.scopes == {"hubspot:77", "acme.example"}
     assert read_.openers is None
-    again = file(tmp_path, json.dumps(chosen.told_again(read_)))
+    again = file(tmp_path, json.dumps(told_again(read_)))
     assert chosen.read(again, "jira", {"issue"}) == read_
 
 
