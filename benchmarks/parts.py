@@ -67,6 +67,7 @@ class Place:
         if self.bootstrap:
             own |= {"KAFKA_BOOTSTRAP": self.bootstrap, "REPLICATION": "1"}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("THROUGHLINE_")}
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed hub is compiled once, not at each start
         return kept | {f"THROUGHLINE_{name}": value for name, value in own.items()}
 
 

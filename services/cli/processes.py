@@ -258,8 +258,9 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         await upgraded(engine, tell)
         if "ingest" in roles:
             await stamped(engine)
+        connectors = installation.catalogue  # loaded while the embedded broker still starts
         settings = installation.broker_settings(embedded)
-        ready = await ensure_topics(settings, installation.catalogue, embedded, tell=tell)
+        ready = await ensure_topics(settings, connectors, embedded, tell=tell)
         broker = open_broker(settings)
         watch = Observer(Metrics(), stack.enter_context(tracing(installation, roles)))
         await keys_told(installation, engine, tell)
