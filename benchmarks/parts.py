@@ -62,6 +62,7 @@ class Place:
             "API_PORT": str(self.api_port),
             "WEBHOOK_PORT": str(self.webhook_port),
             "ALLOW_LOOPBACK_TOOLS": "true",
+            "OPEN_TO_THIS_MACHINE": "true",
             "LOG_LEVEL": "error",
         } | more
         if self.bootstrap:

@@ -1,4 +1,4 @@
-"""Secrets at rest, and the token of the API.
+"""Secrets at rest.
 
 A sealed secret is `v1.<key id>.<base64url(nonce ‖ ciphertext)>`, AES-256-GCM. What it belongs to (connection and field)
 is authenticated with it, so a sealed secret copied to another connection does not open there.
@@ -10,7 +10,6 @@ key nothing can be recovered, and connections ask for their secrets again.
 import base64
 import binascii
 import hashlib
-import hmac
 import os
 import secrets
 from collections.abc import Sequence
@@ -28,8 +27,6 @@ from schemas.errors import Misconfigured
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
-_TOKEN_LENGTH = 43
-"""Characters of 256 bits in base64url."""
 _CHECK = ("key-check", "value")
 _CHECK_TEXT = "throughline"
 
@@ -149,23 +146,6 @@ def key_ring(configured: Sequence[SecretStr], key_file: Path) -> KeyRing:
         return KeyRing(keys, where[0].lower() + where[1:])
     except Misconfigured:
         raise Misconfigured(f"{where} holds a line that is not 32 bytes in base64", mend, "secret_key_file") from None
-
-
-def bearer_token(token_file: Path) -> SecretStr:
-    """The API's token from its file, which is made with a new one if it does not exist. Raises Misconfigured."""
-    token = _file_or_new(token_file, SecretStr(secrets.token_urlsafe(32))).strip()
-    if len(token) < _TOKEN_LENGTH:
-        raise Misconfigured(
-            f"The API token in {token_file} is too short to be safe",
-            f"Give at least {_TOKEN_LENGTH} random characters, or remove the file and a new one is made",
-            "api_token_file",
-        )
-    return SecretStr(token)
-
-
-def same_token(given: str, token: SecretStr) -> bool:
-    """Whether a request's token is ours, in a time that tells nothing about it."""
-    return hmac.compare_digest(given.encode(), token.get_secret_value().encode())
 
 
 def _bound(key_id: str, connection_id: str, field_name: str) -> bytes:

@@ -17,15 +17,16 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from typing_extensions import override
 
 from schemas.errors import Misconfigured
+from services.entrance_settings import EntranceSettings, check_together, listed
 
 PREFIX = "THROUGHLINE_"
-_FROM_FILES = ("database_url", "kafka_password")
-"""Secrets that may lie in a file named by `<NAME>_FILE`. The secret key and the API token have file settings."""
+_FROM_FILES = ("database_url", "kafka_password", "oidc_client_secret", "proxy_secret")
+"""Secrets that may lie in a file named by `<NAME>_FILE`. The secret key has a file setting."""
+
+_GONE = {"api_token_file": "accounts are in its place; unset it, and make a token with `throughline tokens add`"}
+"""Settings that were, and what to do now."""
+
 _DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
-
-
-def _listed(value: object) -> object:
-    return tuple(part for part in re.split(r"[\s,]+", value) if part) if isinstance(value, str) else value
 
 
 def _beside_the_data(name: str) -> Any:
@@ -37,7 +38,7 @@ def _data_dir(environ: Mapping[str, str]) -> Path:
     return Path(home) / "throughline"
 
 
-class Settings(BaseSettings):
+class Settings(EntranceSettings):
     """What an installation sets once; what belongs to a connection is part of that connection."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -101,7 +102,7 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         default=30, ge=1, le=3650, title="Retention (days)", description="How long the source topics keep events"
     )
-    secret_key: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)] = Field(
+    secret_key: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(listed)] = Field(
         default=(),
         title="Secret keys",
         description="32 random bytes in base64, several separated by commas: the first seals, all open; "
@@ -118,16 +119,10 @@ class Settings(BaseSettings):
         default="127.0.0.1",
         min_length=1,
         title="API address",
-        description="Address the API listens at; any but this machine's own needs an API token file",
+        description="Address the API and the pages listen at",
         examples=["0.0.0.0"],  # noqa: S104 - an example
     )
     api_port: int = Field(default=8700, ge=0, le=65535, title="API port", description="Port the API listens at")
-    api_token_file: Path | None = Field(
-        default=None,
-        title="API token file",
-        description="File with the token that callers of the API must bring; made with a new one if it does not exist",
-        examples=["/var/lib/throughline/api.token"],
-    )
     webhook_host: str = Field(
         default="127.0.0.1",
         min_length=1,
@@ -141,7 +136,7 @@ class Settings(BaseSettings):
         default="127.0.0.1",
         min_length=1,
         title="Health address",
-        description="Address the health listener listens at; any but this machine's own needs an API token file",
+        description="Address the health listener listens at",
         examples=["0.0.0.0"],  # noqa: S104 - an example
     )
     health_port: int | None = Field(
@@ -164,7 +159,7 @@ class Settings(BaseSettings):
         title="Tools on this machine",
         description="Let connections reach this machine itself, also by plain HTTP (a sandbox, a proxy)",
     )
-    allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)] = Field(
+    allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(listed)] = Field(
         default=(),
         title="Allowed networks",
         description="Private address ranges where your own tools are, separated by commas; "
@@ -233,11 +228,14 @@ class Settings(BaseSettings):
             raise ValueError("kafka_password|A Kafka user name is set without a password")
         if self.kafka_password and not self.kafka_username:
             raise ValueError("kafka_username|A Kafka password is set without a user name")
-        if self.api_token_file is None and not is_loopback(self.api_host):
-            raise ValueError("api_token_file|The API listens beyond this machine, which needs a token")
-        if self.api_token_file is None and self.health_port is not None and not is_loopback(self.health_host):
-            raise ValueError("api_token_file|The health listener listens beyond this machine, which needs a token")
+        check_together(self, beyond=self._beyond())
         return self
+
+    def _beyond(self) -> str | None:
+        """The setting by which something of the hub's own listens beyond this machine."""
+        if not is_loopback(self.api_host):
+            return "api_host"
+        return "health_host" if self.health_port is not None and not is_loopback(self.health_host) else None
 
     def kafka(self) -> dict[str, Any]:
         """The part about Kafka, as the keyword arguments of `services.broker.BrokerSettings`; without `bootstrap` where
@@ -279,7 +277,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         if field in Settings.model_fields:
             values[field] = environ[name].strip()
         elif field.removesuffix("_file") not in _FROM_FILES:
-            problems.extend(_misspelt(name))
+            problems.extend(_unknown(name, field))
     for field in _FROM_FILES:
         _from_file(field, environ.get(f"{PREFIX}{field.upper()}_FILE", ""), values, problems)
     try:
@@ -347,8 +345,10 @@ def _from_file(field: str, path: str, values: dict[str, Any], problems: list[str
         problems.append(f"{variable}_FILE: the file cannot be read; look at its path and rights")
 
 
-def _misspelt(name: str) -> list[str]:
-    """A variable that is nearly one of ours was meant to be it."""
+def _unknown(name: str, field: str) -> list[str]:
+    """A variable that was one of ours, or that is nearly one and was meant to be it."""
+    if field in _GONE:
+        return [f"{name}: {_GONE[field]}"]
     known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields if f"{PREFIX}{field.upper()}" != name]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
     return [f"{name}: there is no such setting; {near[0]} is meant?"] if near else []

@@ -55,9 +55,7 @@ class Filter(BaseModel):
 
     def sought(self) -> Sought:
         """As it is looked for."""
-        return Sought(
-            _plain(self.who), _plain(self.action), _plain(self.on), _plain(self.q), self.since, self.until
-        )
+        return Sought(_plain(self.who), _plain(self.action), _plain(self.on), _plain(self.q), self.since, self.until)
 
 
 def _plain(text: str | None) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,11 +12,13 @@ from starlette.requests import Request
 from schemas.access import Caller
 from services.admin.accounts import By
 from services.admin.audit import where_of
-from services.admin.oidc import Provider
 from services.admin.passwords import Passwords
 from services.admin.signing_in import Accounts, Manner
 from services.query.access import caller_of
 from services.query.database import Database
+
+if TYPE_CHECKING:
+    from services.admin.oidc import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Entrance:
     manner: Manner
     access: Accounts | None = None
     """None: the hub is open to its own machine."""
-    provider: Provider | None = None
+    provider: "Provider | None" = None
     """Who else signs people in."""
 
     def by(self, caller: Caller | None, asked: Request) -> By:

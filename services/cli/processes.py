@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -48,10 +49,11 @@ from services.feed.gaps import GapGuard
 from services.feed.pages import Place
 from services.feed.reader import Reading
 from services.feed.webhooks import Webhooks
-from services.query.access import Access, BearerToken, Loopback
 from services.query.serving import Check
-from services.security import bearer_token
 from services.telemetry import Metrics, Tracing, configure_logs
+
+if TYPE_CHECKING:
+    from services.admin.entrance import Entrance
 
 logger = logging.getLogger("throughline")
 
@@ -91,6 +93,7 @@ class Hub:
     ready: Ready
     broker: KafkaBroker
     watch: Observer
+    tell: Tell
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     publisher: Publisher | None = None
     subscription: Subscription | None = None
@@ -179,22 +182,25 @@ class Hub:
     def _add_query(self) -> None:
         settings = self.installation.settings
         self._serve(API, self._api, (settings.api_host, settings.api_port), "THROUGHLINE_API")
+        self.tasks.append(self._know_people(self.servers[-1], inviting=True))
         self._measure()
 
     def _api(self) -> ASGIApp:
         from services.admin.routers import ROUTERS
+        from services.cli.entering import access_of, behind_proxy
         from services.cli.equipping import equipment
         from services.query.app import create_app
         from services.web.site import create_site
 
-        access = self._access()
+        access = access_of(self.installation, self.entrance)
         api = create_app(
             self.lookups, now, access=access, checks=self._checks(), metrics=self.watch.metrics.registry,
             schema_version=migrations.head(), closing=self.closing, writer=self.engine, changed=self._wake_publisher,
             more=ROUTERS,
         )  # fmt: skip
         api.state.equipment = equipment(self.installation, self.engine, self.lookups)
-        return create_site(api, access, now)
+        api.state.entrance = self.entrance
+        return behind_proxy(self.installation, create_site(api, access, now))
 
     def add_probes(self) -> None:
         """A listener for probes and measures only, where it is wanted. For processes without the API."""
@@ -202,19 +208,34 @@ class Hub:
         if settings.health_port is None:
             return
         self._serve("probes", self._probes, (settings.health_host, settings.health_port), "THROUGHLINE_HEALTH")
+        self.tasks.append(self._know_people(self.servers[-1]))
         self._measure()
 
     def _probes(self) -> ASGIApp:
+        from services.cli.entering import access_of
         from services.query.app import create_probes
 
+        access = access_of(self.installation, self.entrance)
         return create_probes(
-            self.lookups, now, access=self._access(), checks=self._checks(), metrics=self.watch.metrics.registry,
+            self.lookups, now, access=access, checks=self._checks(), metrics=self.watch.metrics.registry,
             schema_version=migrations.head(),
         )  # fmt: skip
 
-    def _access(self) -> Access:
-        path = self.installation.settings.api_token_file
-        return BearerToken(bearer_token(path).get_secret_value()) if path else Loopback()
+    @cached_property
+    def entrance(self) -> "Entrance":
+        """Who comes in; made with the first application that asks, since it takes long to load."""
+        from services.cli.entering import entrance
+
+        return entrance(self.installation, self.engine, self.lookups)
+
+    async def _know_people(self, server: Listener, *, inviting: bool = False) -> None:
+        await server.listening.wait()
+        from services.cli.entering import invite
+
+        if inviting:
+            await invite(self.installation, self.entrance, self.tell, server.url)
+        if self.entrance.access:
+            await self.entrance.access.run()
 
     def _measure(self) -> None:
         # After the roles that it looks at: they are added in this order (see hub).
@@ -265,7 +286,7 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         watch = Observer(Metrics(), stack.enter_context(tracing(installation, roles)))
         await keys_told(installation, engine, tell)
         lookups = await stack.enter_async_context(installation.engine(ping=False))
-        made = Hub(installation, engine, lookups, settings, embedded, ready, broker, watch)
+        made = Hub(installation, engine, lookups, settings, embedded, ready, broker, watch, tell)
         for role in sorted(roles):
             made.add(role)
         if embedded:

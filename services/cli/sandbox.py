@@ -31,6 +31,7 @@ from services.sandbox.people import HOUSE
 from services.sandbox.process import Ended, SandboxProcess
 from services.sandbox.running import Ready, Wish, sandbox
 from services.sandbox.script import Happening
+from services.settings import is_loopback
 
 POLL_SECONDS = 2.0
 _SHORT_LIVES, _SHORT_LIFE_SECONDS = 3, 60.0
@@ -68,8 +69,7 @@ def joined(ready: Ready) -> tuple[Joined, ...]:
 
 def up_with_company(installation: Installation, pace: float, requests: int, tell: Tell) -> None:
     """Run a hub and a sandbox until Ctrl-C. Raises Misconfigured."""
-    changed = {"allow_loopback_tools": True, "poll_interval": POLL_SECONDS}
-    made = Installation(installation.settings.model_copy(update=changed))
+    made = Installation(installation.settings.model_copy(update=_for_company(installation)))
     began = time.monotonic()
     with SandboxProcess(_wish(installation, pace, requests)) as child:
 
@@ -80,6 +80,14 @@ def up_with_company(installation: Installation, pace: float, requests: int, tell
             await hold(hub.engine)
 
         processes.run_forever(processes.run(made, processes.ROLES, tell, started, before))
+
+
+def _for_company(installation: Installation) -> dict[str, Any]:
+    """What is set otherwise beside a sandbox. Where the API is this machine's alone, nobody signs in."""
+    alone = is_loopback(installation.settings.api_host) and is_loopback(installation.settings.health_host)
+    return {"allow_loopback_tools": True, "poll_interval": POLL_SECONDS} | (
+        {"open_to_this_machine": True} if alone else {}
+    )
 
 
 @dataclass(slots=True)
@@ -239,7 +247,11 @@ class First:
         if settings.data_dir != Installation.of({}).settings.data_dir:
             command = f"THROUGHLINE_DATA_DIR={settings.data_dir} {command}"
         self.tell(f"{requests} requests after {seconds:.1f} s, the first of them after {first:.1f} s.")
-        self.tell(f"Open {pages} in a browser. It is open to this machine only; programs find the API there under /v1.")
+        self.tell(f"Open {pages} in a browser; programs find the API there under /v1.")
+        if settings.open_to_this_machine:
+            self.tell(
+                "It is open to this machine only: you are signed in as the machine, an admin, without an account."
+            )
         self.tell("Try in another terminal:")
         for words in (f"lookup {issue}", f"lookup {deal}", "changes --follow"):
             self.tell(f"  {command} {words}")

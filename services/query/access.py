@@ -1,7 +1,5 @@
 """Who may ask, and for what. The last boundary for errors."""
 
-import hashlib
-import hmac
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -13,7 +11,6 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.access import THIS_MACHINE, Caller, Role
-from schemas.errors import Misconfigured
 from services.query.boundary import Boundary, error_id
 from services.query.origins import check_origin
 from services.query.problems import problem
@@ -26,9 +23,6 @@ OPEN_PATHS = frozenset(
 
 MEASURES = "/metrics"
 """The only path that a watcher may read."""
-
-TOKEN_CHARACTERS = 43
-"""256 bits in base64."""
 
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -68,26 +62,6 @@ class Loopback:
             )
         check_origin(scope)
         return THIS_MACHINE
-
-
-class BearerToken:
-    """Whoever holds the one token of the hub. Raises Misconfigured for a token below 256 bits."""
-
-    def __init__(self, token: str) -> None:
-        if len(token) < TOKEN_CHARACTERS:
-            raise Misconfigured(
-                "the API token is shorter than 256 bits",
-                f"Give at least {TOKEN_CHARACTERS} random characters, as `openssl rand -base64 32` prints",
-                "token",
-            )
-        self._token = hashlib.sha256(token.encode()).digest()
-
-    async def caller(self, scope: Scope) -> Caller | None:
-        """The holder of the token."""
-        scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
-        hashed = hashlib.sha256(given.strip().encode("utf-8")).digest()
-        held = scheme.lower() == "bearer" and hmac.compare_digest(hashed, self._token)
-        return Caller("the holder of the token", Role.ADMIN, "token", reads_all=True) if held else None
 
 
 async def caller_of(request: Request) -> Caller:

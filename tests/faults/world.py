@@ -87,6 +87,7 @@ class World:
             "API_PORT": "0",
             "WEBHOOK_PORT": "0",
             "ALLOW_LOOPBACK_TOOLS": "true",
+            "OPEN_TO_THIS_MACHINE": "true",
             "POLL_INTERVAL": "1",
             "LOG_LEVEL": "warning",
         }

@@ -10,15 +10,16 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from argon2 import PasswordHasher
 from pydantic import BaseModel, SecretStr
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connectors.jira.options import ApiToken, JiraOptions
@@ -26,7 +27,12 @@ from connectors.mailbox import MailboxOptions
 from connectors.mailbox.options import Password
 from pipelines.store.engine import open_engine, writing
 from pipelines.store.metadata import metadata
+from schemas.access import Role
 from services import migrations
+from services.admin import accounts, tables
+from services.admin.accounts import By
+from services.admin.credentials import hashed
+from services.admin.passwords import Passwords
 from services.broker import BrokerSettings, Outgoing, close, connect, open_broker, publish_page
 from services.feed import connections
 from services.sandbox.jira import FakeJira
@@ -45,8 +51,13 @@ TITLE, PUSHED, POISON, THING = "Zanzibarquokka", "Ochrenumbat", "Magentapangolin
 CONTENT = (SUBJECT, BODY, SENDER, TITLE, PUSHED, POISON, THING)
 API_TOKEN, WEBHOOK, MAIL_PASSWORD = "jira-secret-umberkakapo", "hook-secret-tealdugong", "mail-secret-indigogecko"
 THING_TOKEN, WRONG_KAFKA = "thing-secret-olivecassowary", "kafka-secret-wrongibex"
-BEARER = "bearer-secret-0123456789abcdef0123456789abcdef0123456789abcdef"
-SECRETS = (API_TOKEN, WEBHOOK, MAIL_PASSWORD, THING_TOKEN, WRONG_KAFKA, BEARER, ADMIN_PASSWORD)
+SECRET = "bearer-secret-0123456789abcdef0123456789abc"
+BEARER = f"tl_abcdefghij_{SECRET}"
+COOKIE, PASSWORD, WRONG_PASSWORD = "cookie-secret-rustpika", "account-secret-mauvesaola", "account-secret-wronggaur"
+SECRETS = (
+    API_TOKEN, WEBHOOK, MAIL_PASSWORD, THING_TOKEN, WRONG_KAFKA, SECRET, COOKIE, PASSWORD, WRONG_PASSWORD,
+    ADMIN_PASSWORD,
+)  # fmt: skip
 
 MAIL = f"""\
 From: Helio Yak <{SENDER}@canary.example>
@@ -92,11 +103,11 @@ async def hub(
     folder = tmp_path / "hub"
     folder.mkdir()
     made = World((), lambda: 0, _bus(request), url, folder, open_engine(url))
-    token = tmp_path / "token"
-    token.write_text(BEARER)
+    await migrations.upgrade(made.engine)
+    await _accounts(made.engine)
     made.settings |= {
-        "LOG_LEVEL": "debug", "LOG_FORMAT": "json", "OTLP_ENDPOINT": collector.endpoint, "API_TOKEN_FILE": str(token),
-        "API_PORT": str(free_port()), "WEBHOOK_PORT": str(free_port()),
+        "LOG_LEVEL": "debug", "LOG_FORMAT": "json", "OTLP_ENDPOINT": collector.endpoint,
+        "OPEN_TO_THIS_MACHINE": "false", "API_PORT": str(free_port()), "WEBHOOK_PORT": str(free_port()),
     }  # fmt: skip
     if made.bus.kafka:
         made.settings |= {
@@ -238,6 +249,41 @@ async def _junk(hub: World) -> None:
     await until(lambda: there(hub.engine, "dead_letters", 5), hub.log)
 
 
+async def _accounts(engine: AsyncEngine) -> None:
+    """Somebody with a password, who is signed in, and a program with a token."""
+    at = datetime.now(UTC)
+    hasher = Passwords(PasswordHasher(time_cost=1, memory_cost=1024))
+    by = By(None, at)
+    async with writing(engine) as connection:
+        anna = await accounts.add(connection, by, "Anna", Role.ADMIN, password=await hasher.hash(PASSWORD))
+        token = {"id": "abcdefghij", "hashed": hashed(SECRET), "title": "canary", "role": "admin", "created_at": at}
+        await connection.execute(insert(tables.api_tokens).values(token))
+        session = {"id": "S-1", "hashed": hashed(COOKIE), "account": anna.id, "created_at": at, "seen_at": at}
+        await connection.execute(insert(tables.sessions).values(session | {"expires_at": at + timedelta(days=1)}))
+
+
+async def _signed_in(here: str) -> list[httpx2.Response]:
+    """What is said to who signs in, wrong and right, and to who is."""
+    async with httpx2.AsyncClient() as client:
+        said = [
+            await client.post(f"{here}/v1/sign-in", json={"name": "Anna", "password": word})
+            for word in (WRONG_PASSWORD, PASSWORD)
+        ]
+        client.cookies.clear()
+        signed = {"Cookie": f"throughline={COOKIE}", "Sec-Fetch-Site": "same-origin"}
+        change = {"password": WRONG_PASSWORD, "old_password": f"{WRONG_PASSWORD}!"}
+        mine = (await client.get(f"{here}/v1/me", headers=signed)).json()["account"]
+        said.append(await client.patch(f"{here}/v1/accounts/{mine}", json=change, headers=signed | {"If-Match": "*"}))
+        said.append(await client.post(f"{here}/v1/tokens", json={"title": BEARER, "role": PASSWORD}, headers=signed))
+        assert [one.status_code for one in said] == [401, 200, 422, 422]
+        said += [
+            await client.get(f"{here}/v1/{noun}", headers=signed)
+            for noun in ("me", "accounts", "sessions", "tokens", "audit", "audit.csv")
+        ]
+        assert {one.status_code for one in said[4:]} == {200}
+    return said
+
+
 async def _told_by_webhook(jira: FakeJira, pushes: Webhooks, hooks: str) -> None:
     """One delivery that is signed, one that the database will refuse, one that nobody proves, and one of no JSON."""
     at = datetime.now(UTC)
@@ -266,6 +312,7 @@ async def _asked(hub: World) -> list[str]:
         assert all(one.status_code >= 400 for one in errors)
         await client.get(f"{here}/v1/lookup?reference={SENDER}@canary.example")
     assert "mails" in said[2].text
+    said += await _signed_in(here)
     return [one.text for one in [*said, *errors]]
 
 
@@ -293,5 +340,5 @@ async def _kept(hub: World) -> dict[str, str]:
     found = {table: str(await told(hub.engine, f'SELECT * FROM "{table}"')) for table in metadata.tables}
     assert SUBJECT in found["source_events"]
     assert THING in found["dead_letters"]
-    files = [path for path in hub.folder.parent.rglob("*") if path.is_file() and path.name != "token"]
+    files = [path for path in hub.folder.parent.rglob("*") if path.is_file()]
     return found | {path.name: path.read_bytes().decode("latin-1") for path in files}

@@ -11,9 +11,7 @@ import pytest
 
 from pipelines.store import stamps
 from pipelines.store.engine import writing
-from schemas.errors import Misconfigured
 from services.broker import Batch, batch_subscriber, ensure_topics, publish_page
-from services.cli.installation import Installation
 from services.cli.watching import Observer
 from services.sandbox.jira import FakeJira
 from services.telemetry import Metrics, Tracing
@@ -149,10 +147,3 @@ async def test_an_upgrade_that_maps_otherwise_says_what_brings_facts_up_to_date(
     assert installed.log().count("mapping.version.differs") == 1
     with pytest.raises(httpx2.TransportError):  # a process with the API needs no second listener
         httpx2.get(f"http://127.0.0.1:{installed.settings['HEALTH_PORT']}/livez")
-
-
-def test_a_health_listener_beyond_this_machine_needs_a_token(tmp_path: Path) -> None:
-    environ = {"HOME": str(tmp_path), "THROUGHLINE_HEALTH_PORT": "8702", "THROUGHLINE_HEALTH_HOST": "10.0.0.1"}
-    with pytest.raises(Misconfigured, match="THROUGHLINE_API_TOKEN_FILE"):
-        Installation.of(environ)
-    Installation.of(environ | {"THROUGHLINE_API_TOKEN_FILE": str(tmp_path / "token")})

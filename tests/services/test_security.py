@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from connectors.contract import Misconfigured
-from services.security import BadSeal, KeyRing, LostKey, bearer_token, key_id_of, key_ring, new_key, same_token
+from services.security import BadSeal, KeyRing, LostKey, key_id_of, key_ring, new_key
 
 KEY, OTHER = SecretStr(base64.b64encode(bytes(range(32))).decode()), new_key()
 SECRET = SecretStr("canary-91c2")
@@ -172,22 +172,3 @@ def test_a_key_file_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Misconfigured, match="cannot be read or made"):
         key_ring((), tmp_path / "file" / "secret.key")
-
-
-def test_the_api_token(tmp_path: Path) -> None:
-    path = tmp_path / "api.token"
-    token = bearer_token(path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert len(base64.urlsafe_b64decode(token.get_secret_value() + "=")) == 32
-    assert bearer_token(path) == token
-    assert same_token(token.get_secret_value(), token)
-    for wrong in ("", token.get_secret_value()[:-1], token.get_secret_value() + "x", "ä"):
-        assert not same_token(wrong, token)
-
-
-def test_a_short_api_token_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "api.token"
-    path.write_text("letmein\n")
-    with pytest.raises(Misconfigured, match="too short") as raised:
-        bearer_token(path)
-    assert "letmein" not in str(raised.value)

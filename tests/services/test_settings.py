@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from connectors.contract import Misconfigured
+from schemas.access import Role
 from services.broker import BrokerSettings
 from services.settings import PREFIX, Settings, read_settings, settings_table
 
@@ -120,8 +121,16 @@ def test_variables_of_others_are_left_alone() -> None:
     [
         ({"KAFKA_USERNAME": "hub"}, "KAFKA_PASSWORD"),
         ({"KAFKA_PASSWORD": "canary-5e"}, "KAFKA_USERNAME"),
-        ({"API_HOST": "0.0.0.0"}, "API_TOKEN_FILE"),
-        ({"API_HOST": "hub.example"}, "API_TOKEN_FILE"),
+        ({"API_HOST": "0.0.0.0", "OPEN_TO_THIS_MACHINE": "true"}, "OPEN_TO_THIS_MACHINE"),
+        ({"API_HOST": "hub.example", "OPEN_TO_THIS_MACHINE": "true"}, "OPEN_TO_THIS_MACHINE"),
+        ({"HEALTH_HOST": "0.0.0.0", "HEALTH_PORT": "1", "OPEN_TO_THIS_MACHINE": "true"}, "OPEN_TO_THIS_MACHINE"),
+        ({"OIDC_ISSUER": "https://a.example"}, "OIDC_CLIENT_ID"),
+        ({"OIDC_ISSUER": "https://a.example", "OIDC_CLIENT_ID": "hub"}, "OIDC_CLIENT_SECRET"),
+        ({"OIDC_ISSUER": "https://a.example", "OIDC_CLIENT_ID": "hub", "OIDC_CLIENT_SECRET": "canary"}, "SITE_URL"),
+        ({"PROXY_USER_HEADER": "X-User"}, "PROXY_NETWORKS"),
+        ({"PROXY_USER_HEADER": "X-User", "PROXY_NETWORKS": "10.0.0.1/32"}, "PROXY_SECRET"),
+        ({"PROXY_SECRET": "canary"}, "PROXY_SECRET"),
+        ({"API_TOKEN_FILE": "/x"}, "API_TOKEN_FILE"),
         ({"KAFKA_PASSWORD_FILE": "/absent/canary-5e"}, "KAFKA_PASSWORD_FILE"),
         ({"DATABASE_URL": "sqlite://", "DATABASE_URL_FILE": "/x"}, "DATABASE_URL"),
     ],
@@ -133,8 +142,21 @@ def test_settings_that_do_not_go_together(environ: dict[str, str], variable: str
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.8.8"])
-def test_this_machine_needs_no_token(host: str) -> None:
-    assert read_settings({"THROUGHLINE_API_HOST": host}).api_host == host
+def test_this_machine_may_be_let_in_unasked(host: str) -> None:
+    settings = read_settings({"THROUGHLINE_API_HOST": host, "THROUGHLINE_OPEN_TO_THIS_MACHINE": "true"})
+    assert (settings.api_host, settings.open_to_this_machine) == (host, True)
+    assert not read_settings({"THROUGHLINE_API_HOST": host}).open_to_this_machine
+
+
+def test_groups_have_roles_and_names_with_spaces() -> None:
+    settings = read_settings(
+        {"THROUGHLINE_GROUP_ROLES": "Hub admins=admin, IT=Editor", "THROUGHLINE_NEWCOMER_GROUPS": "All staff,Partners"}
+    )
+    assert settings.group_roles == {"Hub admins": Role.ADMIN, "IT": Role.EDITOR}
+    assert settings.newcomer_groups == ("All staff", "Partners")
+    with pytest.raises(Misconfigured, match="THROUGHLINE_GROUP_ROLES") as raised:
+        read_settings({"THROUGHLINE_GROUP_ROLES": "canary-5e=king"})
+    assert "canary" not in str(raised.value)
 
 
 def test_the_broker_takes_the_part_about_kafka() -> None:

@@ -27,7 +27,7 @@ def up(folder: Path, **settings: str) -> "subprocess.Popen[str]":
 
 
 def test_it_says_in_one_line_where_it_listens_and_ends_at_ctrl_c(tmp_path: Path) -> None:
-    process = up(tmp_path / "data")
+    process = up(tmp_path / "data", OPEN_TO_THIS_MACHINE="true")
     try:
         assert process.stderr is not None
         said = process.stderr.readline()
@@ -38,6 +38,26 @@ def test_it_says_in_one_line_where_it_listens_and_ends_at_ctrl_c(tmp_path: Path)
         process.send_signal(signal.SIGINT)
         assert process.wait(5) == 0
         assert process.stderr.read() == ""
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_first_start_tells_a_link_that_makes_the_first_account_once(tmp_path: Path) -> None:
+    process = up(tmp_path / "data")
+    try:
+        assert process.stderr is not None
+        address = process.stderr.readline().partition("the API at ")[2].partition(",")[0]
+        assert process.stderr.readline().startswith("No account exists yet. Within 24 hours")
+        link = process.stderr.readline().strip()
+        assert link.startswith(f"{address}/set-up?key=")
+        assert httpx2.get(f"{address}/v1/requests").status_code == 401
+        body = {"key": link.partition("key=")[2], "name": "Anna Berg", "password": "correct horse battery"}
+        made = httpx2.post(f"{address}/v1/set-up", json=body)
+        assert (made.status_code, made.json()["role"]) == (200, "admin")
+        assert httpx2.post(f"{address}/v1/set-up", json=body | {"name": "Eve"}).status_code == 403
+        cookie = made.headers["Set-Cookie"].partition(";")[0]
+        assert httpx2.get(f"{address}/v1/requests", headers={"Cookie": cookie}).status_code == 200
     finally:
         process.kill()
         process.communicate()

@@ -10,10 +10,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from pipelines.publish import Publisher
-from pipelines.store.engine import open_engine
+from pipelines.store.engine import open_engine, writing
+from schemas.access import Role
+from services.admin import tokens
+from services.admin.accounts import By
+from services.admin.signing_in import Accounts, Manner
 from services.feed.webhooks import Webhooks
-from services.query.access import BearerToken
 from services.query.app import create_app
+from services.query.database import Database
 from services.security import KeyRing, new_key
 from tests.pipelines.memos import memo
 from tests.services.query.conftest import NOW, Hub, client_of, owned
@@ -310,8 +314,11 @@ async def test_what_a_decision_keeps_out_says_so(hub: Hub) -> None:
 
 @SQLITE
 async def test_with_a_token_it_is_asked_for(hub: Hub) -> None:
-    token = "k" * 43
-    async with client_of(create_app(hub.engine, lambda: NOW, access=BearerToken(token)), Host="hub.example") as http:
+    database = Database(hub.engine, 5)
+    async with writing(hub.engine) as connection:
+        _, token = await tokens.add(connection, By(None, NOW), "A script", Role.EDITOR, None, None)
+    access = Accounts(hub.engine, database, lambda: NOW, Manner())
+    async with client_of(create_app(hub.engine, lambda: NOW, access=access), Host="hub.example") as http:
         assert (await sent(http, LINK)).status_code == 401
         assert (await http.get("/v1/decisions")).status_code == 401
         assert (await sent(http, LINK, Authorization=f"Bearer {token}")).status_code == 201
