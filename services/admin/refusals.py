@@ -3,6 +3,7 @@
 from schemas.errors import HubError, Misconfigured, RetryLater
 from services.admin.given import Invalid, Wrong
 from services.admin.sameness import Taken
+from services.admin.saving import Meanwhile
 from services.query.refused import Refused
 
 
@@ -24,6 +25,8 @@ def refusal(error: HubError) -> Refused:
     if isinstance(error, Taken):
         told = [{"field": error.field, "problem": error.problem, "mend": error.plain}]
         return Refused(409, "taken", error.problem, error.plain, errors=told, anyway=error.anyway)
+    if isinstance(error, Meanwhile):
+        return Refused(412, "changed", error.problem, error.mend)
     if isinstance(error, Misconfigured):
         told = [{"field": error.field, "problem": error.problem, "mend": error.mend}] if error.field else []
         return Refused(422, "misconfigured", error.problem, error.mend, errors=told or None)

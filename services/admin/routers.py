@@ -4,6 +4,7 @@ from services.admin import (
     account_routes,
     audience,
     audit_routes,
+    connections,
     connectors,
     credential_routes,
     letters,
@@ -12,7 +13,8 @@ from services.admin import (
 )
 
 ROUTERS = (
-    connectors.router, trying.router, audience.router, audience.changing, letters.router, letters.changing,
+    connectors.router, trying.router, connections.router, connections.adding, connections.changing,
+    audience.router, audience.changing, letters.router, letters.changing,
     sign_in_routes.router, sign_in_routes.changing, sign_in_routes.myself, account_routes.router,
     account_routes.adding, account_routes.own, account_routes.changing, credential_routes.router,
     credential_routes.changing, audit_routes.router,

@@ -79,11 +79,11 @@ class Sample:
     """The tool was too slow to show more."""
 
 
-async def sample(source: Source, connector: Connector, since: datetime | None) -> Sample:
+async def sample(source: Source, connector: Connector, since: datetime | None, seconds: float = SECONDS) -> Sample:
     """The things of the first pages; where the tool says to wait, it waits. Raises Misconfigured as reading does."""
     found = Sample()
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(seconds):
             await _read(source, connector, since, found, THINGS, PAGES)
     except TimeoutError:
         found.cut = True

@@ -28,6 +28,8 @@ from services.feed.rules import configuration_of
 from services.security import KeyRing, key_id_of
 
 STOPPED = "stopped"
+FORGOTTEN, NEW, RESEALED = "forgotten", "a new secret", "sealed with the new key"
+"""What can happen to a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,11 @@ class Differs:
 
     def told(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """As the audit keeps it."""
-        plain = {name: one for name, one in self.before.items() if not isinstance(one, Secret)}
-        return plain, {name: one.happens if isinstance(one, Secret) else one for name, one in self.after.items()}
+        after = {name: one for name, one in self.after.items() if not isinstance(one, Secret)}
+        for happens, key in ((NEW, "given"), (FORGOTTEN, "forgotten"), (RESEALED, "sealed anew")):
+            names = [name for name, one in self.after.items() if isinstance(one, Secret) and one.happens == happens]
+            after |= {key: names} if names else {}
+        return self.before, after
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,13 @@ class Secret:
     """Stands in the place of a secret."""
 
     happens: str
-    """forgotten, a new secret, or sealed with the new key."""
+
+
+class Meanwhile(Misconfigured):
+    """Somebody was quicker; nothing was overwritten."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} was changed or removed meanwhile", "Look at it, and change it again")
 
 
 async def add(parts: Equipment, wanted: Wanted, own: ConnectionConfiguration, who: Who) -> None:
@@ -98,7 +109,7 @@ async def change(parts: Equipment, stored: StoredConnection, wanted: Wanted, see
     found = differs(parts.keys, stored, wanted)
     async with writing(parts.engine) as connection:
         if not await connections.reconfigure(connection, stored, wanted.title, wanted.options, parts.keys):
-            raise Misconfigured(f"{stored.id} was changed or removed meanwhile", "Look at it, and change it again")
+            raise Meanwhile(stored.id)
         if again:
             await connections.start_again(connection, stored.id, stored.since)
         before = (await configuration.every(connection)).get(stored.id)
@@ -188,10 +199,10 @@ def differs(keys: KeyRing, stored: StoredConnection, wanted: Wanted) -> Differs:
 
 def _happens(keys: KeyRing, stored: StoredConnection, name: str, secret: SecretStr | None) -> str:
     if secret is None:
-        return "forgotten"
+        return FORGOTTEN
     if name not in stored.secrets or not _same(keys, stored, name, secret):
-        return "a new secret"
-    return "sealed with the new key" if key_id_of(stored.secrets[name], name) != keys.key_ids[0] else ""
+        return NEW
+    return RESEALED if key_id_of(stored.secrets[name], name) != keys.key_ids[0] else ""
 
 
 def _same(keys: KeyRing, stored: StoredConnection, name: str, secret: SecretStr) -> bool:

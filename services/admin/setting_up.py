@@ -76,11 +76,16 @@ async def previewed(parts: Equipment, wanted: Wanted, seconds: float) -> Preview
 
 async def judged(parts: Equipment, wanted: Wanted, found: Sample, most: int) -> Preview:
     """What would become of these things."""
-    own = configuration_of(wanted.connector, wanted.options, seen_in(found))
+    own = adds(wanted, seen_in(found))
     async with parts.database.reading() as connection:
         by = await previewing.configured_with(connection, wanted.name, own)
     matches = await previewing.stored_matches(parts.database, found)
     return Preview(found, previewing.verdicts(found, by.rules, matches, most), by, own)
+
+
+def adds(wanted: Wanted, seen: Iterable[str]) -> ConnectionConfiguration:
+    """What the connection would add to the rules."""
+    return configuration_of(wanted.connector, wanted.options, seen)
 
 
 def seen_in(found: Sample) -> frozenset[str]:

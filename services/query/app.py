@@ -146,6 +146,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas = document["components"]["schemas"]
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                    operation["responses"]["422"] = problems.documented(422)[422]
         at = "#/components/schemas/{model}"
         schemas["FieldError"] = FieldError.model_json_schema(ref_template=at)
         schemas["Problem"] = Problem.model_json_schema(ref_template=at)

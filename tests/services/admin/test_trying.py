@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -11,28 +10,14 @@ from pipelines.store.engine import reading
 from pipelines.store.tables import source_events
 from services.feed import connections
 from services.sandbox.hubspot import HubSpotServer
-from services.sandbox.hubspot_account import Account
-from services.sandbox.hubspot_limits import Limits
 from tests.services.admin.conftest import NOW, SQLITE, Office
+from tests.services.admin.tools import hubspot_server, sales
 
 
 @pytest.fixture
 async def hubspot() -> AsyncIterator[HubSpotServer]:
-    """An account with two deals, and a ticket that belongs to the first and names an issue."""
-    account = Account(lambda: NOW, lag=timedelta(0))
-    begun = NOW - timedelta(days=5)
-    owner = account.create_owner("Olga", "Owner", "olga@vendor.example", begun)
-    deal = account.create_deal("Payroll rollout", begun + timedelta(hours=1), owner)
-    ticket = account.create_ticket("Rollout fails on PAY-12", begun + timedelta(hours=2), owner)
-    account.associate(("deal", deal), ("ticket", ticket), begun + timedelta(hours=2))
-    account.create_deal("Printer", begun + timedelta(hours=3), owner)
-    async with HubSpotServer(account, limits=Limits(on=False)) as server:
+    async with hubspot_server() as server:
         yield server
-
-
-def form(server: HubSpotServer, **options: Any) -> dict[str, Any]:
-    return {"connector": "hubspot", "name": "sales",
-            "options": {"base_url": server.url, "token": server.token, "share": "1", **options}}  # fmt: skip
 
 
 async def counted(office: Office) -> tuple[int, int]:
@@ -44,7 +29,7 @@ async def counted(office: Office) -> tuple[int, int]:
 @SQLITE
 async def test_the_steps_of_a_test(office: Office, hubspot: HubSpotServer) -> None:
     before = await counted(office)
-    told = await office.ask("POST", "/v1/connections/test", form(hubspot))
+    told = await office.ask("POST", "/v1/connections/test", sales(hubspot))
     assert told["ok"]
     steps = {one["name"]: one["says"] for one in told["steps"]}
     assert steps["address"] == "127.0.0.1 answers at 127.0.0.1"
@@ -56,7 +41,7 @@ async def test_the_steps_of_a_test(office: Office, hubspot: HubSpotServer) -> No
 
 @SQLITE
 async def test_the_first_failure_says_the_mend(office: Office, hubspot: HubSpotServer) -> None:
-    told = await office.ask("POST", "/v1/connections/test", form(hubspot, token="pat-CANARY"))
+    told = await office.ask("POST", "/v1/connections/test", sales(hubspot, token="pat-CANARY"))
     assert not told["ok"]
     assert [one["ok"] for one in told["steps"]] == [True, False]
     assert "enter them again" in told["steps"][-1]["says"]
@@ -65,7 +50,7 @@ async def test_the_first_failure_says_the_mend(office: Office, hubspot: HubSpotS
 
 async def test_a_preview_says_what_would_become_of_each(office: Office, hubspot: HubSpotServer) -> None:
     before = await counted(office)
-    told = await office.ask("POST", "/v1/connections/preview", form(hubspot))
+    told = await office.ask("POST", "/v1/connections/preview", sales(hubspot))
     assert [one["title"] for one in told["things"]] == ["Printer", "Rollout fails on PAY-12", "Payroll rollout"]
     printer, ticket, deal = told["things"]
     assert (printer["becomes"], deal["becomes"], ticket["becomes"]) == ("opens", "opens", "joins")
@@ -78,8 +63,8 @@ async def test_a_preview_says_what_would_become_of_each(office: Office, hubspot:
 
 @SQLITE
 async def test_an_estimate_counts_from_a_day_on(office: Office, hubspot: HubSpotServer) -> None:
-    assert await office.ask("POST", "/v1/connections/estimate", form(hubspot)) == {"things": 3}
-    later = form(hubspot) | {"since": (NOW - timedelta(days=4, hours=21, minutes=20)).isoformat()}
+    assert await office.ask("POST", "/v1/connections/estimate", sales(hubspot)) == {"things": 3}
+    later = sales(hubspot) | {"since": (NOW - timedelta(days=4, hours=21, minutes=20)).isoformat()}
     assert await office.ask("POST", "/v1/connections/estimate", later) == {"things": 1}
 
 
