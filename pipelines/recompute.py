@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines.catching_up import CatchUp
 from pipelines.store import aside, configuration, dedicated, leases, pending
 from pipelines.store.bulk import Bulk
+from pipelines.store.configuration import Configuration
 from pipelines.store.engine import AWAY, reading, writing
 from pipelines.store.facts import Touched
-from pipelines.understanding import understand
+from pipelines.understanding import Outcome, look, understand, untouched, write
 from pipelines.watching import UNWATCHED, Watch
 
 logger = logging.getLogger("throughline.recompute")
@@ -22,6 +24,8 @@ CALM, REST = 5.0, 5.0
 """Very large components are worked on once in so many seconds at most, and so many times as long as that took."""
 STEP = 50
 """Components a transaction."""
+_ATTEMPTS = 3
+"""To compute beside other writers, before they have to wait."""
 
 
 class Recompute:
@@ -84,16 +88,38 @@ class Recompute:
             return 0
         clock = asyncio.get_running_loop().time
         began = clock()
-        async with writing(self.engine) as connection:
-            bulk = Bulk(connection)
-            snapshot = await configuration.load(connection, hold=True)
-            touched = Touched(snapshot.rules)
-            rows = await aside.look(bulk, touched)
-            changed = await understand(bulk, touched, snapshot, self.watch)
-            await aside.done(bulk, rows)
+        changed = await self._large_beside() if self.engine.dialect.name == "sqlite" else None
+        if changed is None:
+            async with writing(self.engine) as connection:
+                outcome, rows, _ = await self._look(connection)
+                changed = await self._write(connection, outcome, rows)
         self._rests_until = clock() + max(CALM, REST * (clock() - began))
         self.changed()
         return changed
+
+    async def _large_beside(self) -> int | None:
+        """The same on SQLite, computed before the file is taken for writing. None: others changed what it began from
+        each time."""
+        for _ in range(_ATTEMPTS):
+            async with reading(self.engine) as connection:
+                outcome, rows, snapshot = await self._look(connection)
+            async with writing(self.engine) as connection:
+                same_rules = await configuration.load(connection) is snapshot
+                if same_rules and await untouched(Bulk(connection), outcome):
+                    return await self._write(connection, outcome, rows)
+        return None
+
+    async def _look(self, connection: AsyncConnection) -> tuple[Outcome, Sequence[Any], Configuration]:
+        """What follows from what was left aside, the entries, and by which configuration."""
+        snapshot = await configuration.load(connection, hold=True)
+        touched = Touched(snapshot.rules)
+        rows = await aside.look(Bulk(connection), touched)
+        return await look(Bulk(connection), touched, snapshot, self.watch), rows, snapshot
+
+    async def _write(self, connection: AsyncConnection, outcome: Outcome, rows: Sequence[Any]) -> int:
+        await write(Bulk(connection), outcome, self.watch)
+        await aside.done(Bulk(connection), rows)
+        return outcome.requests
 
     async def once(self) -> int:
         """One step. Returns how many components were computed; 0 also where another one does it."""

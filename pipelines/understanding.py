@@ -61,6 +61,10 @@ class Outcome:
     """Requests that are none any more."""
     number: int
     """Of the outcome that was written last when this one was begun."""
+    before: dict[str, StoredRequest] = field(default_factory=dict)
+    """The requests of the components as they were."""
+    decided: int = 0
+    """Number of the newest decision then."""
 
     @property
     def notes(self) -> Notes:
@@ -91,19 +95,33 @@ async def look(bulk: Bulk, touched: Touched, configuration: Configuration, watch
     On SQLite it only reads; `write` may then come in a transaction of its own (see `valid`).
     """
     with watch.step("load"):
-        number = await outcomes.newest(bulk)
+        number, decided = await outcomes.newest(bulk), await decisions.newest(bulk.connection)
         loaded = await components.load(bulk, touched)
         before = await requests.stored(bulk, loaded.components)
     with watch.step("correlate"):
         work = await _correlate(loaded, before, touched, configuration)
     with watch.step("fold"):
         rows = await _fold(bulk, loaded, before, work, configuration)
-    return Outcome(touched, loaded, work, rows, set(before) - work.seen, number)
+    return Outcome(touched, loaded, work, rows, set(before) - work.seen, number, before, decided)
 
 
 async def valid(bulk: Bulk, outcome: Outcome) -> bool:
     """Whether no other outcome was written since this one was begun: it might know less than that one did."""
     return await outcomes.newest(bulk) == outcome.number
+
+
+async def untouched(bulk: Bulk, outcome: Outcome) -> bool:
+    """Whether nobody changed what this outcome began from, whatever else was written meanwhile: the members and
+    requests of its components, and decisions. Facts that came meanwhile have notes of their own."""
+    if await valid(bulk, outcome):
+        return True
+    if await decisions.newest(bulk.connection) != outcome.decided:
+        return False
+    stored = await requests.stored(bulk, outcome.loaded.components)
+    same = {name: (one.etag, one.basis, one.component) for name, one in stored.items()} == {
+        name: (one.etag, one.basis, one.component) for name, one in outcome.before.items()
+    }
+    return same and await components.unchanged(bulk, outcome.loaded)
 
 
 async def write(bulk: Bulk, outcome: Outcome, watch: Watch = UNWATCHED, *, remember: bool = True) -> None:
@@ -115,7 +133,7 @@ async def write(bulk: Bulk, outcome: Outcome, watch: Watch = UNWATCHED, *, remem
         if touched.many_named:
             await pending.ask_named(bulk, touched.many_named)
         if remember:  # and not beside the tables in use
-            await outcomes.count(bulk, outcome.number)
+            await outcomes.count(bulk, await outcomes.newest(bulk))
             await pending.ask(bulk.connection, work.failed_in)
             changed = outcome.ended | {row.id for row in outcome.rows}
             await suggestions.mark(bulk, _marked(loaded, touched, work) | changed)

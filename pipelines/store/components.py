@@ -199,6 +199,17 @@ async def _names_of_meaningless(bulk: Bulk, rules: Rules) -> dict[str, set[str]]
     return found
 
 
+async def unchanged(bulk: Bulk, loaded: Loaded) -> bool:
+    """Whether the artifacts loaded belong where they belonged then, and nothing else to their components."""
+    sql = "SELECT artifact, component, request FROM members WHERE {column} IN {{keys}}"
+    rows = {
+        tuple(row)
+        for column, keys in (("artifact", loaded.artifacts), ("component", loaded.components))
+        for row in await bulk.by_keys(sql.format(column=column), keys)
+    }
+    return rows == {(name, component, loaded.request_of.get(name)) for name, component in loaded.component_of.items()}
+
+
 async def write_members(
     bulk: Bulk, loaded: Loaded, component_of: dict[str, str], request_of: dict[str, str], limit: int
 ) -> None:
