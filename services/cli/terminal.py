@@ -27,6 +27,9 @@ EXIT_WRONG_USE, EXIT_MISCONFIGURED, EXIT_UNAVAILABLE, EXIT_NOT_FOUND, EXIT_INTER
 EXIT_REFUSED = 6
 """A decision was not taken: another one stands in the way, or something changed meanwhile."""
 
+UNAVAILABLE = 503
+"""Status by which the API says that the database cannot be used now."""
+
 PLAIN_WIDTH = 100
 """Columns where the output is no terminal."""
 
@@ -183,6 +186,8 @@ def database_errors(settings: "Settings") -> Iterator[None]:
     except BrokenPipeError:  # whoever read the output has seen enough
         raise
     except (Refused, SQLAlchemyError, OSError) as error:
+        if isinstance(error, Refused) and error.status != UNAVAILABLE:
+            raise
         cause = (isinstance(error, Refused) and error.__cause__) or error
         if mend := mend_of(why_away(cause), settings):
             raise Misconfigured(f"The database cannot be used: {why_away(cause)}", mend, "database_url") from None
