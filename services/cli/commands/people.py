@@ -240,7 +240,9 @@ def list_audit(
 
 
 @audit.command("export")
-def export_audit(by: By = None, action: Action = None, on: On = None, text: Words = None, since: Since = None) -> None:
+def export_audit(
+    by: ByWhom = None, action: Action = None, on: On = None, text: Words = None, since: Since = None
+) -> None:
     """All of it as CSV, the newest first, with what was before and after. That it was exported is an entry, too.
 
     Example: [bold]throughline audit export --since 2026-01-01[/]
