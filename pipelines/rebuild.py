@@ -172,6 +172,8 @@ class Rebuild:
     async def _started(self) -> AsyncIterator[_Run]:
         async with writing(self.engine) as connection:
             lease = await leases.take(connection, LEASE, self.holder, self.now())
+            if lease is not None:
+                await stamps.change(connection, stamps.REBUILT, "0/0")
         if lease is None:
             raise RetryLater("another rebuild runs, or was killed less than 30 s ago", 30)
         try:
@@ -270,6 +272,7 @@ class Rebuild:
             return
         async with writing(self.engine) as connection:
             lease = await leases.take(connection, LEASE, self.holder, self.now())
+            await stamps.change(connection, stamps.REBUILT, f"{run.done}/{run.total}")
         if lease is None or lease.epoch != run.lease.epoch:
             raise leases.LeaseLost(LEASE)
         run.renewed_at = self.now()

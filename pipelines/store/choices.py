@@ -80,12 +80,22 @@ async def current(connection: AsyncConnection, name: str) -> Choice:
     return every[name].chosen
 
 
-async def made(connection: AsyncConnection, name: str | None, limit: int) -> Sequence[Change]:
-    """The newest changes first; name: of one connection (or ALL), None: of every."""
+async def made(
+    connection: AsyncConnection, name: str | None, limit: int, before: int | None = None
+) -> Sequence[Change]:
+    """The newest changes first; name: of one connection (or ALL), None: of every; before: those of lower numbers."""
     wanted = select(rule_changes).order_by(rule_changes.c.number.desc()).limit(limit)
+    if before is not None:
+        wanted = wanted.where(rule_changes.c.number < before)
     if name is not None:
         wanted = wanted.where(rule_changes.c.connection == name)
     return [_change(row) for row in await connection.execute(wanted)]
+
+
+async def newest(connection: AsyncConnection) -> dict[str, int]:
+    """Connection (or ALL) to the number of its newest change."""
+    wanted = select(rule_changes.c.connection, func.max(rule_changes.c.number)).group_by(rule_changes.c.connection)
+    return {row[0]: row[1] for row in await connection.execute(wanted)}
 
 
 async def get(connection: AsyncConnection, number: int) -> Change | None:

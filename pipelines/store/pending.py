@@ -1,6 +1,7 @@
 """Components that wait to be computed again, and those whose request could not be put together."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -85,6 +86,32 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> set[str
 async def any_due(connection: AsyncConnection, now: datetime) -> bool:
     """Whether something is to be computed now."""
     return bool((await connection.execute(select(pending.c.component).where(_is_due(now)).limit(1))).first())
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is to be computed."""
+
+    components: int
+    """To be computed now."""
+    failed: int
+    """That could not be put together, and are tried again now and then."""
+    since: datetime | None
+    """When the newest of it was asked for; None: nothing that says when."""
+    reasons: tuple[str, ...]
+
+
+async def progress(connection: AsyncConnection) -> Left:
+    """What is to be computed, in one statement."""
+    columns = pending.c
+    told = select(
+        columns.reason, func.count().label("components"), func.max(columns.at).label("at")
+    ).group_by(columns.reason)  # fmt: skip
+    rows = {row.reason: row for row in await connection.execute(told)}
+    failed = rows.pop(FAILED, None)
+    dated = [row.at for row in rows.values() if row.at > _NEVER]
+    most = max((row.components for row in rows.values()), default=0)
+    return Left(most, failed.components if failed else 0, max(dated, default=None), tuple(sorted(rows)))
 
 
 async def left(connection: AsyncConnection) -> int:

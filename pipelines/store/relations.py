@@ -11,6 +11,8 @@ from schemas.events import SourceEvent
 
 MOST_EVENTS = 1_000
 """Events that are looked at for a name."""
+SOME = 50_000
+"""Parts of artifacts whose links are counted where it must be quick."""
 
 _EACH = {
     "sqlite": ("json_each(p.candidates) c", "json_extract(c.value, '$[3]')", "json_extract(c.value, '$[4]')"),
@@ -32,6 +34,23 @@ async def stated(connection: AsyncConnection, name: str) -> dict[str, int]:
     for row in await connection.execute(sql, {"name": name}):
         found[row.relation.lower()] = found.get(row.relation.lower(), 0) + row.artifacts
     return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+async def stated_by_some(connection: AsyncConnection, name: str, most: int = SOME) -> tuple[dict[str, int], bool]:
+    """As `stated`, of as many parts of artifacts as can be looked at quickly; whether there are more."""
+    rows, evidence, relation = _EACH[connection.dialect.name]
+    sql = text(
+        f"""WITH p AS (SELECT p.artifact, p.candidates FROM parts p JOIN artifacts a ON a.id = p.artifact
+            WHERE a.connection = :name AND p.candidates LIKE '%explicit%' LIMIT :most)
+        SELECT {relation} AS relation, count(DISTINCT p.artifact) AS artifacts, (SELECT count(*) FROM p) AS looked
+        FROM p, {rows} WHERE {evidence} = 'explicit' GROUP BY 1"""  # noqa: S608
+    )
+    found: dict[str, int] = {}
+    looked = 0
+    for row in await connection.execute(sql, {"name": name, "most": most}):
+        found[row.relation.lower()] = found.get(row.relation.lower(), 0) + row.artifacts
+        looked = row.looked
+    return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))), looked >= most
 
 
 async def events_saying(connection: AsyncConnection, name: str, words: Sequence[str]) -> AsyncIterator[SourceEvent]:

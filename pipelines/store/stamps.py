@@ -8,9 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store import tables
 
-MAPPING_VERSION = 6
+MAPPING_VERSION = 7
 """Counts up with each release that maps, correlates or puts together stored events otherwise than the one before."""
 MEND = "`throughline rebuild` brings them up to date, beside the running hub"
+REBUILT = "rebuilt"
+"""Name of how far a rebuild is: events done / events in all. Means nothing unless one runs."""
 _MAPPING = "mapping"
 
 

@@ -8,13 +8,18 @@ from services.admin import (
     connectors,
     credential_routes,
     letters,
+    removing,
+    progress,
+    rules,
     sign_in_routes,
     trying,
 )
 
 ROUTERS = (
     connectors.router, trying.router, connections.router, connections.adding, connections.changing,
+    removing.router, removing.changing,
     audience.router, audience.changing, letters.router, letters.changing,
+    rules.router, rules.changing, progress.router,
     sign_in_routes.router, sign_in_routes.changing, sign_in_routes.myself, account_routes.router,
     account_routes.adding, account_routes.own, account_routes.changing, credential_routes.router,
     credential_routes.changing, audit_routes.router,

@@ -64,10 +64,7 @@ class RulesForm(_Form):
     @field_validator("scopes")
     @classmethod
     def _hosts(cls, scopes: tuple[str, ...]) -> tuple[str, ...]:
-        for scope in scopes:
-            if not scope_named(scope):
-                raise ValueError("give a host such as jira.acme.example, an address, or hubspot:<portal>")
-        return scopes
+        return hosts(scopes)
 
 
 class LimitsForm(_Form):
@@ -84,6 +81,13 @@ class LimitsForm(_Form):
     def twice(self) -> set[str]:
         """Values that are called both."""
         return set(self.called_generic) & set(self.called_specific)
+
+
+def hosts(scopes: tuple[str, ...]) -> tuple[str, ...]:
+    """The same. Raises ValueError for what names no scope."""
+    if not all(map(scope_named, scopes)):
+        raise ValueError("give a host such as jira.acme.example, an address, or hubspot:<portal>")
+    return scopes
 
 
 def unknown_kind(rows: Iterable[Row], kinds: Iterable[str]) -> tuple[int, list[str]] | None:

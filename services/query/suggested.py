@@ -86,6 +86,12 @@ async def page(connection: AsyncConnection, wanted: Wanted, now: datetime) -> li
     ]
 
 
+async def waiting(connection: AsyncConnection, now: datetime) -> int:
+    """How many are offered and wait for an answer."""
+    sql = f"SELECT count(*) {_SHOWN} AND a.offered_at IS NOT NULL"
+    return int((await connection.execute(text(sql), {"now": _at(connection, now)})).scalar_one())
+
+
 async def one(connection: AsyncConnection, name: str, now: datetime) -> Row | None:
     """The suggestion with this id, if it waits."""
     found = await _rows(connection, f"{_COLUMNS} {_SHOWN} AND s.id = :id", {"id": name}, now)
