@@ -10,6 +10,7 @@ from connectors.contract import Connector
 from schemas.access import Role
 from services.admin import forms
 from services.admin.equipment import Equipped
+from services.admin.given import WHERE_TO
 from services.query.access import needs
 from services.query.problems import documented
 from services.query.serving import answer
@@ -56,6 +57,10 @@ class Kind(BaseModel):
     granted: Granted | None = Field(description="Where the tool grants what is needed, if not by way of signing in")
     permissions: list[Permission]
     webhooks: Hooks | None = Field(description="null: the tool sends none")
+    where_to: list[str] = Field(
+        description="Options, by dotted name, that say where secrets are sent: they are typed again where one changes",
+        examples=[["base_url"]],
+    )
     fields: list[dict[str, Any]] = Field(
         description="The form, in its order. `name`: of the input and in errors; `path`: where the value stands in "
         "`options`; `kind`: text, secret, choice, choices, list, yes, whole, number, instant, day, group (`fields`) "
@@ -87,6 +92,7 @@ def kind_told(connector: Connector) -> dict[str, Any]:
         "reads": extra.get("reads") or forms.summary(connector.Options),
         **{name: extra.get(name) for name in ("account", "granted", "webhooks")},
         "permissions": extra.get("permissions", []),
+        "where_to": list(WHERE_TO),
         "fields": forms.fields_of(connector.Options),
         "options": connector.Options.model_json_schema(),
     }

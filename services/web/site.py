@@ -19,6 +19,7 @@ from services.query.boundary import Boundary
 from services.query.refused import Refused
 from services.web import pages
 from services.web.api import Failed
+from services.web.drafts import Drafts
 from services.web.rendering import Pages, render
 from services.web.static import Assets
 
@@ -59,6 +60,7 @@ def create_site(api: ASGIApp, access: Access, now: Callable[[], datetime], route
     )
     site.state.api = api
     site.state.pages = Pages(assets.address, now)
+    site.state.drafts = Drafts(now)
     return _Split(api, site)
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -48,6 +48,19 @@ class When:
     def ago(self, at: str | datetime | None) -> Markup:
         """How long ago, or in how long."""
         return self._element(at, self._ago)
+
+    def plain(self, at: str | datetime | None) -> str:
+        """Date and time as mere text."""
+        instant = read(at)
+        there = instant.astimezone(self.zone) if instant else None
+        return f"{self._date(there)}, {there:%H:%M}" if there else "not known"
+
+    def short(self, at: datetime, within: timedelta) -> str:
+        """As little of an instant as tells it apart on a line of this length."""
+        there = at.astimezone(self.zone)
+        if within < timedelta(days=3):
+            return f"{self._date(there)}, {there:%H:%M}"
+        return f"{MONTHS[there.month - 1]} {there.year}" if within > timedelta(days=900) else self._date(there)
 
     def since(self, at: str | datetime | None) -> str:
         """The length of time from an instant until now; "" where it is not known."""
@@ -123,12 +136,24 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
 
 
+def day_of(text: str) -> date:
+    """A day as it is written in dates."""
+    return date.fromisoformat(text)
+
+
 def without(query: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """What a query asks beside these parameters."""
     return {name: value for name, value in query.items() if value not in (None, "") and name not in names}
 
 
+def sentence(text: str) -> str:
+    """A phrase as a sentence of its own."""
+    whole = text[:1].upper() + text[1:]
+    return whole if whole.endswith((".", "?", "!", "…")) or not whole else f"{whole}."
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "stage": stage, "state": state, "counted": counted, "or_dash": or_dash, "lasted": lasted, "read": read,
     "percent": percent, "without": without, "pretty": pretty,
+    "sentence": sentence, "day": day_of,
 }  # fmt: skip

@@ -1,0 +1,153 @@
+"""The form of a connection, as it is added and as it is changed: shown, tried, and told what is wrong with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from schemas.access import Caller
+from services.web import forms
+from services.web.api import Failed, api_of
+from services.web.drafts import Drafts
+from services.web.forms import STORED, TYPED, Filling, Wrong
+from services.web.rendering import render, zone_of
+
+LABELS = {"name": "Name", "title": "Title", "since": "Start from"}
+"""Inputs of a connection beside its options."""
+_TOLD = (409, 412, 422, 503)
+"""Answers that are told in the form; others have pages of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One filled-in form."""
+
+    kind: Mapping[str, Any]
+    """The connector, as the API tells it."""
+    own: Mapping[str, str] = field(default_factory=dict)
+    """name, title and since, as they were typed."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """With the secrets that were typed."""
+    since: str | None = None
+    """The instant from which is read."""
+    do: str = ""
+    """test, preview or save"""
+    draft: str = ""
+    """Ticket of the typed secrets."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """TYPED or STORED, by dotted place."""
+    forget: Sequence[str] = ()
+    """Stored secrets that are given up."""
+    anyway: bool = False
+    """Insists, where another connection reads this tool."""
+    connection: str | None = None
+    """The connection that is changed."""
+    version: str = ""
+    """Its ETag as it was shown."""
+
+
+async def kind_of(request: Request, name: str) -> Mapping[str, Any]:
+    """One kind of tool. Raises HTTPException(404)."""
+    kinds = await api_of(request).get("/v1/connectors")
+    for one in kinds["items"]:
+        if one["name"] == name:
+            kind: Mapping[str, Any] = one
+            return kind
+    raise HTTPException(404)
+
+
+async def sheet_of(
+    request: Request, kind: Mapping[str, Any], connection: str | None = None, stored: Sequence[str] = ()
+) -> Sheet:
+    """What was sent. stored: dotted places of secrets that the connection has."""
+    sent = await request.form()
+    own = {name: str(sent.get(f"connection.{name}", "")).strip() for name in LABELS}
+    options = forms.options_of(kind["fields"], sent)
+    drafts: Drafts = request.app.state.drafts
+    owner, target = _owner(request), _target(kind, options)
+    typed = dict(drafts.take(str(sent.get("draft", "")), owner, target)) | forms.secrets_of(kind["fields"], sent)
+    places = _places(kind, options)
+    typed = {place: secret for place, secret in typed.items() if place in places}
+    for place, secret in typed.items():
+        forms.put(options, place.split("."), secret)
+    return Sheet(
+        kind, own, options, _since(request, own["since"]), str(sent.get("do", "")), drafts.keep(owner, target, typed),
+        dict.fromkeys(stored, STORED) | dict.fromkeys(typed, TYPED), [str(one) for one in sent.getlist("forget")],
+        sent.get("anyway") is not None, connection, str(sent.get("version", "")),
+    )  # fmt: skip
+
+
+def _owner(request: Request) -> str:
+    caller: Caller = request.scope["state"]["caller"]
+    return f"{caller.how} {caller.account}"
+
+
+def _target(kind: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+    """Where secrets are sent, and by which way of signing in."""
+    return repr([kind["name"], *(forms.at(options, name.split(".")) for name in (*kind["where_to"], "auth.kind"))])
+
+
+def _places(kind: Mapping[str, Any], options: Mapping[str, Any]) -> set[str]:
+    """Dotted places of the secrets that the chosen alternatives have."""
+    return {".".join(one["path"]) for one in forms.walk(kind["fields"], options) if one["kind"] == "secret"}
+
+
+def _since(request: Request, text: str) -> str | None:
+    """Midnight of that day where the reader is; what is no day goes on as it is, and the API says what is wrong."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return text or None
+    return datetime.combine(day, time(), zone_of(request)).isoformat()
+
+
+async def tried(request: Request, sheet: Sheet) -> Response:
+    """Test it, or look at what it would bring; nothing is stored."""
+    api = api_of(request)
+    wish = {
+        "connector": sheet.kind["name"], "options": sheet.options, "since": sheet.since,
+        **({"connection": sheet.connection} if sheet.connection else {"name": sheet.own["name"] or None}),
+    }  # fmt: skip
+    try:
+        if sheet.do == "preview":
+            preview = await api.post("/v1/connections/preview", wish)
+            much = await api.post("/v1/connections/estimate", wish)
+            return await shown(request, sheet, preview=preview, much=much)
+        return await shown(request, sheet, tested=await api.post("/v1/connections/test", wish))
+    except Failed as error:
+        return await refused(request, sheet, error)
+
+
+async def refused(request: Request, sheet: Sheet, error: Failed) -> Response:
+    """The form as it was typed, and what is wrong with it. Raises Failed for what no form can mend."""
+    if error.status not in _TOLD:
+        raise error
+    wrong = forms.wrongs(sheet.kind["fields"], error.problem, LABELS)
+    steps = error.problem.get("steps")
+    tested = {"ok": False, "steps": steps} if steps else None
+    return await shown(
+        request, sheet, wrong=wrong, tested=tested, insist=bool(error.problem.get("anyway")), status=error.status
+    )
+
+
+async def shown(
+    request: Request, sheet: Sheet, *, wrong: Sequence[Wrong] = (), status: int = 200, **results: Any
+) -> Response:
+    """The form. results: tested, preview, much, insist, changed."""
+    filling = Filling(sheet.options, wrong, sheet.secrets)
+    told: dict[str, Any] = {"tested": None, "preview": None, "much": None, "insist": False, "changed": None}
+    return await render(
+        request, "connecting.html", status=status, sheet=replace(sheet, options={}), kind=sheet.kind, wrong=wrong,
+        fields=forms.inputs(sheet.kind["fields"], filling), own=_own(sheet, wrong), **{**told, **results},
+    )  # fmt: skip
+
+
+def _own(sheet: Sheet, wrong: Sequence[Wrong]) -> dict[str, Any]:
+    return {
+        name: {"value": sheet.own.get(name, ""), "wrong": [one for one in wrong if one.field == f"connection.{name}"]}
+        for name in LABELS
+    }
