@@ -1,0 +1,112 @@
+"""One request: how it stands, its life as a picture and as words, and why its parts belong together."""
+
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from services.web import drawing
+from services.web.api import Failed, api_of
+from services.web.rendering import Pages, render, zone_of
+from services.web.words import STAGES, read
+
+ZOOMS: Mapping[str, tuple[str, timedelta | None]] = {
+    "life": ("Whole life", None),
+    "year": ("Last year", timedelta(days=365)),
+    "90": ("Last 90 days", timedelta(days=90)),
+    "30": ("Last 30 days", timedelta(days=30)),
+    "7": ("Last 7 days", timedelta(days=7)),
+}
+"""Parts of the life that are drawn."""
+
+
+async def one(request: Request) -> Response:
+    """The request now, or as it stood on a day."""
+    name = request.path_params["id"]
+    as_of = _evening(request)
+    try:
+        told = await api_of(request).get(f"/v1/requests/{name}", summary=True, as_of=as_of)
+    except Failed as error:
+        if error.status == 308:
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(f"/requests/{error.problem['request']}{query}", 308)
+        return await _without(request, name, error)
+    return await render(request, "request.html", stages_mean=STAGES, **_shown(request, told), **_links(told["request"]))
+
+
+def _shown(request: Request, told: Mapping[str, Any]) -> dict[str, Any]:
+    pages: Pages = request.app.state.pages
+    record = told["request"]
+    now = read(record["as_of"]) or pages.now()
+    whole = drawing.life(record, now)
+    zoom = request.query_params.get("show", "life")
+    part = ZOOMS.get(zoom, ZOOMS["life"])[1]
+    scale = drawing.Scale(max(whole.begin, whole.end - part), whole.end) if whole and part else whole
+    zone = zone_of(request)
+    return {
+        "told": told, "record": record, "zoom": zoom if zoom in ZOOMS else "life", "zooms": _zooms(whole),
+        "scale": scale, "band": drawing.band(record, whole, now) if whole else (),
+        "lanes": drawing.lanes(record, scale) if scale else (),
+        "first_day": whole.begin.astimezone(zone).date() if whole else None,
+        "today": pages.now().astimezone(zone).date(),
+    }  # fmt: skip
+
+
+def _zooms(whole: drawing.Scale | None) -> dict[str, str]:
+    """Those that show less than all."""
+    length = whole.end - whole.begin if whole else timedelta()
+    return {name: title for name, (title, part) in ZOOMS.items() if part is None or part < length}
+
+
+def _links(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Artifacts and people by id, and links by the artifact that they lead from."""
+    artifacts = {one["id"]: one for one in record["artifacts"]}
+    return {
+        "artifacts": artifacts,
+        "people": {one["id"]: one for one in record["people"]},
+        "joining": [one for one in record["links"] if one["effect"] == "joins"],
+        "other_links": [one for one in record["links"] if one["effect"] != "joins"],
+    }
+
+
+def _evening(request: Request) -> str | None:
+    """The end of the day asked for, in the reader's zone; None: now."""
+    asked = request.query_params.get("as_of", "")
+    pages: Pages = request.app.state.pages
+    try:
+        day = datetime.strptime(asked, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        return None
+    now = pages.now()
+    evening = datetime.combine(day, time.max, zone_of(request))
+    return None if evening >= now else evening.isoformat()
+
+
+async def _without(request: Request, name: str, error: Failed) -> Response:
+    """Of what is no request, or was none then."""
+    if error.status != 404:
+        raise error
+    return await render(
+        request, "no_request.html", status=404, name=name, problem=error.problem,
+        freshness=error.problem.get("freshness") or [],
+    )  # fmt: skip
+
+
+async def happened(request: Request) -> Response:
+    """All that happened, a page at a time, the newest first."""
+    name = request.path_params["id"]
+    api = api_of(request)
+    told = await api.get(
+        f"/v1/requests/{name}/timeline", order="desc", limit=50, cursor=request.query_params.get("cursor")
+    )
+    record = (await api.get(f"/v1/requests/{name}"))["request"]
+    return await render(
+        request, "happened.html", record=record, items=told["items"], next=told["next"],
+        artifacts={one["id"]: one for one in record["artifacts"]},
+    )  # fmt: skip
+
+
+routes = [Route("/requests/{id}", one), Route("/requests/{id}/timeline", happened)]

@@ -1,0 +1,76 @@
+"""One request: how it stands, its life as a picture and as words, as of a day, and live."""
+
+from typing import Any
+
+import httpx2
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.looking import Reader
+
+
+@pytest.fixture(scope="module")
+def longest(hub: str) -> Any:
+    """The request with the most artifacts."""
+    with httpx2.Client(base_url=hub) as http:
+        items = http.get("/v1/requests", params={"whole": "true", "limit": "100"}).json()["items"]
+    return max(items, key=lambda one: len(one["record"]["artifacts"]))["record"]
+
+
+async def test_a_whole_life(reader: Reader, longest: Any) -> None:
+    page = reader.page
+    await reader.goes(f"/requests/{longest['id']}")
+    await expect(page.get_by_role("heading", level=1)).to_have_text(longest["title"])
+    for stage in ("alignment", "requirements", "development", "change", "improvement"):
+        await expect(page.get_by_role("heading", level=3, name=stage)).to_be_visible()
+    await expect(page.get_by_role("img", name="What happened in each tool, along time")).to_be_visible()
+    await expect(page.get_by_role("table").get_by_role("row")).to_have_count(len(longest["artifacts"]) + 1)
+    await reader.looks()
+    await page.get_by_role("link", name="Last 7 days").click()
+    await expect(page.get_by_role("link", name="Last 7 days")).to_have_attribute("aria-current", "true")
+    await page.get_by_text("Each link, and why").click()
+    await reader.looks("zoomed")
+
+
+async def test_as_it_stood_on_a_day(reader: Reader, longest: Any) -> None:
+    page = reader.page
+    await reader.goes(f"/requests/{longest['id']}?as_of={longest['created_at'][:10]}")
+    await expect(page.get_by_text("As it stood on").first).to_be_visible()
+    await expect(page.get_by_role("status").first).to_contain_text("by today's knowledge")
+    await reader.looks()
+    await page.get_by_role("link", name="As it is now").click()
+    await expect(page.get_by_text("by today's knowledge")).to_have_count(0)
+    slider = page.get_by_role("slider", name="Day")
+    await slider.focus()
+    await page.keyboard.press("Home")
+    await expect(page.get_by_role("status").first).to_contain_text("by today's knowledge")
+
+
+async def test_what_somebody_else_changes_is_seen_at_once(reader: Reader, longest: Any) -> None:
+    page = reader.page
+    await reader.goes(f"/requests/{longest['id']}")
+    rows = page.get_by_role("table").get_by_role("row")
+    before = await rows.count()
+    out = next(one["id"] for one in reversed(longest["artifacts"]) if one["kind"] == "issue")
+    wish = {"kind": "split", "request": longest["id"], "artifacts": [out], "by": "Bo Lind"}
+    sent = await page.request.post("/v1/decisions", data=wish, headers={"If-Match": "*"})
+    number = (await sent.json())["decision"]["number"]
+    try:
+        await expect(rows).to_have_count(before - 1)
+        await expect(page.locator("[data-said]")).to_contain_text("has changed")
+    finally:
+        undo = {"kind": "undo", "decision": number, "by": "Bo Lind"}
+        await page.request.post("/v1/decisions", data=undo, headers={"If-Match": "*"})
+    await expect(rows).to_have_count(before)
+
+
+async def test_all_that_happened(reader: Reader, longest: Any) -> None:
+    await reader.goes(f"/requests/{longest['id']}/timeline")
+    await expect(reader.page.get_by_role("row").nth(1)).to_be_visible()
+    await reader.looks()
+
+
+async def test_an_id_that_is_none(reader: Reader) -> None:
+    await reader.goes("/requests/R-AAAAAAAAAAAA", 404)
+    await expect(reader.page.get_by_role("heading", level=1)).to_have_text("No request")
+    await reader.looks()
