@@ -8,7 +8,7 @@ from typing import Any
 from pipelines.lifecycle import etag, to_text
 from pipelines.lifecycle.members import TIMED, LinkInput, Member, RequestInput
 from pipelines.lifecycle.persons import persons
-from pipelines.search import terms
+from pipelines.search import name_term, terms
 from pipelines.store.components import Loaded, StoredArtifact
 from pipelines.store.facts import CONNECTION
 from pipelines.store.requests import RequestRow
@@ -194,6 +194,7 @@ def facets_of(record: LifecycleRecord, identities: set[str]) -> frozenset[tuple[
 def _facets(record: LifecycleRecord, identities: set[str]) -> Iterable[tuple[str, str]]:
     yield "stage", record.current.stage
     yield "state", record.current.state or ""
+    yield "standing", f"{record.current.stage}/{record.current.state or ''}"  # to be counted
     if record.business_unit:
         yield "unit", " ".join(terms(record.business_unit))
     for project in record.projects:
@@ -207,6 +208,8 @@ def _facets(record: LifecycleRecord, identities: set[str]) -> Iterable[tuple[str
     yield from (("person", name) for name in identities)
     for person in record.people:
         yield from _person_facets(person)
+    yield from (("requester", name) for name in _names_of(record.requester))
+    yield from (("holder", name) for name in _names_of(record.holder.person if record.holder else None))
     yield from _mapping_facets(record)
 
 
@@ -222,6 +225,12 @@ def _mapping_facets(record: LifecycleRecord) -> Iterable[tuple[str, str]]:
     )
     for named, count in unmapped.items():
         yield UNMAPPED, canonical_json([*named, count])
+
+
+def _names_of(person: PersonView | None) -> Iterable[str]:
+    """By what somebody is asked for: ids, address, and the name as it is normalised."""
+    if person is not None:
+        yield from (person.id, *person.identities, *filter(None, [person.address, name_term(person.name or "")]))
 
 
 def _person_facets(person: PersonView) -> Iterable[tuple[str, str]]:

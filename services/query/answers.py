@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, Field
 
 from schemas.decisions import DecisionKind
-from schemas.records import LifecycleRecord, StateName
+from schemas.records import Amount, LifecycleRecord, StateName
 
 RequestId = "^R-[A-Z2-7]{12}$"
 
@@ -65,6 +65,13 @@ class RequestAnswer(BaseModel):
     freshness: list[Freshness]
 
 
+class Due(BaseModel):
+    """A date as a tool states it."""
+
+    meaning: Literal["due", "target"] = Field(description="target: planned release or expected close")
+    value: str = Field(description="A date, or an instant, in the tool's words", examples=["2026-04-30"])
+
+
 class RequestItem(BaseModel):
     """One request of a list."""
 
@@ -75,7 +82,14 @@ class RequestItem(BaseModel):
     stage_since: AwareDatetime | None
     created_at: AwareDatetime | None
     changed_at: AwareDatetime | None
-    holder: str | None = Field(description="Name of who has it now")
+    requester: str | None = Field(description="Who asked for it: name, else address or id", examples=["Anna Berg"])
+    holder: str | None = Field(description="Who has it now, likewise", examples=["Bo Lind"])
+    waiting: str | None = Field(description="Why it waits", examples=["customer", "blocked"])
+    waits_on: list[str] = Field(description="Keys of what must come first", examples=[["PAY-31"]])
+    expected: str = Field(description="What has to happen next", examples=["2 issues to finish, then change"])
+    due: Due | None = Field(description="The earliest due date that a tool states, else the earliest target date")
+    unit: str | None = Field(description="Business unit")
+    amount: Amount | None = Field(description="What it is worth, as a tool states it")
     summary: str = Field(examples=["In development since 3 March; 4 of 6 issues done"])
     etag: str
     problem: str | None

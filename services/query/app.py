@@ -23,6 +23,7 @@ from services.query import (
     parts,
     problems,
     requests,
+    stages,
     suggestions,
     unmapped,
     why,
@@ -124,7 +125,8 @@ def _routes(more: Sequence[APIRouter] = ()) -> FastAPI:
     problems.install(app)
     app.router.routes[:0] = [requests.PlainRequest(), lookup.PlainLookup()]
     app.include_router(health.router)
-    for noun in (lookup, why, listing, requests, parts, changes, connections, unmapped, deciding, suggestions):
+    nouns = (lookup, why, listing, stages, requests, parts, changes, connections, unmapped, deciding, suggestions)
+    for noun in nouns:
         app.include_router(noun.router, prefix=PREFIX, dependencies=[needs(Role.VIEWER), Depends(understood)])
     for noun in (deciding, suggestions):
         app.include_router(noun.changing, prefix=PREFIX, dependencies=[needs(Role.EDITOR), Depends(understood)])

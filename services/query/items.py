@@ -8,7 +8,18 @@ from pydantic import BaseModel, ConfigDict
 
 from pipelines.lifecycle.summary import summary
 from schemas.canonical import instant
-from schemas.records import Current, Dependency, Holder, Instant, Outcome, Progress
+from schemas.records import (
+    Amount,
+    Current,
+    Dependency,
+    Expected,
+    Holder,
+    Instant,
+    Outcome,
+    PersonView,
+    Progress,
+    StatedDate,
+)
 
 
 class Row(Protocol):
@@ -37,11 +48,16 @@ class Brief(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     title: str | None
-    current: Current
+    requester: PersonView | None
     holder: Holder | None
-    outcome: Outcome | None
-    progress: Progress
+    business_unit: str | None
+    current: Current
     blocked_by: tuple[Dependency, ...]
+    dates: tuple[StatedDate, ...]
+    outcome: Outcome | None
+    amount: Amount | None
+    expected: Expected
+    progress: Progress
     created_at: Instant | None
     changed_at: Instant | None
 
@@ -66,12 +82,29 @@ def item(row: Row, now: datetime, *, whole: bool) -> dict[str, Any]:
         "stage_since": _told(record.current.stage_since),
         "created_at": _told(record.created_at),
         "changed_at": _told(record.changed_at),
-        "holder": record.holder.person.name if record.holder else None,
+        "requester": _called(record.requester),
+        "holder": _called(record.holder.person if record.holder else None),
+        "waiting": record.current.waiting,
+        "waits_on": record.expected.waits_on,
+        "expected": record.expected.words,
+        "due": _due(record.dates),
+        "unit": record.business_unit,
+        "amount": record.amount.model_dump() if record.amount else None,
         "summary": summary(record, now),
         "etag": row.etag,
         "problem": row.problem,
     }
     return {**told, "record": orjson.Fragment(row.record)} if whole else told
+
+
+def _called(person: PersonView | None) -> str | None:
+    return person.name or person.address or person.id if person else None
+
+
+def _due(dates: tuple[StatedDate, ...]) -> dict[str, str] | None:
+    """The earliest date that a tool states: what is due before what is only aimed at."""
+    first = min(dates, key=lambda one: (one.meaning, one.value), default=None)
+    return {"meaning": first.meaning, "value": first.value} if first else None
 
 
 def _told(at: datetime | None) -> str | None:

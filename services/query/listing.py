@@ -32,6 +32,9 @@ DURATION = r"^([0-9]{1,5}|P[0-9]{1,4}W|P[0-9]{1,5}D(T[0-9]{1,6}H)?|PT([0-9]{1,6}
 _MOST_PAGES = 20
 """Pages looked through for one, where much of it is passed over."""
 
+_FILTERS = {
+    "text", "stage", "state", "tool", "connection", "person", "requester", "holder", "unit", "project",
+}  # fmt: skip
 _UNITS = {"W": "weeks", "D": "days", "H": "hours", "M": "minutes"}
 
 
@@ -53,6 +56,8 @@ class Wanted(BaseModel):
     person: list[Value] = Field(
         default=[], max_length=20, description="An identity's id, an e-mail address or a full name"
     )
+    requester: list[Value] = Field(default=[], max_length=20, description="Who asked for it, given like a person")
+    holder: list[Value] = Field(default=[], max_length=20, description="Who has it now, given like a person")
     unit: list[Value] = Field(default=[], max_length=20, description="Business unit")
     project: list[Value] = Field(default=[], max_length=20, description="Key of a project", examples=[["PAY"]])
     changed_since: At | None = Field(default=None, description="Something happened to it then or later")
@@ -116,7 +121,7 @@ def _search(wanted: Wanted, hub: Serving) -> Search:
         raise wrong("query.text", "holds no word", "give words of at least 2 letters or digits")
     long_ago = _duration(wanted.in_stage_longer_than) if wanted.in_stage_longer_than else None
     return Search(
-        **wanted.model_dump(include={"text", "stage", "state", "tool", "connection", "person", "unit", "project"}),
+        **wanted.model_dump(include=_FILTERS),
         changed_since=instant(wanted.changed_since) if wanted.changed_since else None,
         in_stage_since=instant(hub.now() - long_ago) if long_ago is not None else None,
         sort=wanted.sort,

@@ -170,6 +170,13 @@ async def leads(database: Database, names: Sequence[str]) -> tuple[dict[str, lis
     return _by_name(artifacts), stored, len(stored) == len(others)
 
 
+async def standing(database: Database) -> dict[tuple[str, str], int]:
+    """How many requests stand where, by (stage, state); "" where no tool says a state. Reads an index only."""
+    wanted = select(facets.c.value, func.count()).where(facets.c.kind == "standing").group_by(facets.c.value)
+    counted = {value.rpartition("/"): number for value, number in await database.rows(wanted)}
+    return {(stage, state): int(number) for (stage, _, state), number in counted.items()}
+
+
 async def below(connection: AsyncConnection, programmes: Sequence[str], limit: int) -> dict[str, list[str]]:
     """Ids of the requests that belong to each of these artifacts, the newest changed first, at most limit each."""
     key = (facets.c.updated_at, facets.c.request)

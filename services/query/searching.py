@@ -20,7 +20,19 @@ Sort = Literal["updated", "opened", "stage_since"]
 
 COLUMNS = {"updated": "updated_at", "opened": "opened_at", "stage_since": "stage_since"}
 
-MOST_SELECTIVE = ("word", "person", "project", "unit", "prefix", "connection", "stage", "state", "tool")
+MOST_SELECTIVE = (
+    "word",
+    "holder",
+    "requester",
+    "person",
+    "project",
+    "unit",
+    "prefix",
+    "connection",
+    "stage",
+    "state",
+    "tool",
+)
 """Which filter drives when several are given: the kind whose values are on the fewest requests, as a rule."""
 
 MOST_WORDS = 12
@@ -36,6 +48,8 @@ class Search:
     tool: Sequence[str] = ()
     connection: Sequence[str] = ()
     person: Sequence[str] = ()
+    requester: Sequence[str] = ()
+    holder: Sequence[str] = ()
     unit: Sequence[str] = ()
     project: Sequence[str] = ()
     changed_since: str | None = None
@@ -89,10 +103,10 @@ def _filters(search: Search) -> Iterator[_Filter]:
     words = [storable(word) for word in terms(search.text, MOST_WORDS)]
     yield from (_Filter("word", (word,)) for word in words[:-1])
     yield from (_Filter("word", prefix=word) for word in words[-1:])
-    if search.person:
-        # An identity's id or an address as it is, or a name as it was normalised.
-        asked = (form for one in search.person for form in (one, one.lower(), name_term(one)))
-        yield _Filter("person", _distinct(asked))
+    for kind in ("person", "requester", "holder"):
+        if people := getattr(search, kind):
+            # An identity's id or an address as it is, or a name as it was normalised.
+            yield _Filter(kind, _distinct(form for one in people for form in (one, one.lower(), name_term(one))))
     if search.unit:
         yield _Filter("unit", _distinct(name_term(unit) for unit in search.unit))
     for kind in ("project", "connection", "stage", "state", "tool"):

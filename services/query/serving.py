@@ -82,6 +82,8 @@ class Serving:
     """The newest change number, as old as a stream may lag."""
     audiences: Kept[dict[str, Audience]]
     """By connection, those that are not for everybody."""
+    standing: Kept[dict[tuple[str, str], int]]
+    """How many requests there are by stage and state."""
     now: Callable[[], datetime]
     checks: Mapping[str, Check]
     metrics: CollectorRegistry | None
@@ -115,11 +117,12 @@ class Serving:
             async with database.reading() as connection:
                 return await audiences.every(connection)
 
-        fresh = Kept(freshness, keep_seconds)
+        async def standing() -> dict[tuple[str, str], int]:
+            return await reading.standing(database)
+
         return cls(
-            database, fresh, Kept(newest, poll_seconds), Kept(read_by, keep_seconds), now, checks, metrics,
-            schema_version, closing, poll_seconds,
-            check_seconds,
+            database, Kept(freshness, keep_seconds), Kept(newest, poll_seconds), Kept(read_by, keep_seconds),
+            Kept(standing, keep_seconds), now, checks, metrics, schema_version, closing, poll_seconds, check_seconds,
         )  # fmt: skip
 
 

@@ -53,6 +53,11 @@ CASES: list[tuple[dict[str, Any], set[str]]] = [
     ({"person": "CARLA"}, {ONE}),
     ({"person": "memos/account/bert"}, {ONE, FOUR}),
     ({"person": ["carla", "anna"]}, {ONE, FIVE}),
+    ({"requester": "memos/account/anna"}, {ONE, FIVE}),
+    ({"requester": "BERT"}, {FOUR}),
+    ({"requester": ["bert", "anna"], "text": "pay"}, {ONE, FOUR}),
+    ({"requester": "carla"}, set()),
+    ({"holder": "anna"}, set()),
     ({"stage": "not mapped"}, {ONE, FOUR, FIVE}),
     ({"stage": "development"}, set()),
     ({"tool": "memo"}, {ONE, FOUR, FIVE}),
@@ -81,6 +86,8 @@ async def test_items_say_how_the_request_stands(hub: Hub) -> None:
     item = (await hub.get("/v1/requests", text="payroll"))["items"][0]
     assert item["title"] == "Payroll portal for Zoë"
     assert item["summary"].startswith("Not mapped to a stage")
+    assert (item["requester"], item["holder"], item["due"], item["amount"]) == ("Anna", None, None, None)
+    assert item["expected"]
     assert "record" not in item
     whole = (await hub.get("/v1/requests", text="payroll", whole="true"))["items"][0]
     assert whole["record"]["id"] == ONE
