@@ -19,7 +19,8 @@ from connectors.contract import Listed
 from pipelines.store.engine import reading, writing
 from pipelines.store.tables import artifacts
 from schemas.canonical import parse_instant
-from services.feed import reconciling
+from services.feed import connections, reconciling
+from services.feed.pages import LONG_AGO
 from services.feed.reconciling import LISTED, Kind, Result
 from services.feed.told import Difference
 from services.feed.watch_tables import listed as listed_table
@@ -145,7 +146,8 @@ class Comparison:
         return wanted.order_by(artifacts.c.id).limit(BATCH)
 
     async def end(self, at: datetime) -> None:
-        """Store what came out. What arrived while it was compared is missing no more."""
+        """Store what came out. What arrived while it was compared is missing no more; what is to be mended and is extra
+        is asked for directly, as a census does, which is due then."""
         async with writing(self.engine) as connection:
             await self.guard(connection)
             if not self.result.mended:
@@ -153,6 +155,13 @@ class Comparison:
             await self._forget(connection)
             found = [one for kept in self._kept.values() for one in kept.values()]
             await reconciling.ended(connection, self.scope.name, self.result, found, at)
+            if self.asks_directly:
+                await connections.change(connection, self.scope.name, census_at=LONG_AGO, wanted=True)
+
+    @property
+    def asks_directly(self) -> bool:
+        """Whether something that is extra is to be mended: it is called deleted only after a direct read."""
+        return self.result.mended and self.result.extra > 0
 
     async def _leave_out_arrived(self, connection: AsyncConnection) -> None:
         missing = self._kept["missing"]

@@ -26,7 +26,7 @@ logger = logging.getLogger("throughline.feed")
 LOOK = timedelta(hours=24)
 CHECK_AGAIN = timedelta(hours=1)
 """A silence that goes on is checked again after it."""
-_LOOKS, _BETWEEN = 100, 0.1
+_LOOKS, _BETWEEN = 20, 0.1
 _FETCHED = 50
 """Hints fetched at once when mending."""
 Publish = Callable[[Page], Awaitable[None]]
@@ -152,8 +152,8 @@ class Lookout:
     async def compare(self, source: Source, publish: Publish, between: Callable[[], Awaitable[None]]) -> bool:
         """Carry out the wish for a comparison, if there is one. between: what else is due, after each part.
 
-        True where what is extra is to be asked for directly, as a census does: only then is it called deleted. Raises
-        RetryLater, Misconfigured, after which the wish still stands.
+        True where a census is due, as something is to be asked for directly. Raises RetryLater, Misconfigured, after
+        which the wish still stands.
         """
         async with reading(self.engine) as connection:
             mend = await reconciling.wish(connection, self.name)
@@ -176,7 +176,7 @@ class Lookout:
             logger.exception("connection.compare.failed", extra={"connection": self.name})
             one.result.problem = str(error)
         await one.end(self.now())
-        return mend and one.result.extra > 0
+        return one.asks_directly
 
     async def _understood(self) -> bool:
         """Whether everything that was published is applied; it is waited for, but not for long."""

@@ -131,7 +131,6 @@ class Reader:
         await self._census(source)
         await self.lookout.round(source)
         if await self.lookout.compare(source, self._publish_beside, lambda: self._news(source)):
-            await self._change(census_at=pages.LONG_AGO)
             self.stored = replace(self.stored, census_at=pages.LONG_AGO)
             self.wake.set()
 
@@ -147,9 +146,10 @@ class Reader:
         self._polled = self.shared.now()
 
     async def _publish(self, page: Page, *, moves_cursor: bool = True) -> None:
+        place = self.place(page.cursor) if moves_cursor else ""
         with self.shared.watch.span("page.publish", after=self._read_at, connection=self.name, events=len(page.events)):
             await self.shared.flow.publish(
-                self.name, page, self.lease, self.stored.epoch, moves_cursor=moves_cursor, place=self.place(page.cursor)
+                self.name, page, self.lease, self.stored.epoch, moves_cursor=moves_cursor, place=place
             )
 
     async def _publish_beside(self, page: Page) -> None:

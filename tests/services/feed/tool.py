@@ -3,13 +3,26 @@
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from connectors.contract import BadRecord, Connector, Delivery, Page, Pushed, SetAside, Step, Surroundings, Unverified
+from connectors.contract import (
+    BadRecord,
+    Connector,
+    Delivery,
+    Fields,
+    Listed,
+    Noticed,
+    Page,
+    Pushed,
+    SetAside,
+    Step,
+    Surroundings,
+    Unverified,
+)
 from schemas.artifacts import Mapped
 from schemas.events import SourceEvent
 from tests.pipelines.memos import map_memo, memo
@@ -64,6 +77,20 @@ class Tool:
     """What its census says."""
     stuck: Exception | None = None
     """What every fetch fails with."""
+    bad: set[str] = field(default_factory=set)
+    """Hints that no fetch can read, as a fault of a connector has it."""
+    hidden: bool = False
+    """Every fetch goes well and shows nothing, as for an account that lost a permission."""
+    steps: list[Step] = field(default_factory=lambda: [Step("answers", True, "it does")])
+    has: list[Listed] | Exception = field(default_factory=list)
+    """What its inventory lists."""
+    named: Fields = field(default_factory=lambda: Fields({"f1": "Deal number"}))
+    """Its fields."""
+    covers: timedelta | None = None
+    noticed: list[Noticed] = field(default_factory=list)
+    """What it announces each time it is opened."""
+    looked: list[str] = field(default_factory=list)
+    """"check", "inventory"."""
     opened: int = 0
     asked: list[tuple[str, Any]] = field(default_factory=list)
     """("pages", cursor), ("fetch", hints), ("census", cursor)."""
@@ -79,10 +106,27 @@ class Tool:
         assert connection
         assert surroundings.now().tzinfo
         self.opened += 1
+        for one in self.noticed:
+            surroundings.noticed(one)
         yield self
 
     async def check(self) -> AsyncIterator[Step]:
-        yield Step("answers", True, "it does")
+        self.looked.append("check")
+        for step in self.steps:
+            yield step
+
+    async def fields(self) -> Fields:
+        return self.named
+
+    async def inventory(self) -> AsyncIterator[Sequence[Listed]]:
+        self.looked.append("inventory")
+        if isinstance(self.has, Exception):
+            raise self.has
+        for start in range(0, len(self.has), 100):
+            yield self.has[start : start + 100]
+
+    def describe(self, cursor: Mapping[str, Any]) -> str:
+        return f"page {cursor['page']}"
 
     async def pages(self, cursor: dict[str, Any] | None, since: datetime | None) -> AsyncIterator[Page]:
         del since
@@ -106,10 +150,16 @@ class Tool:
         self.asked.append(("fetch", tuple(hints)))
         if self.stuck:
             raise self.stuck
-        yield Page([memo(int(hint)) for hint in hints], {}, None)
+        if self.bad & set(hints):
+            raise KeyError("a field that is not there")
+        told = [] if self.hidden else [memo(int(hint.removeprefix("MEMO-"))) for hint in hints]
+        yield Page(told, {}, None)
 
     def map(self, event: SourceEvent) -> Mapped:
-        return map_memo(event)
+        mapped = map_memo(event)
+        if "updated" in event.payload:
+            return replace(mapped, fields=dict(mapped.fields) | {"updated_at": event.payload["updated"]})
+        return mapped
 
     def verify(self, connection: str, options: Any, delivery: Delivery, now: datetime) -> Pushed:
         """`tell N` tells memo N whole, `hint N` only names it."""
