@@ -23,13 +23,25 @@ from services.query.serving import answer
 SECONDS = 5.0
 """A preview tries for so long; what it has not come to is not counted, and it says so."""
 
-Among = Callable[[AsyncConnection, Trial], Awaitable[Iterable[str] | None]]
-"""Finds the groups of things that a change can concern; None: it may be any."""
+
+@dataclass(frozen=True, slots=True)
+class Concerned:
+    """Groups of things that a change can concern."""
+
+    names: tuple[str, ...] | None = None
+    """None: it may be any."""
+    more: bool = False
+    """There are others."""
 
 
-async def everywhere(connection: AsyncConnection, one: Trial) -> None:
+Among = Callable[[AsyncConnection, Trial], Awaitable[Concerned]]
+"""Finds what a change can concern."""
+
+
+async def everywhere(connection: AsyncConnection, one: Trial) -> Concerned:
     """Nothing is known of what it concerns."""
     del connection, one
+    return Concerned()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +113,9 @@ async def change(
         if asked.preview:
             async with acting.parts.database.reading() as connection:
                 one = await trial(connection, asked.name, before, after)
-                found = await tried(connection, one, SECONDS, await asked.among(connection, one))
+                among = await asked.among(connection, one)
+                found = await tried(connection, one, SECONDS, among.names)
+                found.sample = found.sample or among.more
         told = answer_told(asked.name, before, after, number=None, remarks=lines, difference=found,
                            preview=asked.preview)  # fmt: skip
         return answer(told)

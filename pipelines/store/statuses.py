@@ -1,0 +1,88 @@
+"""The types and statuses that a connection's artifacts really have, and where those of one status are."""
+
+from collections import Counter
+from dataclasses import dataclass
+from math import ceil
+
+import orjson
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pipelines.lifecycle.stages import read_status
+from pipelines.store.tables import artifacts
+from schemas.artifacts import Status
+
+EXACT = 50_000
+"""Artifacts of a connection up to which each is looked at; of more, about so many."""
+
+_LOOKED_AT = {
+    # The index holds the row's number, so that rows that are passed over are not read.
+    "sqlite": """SELECT a.kind AS kind, json_extract(a.fields, '$.type[2]') AS type,
+        json_extract(a.fields, '$.status[2]') AS status
+        FROM artifacts a WHERE a.connection = :name AND a.rowid % :each = 0""",
+    "postgresql": """SELECT a.kind AS kind, CAST(a.fields AS json) -> 'type' ->> 2 AS type,
+        CAST(CAST(a.fields AS json) -> 'status' -> 2 AS text) AS status
+        FROM artifacts a{sample} WHERE a.connection = :name AND :each > 0""",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """A status that artifacts of one kind and type have; status None: their tool gives them none."""
+
+    kind: str
+    type: str | None
+    status: Status | None
+    text: str | None
+    """The status as it is stored."""
+    artifacts: int
+    """How many have it; of those that were looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was found, and how much was looked at."""
+
+    statuses: tuple[Real, ...]
+    looked: int
+    of: int
+    """Artifacts that the connection has."""
+
+    @property
+    def sample(self) -> bool:
+        """Whether only some were looked at."""
+        return self.looked < self.of
+
+
+async def real(connection: AsyncConnection, name: str, exact: int = EXACT) -> Looked:
+    """Every kind, type and status of a connection's artifacts; where there are very many, of an even sample of them.
+    Two statements."""
+    counted = select(func.count()).select_from(artifacts).where(artifacts.c.connection == name)
+    of = int((await connection.execute(counted)).scalar_one())
+    each = max(1, ceil(of / exact))
+    sample = f" TABLESAMPLE SYSTEM ({100 / each:.4f}) REPEATABLE (1)" if each > 1 else ""
+    inner = _LOOKED_AT[connection.dialect.name].replace("{sample}", sample)
+    sql = f"SELECT kind, type, status, count(*) AS artifacts FROM ({inner}) s GROUP BY kind, type, status"  # noqa: S608
+    found: Counter[tuple[str, str | None, str | None]] = Counter()
+    for row in await connection.execute(text(sql), {"name": name, "each": each}):
+        found[row.kind, row.type, row.status if row.status != "null" else None] += row.artifacts
+    statuses = tuple(Real(*key[:2], _status(key[2]), key[2], number) for key, number in found.items())
+    return Looked(statuses, sum(found.values()), of)
+
+
+def _status(told: str | None) -> Status | None:
+    return None if told is None else read_status(orjson.loads(told))
+
+
+async def components_in(connection: AsyncConnection, name: str, one: Real, most: int) -> list[str]:
+    """Some components with an artifact of this kind and status (and of whatever type)."""
+    sql = """SELECT DISTINCT m.component FROM (
+        SELECT a.id FROM artifacts a WHERE a.connection = :name AND a.kind = :kind AND a.fields LIKE :told ESCAPE '\\'
+        LIMIT :some) a JOIN members m ON m.artifact = a.id LIMIT :most"""
+    told = "%" if one.text is None else f"%{_safe(one.text)}%"
+    values = {"name": name, "kind": one.kind, "told": told, "some": 4 * most, "most": most}
+    return list((await connection.execute(text(sql), values)).scalars())
+
+
+def _safe(told: str) -> str:
+    return "".join(f"\\{sign}" if sign in "\\%_" else sign for sign in told)
