@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connectors.contract import HubError, Misconfigured, Step
+from connectors.hubspot import custom
 from connectors.hubspot.client import HubSpot
 from connectors.hubspot.options import Options
 from connectors.hubspot.reading import text_at
@@ -69,6 +70,10 @@ def _trials(hubspot: HubSpot, options: Options, now: Callable[[], datetime]) -> 
     async def owners() -> str:
         return f"{len(await hubspot.owners())} owners"
 
+    async def properties() -> str:
+        there = {text_at(one, "name") or "" for kind in options.objects for one in await hubspot.properties(kind)}
+        return custom.all_there(custom.nowhere(there, options), options)
+
     async def clock() -> str:
         await hubspot.account()
         heard = hubspot.answered_at
@@ -87,6 +92,7 @@ def _trials(hubspot: HubSpot, options: Options, now: Callable[[], datetime]) -> 
         _Trial("Address and token", "oauth", signed_in),
         *(_Trial(f"Read {kind} records", SCOPES[kind], _search(hubspot, kind)) for kind in readable),
         *(_Trial(f"Read {kind} pipelines", SCOPES[kind], _pipelines(hubspot, kind)) for kind in options.objects),
+        *([_Trial("Further properties", SCOPES[options.objects[0]], properties)] if options.named_properties else []),
         _Trial("Read owners", "crm.objects.owners.read", owners),
         _Trial("Clock", "", clock),
     ]

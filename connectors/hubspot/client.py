@@ -160,6 +160,11 @@ class HubSpot:
                 found += some
         return found
 
+    async def properties(self, kind: str) -> list[dict[str, Any]]:
+        """The properties that deals or tickets have: name, label, type, options ("Properties")."""
+        answer = await self._ask("GET", self.path("crm/properties", PLURALS[kind]))
+        return dicts_at(self._whole(answer), "results")
+
     async def pipelines(self, kind: str) -> list[dict[str, Any]]:
         """The pipelines of deals or tickets with their stages."""
         answer = await self._ask("GET", self.path("crm/pipelines", PLURALS[kind]))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from connectors.contract import BadRecord
-from connectors.hubspot import history
+from connectors.hubspot import custom, history
 from connectors.hubspot.mails import LoggedMail
 from connectors.hubspot.pipelines import Pipelines
 from connectors.hubspot.properties import BODIES, TITLES
@@ -71,8 +71,10 @@ def _record(event: SourceEvent) -> Mapped:
         "priority": text_at(properties, _PRIORITY[kind]),
         "excerpt": told.kept(body, EXCERPT),
         "outcome": _outcome(told, status),
-        "fields": {label: text for name, label in _WORTH_SHOWING.items() if (text := text_at(properties, name))},
+        "fields": {label: text for name, label in _WORTH_SHOWING.items() if (text := text_at(properties, name))}
+        | custom.shown(told),
     }
+    fields |= custom.standing(told) | custom.in_roles(told)
     fields |= _money_and_time(told) if kind == "deal" else {"resolution": text_at(properties, "hs_resolution")}
     texts = (
         *_text("title", text_at(properties, TITLES[kind]), Evidence.TITLE),
@@ -80,7 +82,7 @@ def _record(event: SourceEvent) -> Mapped:
         *_text("next step", text_at(properties, "hs_next_step"), Evidence.WRITTEN),
     )
     part = Part((told.myself(), *_known_as(told, properties)), texts)
-    return told.mapped(fields, {"record": part}, history.activities(told, pipelines))
+    return told.mapped(fields, {"record": part} | custom.part(told), history.activities(told, pipelines))
 
 
 def _text(field: str, text: str | None, evidence: Evidence) -> tuple[Text, ...]:
@@ -155,8 +157,9 @@ def _associations(event: SourceEvent) -> Mapped:
     fields = {
         "participants": [{"identity": identity, "role": "contact"} for identity in contacts],
         "requester": _requester(associations, contacts),
-        "business_unit": _company(associations, dicts_at(event.payload, "companies")),
     }
+    if told.around.get("unit") is not True:
+        fields["business_unit"] = _company(associations, dicts_at(event.payload, "companies"))
     return told.mapped(fields, {"associations": part}, ())
 
 

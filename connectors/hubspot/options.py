@@ -1,10 +1,13 @@
 """What an admin fills in for a HubSpot connection."""
 
+import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 Kind = Literal["deal", "ticket"]
+
+_PROPERTY = re.compile(r"[a-z0-9][a-z0-9_]{0,99}")
 
 _KEYS = "HubSpot, Settings, Integrations, Service Keys, Create service key"
 
@@ -97,6 +100,26 @@ class Options(BaseModel):
         title="Pipelines that open requests",
         description="Ids of pipelines whose records open a request; others only join one. Empty: all pipelines.",
     )
+    properties: tuple[str, ...] = Field(
+        default=(),
+        max_length=20,
+        title="Further properties",
+        description="Internal names of properties of deals and tickets to read and show; what they name, rules say.",
+        examples=["erp_order, jira_key"],
+        json_schema_extra={"advanced": True},
+    )
+    due_property: str = Field(
+        default="",
+        title="Property with the due date",
+        description="Internal name of a date property that says until when a deal or ticket is due.",
+        json_schema_extra={"advanced": True},
+    )
+    unit_property: str = Field(
+        default="",
+        title="Property with the business unit",
+        description="Internal name; empty: the primary company is the business unit.",
+        json_schema_extra={"advanced": True},
+    )
     read_notes: bool = Field(default=True, title="Notes", description="Read notes logged on the records above.")
     read_emails: bool = Field(default=True, title="E-mails", description="Read e-mails logged on the records above.")
     keep: Literal["full", "excerpt", "references"] = Field(
@@ -127,6 +150,25 @@ class Options(BaseModel):
     @classmethod
     def _without_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @field_validator("properties")
+    @classmethod
+    def _internal_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            cls._internal_name(name)
+        return tuple(dict.fromkeys(value))
+
+    @field_validator("due_property", "unit_property")
+    @classmethod
+    def _internal_name(cls, value: str) -> str:
+        if value and not _PROPERTY.fullmatch(value):
+            raise ValueError("give the property's internal name, such as erp_order, not its label")
+        return value
+
+    @property
+    def named_properties(self) -> tuple[str, ...]:
+        """Properties that are read because the admin names them."""
+        return tuple(dict.fromkeys(filter(None, (*self.properties, self.due_property, self.unit_property))))
 
     @property
     def kinds(self) -> tuple[str, ...]:

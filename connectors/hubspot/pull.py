@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.contract import Fields, Listed, Misconfigured, Page, Progress, SetAside, Step, Surroundings
-from connectors.hubspot import walk
+from connectors.hubspot import custom, walk
 from connectors.hubspot.census import Census
 from connectors.hubspot.check import steps
 from connectors.hubspot.client import HubSpot
@@ -139,13 +139,18 @@ class HubSpotSource:
                 ]
 
     async def fields(self) -> Fields:
-        """The pipelines of what is read, and those that the options name. Raises RetryLater, Misconfigured."""
+        """Pipelines, named properties, and what the options name of both. Raises RetryLater, Misconfigured."""
         there = {
             f"pipeline {id_at(one, 'id')}": text_at(one, "label") or ""
             for kind in self._options.objects
             for one in await self._hubspot.pipelines(kind)
         }
-        return Fields(there, {f"pipeline {each}": "opening_pipelines" for each in self._options.opening_pipelines})
+        needed = {f"pipeline {each}": "opening_pipelines" for each in self._options.opening_pipelines}
+        if self._options.named_properties:
+            for kind in self._options.objects:
+                named = custom.among(await self._hubspot.properties(kind), self._options)
+                there |= {name: text_at(one, "label") or name for name, one in named.items()}
+        return Fields(there, needed | custom.needed(self._options))
 
     async def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
         """What webhooks named as `<kind>/<record id>`; an id without a kind is looked for in every kind."""

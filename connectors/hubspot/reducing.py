@@ -8,6 +8,8 @@ import html
 import json
 from typing import Any
 
+from connectors.dedicated import values
+from connectors.hubspot.custom import of_people
 from connectors.hubspot.properties import BODIES, LINES, PROPERTIES, TITLES
 from connectors.hubspot.reading import dicts_at, mapping_at, text_at
 from connectors.hubspot.texts import plain, written_and_quoted
@@ -23,7 +25,11 @@ def reduced(kind: str, payload: dict[str, Any], keep: Keep) -> dict[str, Any]:
     if keep == "full" or not record:
         return payload
     told = mapping_at(record, "properties")
-    properties = {name: told[name] for name in PROPERTIES[kind] if name in told}
+    named = mapping_at(payload["around"], "custom")
+    properties = {name: told[name] for name in (*PROPERTIES[kind], *named) if name in told}
+    # What is nothing but references stays, since rules may count it.
+    lines = {name: text for name in of_people(named) if (text := text_at(told, name)) and not values(text)}
+    properties |= {name: _line(text, keep) for name, text in lines.items()}
     properties |= {name: _line(text, keep) for name in (TITLES.get(kind, ""), *LINES) if (text := text_at(told, name))}
     if body := text_at(told, BODIES.get(kind, "")):
         properties[BODIES[kind]] = _html(kept(plain(body), keep), "")

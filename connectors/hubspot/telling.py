@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.contract import SetAside
+from connectors.hubspot import custom
 from connectors.hubspot.client import HubSpot
 from connectors.hubspot.fitting import fitted
 from connectors.hubspot.options import Options
@@ -48,6 +49,7 @@ class Teller:
         self._around = {"portal": text_at(account, "portalId"), "app": app}
         self._owners: list[dict[str, Any]] | None = None
         self._pipelines: dict[str, list[dict[str, Any]]] = {}
+        self._custom: dict[str, dict[str, dict[str, Any]]] = {}
         self._set_aside: list[SetAside] = []
 
     def take_set_aside(self) -> list[SetAside]:
@@ -73,14 +75,29 @@ class Teller:
 
     async def tell_buried(self, kind: str, ids: Sequence[str], known: Container[str]) -> list[SourceEvent]:
         """Archived records in which these live on, except known ones: HubSpot answers a merged id with its survivor."""
-        found = await self._hubspot.read(kind, ids, PROPERTIES[kind], HISTORY.get(kind, ()), archived=True)
+        found = await self._whole(kind, ids, archived=True)
         artifacts = {artifact_id(self._connection, kind, id_at(each, "id") or ""): each for each in found}
         return await self._gone(kind, [record for artifact, record in artifacts.items() if artifact not in known])
 
     async def _read(self, kind: str, ids: Sequence[str]) -> list[dict[str, Any]]:
         """These records; the id of a merged one is answered with the record it lives on in, which tells itself."""
-        records = await self._hubspot.read(kind, ids, PROPERTIES[kind], HISTORY.get(kind, ()))
+        records = await self._whole(kind, ids)
         return [record for record in records if id_at(record, "id") in ids]
+
+    async def _whole(self, kind: str, ids: Sequence[str], *, archived: bool = False) -> list[dict[str, Any]]:
+        """Records with all that is read of them."""
+        names = (*PROPERTIES[kind], *await self._named_properties(kind))
+        return await self._hubspot.read(
+            kind, ids, tuple(dict.fromkeys(names)), HISTORY.get(kind, ()), archived=archived
+        )
+
+    async def _named_properties(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Those of the properties that the options name which this kind of record has, as HubSpot describes them."""
+        if kind not in STAGE_PROPERTY or not self._options.named_properties:
+            return {}
+        if kind not in self._custom:
+            self._custom[kind] = custom.among(await self._hubspot.properties(kind), self._options)
+        return self._custom[kind]
 
     async def _events(self, kind: str, records: Iterable[dict[str, Any]]) -> list[SourceEvent]:
         events: list[SourceEvent] = []
@@ -134,7 +151,7 @@ class Teller:
 
     async def deleted(self, kind: str, ids: Sequence[str]) -> list[SourceEvent]:
         """Tellings of archived records, each read directly, with HubSpot's time of archiving."""
-        records = await self._hubspot.read(kind, ids, PROPERTIES[kind], HISTORY.get(kind, ()), archived=True)
+        records = await self._whole(kind, ids, archived=True)
         return await self._gone(kind, [record for record in records if id_at(record, "id") in ids])
 
     async def _gone(self, kind: str, records: Iterable[dict[str, Any]]) -> list[SourceEvent]:
@@ -155,9 +172,11 @@ class Teller:
     ) -> list[SourceEvent]:
         """What these records are associated with; `around` as `associated` gives it, a stamp of None: now."""
         fetched = self._now()
+        # A property that says the business unit: then the company does not.
+        own = {"unit": True} if self._options.unit_property in await self._named_properties(kind) else {}
         events = []
         for native_id, shown in around.items():
-            payload = {"of": {"type": kind, "id": native_id}, **shown, "around": self._around}
+            payload = {"of": {"type": kind, "id": native_id}, **shown, "around": self._around | own}
             version = content_version(payload)[7:39]
             stamp = milliseconds(stamps.get(native_id) or fetched)
             event = self._event(
@@ -201,6 +220,8 @@ class Teller:
             self._pipelines[kind] = await self._hubspot.pipelines(kind)
         pipeline = text_at(mapping_at(record, "properties"), PIPELINE_PROPERTY[kind])
         opening = self._options.opening_pipelines
+        named = await self._named_properties(kind)
+        around |= custom.around(record, named, self._options) if named else {}
         return around | {
             "opens": not opening or pipeline in opening,
             "pipelines": _pipelines_of(kind, record, self._pipelines[kind]),

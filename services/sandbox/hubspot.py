@@ -179,6 +179,8 @@ class HubSpotServer:
                 return self._scoped("owner") or (200, answers.owners(query))
             case "crm/pipelines", [plural]:
                 return self._scoped(_kind(plural)) or (200, answers.pipelines(_kind(plural), query))
+            case "crm/properties", [plural]:
+                return self._scoped(_kind(plural)) or (200, answers.properties(_kind(plural), query))
             case "crm/objects", [plural]:
                 return self._scoped(_kind(plural)) or (200, answers.listed(_kind(plural), query, version))
             case "crm/objects", [plural, record_id]:

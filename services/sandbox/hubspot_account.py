@@ -76,6 +76,8 @@ class Account:
         self.associations: dict[tuple[str, str], dict[tuple[str, str], list[dict[str, Any]]]] = {}
         self.owners: list[dict[str, Any]] = []
         self.pipelines: dict[str, list[dict[str, Any]]] = {kind: [DEFAULT_PIPELINES[kind]()] for kind in STAGES}
+        self.custom: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in PROPERTIES}
+        """Properties that the account made, by kind and name."""
         self.happenings: list[Happening] = []
         self._next_id = 10_000_000_001
 
@@ -99,6 +101,18 @@ class Account:
     def add_pipeline(self, kind: str, pipeline_id: str, label: str, stages: list[tuple[str, str, str]]) -> None:
         """A pipeline of one's own; stages as (id, label, probability) or, for tickets, (id, label, OPEN|CLOSED)."""
         self.pipelines[kind].append(DEFAULT_PIPELINES[kind](pipeline_id, label, stages))
+
+    def add_property(self, kind: str, name: str, label: str, type_: str = "string", **choices: str) -> None:
+        """A custom property; choices as value and label make it an enumeration."""
+        options = [
+            {"value": value, "label": shown, "displayOrder": -1, "hidden": False} for value, shown in choices.items()
+        ]
+        field = {"name": name, "label": label, "type": "enumeration" if choices else type_, "options": options}
+        self.custom[kind][name] = field
+
+    def known(self, kind: str) -> set[str]:
+        """Names of all properties of a kind."""
+        return PROPERTIES[kind] | self.custom[kind].keys()
 
     def create(self, kind: str, at: datetime | None = None, by: str | None = None, **properties: str | None) -> str:
         """A record of any kind; `by` is an owner id (None: an integration did it)."""
@@ -159,7 +173,7 @@ class Account:
         self.set(kind, record_id, at, by, **{STAGES[kind]: stage})
 
     def _write(self, record: Record, at: datetime, by: str | None, properties: dict[str, str | None]) -> None:
-        unknown = set(properties) - PROPERTIES[record.kind]
+        unknown = set(properties) - self.known(record.kind)
         if unknown:
             raise ValueError(f"HubSpot's {record.kind} has no property {sorted(unknown)}")
         record.modified = max(at, record.modified)
@@ -182,7 +196,7 @@ class Account:
         """Each version becomes visible after 2 s up to `lag`, so that a later one may be seen earlier."""
         seed = hashlib.sha256(f"{record.kind}{record.id}{stamp(record.modified)}".encode()).digest()[0] / 255
         visible = record.modified + timedelta(seconds=2) + seed * max(timedelta(), self.lag - timedelta(seconds=2))
-        shown = {name: record.value(name) for name in PROPERTIES[record.kind]}
+        shown = {name: record.value(name) for name in self.known(record.kind)}
         record.index.append((max(visible, self.clock()) if self.lag else record.modified, shown))
 
     def associate(

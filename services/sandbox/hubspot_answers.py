@@ -55,17 +55,28 @@ class Answers:
             raise Missing
         return {"results": self._account.pipelines[kind]}
 
+    def properties(self, kind: str, query: dict[str, str]) -> dict[str, Any]:
+        """The properties of a kind: HubSpot's own in short, custom ones with their type and choices."""
+        _allowed(query, "archived", "dataSensitivity", "locale", "properties")
+        own = ({"name": name, "label": name, "type": "string", "hubspotDefined": True} for name in PROPERTIES[kind])
+        made = ({**one, "hubspotDefined": False} for one in self._account.custom[kind].values())
+        common = {"description": "", "groupName": "information", "fieldType": "text", "options": []}
+        return {"results": [common | one for one in (*own, *made)]}
+
     def listed(self, kind: str, query: dict[str, str], version: str) -> dict[str, Any]:
         """All records of a kind in order of their ids, or the archived ones."""
         _allowed(query, "limit", "after", "archived", "properties")
-        names = known_properties(kind, [name for name in query.get("properties", "").split(",") if name])
+        names = known_properties(
+            self._account.known(kind), [name for name in query.get("properties", "").split(",") if name]
+        )
         records = self._account.living(kind, archived=query.get("archived", "false") == "true")
         return _page([self._record(record, names, [], version) for record in records], query, LIST_LIMIT)
 
     def one(self, kind: str, record_id: str, query: dict[str, str], version: str) -> dict[str, Any]:
         """One record; a merged one's id is answered with the record it lives on in."""
         _allowed(query, "properties", "propertiesWithHistory", "archived")
-        names, past = (known_properties(kind, [name for name in query.get(field, "").split(",") if name])
+        known = self._account.known(kind)
+        names, past = (known_properties(known, [name for name in query.get(field, "").split(",") if name])
                        for field in ("properties", "propertiesWithHistory"))  # fmt: skip
         record = self._account.found(kind, record_id)
         if record is None or (record.archived_at is not None) != (query.get("archived") == "true"):
@@ -90,8 +101,8 @@ class Answers:
         _allowed(query, "archived")
         if not {"inputs", "properties", "propertiesWithHistory"} >= set(body) - {"idProperty"}:
             raise Invalid(f"Unknown fields in the batch: {sorted(body)}")
-        names = known_properties(kind, body.get("properties", []))
-        past = known_properties(kind, body.get("propertiesWithHistory", []))
+        names = known_properties(self._account.known(kind), body.get("properties", []))
+        past = known_properties(self._account.known(kind), body.get("propertiesWithHistory", []))
         ids = _inputs(body, HISTORY_LIMIT if past else READ_LIMIT, {"id"})
         archived = query.get("archived") == "true"
         found: dict[str, Record] = {}
@@ -130,7 +141,7 @@ class Answers:
         shown = dict.fromkeys([*_SHOWN_ALWAYS, *names, *past])
         told: dict[str, Any] = {
             "id": record.id,
-            "properties": {name: record.value(name) for name in shown if name in PROPERTIES[record.kind]},
+            "properties": {name: record.value(name) for name in shown if name in self._account.known(record.kind)},
             "createdAt": stamp(record.created),
             "updatedAt": stamp(record.modified),
             "archived": record.archived_at is not None,

@@ -1,6 +1,6 @@
 """HubSpot's search over what its index shows: filters, one sort, offset paging up to 10,000."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ def search(account: Account, kind: str, body: dict[str, Any]) -> tuple[list[tupl
     """The records of one answer as the index shows them, how many fit in all, and where the next answer begins."""
     if unknown := set(body) - {"filterGroups", "sorts", "properties", "limit", "after", "query"}:
         raise Invalid(f"Unknown fields in the search: {sorted(unknown)}")
-    known_properties(kind, body.get("properties", []))
+    known_properties(account.known(kind), body.get("properties", []))
     limit, after = _number(body.get("limit", 10), "limit"), _number(body.get("after", 0), "after")
     if not 1 <= limit <= SEARCH_LIMIT:
         raise Invalid(f"The limit must be between 1 and {SEARCH_LIMIT}")
@@ -38,11 +38,11 @@ def search(account: Account, kind: str, body: dict[str, Any]) -> tuple[list[tupl
     return found[after : after + limit], len(found), following
 
 
-def known_properties(kind: str, names: Any) -> list[str]:
-    """The names, if each is a property of this kind. Raises Invalid."""
+def known_properties(known: Container[str], names: Any) -> list[str]:
+    """The names, if each is a known property. Raises Invalid."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise Invalid("properties must be a list of names")
-    if unknown := [name for name in names if name not in PROPERTIES[kind]]:
+    if unknown := [name for name in names if name not in known]:
         raise Invalid(f"There are no properties {unknown}")
     return names
 
@@ -85,7 +85,7 @@ def _filter(kind: str, told: Any) -> Callable[[Shown], bool]:
     if not isinstance(told, dict) or set(told) != {"propertyName", "operator", "value"}:
         raise Invalid("A filter holds propertyName, operator and value")
     name, compare, value = told["propertyName"], _COMPARE.get(told["operator"]), told["value"]
-    known_properties(kind, [name])
+    known_properties(PROPERTIES[kind], [name])
     if compare is None or not isinstance(value, str) or not value.isdecimal():
         raise Invalid("The sandbox compares numbers and times in milliseconds with EQ, NEQ, GT, GTE, LT, LTE")
     return lambda shown: shown[name] is not None and compare(_comparable(shown[name]), float(value))
@@ -108,5 +108,5 @@ def _sort(kind: str, found: list[tuple[Record, Shown]], sorts: Any) -> None:
         if not isinstance(told, str):
             raise Invalid("A sort is a property's name, with - before it for descending")
         name = told.removeprefix("-")
-        known_properties(kind, [name])
+        known_properties(PROPERTIES[kind], [name])
         found.sort(key=lambda each: _comparable(each[1][name] or "0"), reverse=told.startswith("-"))

@@ -1,6 +1,7 @@
-"""The contract every connector passes, with HubSpot's dated API and with v3."""
+"""The contract every connector passes, with HubSpot's dated API, with v3, and with properties that the admin names."""
 
 from tests.connectors.contract import ConnectorContract
+from tests.connectors.hubspot.custom import CustomRig
 from tests.connectors.hubspot.rig import HubSpotRig
 
 
@@ -14,3 +15,7 @@ class LegacyRig(HubSpotRig):
 
 class TestLegacyContract(ConnectorContract):
     rig_type = LegacyRig
+
+
+class TestCustomContract(ConnectorContract):
+    rig_type = CustomRig

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from connectors.dedicated import MOST_FIELDS
 from connectors.jira import connector
-from connectors.jira.custom import MOST_FIELDS, candidates
+from connectors.jira.custom import candidates
 from schemas.artifacts import FIELDS_PART, Evidence, Reference
 from tests.connectors.jira.recorded import recording, teller
 from tests.connectors.jira.rigs import CloudRig, DataCenterRig, JiraRig
