@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.correlate.rules import ConnectionRules, Rules
@@ -246,6 +246,12 @@ async def write(connection: AsyncConnection, name: str, configuration: Connectio
     if known is not None and configuration.chosen == NOTHING:
         configuration = replace(configuration, chosen=known.chosen)
     await _store(connection, name, configuration)
+
+
+async def forget(connection: AsyncConnection, name: str) -> None:
+    """Take away all that a connection adds to the rules, with what a person chose for it."""
+    await _alone(connection)
+    await connection.execute(delete(tables.rules).where(tables.rules.c.connection == name))
 
 
 async def choose(connection: AsyncConnection, name: str, chosen: Chosen) -> bool:

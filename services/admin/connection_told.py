@@ -16,7 +16,7 @@ from services.admin.tables import audit
 from services.feed import expiry
 from services.feed.connections import StoredConnection
 from services.query.answers import Progress
-from services.security import key_id_of
+from services.security import BadSeal, key_id_of
 
 
 class StoredSecret(BaseModel):
@@ -98,8 +98,15 @@ def _secret(
         "option": name,
         "input": input_name(kind.Options, stored.options, path) if kind else name,
         "given_at": given,
-        "readable": key_id_of(stored.secrets[name], name) in parts.keys.key_ids,
+        "readable": _readable(parts, stored.secrets[name]),
     }
+
+
+def _readable(parts: Equipment, sealed: str) -> bool:
+    try:
+        return key_id_of(sealed) in parts.keys.key_ids
+    except BadSeal:
+        return False
 
 
 async def _given(connection: AsyncConnection, name: str) -> dict[str, str]:

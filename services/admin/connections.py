@@ -12,7 +12,7 @@ from starlette.responses import Response
 from pipelines.store import configuration
 from schemas.access import Role
 from schemas.errors import HubError
-from services.admin import refusals, sameness, sampling, saving, setting_up, trying
+from services.admin import refusals, removal, sameness, sampling, saving, setting_up, trying
 from services.admin.conditions import Actor, IfMatch, Key
 from services.admin.connection_told import OneConnection, etag_of, told
 from services.admin.equipment import Equipment, Equipped
@@ -284,8 +284,12 @@ def _now(found: Differs, name: str) -> str:
 
 async def _free(parts: Equipment, name: str) -> None:
     async with parts.database.reading() as reader:
-        if await connections.get(reader, name) is None:
-            return
+        there = await connections.get(reader, name)
+        going = [one.connection for one in await removal.every(reader) if one.step != removal.FINISHED]
+    if name in going:
+        raise saving.BeingRemoved(name)
+    if there is None:
+        return
     wrong = Wrong("name", "belongs to another connection", "Choose another name")
     raise Refused(409, "taken", f"There is a connection {name} already.", wrong.mend, anyway=False,
                   errors=[{"field": wrong.field, "problem": wrong.problem, "mend": wrong.mend}])  # fmt: skip

@@ -18,7 +18,7 @@ from pipelines.store.pending import ask_everything
 from schemas.access import Caller
 from schemas.canonical import instant
 from schemas.errors import Misconfigured
-from services.admin import audit
+from services.admin import audit, removal
 from services.admin.equipment import Equipment
 from services.admin.given import WHERE_TO, elsewhere
 from services.admin.setting_up import Wanted
@@ -85,9 +85,18 @@ class Meanwhile(Misconfigured):
         super().__init__(f"{name} was changed or removed meanwhile", "Look at it, and change it again")
 
 
+class BeingRemoved(Misconfigured):
+    """What a connection of this name brought is not gone yet."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"What {name} brought is being removed", "Wait until that is done", "name")
+
+
 async def add(parts: Equipment, wanted: Wanted, own: ConnectionConfiguration, who: Who) -> None:
     """The connection, what it adds to the rules, and that everything is to be computed again. Raises Misconfigured."""
     async with writing(parts.engine) as connection:
+        if await removal.under_way(connection, wanted.name):
+            raise BeingRemoved(wanted.name)
         await connections.add(
             connection, wanted.name, wanted.connector.name, wanted.title, wanted.options, wanted.since, parts.keys
         )

@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pipelines.store.engine import reading, writing
-from pipelines.store.pending import ask_everything
+from pipelines.store.engine import reading
 from schemas.access import THIS_MACHINE
 from schemas.canonical import instant
 from schemas.errors import Misconfigured
@@ -21,7 +20,6 @@ from services.admin.saving import Who, described
 from services.admin.trial import opened_tool
 from services.cli import trial
 from services.cli.adding import BEGINNING, connector_of
-from services.cli.dead_letters import Ask
 from services.cli.equipping import equipment
 from services.cli.narrow import ByWidth, stacked
 from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
@@ -140,22 +138,3 @@ async def reread(made: "Installation", name: str, since: str | None, now: dateti
         await saving.read_again(equipment(made, engine, now=lambda: now), one, begin, Who(THIS_MACHINE))
     words = f"{moment(begin, now)} on" if begin else f"the {BEGINNING}"
     screen.print(f"{name} is read again from {words}. What is known already changes nothing.")
-
-
-async def remove(made: "Installation", name: str, now: datetime, screen: Console, ask: Ask) -> None:
-    """Say what it means, ask, and forget the connection."""
-    async with stored_one(made, name) as (engine, one):
-        screen.print(
-            f"Removing {one.title} ({name}) forgets its credentials, and how far it was read. "
-            "What it brought stays in the requests, and is never brought up to date again, "
-            "unless you add it again under this name.",
-            markup=False,
-        )
-        if not ask(f"Remove {name}?"):
-            screen.print("Nothing is removed.")
-            return
-        async with writing(engine) as connection:
-            if not await connections.brought(connection, name):
-                await ask_everything(connection, f"connection {name} removed", now)
-            await connections.remove(connection, name)
-    screen.print(f"{name} is removed.")

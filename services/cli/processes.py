@@ -20,6 +20,7 @@ from pipelines.recompute import Recompute
 from pipelines.suggesting import Suggesting
 from schemas.errors import Misconfigured, RetryLater
 from services import migrations
+from services.admin.removal import Removal
 from services.broker import (
     LIFECYCLES,
     BrokerSettings,
@@ -131,6 +132,8 @@ class Hub:
             behind=lambda: ingest.catch_up.behind,
         )  # fmt: skip
         self.tasks.append(suggesting.run())
+        removal = Removal(self.engine, ingest.telling, now, self.installation.holder, self._changed)
+        self.tasks.append(removal.run())
 
     def _positions(self) -> Subscription:
         assert self.subscription is not None

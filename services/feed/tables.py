@@ -59,3 +59,15 @@ inbox = Table(
     Index("ix_inbox_open", "handled_at", "number"),
     Index("ix_inbox_delivery", "connection", "delivery", unique=True),
 )
+
+removals = Table(
+    "removals",
+    metadata,
+    Column("connection", Key, primary_key=True),  # removed with what it brought
+    Column("asked_at", Instant, nullable=False),
+    Column("step", Key, nullable=False),  # events, anew, finished
+    Column("done", Integer, nullable=False),  # of this step, in source events
+    Column("total", Integer, nullable=False),
+    Column("problem", Key),  # what it waits for; NULL: nothing
+    Column("finished_at", Instant),
+)

@@ -153,11 +153,20 @@ def reread(
 
 
 @app.command()
-def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask (for scripts)")] = False) -> None:
-    """Forget a connection and its secrets; what it brought stays. Says first what it means.
+def remove(
+    name: Name,
+    with_all: Annotated[
+        bool, typer.Option("--with-what-it-brought", help="What it brought goes, too; everything is computed anew")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask (for scripts)")] = False,
+) -> None:
+    """Forget a connection and its secrets; what it brought stays, or goes too. Says first what it means.
 
     Example: [bold]throughline connections remove jira[/]
-    """
-    from services.cli import connections
 
-    run(connections.remove(installation(), name, now_here(), screen(), agreeing(yes=yes)))
+    Example: [bold]throughline connections remove jira --with-what-it-brought[/]
+    """
+    from services.cli import removing
+
+    work = removing.remove_all if with_all else removing.remove
+    run(work(installation(), name, now_here, screen(), agreeing(yes=yes)))

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from pipelines.store import configuration, tables
 from pipelines.store.engine import reading
 from schemas.errors import Misconfigured
-from services.cli import adding, connections
+from services.admin.removal import Loss
+from services.cli import adding, connections, removing
 from services.cli.form import Question
 from services.cli.installation import Installation
 from services.cli.terminal import EXIT_MISCONFIGURED
@@ -265,12 +266,35 @@ async def test_read_again(desk: Desk, since: str, begin: datetime | None) -> Non
 
 
 async def test_removed_after_asking(desk: Desk) -> None:
-    await connections.remove(desk.made, "crm", NOW, desk.screen, lambda _: False)
+    await removing.remove(desk.made, "crm", lambda: NOW, desk.screen, lambda _: False)
     assert (await stored(desk, "crm")).id == "crm"
-    await connections.remove(desk.made, "crm", NOW, desk.screen, lambda _: True)
+    await removing.remove(desk.made, "crm", lambda: NOW, desk.screen, lambda _: True)
     printed = desk.printed
     assert "forgets its credentials" in printed
     assert "unless you add it again under this name" in " ".join(printed.split())
     assert printed.endswith("crm is removed.\n")
     with pytest.raises(Misconfigured, match=r"There is no connection crm\. There are inbox, jira-acme"):
         await connections.show(desk.made, "crm", NOW, desk.screen, for_programs=False)
+
+
+@BOTH
+async def test_removed_with_what_it_brought(reachable: Desk, hubspot: HubSpotServer) -> None:
+    """It brought nothing yet; what others brought is computed anew, and stays."""
+    desk = reachable
+    answers = {"API address": hubspot.url, "Token": hubspot.token, "Read from": "90d", "Share of the limit": "1"}
+    assert await add(desk, answers) == 0
+    await removing.remove_all(desk.made, "hubspot", lambda: NOW, desk.screen, lambda _: False)
+    assert "It brought nothing yet." in " ".join(desk.printed.split())
+    assert (await stored(desk, "hubspot")).id == "hubspot"
+    await removing.remove_all(desk.made, "hubspot", lambda: NOW, desk.screen, lambda _: True)
+    assert desk.printed.endswith("hubspot and what it brought are removed.\n")
+    async with reading(desk.engine) as connection:
+        assert "hubspot" not in await configuration.every(connection)
+
+
+def test_what_goes_is_said_in_words() -> None:
+    loss = Loss({"deal": 1, "note": 2}, 9, 4, 1, 2)
+    assert removing.said(loss) == (
+        "It brought 1 deal, 2 notes. 1 request ends, holding nothing else; 3 requests go on without, 2 of them under "
+        "another id. What people decided stays. This cannot be undone."
+    )

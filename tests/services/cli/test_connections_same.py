@@ -16,7 +16,7 @@ from pipelines.store.engine import reading
 from schemas.errors import Misconfigured
 from services.admin import sameness
 from services.admin.sameness import Tool, refuse_another
-from services.cli import connections
+from services.cli import removing
 from services.sandbox.hubspot import HubSpotServer
 from services.sandbox.hubspot_account import Account
 from services.sandbox.hubspot_limits import Limits
@@ -112,12 +112,12 @@ async def test_an_account_is_not_added_twice(reachable: Desk, hubspot: HubSpotSe
 async def test_a_removed_connection_keeps_its_name(reachable: Desk, hubspot: HubSpotServer, tmp_path: Path) -> None:
     """crm brought a deal of account 77."""
     desk = reachable
-    await connections.remove(desk.made, "crm", NOW, desk.screen, lambda _: True)
+    await removing.remove(desk.made, "crm", lambda: NOW, desk.screen, lambda _: True)
     (tmp_path / "token").write_text(hubspot.token)
     text = FILE.format(url=hubspot.url, token=tmp_path / "token")
     with pytest.raises(Misconfigured, match="Add it again under its old name: --name crm"):
         await filed(desk, tmp_path, text.replace("4711", "77"))
-    await connections.remove(desk.made, "inbox", NOW, desk.screen, lambda _: True)
+    await removing.remove(desk.made, "inbox", lambda: NOW, desk.screen, lambda _: True)
     with pytest.raises(Misconfigured, match="inbox was another tool, and what it brought is kept"):
         await filed(desk, tmp_path, text.replace("name: sales", "name: inbox"))
     assert await filed(desk, tmp_path, text.replace("name: sales", "name: crm-two")) == 0
@@ -129,7 +129,7 @@ async def test_what_brought_nothing_leaves_nothing(reachable: Desk, hubspot: Hub
     (tmp_path / "token").write_text(hubspot.token)
     text = FILE.format(url=hubspot.url, token=tmp_path / "token")
     assert await filed(desk, tmp_path, text) == 0
-    await connections.remove(desk.made, "sales", NOW, desk.screen, lambda _: True)
+    await removing.remove(desk.made, "sales", lambda: NOW, desk.screen, lambda _: True)
     async with reading(desk.engine) as connection:
         left = await connection.execute(select(tables.rules).where(tables.rules.c.connection == "sales"))
         assert left.all() == []

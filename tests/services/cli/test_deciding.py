@@ -12,7 +12,7 @@ import pytest
 from pipelines.store.engine import writing
 from pipelines.store.pending import ask_everything
 from schemas.artifacts import request_id
-from services.cli import connections, deciding, lookup
+from services.cli import deciding, lookup, removing
 from services.cli.deciding import Filters, Manner
 from services.cli.terminal import EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_WRONG_USE, WrongUse
 from services.feed.tables import connections as connections_table
@@ -208,7 +208,7 @@ async def test_decisions_outlive_their_connection(desk: Desk) -> None:
     await decide(desk, {"kind": "no request", "artifacts": ["PAY-99"]}, yes=True)
     assert desk.printed
     before = await looked_up(desk, "PAY-12")
-    await connections.remove(desk.made, "jira-acme", NOW, desk.screen, asked(True)[0])
+    await removing.remove(desk.made, "jira-acme", lambda: NOW, desk.screen, asked(True)[0])
     await computed(desk)
     assert "In it (4)" in await looked_up(desk, "PAY-31")
     async with writing(desk.engine) as connection:
