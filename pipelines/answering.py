@@ -1,13 +1,13 @@
 """What people answer to suggestions. Accepting is a decision; rejecting silences the suggestion and decides nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pipelines.deciding import ANY, Deciding, Outcome, Wish
+from pipelines.deciding import ANY, Deciding, Noted, Outcome, Wish
 from pipelines.store import suggestions
 from pipelines.store.engine import reading, writing
 from pipelines.store.suggestions import Asked
@@ -35,7 +35,8 @@ class NoSuggestion(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What somebody answers. made_on: versions of the requests concerned that they saw; only accepting needs them."""
+    """What somebody answers. made_on: versions of the requests concerned that they saw; only accepting needs them.
+    noted: notes it with whoever asks."""
 
     suggestion: str
     answer: Answer
@@ -43,6 +44,7 @@ class Reply:
     reason: str = ""
     made_on: frozenset[str] = frozenset({ANY})
     key: str | None = None
+    noted: Noted | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,17 @@ class Answering:
             async with writing(self.engine) as connection:
                 by = storable(reply.by)
                 await suggestions.answered(connection, asked, reply.answer.value, by, self.now(), until)
+                if reply.noted:
+                    said = {"answer": reply.answer.value, "by": by}
+                    await reply.noted(connection, "suggestion.answered", f"suggestion {asked.id}", said)
         return Answered(asked, reply.answer, outcome, until)
 
     async def _decided(self, asked: Asked, reply: Reply, *, preview: bool) -> Outcome:
         reason = f"accepted suggestion {asked.id}" + (f": {reply.reason}" if reply.reason else "")
         wish = Wish(
-            DecisionKind.LINK, reply.by, reason, (asked.left,), (asked.right,), made_on=reply.made_on, key=reply.key
-        )
+            DecisionKind.LINK, reply.by, reason, (asked.left,), (asked.right,), made_on=reply.made_on, key=reply.key,
+            noted=reply.noted,
+        )  # fmt: skip
         return await self.deciding.decide(wish, preview=preview)
 
 

@@ -4,9 +4,10 @@ A decision is made on what its maker saw: it names the versions (ETags) of the r
 one of them changed meanwhile.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import orjson
 from sqlalchemy import Table, select
@@ -34,6 +35,10 @@ _ATTEMPTS = 3
 """Of one whom another transaction stood in the way."""
 
 
+Noted = Callable[[AsyncConnection, str, str, Mapping[str, Any]], Awaitable[None]]
+"""Notes who did something, in the transaction that does it: what (`decision.taken`), to what, and how it is then."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What somebody wants to decide.
@@ -42,7 +47,7 @@ class Wish:
     id, and everything else that is in it; of `no request`: `right` may be a request's id, for all that is in it.
     made_on: versions of the requests concerned that its maker saw. key: repeated with the same wish, it does nothing
     more and tells the same decision. said: a digest of how it was said, where that is not by ids: what a reference
-    leads to may be another thing once the decision is taken.
+    leads to may be another thing once the decision is taken. noted: notes it with whoever asks; None: nobody does.
     """
 
     kind: DecisionKind
@@ -54,6 +59,7 @@ class Wish:
     made_on: frozenset[str] = frozenset({ANY})
     key: str | None = None
     said: str | None = None
+    noted: Noted | None = field(default=None, compare=False, repr=False)
 
     @property
     def asked(self) -> str:
@@ -129,11 +135,19 @@ class Deciding:
                 outcome = await _Case(connection, wish, self.now()).taken()
                 if preview:
                     raise _Preview(outcome)
+                if wish.noted and not outcome.repeated:
+                    await wish.noted(connection, "decision.taken", *_told(outcome.decision))
         except _Preview as looked:
             return looked.outcome
         if not outcome.repeated:
             self.changed()
         return outcome
+
+
+def _told(decision: Decision) -> tuple[str, dict[str, Any]]:
+    """What a decision is called, and what it says, for whoever notes it; not why, which the decision itself keeps."""
+    said = {"kind": decision.kind.value, "by": decision.by, "left": decision.left, "right": decision.right}
+    return f"decision {decision.number}", said | ({"undoes": decision.undoes} if decision.undoes else {})
 
 
 class _Case:

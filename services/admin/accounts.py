@@ -146,7 +146,9 @@ async def add(
 
 
 async def _check_free(connection: AsyncConnection, account: Account) -> None:
-    same = or_(accounts.c.name_key == name_key(account.name), accounts.c.email == account.email)
+    same = accounts.c.name_key == name_key(account.name)
+    if account.email is not None:
+        same = or_(same, accounts.c.email == account.email)
     found = (await connection.execute(select(accounts).where(same, accounts.c.id != account.id))).all()
     for row in found:
         raise _taken("name" if row.name_key == name_key(account.name) else "e-mail address")

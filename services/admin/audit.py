@@ -1,7 +1,7 @@
 """Who did what, when, from where, and how it was before and after. Entries are added, never changed nor removed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
+from pipelines.deciding import Noted
 from schemas.access import Caller
 from schemas.canonical import canonical_json, storable
 from services.admin.tables import audit
@@ -45,6 +46,15 @@ async def note(
             before=_told(before), after=_told(after), address=where,
         )
     )  # fmt: skip
+
+
+def noting(caller: Caller, now: Callable[[], datetime], where: str | None) -> Noted:
+    """Notes what this caller does, for whoever does it in a transaction of their own."""
+
+    async def noted(connection: AsyncConnection, action: str, on: str, after: Values) -> None:
+        await note(connection, caller, action, on, None, after, now(), where)
+
+    return noted
 
 
 def where_of(request: Request) -> str | None:

@@ -3,7 +3,7 @@
 import os
 import pwd
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,9 @@ from pipelines.correlate.judging import says
 from pipelines.deciding import ANY, Deciding, Outcome
 from pipelines.store import decisions
 from pipelines.store.bulk import Bulk
+from schemas.access import THIS_MACHINE
 from schemas.decisions import DecisionKind, Refusal
+from services.admin import audit
 from services.cli.terminal import EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_WRONG_USE, WrongUse, opened, tell, write_line
 from services.cli.words import counted, listed, moment
 from services.query import decided, reading, wishes
@@ -116,7 +118,8 @@ async def decide(
                     tell("Nothing is decided.")
                     return 0
                 made_on = await _seen(engine, looked)
-            outcome = await deciding.decide(wishes.wish_of(asked, ends, made_on))
+            noted = audit.noting(replace(THIS_MACHINE, name=asked.by), now, None)
+            outcome = await deciding.decide(wishes.wish_of(asked, ends, made_on, noted=noted))
         except Unresolved as error:
             return unresolved(error)
         except Refusal as error:

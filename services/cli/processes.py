@@ -189,6 +189,7 @@ class Hub:
         self._measure()
 
     def _api(self) -> ASGIApp:
+        from services.admin import audit
         from services.admin.routers import ROUTERS
         from services.cli.entering import access_of, behind_proxy
         from services.cli.equipping import equipment
@@ -199,7 +200,7 @@ class Hub:
         api = create_app(
             self.lookups, now, access=access, checks=self._checks(), metrics=self.watch.metrics.registry,
             schema_version=migrations.head(), closing=self.closing, writer=self.engine, changed=self._wake_publisher,
-            more=ROUTERS,
+            more=ROUTERS, noting=lambda caller, where: audit.noting(caller, now, where),
         )  # fmt: skip
         api.state.equipment = equipment(self.installation, self.engine, self.lookups)
         api.state.entrance = self.entrance

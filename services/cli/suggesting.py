@@ -1,7 +1,7 @@
 """What may belong together: listed, shown, answered at the terminal."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ from rich.text import Text
 
 from pipelines.answering import Answer, Answered, Answering, NoSuggestion, Reply
 from pipelines.deciding import ANY, Deciding
+from schemas.access import THIS_MACHINE
 from schemas.decisions import Refusal
+from services.admin import audit
 from services.cli.deciding import Ask, effects, refused, seen_as, unresolved
 from services.cli.terminal import EXIT_NOT_FOUND, opened, tell, write_line
 from services.cli.words import counted, moment, short
@@ -164,7 +166,8 @@ async def answer(made: "Installation", given: Given, now: Callable[[], datetime]
                 tell("Nothing is decided.")
                 return 0
             made_on = frozenset(item["requests"].values())
-        reply = Reply(name, given.answer, given.by, given.reason, made_on)
+        noted = audit.noting(replace(THIS_MACHINE, name=given.by), now, None)
+        reply = Reply(name, given.answer, given.by, given.reason, made_on, noted=noted)
         try:
             done = await answering.answer(reply)
         except NoSuggestion:

@@ -34,6 +34,7 @@ from services.query.heads import Heads
 from services.query.parameters import PREFIX, understood
 from services.query.problems import FieldError, Problem
 from services.query.serving import Check, Serving
+from services.query.signed import Noting
 
 VERSION = "1"
 
@@ -59,6 +60,7 @@ def create_app(
     writer: AsyncEngine | None = None,
     changed: Callable[[], None] = lambda: None,
     more: Sequence[APIRouter] = (),
+    noting: Noting | None = None,
 ) -> FastAPI:
     """The lookup API as an ASGI application.
 
@@ -70,13 +72,14 @@ def create_app(
     statement_seconds: a longer answer of the database becomes a 503. poll_seconds: how often all streams together ask
     for new changes. keep_seconds: how old freshness may be. check_seconds: how long a check of /readyz may take.
     writer: by which decisions are written, where that is shared with others who write (on SQLite they queue in it).
-    changed: called when somebody decided something that changed requests.
+    changed: called when somebody decided something that changed requests. noting: notes who decided what.
     """
     app = _routes(more)
     app.state.serving = Serving.of(
         Database(engine, statement_seconds), now, checks or {}, metrics, schema_version, closing or asyncio.Event(),
         poll_seconds, keep_seconds, check_seconds,
     )  # fmt: skip
+    app.state.noting = noting
     app.state.deciding = Deciding(writer or engine, now, changed)
     app.state.answering = Answering(writer or engine, app.state.deciding, now)
     app.add_middleware(Heads)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pipelines.deciding import Deciding, Outcome, Wish
+from pipelines.deciding import Deciding, Noted, Outcome, Wish
 from schemas.decisions import DecisionKind, Refusal
 from services.query import answers, decided, paging, wishes
 from services.query.audience import Seen, View, masked
@@ -19,6 +19,7 @@ from services.query.problems import documented, wrong
 from services.query.refused import Refused
 from services.query.requests import Hub
 from services.query.serving import Serving, answer
+from services.query.signed import By
 from services.query.wishes import LONGEST, NEWEST, Asked, Undo, Unresolved
 
 SECONDS = 30.0
@@ -78,6 +79,7 @@ async def decide(
     hub: Hub,
     deciding: Annotated[Deciding, Depends(_deciding)],
     view: Seen,
+    signed: By,
     if_match: Annotated[
         str,
         Header(
@@ -99,9 +101,10 @@ async def decide(
     or parts what was joined; another decision may (`undo`).
     """
     key = idempotency_key.strip('"') if idempotency_key else None
+    asked = asked.model_copy(update={"by": signed.name(asked.by)})
     try:
         async with asyncio.timeout(SECONDS):
-            outcome = await _outcome(hub, deciding, asked, versions(if_match), key, preview=preview)
+            outcome = await _outcome(hub, deciding, asked, versions(if_match), key, signed.noted, preview=preview)
     except TimeoutError:
         raise TooSlow(SECONDS) from None
     except Unresolved as error:
@@ -114,14 +117,15 @@ async def decide(
 
 
 async def _outcome(
-    hub: Serving, deciding: Deciding, asked: Asked, made_on: frozenset[str], key: str | None, *, preview: bool
-) -> Outcome:
+    hub: Serving, deciding: Deciding, asked: Asked, made_on: frozenset[str], key: str | None, noted: Noted | None, *,
+    preview: bool,
+) -> Outcome:  # fmt: skip
     # Before its references are followed: once it is taken, they may lead elsewhere.
     if key and not preview and (before := await deciding.again(key, wishes.digest_of(asked))):
         return before
     async with hub.database.reading() as connection:
         ends = await wishes.resolved(connection, asked)
-    wish: Wish = wishes.wish_of(asked, ends, made_on, None if preview else key)
+    wish: Wish = wishes.wish_of(asked, ends, made_on, None if preview else key, noted)
     return await deciding.decide(wish, preview=preview)
 
 

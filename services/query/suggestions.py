@@ -21,6 +21,7 @@ from services.query.refused import Refused
 from services.query.requests import Hub
 from services.query.serving import answer as answer_with
 from services.query.serving import told
+from services.query.signed import By
 from services.query.suggested import Wanted
 from services.query.wishes import LONGEST, Unresolved, concerned
 
@@ -120,7 +121,10 @@ class Given(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     answer: Answer = Field(description="later: hidden for 14 days, or until its evidence changes")
-    by: str = Field(min_length=1, max_length=200, pattern=r"^[^\r\n]*$", description="Who answers")
+    by: str = Field(
+        default_factory=str, min_length=1, max_length=200, pattern=r"^[^\r\n]*$",
+        description="Who answers: whoever asks, if it is left out",
+    )  # fmt: skip
     reason: str = Field(default="", max_length=2000, description="Kept with the decision")
 
 
@@ -143,6 +147,7 @@ async def answer(
     hub: Hub,
     view: Seen,
     answering: Annotated[Answering, Depends(_answering)],
+    signed: By,
     if_match: Annotated[
         str,
         Header(pattern=_TAGS, description="ETags of the requests concerned, as they were shown (`requests`); * for "
@@ -158,7 +163,15 @@ async def answer(
     """
     await _look(hub, view, id)
     key = idempotency_key.strip('"') if idempotency_key else None
-    reply = Reply(id, given.answer, given.by, given.reason, versions(if_match), None if preview else key)
+    reply = Reply(
+        id,
+        given.answer,
+        signed.name(given.by),
+        given.reason,
+        versions(if_match),
+        None if preview else key,
+        signed.noted,
+    )
     try:
         async with asyncio.timeout(SECONDS):
             done = await answering.answer(reply, preview=preview)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from pydantic_core import PydanticCustomError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pipelines.deciding import ANY, MOST, Wish
+from pipelines.deciding import ANY, MOST, Noted, Wish
 from pipelines.store import decisions
 from pipelines.store.bulk import Bulk
 from schemas.canonical import canonical_json, digest
@@ -35,7 +35,11 @@ class _Said(BaseModel):
 
     by: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME, pattern=_LINE)
-    ] = Field(description="Who decides, in one line", examples=["Anna Berg"])
+    ] = Field(
+        default_factory=str, examples=["Anna Berg"],
+        description="Who decides, in one line: whoever asks, if it is left out. Another name may only be given where "
+        "the hub is open to its own machine",
+    )  # fmt: skip
     reason: Annotated[str, StringConstraints(max_length=LONGEST)] = Field(
         default="", description="Why, for whoever asks later", examples=["Agreed on the phone"]
     )
@@ -283,11 +287,14 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def wish_of(asked: Asked, ends: Ends, made_on: frozenset[str] = frozenset({ANY}), key: str | None = None) -> Wish:
+def wish_of(
+    asked: Asked, ends: Ends, made_on: frozenset[str] = frozenset({ANY}), key: str | None = None,
+    noted: Noted | None = None,
+) -> Wish:  # fmt: skip
     """The wish, on what its references lead to."""
     return Wish(
         DecisionKind(asked.kind), asked.by, asked.reason, *ends, asked.decision if isinstance(asked, Undo) else None,
-        made_on, key, digest_of(asked),
+        made_on, key, digest_of(asked), noted,
     )  # fmt: skip
 
 

@@ -7,14 +7,16 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from pipelines.publish import Publisher
-from pipelines.store.engine import open_engine, writing
+from pipelines.store.engine import open_engine, reading, writing
 from schemas.access import Role
-from services.admin import tokens
+from services.admin import audit, tokens
 from services.admin.accounts import By
 from services.admin.signing_in import Accounts, Manner
+from services.admin.tables import audit as audit_table
 from services.feed.webhooks import Webhooks
 from services.query.app import create_app
 from services.query.database import Database
@@ -204,7 +206,6 @@ WRONG: list[tuple[Any, str, str]] = [
     ({"kind": "undo", "decision": 2**63, "by": "x"}, "body.decision", "is too large"),
     (LINK | {"kind": "CANARY"}, "body.kind", "is none of the known kinds"),
     ({"a": "MEMO-1"}, "body.kind", "is missing"),
-    ({name: value for name, value in LINK.items() if name != "by"}, "body.by", "is missing"),
     (LINK | {"by": "  "}, "body.by", "is too short"),
     (LINK | {"by": "Anna\nBerg"}, "body.by", "does not have the right form"),
     (LINK | {"reason": "x" * 1001}, "body.reason", "is too long"),
@@ -318,13 +319,25 @@ async def test_with_a_token_it_is_asked_for(hub: Hub) -> None:
     async with writing(hub.engine) as connection:
         _, token = await tokens.add(connection, By(None, NOW), "A script", Role.EDITOR, None, None)
     access = Accounts(hub.engine, database, lambda: NOW, Manner())
-    async with client_of(create_app(hub.engine, lambda: NOW, access=access), Host="hub.example") as http:
+    app = create_app(
+        hub.engine, lambda: NOW, access=access, noting=lambda caller, where: audit.noting(caller, lambda: NOW, where)
+    )
+    async with client_of(app, Host="hub.example") as http:
         assert (await sent(http, LINK)).status_code == 401
         assert (await http.get("/v1/decisions")).status_code == 401
-        assert (await sent(http, LINK, Authorization=f"Bearer {token}")).status_code == 201
+        forged = await sent(http, LINK, Authorization=f"Bearer {token}")
+        assert (forged.status_code, forged.json()["type"]) == (403, "urn:throughline:problem:somebody-else")
+        mine = {name: value for name, value in LINK.items() if name != "by"}
+        taken = await sent(http, mine, Authorization=f"Bearer {token}")
+        assert (taken.status_code, taken.json()["decision"]["by"]) == (201, "A script")
         assert (
-            await sent(http, LINK, Authorization=f"Bearer {token}", Origin="https://hub.example")
+            await sent(http, mine, Authorization=f"Bearer {token}", Origin="https://hub.example")
         ).status_code == 409
+    async with reading(hub.engine) as connection:
+        noted = (await connection.execute(select(audit_table).order_by(audit_table.c.number.desc()))).first()
+    assert noted is not None
+    assert (noted.who, noted.how, noted.action, noted.object) == ("A script", "token", "decision.taken", "decision 1")
+    assert json.loads(noted.after)["left"] == [ONE]
     async with client_of(hub.app, Host="evil.example") as http:
         assert (await sent(http, LINK)).status_code == 421
 

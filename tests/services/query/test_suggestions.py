@@ -153,7 +153,7 @@ async def test_a_restricted_title_is_left_out(hub: Hub) -> None:
         ({}, {"answer": "accepted", "by": "A"}, 428),
         ({"If-Match": "*", "Origin": "https://evil.example"}, {"answer": "accepted", "by": "A"}, 403),
         ({"If-Match": "*"}, {"answer": "perhaps", "by": "A"}, 422),
-        ({"If-Match": "*"}, {"answer": "accepted"}, 422),
+        ({"If-Match": "*"}, {"answer": "accepted", "by": ""}, 422),
         ({"If-Match": "*"}, {"answer": "accepted", "by": "A"}, 404),
     ],
 )
