@@ -18,13 +18,13 @@ from schemas.errors import Misconfigured
 from services.admin import saving
 from services.admin.saving import Who, described
 from services.admin.trial import opened_tool
-from services.cli import trial
+from services.cli import trial, watched
 from services.cli.adding import BEGINNING, connector_of
 from services.cli.equipping import equipment
 from services.cli.narrow import ByWidth, stacked
 from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
 from services.cli.words import moment, read_start, true_up_to
-from services.feed import connections
+from services.feed import connections, watching
 from services.feed.connections import StoredConnection, parse_options, with_secrets
 
 if TYPE_CHECKING:
@@ -60,17 +60,24 @@ async def list_all(made: "Installation", now: datetime, screen: Console, *, for_
     """All connections."""
     async with opened(made) as (engine, _), reading(engine) as connection:
         every = await connections.every(connection)
+        told = {one.id: one for one in await watching.every(connection, now)}
     if for_programs:
         for one in every:
-            write_line(orjson.dumps(as_json(one)).decode())
+            write_line(orjson.dumps(as_json(one) | {"watched": watched.as_json(told[one.id])}).decode())
     elif not every:
         screen.print("There is no connection yet: `throughline connections add jira`.", markup=False)
     else:
-        screen.print(overview(every, now))
+        screen.print(overview(every, now, warnings={name: one.warnings for name, one in told.items()}))
 
 
-def overview(every: list[StoredConnection], now: datetime, pace: Mapping[str, str] | None = None) -> ByWidth:
-    """Connections with state, freshness and problem; pace: what else is known of a first read, by connection."""
+def overview(
+    every: list[StoredConnection],
+    now: datetime,
+    pace: Mapping[str, str] | None = None,
+    warnings: Mapping[str, Sequence[str]] | None = None,
+) -> ByWidth:
+    """Connections with state, freshness and problem. By connection: pace, what else is known of a first read; warnings,
+    what to look at though reading goes on."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=True)
     table.add_column("connection", no_wrap=True)
     table.add_column("connector", no_wrap=True)
@@ -83,6 +90,8 @@ def overview(every: list[StoredConnection], now: datetime, pace: Mapping[str, st
         if one.problem:
             again = f"; tried again at {moment(one.retry_at, now)}" if one.retry_at else ""
             fresh.append(f"\n{one.problem}{again}", style="red" if one.attention else "yellow")
+        for warning in (warnings or {}).get(one.id, ()):
+            fresh.append(f"\n{warning}", style="yellow")
         table.add_row(one.id, one.connector, state, fresh)
         narrow.append((Text.assemble(f"{one.id} ({one.connector}) ", state), fresh))
     return ByWidth(table, stacked(narrow))
@@ -91,10 +100,12 @@ def overview(every: list[StoredConnection], now: datetime, pace: Mapping[str, st
 async def show(made: "Installation", name: str, now: datetime, screen: Console, *, for_programs: bool) -> None:
     """One connection with its options; of secrets only that they are stored."""
     async with stored_one(made, name) as (_, one):
+        told, differences = await watched.told_of(made, name, now)
         if for_programs:
-            write_line(orjson.dumps(as_json(one)).decode())
+            noticed = {"watched": watched.as_json(told)} if told else {}
+            write_line(orjson.dumps(as_json(one) | noticed).decode())
             return
-    screen.print(overview([one], now))
+    screen.print(overview([one], now, warnings={name: told.warnings} if told else None))
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
@@ -106,6 +117,8 @@ async def show(made: "Installation", name: str, now: datetime, screen: Console, 
     for secret in sorted(one.secrets):
         table.add_row(secret, "stored, sealed")
     screen.print(table)
+    if told:
+        screen.print(watched.table_of(watched.rows(told, differences, now)))
 
 
 async def test(made: "Installation", name: str, now: Callable[[], datetime], screen: Console) -> int:

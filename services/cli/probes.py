@@ -11,6 +11,7 @@ from pipelines.store import stamps
 from pipelines.store.engine import AWAY, reading
 from services.broker import BrokerSettings
 from services.broker.batches import Subscription
+from services.feed import watching
 from services.feed.feed import Feed
 from services.query.serving import Check, Note
 
@@ -35,6 +36,7 @@ def checks(
     found: dict[str, Check] = {"broker": kafka}
     if feed is not None:
         found["feed"] = _waits(lambda: feed.waits)
+        found["connections"] = lambda: connections(engine, now())
     if subscription is not None:
         found["ingest"] = _waits(lambda: subscription.health(now().timestamp()).reason)
         found["mapping"] = lambda: _mapping(engine)
@@ -58,3 +60,14 @@ async def _mapping(engine: AsyncEngine) -> str | None:
     except AWAY:
         return None  # the part `database` says that
     return Note(f"{says}. {stamps.MEND}") if says else None
+
+
+async def connections(engine: AsyncEngine, now: datetime) -> str | None:
+    """A note: which connections want a person. Whoever asks here is not signed in, so it names them and no more."""
+    try:
+        async with reading(engine) as connection:
+            every = await watching.every(connection, now)
+    except AWAY:
+        return None  # the part `database` says that
+    names = [one.id for one in every if one.state == "needs attention" or one.warnings]
+    return Note(f"look at {', '.join(names)}: `throughline connections list` says why") if names else None

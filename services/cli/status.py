@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store.engine import reading
 from pipelines.store.tables import leases
-from services.cli import storage
+from services.cli import storage, watched
 from services.cli.connections import as_json, overview
 from services.cli.pace import left
 from services.cli.terminal import opened, write_line
@@ -42,6 +42,7 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
         async with reading(engine) as connection:
             every = await connections.every(connection)
             pace = await left(connection, every, now)
+            warnings = await watched.warnings(connection, now)
             due, held = await reading_now(connection, every, now)
         async with database.reading() as connection:
             counted = await counts(connection)
@@ -59,7 +60,7 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
     if problem:
         screen.print(Text(f"{problem}.\n", style="bold red"))
     if every:
-        screen.print(overview(every, now, pace))
+        screen.print(overview(every, now, pace, warnings))
     else:
         screen.print("There is no connection yet: `throughline connections add jira`.", markup=False)
     if due and not held:
