@@ -2,12 +2,26 @@
 
 from starlette.routing import BaseRoute
 
-from services.web.pages import accounts, adding, audience, deciding, entering, find, request, suggestions, why
+from services.web.pages import (
+    accounts,
+    adding,
+    audience,
+    connection,
+    connections,
+    deciding,
+    entering,
+    find,
+    request,
+    suggestions,
+    why,
+)
 
 
 def routes() -> list[BaseRoute]:
     """All pages."""
-    modules = (find, accounts, adding, audience, deciding, request, entering, suggestions, why)
+    modules = (
+        find, accounts, adding, audience, connection, connections, deciding, request, entering, suggestions, why,
+    )  # fmt: skip
     return [route for module in modules for route in module.routes]
 
 

@@ -44,10 +44,11 @@ async def sent(request: Request) -> Response:
 
 
 def _wish(sheet: Sheet) -> dict[str, Any]:
-    return {
+    wish = {
         "connector": sheet.kind["name"], "name": sheet.own["name"], "options": sheet.options, "since": sheet.since,
-        "anyway": sheet.anyway, **({"title": sheet.own["title"]} if sheet.own.get("title") else {}),
+        "anyway": sheet.anyway, "unchecked": sheet.unchecked,
     }  # fmt: skip
+    return wish | ({"title": sheet.own["title"]} if sheet.own.get("title") else {})
 
 
 routes = [

@@ -44,6 +44,8 @@ class Sheet:
     """Stored secrets that are given up."""
     anyway: bool = False
     """Insists, where another connection reads this tool."""
+    unchecked: bool = False
+    """Saves it though the tool cannot be read now."""
     connection: str | None = None
     """The connection that is changed."""
     version: str = ""
@@ -75,9 +77,9 @@ async def sheet_of(
     for place, secret in typed.items():
         forms.put(options, place.split("."), secret)
     return Sheet(
-        kind, own, options, _since(request, own["since"]), str(sent.get("do", "")), drafts.keep(owner, target, typed),
+        kind, own, options, since_of(request, own["since"]), str(sent.get("do", "")), drafts.keep(owner, target, typed),
         dict.fromkeys(stored, STORED) | dict.fromkeys(typed, TYPED), [str(one) for one in sent.getlist("forget")],
-        sent.get("anyway") is not None, connection, str(sent.get("version", "")),
+        sent.get("anyway") is not None, sent.get("unchecked") is not None, connection, str(sent.get("version", "")),
     )  # fmt: skip
 
 
@@ -96,7 +98,7 @@ def _places(kind: Mapping[str, Any], options: Mapping[str, Any]) -> set[str]:
     return {".".join(one["path"]) for one in forms.walk(kind["fields"], options) if one["kind"] == "secret"}
 
 
-def _since(request: Request, text: str) -> str | None:
+def since_of(request: Request, text: str) -> str | None:
     """Midnight of that day where the reader is; what is no day goes on as it is, and the API says what is wrong."""
     try:
         day = date.fromisoformat(text)
@@ -130,16 +132,25 @@ async def refused(request: Request, sheet: Sheet, error: Failed) -> Response:
     steps = error.problem.get("steps")
     tested = {"ok": False, "steps": steps} if steps else None
     return await shown(
-        request, sheet, wrong=wrong, tested=tested, insist=bool(error.problem.get("anyway")), status=error.status
-    )
+        request, sheet, wrong=wrong, tested=tested, insist=bool(error.problem.get("anyway")), status=error.status,
+        away=sheet.do == "save" and (bool(steps) or error.status == 503),
+    )  # fmt: skip
+
+
+async def outrun(request: Request, sheet: Sheet, error: Failed, version: str) -> Response:
+    """Somebody else changed it meanwhile: the form as it was typed, and what is stored now. version: of that."""
+    wrong = forms.wrongs(sheet.kind["fields"], error.problem, LABELS)
+    lines = [f"{one.label} {one.problem}" for one in wrong if one.label]
+    return await shown(request, replace(sheet, version=version), status=412, changed={"lines": lines})
 
 
 async def shown(
     request: Request, sheet: Sheet, *, wrong: Sequence[Wrong] = (), status: int = 200, **results: Any
 ) -> Response:
-    """The form. results: tested, preview, much, insist, changed."""
+    """The form. results: tested, preview, much, insist, changed, away."""
     filling = Filling(sheet.options, wrong, sheet.secrets)
-    told: dict[str, Any] = {"tested": None, "preview": None, "much": None, "insist": False, "changed": None}
+    told: dict[str, Any] = {"tested": None, "preview": None, "much": None, "insist": False, "changed": None,
+                            "away": False}  # fmt: skip
     return await render(
         request, "connecting.html", status=status, sheet=replace(sheet, options={}), kind=sheet.kind, wrong=wrong,
         fields=forms.inputs(sheet.kind["fields"], filling), own=_own(sheet, wrong), **{**told, **results},
