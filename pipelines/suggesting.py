@@ -163,7 +163,7 @@ class Suggesting:
                 more, following = await suggestions.page(connection, passes[0])
                 names |= set(more)
                 going_on = [*passes[1:], *([following] if following else [])]
-            found = await _units(bulk, names)
+            found = await units_now(bulk, names)
             before = await suggestions.load(bulk, names)
         changed = {name: one for name, one in found.items() if before.get(name) != one.body}
         async with writing(self.engine) as connection:
@@ -174,12 +174,13 @@ class Suggesting:
 
     async def _compare(self, names: list[str], lease: Lease) -> None:
         async with reading(self.engine) as connection:
-            found = await self._found(Bulk(connection), names)
+            found = await self.found(Bulk(connection), names)
         async with writing(self.engine) as connection:
             await leases.check(connection, lease)
             await suggestions.replace(Bulk(connection), names, found, self.model.version, self.now())
 
-    async def _found(self, bulk: Bulk, names: list[str]) -> list[Suggestion]:
+    async def found(self, bulk: Bulk, names: list[str]) -> list[Suggestion]:
+        """What is to be suggested of these units, by what is stored of them."""
         pairs = await suggestions.candidates(bulk, names)
         pairs -= await suggestions.rejected(bulk, {name for pair in pairs for name in pair})
         bodies = await suggestions.load(bulk, {name for pair in pairs for name in pair})
@@ -201,7 +202,7 @@ def _score(pairs: list[tuple[Unit, Unit]], sizes: Sizes, model: Model, apart: Ap
     return [one for one in found if one]
 
 
-async def _units(bulk: Bulk, names: set[str]) -> dict[str, Looked]:
+async def units_now(bulk: Bulk, names: set[str]) -> dict[str, Looked]:
     """These units as they are now; those that are gone, or of which nothing can be compared, are left out."""
     members = await suggestions.members(bulk, names)
     who = {name for one in members.values() for told in one.told for name in _people(told.fields)}

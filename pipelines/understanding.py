@@ -137,6 +137,7 @@ async def write(bulk: Bulk, outcome: Outcome, watch: Watch = UNWATCHED, *, remem
             await pending.ask(bulk.connection, work.failed_in)
             changed = outcome.ended | {row.id for row in outcome.rows}
             await suggestions.mark(bulk, _marked(loaded, touched, work) | changed)
+            await suggestions.mark_of_people(bulk, touched.identities | touched.many_named)
         await requests.write(bulk, outcome.rows, outcome.ended, requests.own_ids(loaded.artifacts, work.request_of))
         if touched.notes is not None:
             await deferred.drop(bulk, touched.notes)

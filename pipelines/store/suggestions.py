@@ -190,6 +190,14 @@ async def done(bulk: Bulk, numbers: Sequence[int], going_on: Iterable[str]) -> N
     await mark(bulk, going_on)
 
 
+async def mark_of_people(bulk: Bulk, identities: Iterable[str]) -> None:
+    """Have those artifacts looked at that are in no request and that these did something to: they are known
+    otherwise now. Of requests their records tell."""
+    sql = """INSERT INTO unit_marks (unit) SELECT DISTINCT m.artifact FROM activities a
+        JOIN members m ON m.artifact = a.artifact WHERE a.actor IN {keys} AND m.request IS NULL"""
+    await bulk.by_keys(sql, identities)
+
+
 async def next_uncompared(connection: AsyncConnection, limit: int) -> list[str]:
     """Some units to compare."""
     wanted = select(uncompared.c.unit).order_by(uncompared.c.unit).limit(limit)
@@ -308,3 +316,29 @@ async def answered(
     await connection.execute(statement.on_conflict_do_update(index_elements=["left", "right"], set_=told))
     if answer == "rejected":
         await connection.execute(delete(suggestions).where(suggestions.c.id == one.id))
+
+
+async def every(connection: AsyncConnection, after: str, limit: int) -> list[str]:
+    """The next of all units there are or were looked at, in order."""
+    sql = """SELECT unit FROM (SELECT id AS unit FROM requests UNION SELECT artifact FROM members WHERE request IS NULL
+        UNION SELECT unit FROM units) AS every WHERE unit > :after ORDER BY unit LIMIT :most"""
+    return list((await connection.execute(text(sql), {"after": after, "most": limit})).scalars())
+
+
+async def waiting(bulk: Bulk, names: Iterable[str]) -> set[str]:
+    """Those of these units that are to be looked at or compared."""
+    sql = "SELECT unit FROM unit_marks WHERE unit IN {keys} UNION SELECT unit FROM uncompared WHERE unit IN {keys}"
+    return {row[0] for row in await bulk.by_keys(sql, names)}
+
+
+async def going_over_all(connection: AsyncConnection) -> bool:
+    """Whether all units are being looked at."""
+    marked = select(unit_marks.c.unit).where(unit_marks.c.unit.startswith(PASS, autoescape=True)).limit(1)
+    return bool((await connection.execute(marked)).first())
+
+
+async def of_units(bulk: Bulk, names: Iterable[str]) -> dict[tuple[str, str], tuple[str, float, str]]:
+    """What is suggested of these units: pair of units to the id, the probability and what the evidence is."""
+    sql = """SELECT left_unit, right_unit, id, probability, evidence FROM suggestions
+        WHERE left_unit IN {keys} OR right_unit IN {keys}"""
+    return {(row[0], row[1]): (row[2], row[3], row[4]) for row in await bulk.by_keys(sql, names)}

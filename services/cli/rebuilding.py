@@ -9,11 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from pipelines import suggested_anew
 from pipelines.ingest import Ingest
 from pipelines.lifecycle.summary import lasted
 from pipelines.rebuild import Difference, Outcome, Progress, Rebuild
 from pipelines.store.engine import AWAY, why_away
 from pipelines.store.leases import LeaseLost
+from pipelines.suggesting import Suggesting
 from schemas.errors import Misconfigured, RetryLater
 from services import migrations
 from services.cli.installation import Installation, now
@@ -47,7 +49,12 @@ async def _found(made: Installation, errors: Console, *, check: bool) -> Outcome
         with shown(errors, time.monotonic) as progress:
             work = Rebuild(engine, telling, now, made.holder, progress)
             try:
-                return await work.check() if check else await work.swap()
+                if not check:
+                    return await work.swap()
+                found = await work.check()
+                errors.print("comparing what is suggested ...", markup=False)
+                suggesting = Suggesting(engine, now, made.holder)
+                return [*found, *await suggested_anew.check(engine, suggesting)]
             except LeaseLost:
                 raise RetryLater("it paused for so long that another rebuild took over; nothing has changed") from None
 
