@@ -153,6 +153,50 @@ def reread(
 
 
 @app.command()
+def audience(
+    name: Name,
+    people: Annotated[
+        list[str] | None, typer.Option("--person", metavar="ADDRESS", help="May read it; may be given several times")
+    ] = None,
+    groups: Annotated[
+        list[str] | None, typer.Option("--group", metavar="GROUP", help="As the identity provider names it")
+    ] = None,
+    participants: Annotated[
+        bool, typer.Option("--participants", help="In each request, only the people in it")
+    ] = False,
+    everybody: Annotated[bool, typer.Option("--everybody", help="Everybody who is signed in, as by default")] = False,
+) -> None:
+    """Show or set who may read what a connection brought. Others see that there is a request, its stages and times.
+
+    Holds for what is stored too, at once. Who can read the database, the topics or this command line reads all.
+
+    Example: [bold]throughline connections audience board-mail --group Board --person anna@acme.example[/]
+    """
+    from services.cli import audience as work
+
+    wish = work.wish(people or (), groups or (), participants=participants, everybody=everybody)
+    run(work.audience(installation(), name, wish, now_here(), screen()))
+
+
+@app.command()
+def reconcile(
+    name: Name,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Fetch again what is missing or differs; ask directly for what is gone")
+    ] = False,
+) -> None:
+    """Compare ids and times of change in the tool with what is here; a running hub does it, as it does once a day.
+
+    Example: [bold]throughline connections reconcile jira[/]
+
+    Example: [bold]throughline connections reconcile jira --mend[/]
+    """
+    from services.cli import watched
+
+    run(watched.reconcile(installation(), name, screen(), mend=mend))
+
+
+@app.command()
 def remove(
     name: Name,
     with_all: Annotated[
