@@ -10,7 +10,18 @@ from rich.markup import escape
 
 from schemas.errors import HubError, Misconfigured
 from services.cli import streams
-from services.cli.commands import asking, connecting, deciding, letters, people, ruling, running, suggesting, valuing
+from services.cli.commands import (
+    asking,
+    connecting,
+    deciding,
+    letters,
+    people,
+    ruling,
+    running,
+    sealing,
+    suggesting,
+    valuing,
+)
 from services.cli.terminal import (
     EXIT_INTERRUPTED,
     EXIT_MISCONFIGURED,
@@ -39,6 +50,7 @@ app.add_typer(connecting.app, name="connections")
 app.add_typer(ruling.app, name="rules")
 app.add_typer(valuing.app, name="values")
 app.add_typer(letters.app, name="dead-letters")
+app.add_typer(sealing.app, name="keys")
 app.add_typer(people.accounts, name="accounts")
 app.add_typer(people.tokens, name="tokens")
 app.add_typer(people.sessions, name="sessions")

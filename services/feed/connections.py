@@ -16,7 +16,7 @@ from schemas.errors import Misconfigured
 from services.feed.objections import objections
 from services.feed.tables import connections, inbox, pages
 from services.feed.watch_tables import OWN
-from services.security import KeyRing
+from services.security import KeyRing, LostKey
 
 READING, PAUSED = "reading", "paused"
 
@@ -155,6 +155,26 @@ async def keep_secret(connection: AsyncConnection, name: str, field: str, sealed
     stored = await get(connection, name)
     if stored is not None:
         await change(connection, name, secrets=canonical_json({**stored.secrets, field: sealed}))
+
+
+async def reseal(connection: AsyncConnection, keys: KeyRing) -> dict[str, dict[str, str]]:
+    """Seal every stored secret under the ring's first key. Nothing else changes, and whoever reads goes on. Returns
+    connection to option to the key, for those that stay as they are, because their key is not in the ring or they are
+    damaged ("")."""
+    left: dict[str, dict[str, str]] = {}
+    rows = select(connections.c.id, connections.c.secrets).order_by(connections.c.id).with_for_update()
+    for name, text in (await connection.execute(rows)).all():
+        sealed: dict[str, str] = _read(text, {})
+        anew = {}
+        for field, one in sealed.items():
+            try:
+                anew[field] = keys.rotate(name, field, one)
+            except Misconfigured as error:
+                left.setdefault(name, {})[field] = error.needed if isinstance(error, LostKey) else ""
+                anew[field] = one
+        if anew != sealed:
+            await change(connection, name, secrets=canonical_json(anew))
+    return left
 
 
 async def reconfigure(
