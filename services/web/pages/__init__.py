@@ -11,6 +11,7 @@ from services.web.pages import (
     deciding,
     entering,
     find,
+    letters,
     request,
     suggestions,
     why,
@@ -20,7 +21,8 @@ from services.web.pages import (
 def routes() -> list[BaseRoute]:
     """All pages."""
     modules = (
-        find, accounts, adding, audience, connection, connections, deciding, request, entering, suggestions, why,
+        find, accounts, adding, audience, connection, connections, deciding, letters, request, entering,
+        suggestions, why,
     )  # fmt: skip
     return [route for module in modules for route in module.routes]
 
