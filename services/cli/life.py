@@ -43,10 +43,14 @@ class Life:
         return self.record.as_of.astimezone(self.now.tzinfo) if self.record.as_of else self.now
 
     @property
-    def ended(self) -> datetime | None:
-        """Since when nothing goes on any more."""
-        current = self.record.current
-        return current.state_since if current.state in ("done", "cancelled") else None
+    def over(self) -> bool:
+        """Whether nothing goes on any more."""
+        return self.record.current.state in ("done", "cancelled")
+
+    @property
+    def until(self) -> datetime | None:
+        """Up to when open stays last; None: to an end at an unknown time."""
+        return self.record.current.state_since if self.over else self.shown_at
 
 
 def shown(life: Life) -> RenderableType:
@@ -78,7 +82,7 @@ def _stages(life: Life) -> RenderableType:
     picture.add_column()
     narrow = Table.grid(padding=(0, 2, 0, 0))
     narrow.add_column(no_wrap=True)
-    took = {view.stage: stage_length(view, life.ended or life.shown_at) for view in life.record.stages}
+    took = {view.stage: stage_length(view, life.until) for view in life.record.stages}
     longest = max((length for length in took.values() if length), default=None)
     for view in life.record.stages:
         length = took[view.stage]
@@ -91,11 +95,11 @@ def _stages(life: Life) -> RenderableType:
     return ByWidth(picture, narrow)
 
 
-def stage_length(view: StageView, now: datetime) -> timedelta | None:
+def stage_length(view: StageView, until: datetime | None) -> timedelta | None:
     """How long the request was in a stage, over all stays; None where the history does not say."""
     total = timedelta()
     for span in view.spans:
-        end = now if span.open else span.left
+        end = until if span.open else span.left
         if span.entered is None or end is None:
             return None
         total += max(end - span.entered, timedelta())
@@ -116,7 +120,7 @@ def _length(view: StageView, length: timedelta | None, life: Life) -> str:
         return ""
     if length is None:
         return "length not known"
-    return lasted(length) + (" so far" if life.ended is None and any(span.open for span in view.spans) else "")
+    return lasted(length) + (" so far" if not life.over and any(span.open for span in view.spans) else "")
 
 
 def _when(view: StageView, life: Life) -> Text:
@@ -135,7 +139,7 @@ def _never(view: StageView, life: Life) -> str:
     reached = [stage.spans and stage.stage != NOT_MAPPED for stage in life.record.stages]
     if any(reached[life.record.stages.index(view) :]):
         return "passed by"
-    return "not reached" if life.ended else "still ahead"
+    return "not reached" if life.over else "still ahead"
 
 
 def _facts(life: Life) -> RenderableType:

@@ -118,6 +118,20 @@ async def test_a_stage_it_never_was_in(desk: Desk) -> None:
     assert printed.count("not reached\n") == 4
 
 
+@BOTH
+async def test_what_ended_at_an_unknown_time_has_nothing_ahead(desk: Desk) -> None:
+    status = {"id": "10", "label": "Done", "category": "done"}
+    fields = {"title": "Long done", "opens": True, "type": "Story", "natural_key": "PAY-90", "status": status}
+    await read(desk.engine, [telling("jira-acme", "jira", "issue", "90", fields=fields)], first=95)
+    await look(desk, request_id("jira-acme/issue/90"))
+    printed = desk.printed
+    assert "done" in printed.splitlines()[1]
+    assert "still ahead" not in printed
+    assert "so far" not in printed
+    assert "length not known" in printed
+    assert "not reached\n" in printed
+
+
 async def test_before_its_beginning(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert await look(desk, "PAY-12", days=-3) == EXIT_NOT_FOUND
     assert desk.printed == "\n"
