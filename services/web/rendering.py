@@ -1,6 +1,6 @@
 """Templates: one environment, everything escaped, and what every page shows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from schemas.access import Role
 from services.web import words
+from services.web.api import Failed, api_of
 from services.web.words import When
 
 ZONE_COOKIE = "zone"
@@ -45,9 +46,19 @@ async def render(request: Request, template: str, *, status: int = 200, **values
     shown = {
         "asset": pages.asset, "caller": caller, "when": when, "path": request.url.path, "Role": Role,
         "may": lambda role: caller is not None and caller.role.covers(role),
+        "attention": await _attention(request) if caller is not None and status < 500 else {},
     }  # fmt: skip
     text = pages.templates.get_template(template).render({**shown, **values})
     return HTMLResponse(text, status)
+
+
+async def _attention(request: Request) -> Mapping[str, Any]:
+    """How much asks for a person, by kind; nothing where nobody can say."""
+    try:
+        told: Mapping[str, Any] = await api_of(request).get("/v1/attention")
+    except Failed:  # a page is shown without its counts
+        return {}
+    return told
 
 
 def zone_of(request: Request) -> tzinfo:
