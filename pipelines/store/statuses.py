@@ -54,12 +54,11 @@ class Looked:
         return self.looked < self.of
 
 
-async def real(connection: AsyncConnection, name: str, exact: int = EXACT) -> Looked:
+async def real(connection: AsyncConnection, name: str) -> Looked:
     """Every kind, type and status of a connection's artifacts; where there are very many, of an even sample of them.
     Two statements."""
-    counted = select(func.count()).select_from(artifacts).where(artifacts.c.connection == name)
-    of = int((await connection.execute(counted)).scalar_one())
-    each = max(1, ceil(of / exact))
+    of = await count(connection, name)
+    each = max(1, ceil(of / EXACT))
     sample = f" TABLESAMPLE SYSTEM ({100 / each:.4f}) REPEATABLE (1)" if each > 1 else ""
     inner = _LOOKED_AT[connection.dialect.name].replace("{sample}", sample)
     sql = f"SELECT kind, type, status, count(*) AS artifacts FROM ({inner}) s GROUP BY kind, type, status"  # noqa: S608
@@ -70,6 +69,12 @@ async def real(connection: AsyncConnection, name: str, exact: int = EXACT) -> Lo
     return Looked(statuses, sum(found.values()), of)
 
 
+async def count(connection: AsyncConnection, name: str) -> int:
+    """How many artifacts a connection has."""
+    counted = select(func.count()).select_from(artifacts).where(artifacts.c.connection == name)
+    return int((await connection.execute(counted)).scalar_one())
+
+
 def _status(told: str | None) -> Status | None:
     return None if told is None else read_status(orjson.loads(told))
 
@@ -77,12 +82,23 @@ def _status(told: str | None) -> Status | None:
 async def components_in(connection: AsyncConnection, name: str, one: Real, most: int) -> list[str]:
     """Some components with an artifact of this kind and status (and of whatever type)."""
     sql = """SELECT DISTINCT m.component FROM (
-        SELECT a.id FROM artifacts a WHERE a.connection = :name AND a.kind = :kind AND a.fields LIKE :told ESCAPE '\\'
+        SELECT a.id FROM artifacts a WHERE a.connection = :name AND a.kind = :kind AND a.fields LIKE :told ESCAPE '!'
         LIMIT :some) a JOIN members m ON m.artifact = a.id LIMIT :most"""
     told = "%" if one.text is None else f"%{_safe(one.text)}%"
     values = {"name": name, "kind": one.kind, "told": told, "some": 4 * most, "most": most}
     return list((await connection.execute(text(sql), values)).scalars())
 
 
+async def components_saying(connection: AsyncConnection, name: str, word: str, most: int) -> list[str]:
+    """Some components with an artifact a field of which says this word, in whatever case: the label or the id of its
+    status, or something else."""
+    like = "ILIKE" if connection.dialect.name == "postgresql" else "LIKE"  # SQLite's knows no case
+    sql = f"""SELECT DISTINCT m.component FROM (
+        SELECT a.id FROM artifacts a WHERE a.connection = :name AND a.fields {like} :told ESCAPE '!' LIMIT :some
+        ) a JOIN members m ON m.artifact = a.id LIMIT :most"""  # noqa: S608
+    values = {"name": name, "told": f"%:{_safe(orjson.dumps(word).decode())}%", "some": 4 * most, "most": most}
+    return list((await connection.execute(text(sql), values)).scalars())
+
+
 def _safe(told: str) -> str:
-    return "".join(f"\\{sign}" if sign in "\\%_" else sign for sign in told)
+    return "".join(f"!{sign}" if sign in "!%_" else sign for sign in told)

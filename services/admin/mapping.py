@@ -1,6 +1,7 @@
 """The stage map of one connection: its tool's real statuses, where each stands and why, and a change of it."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
 from fastapi import APIRouter, Body
@@ -10,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from pipelines.assembly import UNMAPPED
-from pipelines.lifecycle.stages import Placement, place
+from pipelines.lifecycle.stages import ANY_VALUE, Placement, place
 from pipelines.store import configuration, statuses
-from pipelines.store.configuration import Configuration, ConnectionConfiguration
+from pipelines.store.configuration import Chosen, Configuration, ConnectionConfiguration
 from pipelines.store.statuses import Looked, Real
 from pipelines.store.tables import facets
 from pipelines.trying import MOST
@@ -44,6 +45,8 @@ changing = APIRouter(
         **documented(400, 401, 403, 404, 412, 413, 415, 422, 428, 503),
     },
 )
+
+T = TypeVar("T")
 
 MOST_TOLD = 500
 """Statuses that are told."""
@@ -213,16 +216,38 @@ async def choose_stages(
 async def concerned(connection: AsyncConnection, one: Trial) -> Concerned:
     """Components with an artifact of a status that would stand elsewhere: some of each status, those of most artifacts
     first."""
-    looked = await statuses.real(connection, one.name)
-    every = await configuration.every(connection)
-    own = every[one.name]
+    words = _words(one)
+    if words and await statuses.count(connection, one.name) > statuses.EXACT:
+        return await _gathered(
+            words, lambda word, most: statuses.components_saying(connection, one.name, word, most), more=False
+        )
+    looked, own = await statuses.real(connection, one.name), (await configuration.every(connection))[one.name]
     other = [each for each in looked.statuses if _moves(one, own, each)]
     most = sorted(other, key=lambda each: -each.artifacts)[:_LOOKED_FOR]
-    share = max(20, MOST // len(most)) if most else 0
+    return await _gathered(
+        most, lambda each, share: statuses.components_in(connection, one.name, each, share),
+        more=looked.sample or len(other) > len(most),
+    )  # fmt: skip
+
+
+def _words(one: Trial) -> tuple[str, ...]:
+    """The statuses that rows name which come or go; none where rows for all statuses do, or rows change their order."""
+    assert isinstance(one.before, Chosen)
+    assert isinstance(one.after, Chosen)
+    before, after = one.before.stages, one.after.stages
+    changed = {rule.status for rule in set(before) ^ set(after)}
+    same_order = [rule for rule in before if rule in after] == [rule for rule in after if rule in before]
+    return tuple(sorted(changed)) if same_order and ANY_VALUE not in changed and len(changed) <= _LOOKED_FOR else ()
+
+
+async def _gathered(
+    those: Sequence[T], look: Callable[[T, int], Awaitable[list[str]]], *, more: bool
+) -> Concerned:  # fmt: skip
+    """Some components for each of these. more: there are others than these."""
+    share = max(20, MOST // len(those)) if those else 0
     names: dict[str, None] = {}
-    more = looked.sample or len(other) > len(most)
-    for each in most:
-        found = await statuses.components_in(connection, one.name, each, share + 1)
+    for each in those:
+        found = await look(each, share + 1)
         more = more or len(found) > share
         names |= dict.fromkeys(found[:share])
     return Concerned(tuple(names), more)

@@ -1,5 +1,6 @@
 """A change of rules through the API: on what its caller saw, once for one key, tried first where that is asked."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from pipelines.store import choices, configuration
 from pipelines.store.choices import Change, Choice, Meanwhile
 from pipelines.store.configuration import NO_CHOICE, NOTHING, Chosen, ConnectionConfiguration, Installation
+from pipelines.trying import Difference
 from schemas.canonical import canonical_json, digest
 from schemas.errors import Misconfigured
 from services.admin.conditions import Acting, changed, check
@@ -109,19 +111,26 @@ async def change(
     check(etag_of(before), asked.if_match, asked.name or "installation")
     lines = list(remarks)
     if asked.preview or before == after:
-        found = None
-        if asked.preview:
-            async with acting.parts.database.reading() as connection:
-                one = await trial(connection, asked.name, before, after)
-                among = await asked.among(connection, one)
-                found = await tried(connection, one, SECONDS, among.names)
-                found.sample = found.sample or among.more
+        found = await _tried(acting, asked, before, after) if asked.preview else None
         told = answer_told(asked.name, before, after, number=None, remarks=lines, difference=found,
                            preview=asked.preview)  # fmt: skip
         return answer(told)
     number = await _held(acting, asked, before, after)
     told = answer_told(asked.name, before, after, number=number, remarks=lines, difference=None, preview=False)
     return answer(told, 201, {"Location": f"/v1/rules/changes/{number}"})
+
+
+async def _tried(acting: Acting, asked: Asked, before: Choice, after: Choice) -> Difference:
+    """Within SECONDS, what is looked for and what is tried together; a little is always tried."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + SECONDS
+    async with acting.parts.database.reading() as connection:
+        one = await trial(connection, asked.name, before, after)
+        among = await asked.among(connection, one)
+    async with acting.parts.database.reading() as connection:
+        found = await tried(connection, one, max(1.0, until - clock()), among.names)
+    found.sample = found.sample or among.more
+    return found
 
 
 async def _held(acting: Acting, asked: Asked, before: Choice, after: Choice) -> int:

@@ -1,5 +1,6 @@
 """The stage map of a connection: the tool's real statuses, why each stands where, a proposal, a change tried first."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from pipelines.recompute import Recompute
 from pipelines.store import statuses, tables
 from pipelines.store.bulk import Bulk
-from pipelines.store.engine import reading, writing
+from pipelines.store.engine import writing
 from schemas.artifacts import State, Status, request_id
 from schemas.canonical import canonical_json
 from services.admin.mapping import StageMapAnswer
@@ -117,22 +118,37 @@ async def test_what_cannot_be_chosen_names_the_field(office: Office) -> None:
     await office.ask("POST", "/v1/connections/nobody/stage-map", {"stages": []}, 404, if_match="*")
 
 
-async def test_of_very_many_a_sample_is_looked_at(office: Office) -> None:
+@pytest.fixture
+def few() -> Iterator[None]:
+    """More than ten artifacts are very many."""
+    before = statuses.EXACT
+    statuses.EXACT = 10
+    yield
+    statuses.EXACT = before
+
+
+@pytest.mark.usefixtures("few")
+async def test_of_very_many_a_sample_is_looked_at_and_what_a_row_names_is_found(office: Office) -> None:
     rows = []
     for number in range(4000):
         value = {"id": "1", "label": "Open" if number % 4 else "Done", "category": None, "pipeline": None}
         fields = {"type": [1, 1, "Story"], "status": [1, 1, value], "title": [1, 1, "x" * 300]}
-        rows.append((f"big/issue/{number:05}", "big", "jira", "issue", canonical_json(fields), "", None))
+        rows.append((f"jira-acme/issue/{number:05}", "jira-acme", "jira", "issue", canonical_json(fields), "", None))
+    await read(office.engine, STORIES, first=100)
     async with writing(office.engine) as connection:
         await Bulk(connection).insert(tables.artifacts, rows)
-    async with reading(office.engine) as connection:
-        exact = await statuses.real(connection, "big")
-        some = await statuses.real(connection, "big", 1000)
-    assert {one.status and one.status.label: one.artifacts for one in exact.statuses} == {"Open": 3000, "Done": 1000}
-    assert not exact.sample
-    assert some.sample
-    assert some.of == 4000
-    assert 200 < some.looked < 3000
+    told = await map_of(office)
+    assert told["sample"]["of"] == 4006
+    assert told["sample"]["looked"] < 4006
+    # No sample misses what no row knows, for that is noted with each request.
+    assert {"Awaiting board", "100 % \\ ready_"} <= {one["status"] for one in told["statuses"]}
+    row = TO_ALIGNMENT | {"status": "AWAITING board"}
+    found = (await office.ask("POST", f"{PATH}?preview=true", {"stages": [row]}, if_match="*"))["difference"]
+    assert (found["other_stage"], found["sample"]) == (2, False)
+    rows_for_all = {"stages": [{"kind": "issue", "type": "Story", "stage": "change"}]}
+    found = (await office.ask("POST", f"{PATH}?preview=true", rows_for_all, if_match="*"))["difference"]
+    assert found["sample"]
+    assert found["said"].startswith("Tried on the first ")
 
 
 def of(label: str, category: State | None = None) -> Status:
