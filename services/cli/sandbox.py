@@ -221,7 +221,9 @@ class First:
                 await asyncio.sleep(0.2)
             requests = int(progress.tasks[merged].completed)
             first = first or time.monotonic() - self.began
-        self._say(requests, first)
+        (api,) = (one for one in self.hub.servers if one.title == API)
+        await api.listening.wait()  # what was read at an earlier start is there sooner
+        self._say(api.url, requests, first)
 
     async def _step(self, progress: Progress, bars: dict[str, TaskID], merged: TaskID) -> bool:
         """Look once; True when everything is read."""
@@ -238,9 +240,8 @@ class First:
             progress.update(bar, completed=counts.get(name, 0), what=problem or "things read")
         return all(name in stored and _read(stored[name]) for name in bars)
 
-    def _say(self, requests: int, first: float) -> None:
+    def _say(self, pages: str, requests: int, first: float) -> None:
         settings = self.installation.settings
-        (pages,) = (one.url for one in self.hub.servers if one.title == API)
         seconds = time.monotonic() - self.began
         issue, deal, *_ = [*self.ready.examples, "", ""]
         command = sys.argv[0].removeprefix(f"{Path.cwd()}/")
