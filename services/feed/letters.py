@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, tuple_, update
+from sqlalchemy import ColumnElement, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store.dead_letters import DROPPED, REPLAYED, SET_ASIDE, WAITING, WANTED
@@ -121,7 +121,7 @@ async def letters(
     after: tuple[datetime, str] | None = None,
     limit: int = 1000,
 ) -> list[Letter]:
-    """Letters by id, or all of a cause, of a connection or of what one mend may cure, oldest first.
+    """Letters by id, or all of a cause (or its sentence), of a connection or of what one mend may cure, oldest first.
 
     after: time and id of the last one that is known already.
     """
@@ -146,8 +146,8 @@ def _chosen(
 ) -> list[ColumnElement[bool]]:
     table = dead_letters.c
     chosen: list[ColumnElement[bool]] = [table.id.in_(ids)] if ids else []
-    named = ((table.cause, cause), (table.connection, source), (table.alike, alike))
-    return chosen + [column == value for column, value in named if value]
+    chosen += [or_(table.cause == cause, table.sentence == cause)] if cause else []
+    return chosen + [column == value for column, value in ((table.connection, source), (table.alike, alike)) if value]
 
 
 async def locked(connection: AsyncConnection, letter: str) -> Letter | None:

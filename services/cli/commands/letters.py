@@ -22,7 +22,7 @@ def list_letters(
     every: Annotated[bool, typer.Option("--all", help="Also those that were replayed or dropped")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One letter a line, without content")] = False,
 ) -> None:
-    """Count dead letters by cause.
+    """Count dead letters by what cures them: one line for each connection and what is wrong.
 
     Example: [bold]throughline dead-letters list[/]
     """
