@@ -87,7 +87,7 @@ async def set_up(given: Annotated[SetUp, Body()], parts: Entered, asked: Request
     return await _entered(parts, entry)
 
 
-@changing.post("/sign-out", status_code=204, summary="Sign out", responses={204: _COOKIE})
+@router.post("/sign-out", status_code=204, summary="Sign out", responses={204: _COOKIE})
 async def sign_out(parts: Entered, asked: Request) -> Response:
     """Ends this session, and takes its cookie away. Does nothing where nobody is signed in."""
     await entering.leave(parts, asked)
