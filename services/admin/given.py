@@ -61,18 +61,23 @@ def options_of(
     that are given up. Raises Invalid; LostKey and BadSeal for stored secrets that cannot be opened."""
     raw = forms.filled(model, sent)
     if stored is not None:
-        hidden = secret_names(model)
-        given: dict[str, Any] = {name: at(raw, name) for name in hidden if at(raw, name) is not None}
-        given |= dict.fromkeys(forget)
         try:
-            kept_secrets = kept(stored, _with_defaults(model, raw), given, keys)
+            with_kept(model, raw, stored, keys, forget)
         except Elsewhere as error:
             mend = "Type it again: a stored secret is never sent to another address than it was given for"
             names = (input_name(model, raw, tuple(name.split("."))) for name in error.names)
             raise Invalid(Wrong(name, "is needed for the new address", mend) for name in names) from None
-        for name, secret in kept_secrets.items():
-            put(raw, name, secret)
     return parsed(model, raw)
+
+
+def with_kept(
+    model: type[BaseModel], raw: dict[str, Any], stored: StoredConnection, keys: KeyRing, forget: Iterable[str] = ()
+) -> None:
+    """Fill in the stored secrets that were not given again. Raises Elsewhere, LostKey, BadSeal."""
+    given: dict[str, Any] = {name: at(raw, name) for name in secret_names(model) if at(raw, name) is not None}
+    given |= dict.fromkeys(forget)
+    for name, secret in kept(stored, _with_defaults(model, raw), given, keys).items():
+        put(raw, name, secret)
 
 
 def _with_defaults(model: type[BaseModel], raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from services.cli.commands import (
     asking,
     connecting,
     deciding,
+    filing,
     letters,
     people,
     ruling,
@@ -50,6 +51,7 @@ app.add_typer(connecting.app, name="connections")
 app.add_typer(ruling.app, name="rules")
 app.add_typer(valuing.app, name="values")
 app.add_typer(letters.app, name="dead-letters")
+app.add_typer(filing.app, name="config")
 app.add_typer(sealing.app, name="keys")
 app.add_typer(people.accounts, name="accounts")
 app.add_typer(people.tokens, name="tokens")

@@ -19,15 +19,19 @@ KEYS = tuple(RulesForm.model_fields)
 
 def read(path: Path, connector: str, kinds: Iterable[str]) -> Chosen:
     """What the file chooses. kinds: of the connector's things, for rows. Raises Misconfigured by line and column."""
-    filed = filing.document(path, KEYS, "a connection's rules")
+    return checked(filing.document(path, KEYS, "a connection's rules"), connector, kinds)
+
+
+def checked(filed: filing.Filed, connector: str, kinds: Iterable[str]) -> Chosen:
+    """What this part of a file chooses. Raises Misconfigured by line and column."""
     try:
         told = RulesForm.model_validate(_texts({name: one for name, one in filed.told.items() if one is not None}))
     except ValidationError as error:
         raise _wrong(filed, error) from None
     if found := unknown_kind(told.stages, kinds):
         number, known = found
-        at = filing.place(filed.node, ("stages", str(number), "kind"))
-        problem = f"{path}, {at}: {told.stages[number].kind} is no kind of thing that this connector reads"
+        at = filed.place("stages", str(number), "kind")
+        problem = f"{filed.path}, {at}: {told.stages[number].kind} is no kind of thing that this connector reads"
         raise Misconfigured(problem, f"Use one of {', '.join(known)}", "kind")
     return chosen_of(told, connector)
 
@@ -42,10 +46,11 @@ def _texts(value: Any) -> Any:
 
 
 def _wrong(filed: filing.Filed, error: ValidationError) -> Misconfigured:
-    every = error.errors(include_url=False)
+    # A mistyped key first: that another one is missing follows from it.
+    every = sorted(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
     first = every[0]
     path = [str(step) for step in first["loc"]]
-    at = filing.place(filed.node, path[:-1] if first["type"] == "missing" else path)
+    at = filed.place(*(path[:-1] if first["type"] == "missing" else path))
     problem, mend = _words(str(first["type"]), path, first)
     more = f". {len(every) - 1} more are wrong" if len(every) > 1 else ""
     return Misconfigured(f"{filed.path}, {at}: {problem}", mend + more, path[-1] if path else "")
@@ -55,7 +60,7 @@ def _words(kind: str, path: list[str], told: Mapping[str, Any]) -> tuple[str, st
     """What is wrong, and the mend."""
     name = path[-1] if path else "the file"
     if kind == "extra_forbidden":
-        return f"{name} is no key of a row", f"The keys are {', '.join(Row.model_fields)}"
+        return f"{name} is no key of a row", filing.meant(name, tuple(Row.model_fields))
     if kind == "missing":
         return f"{name} is missing", f"Add it: one of {', '.join(STAGES)}"
     if kind == "literal_error":

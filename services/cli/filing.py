@@ -1,5 +1,6 @@
 """A connection from a YAML file: what is unknown or wrong is refused by line and column, secrets lie elsewhere."""
 
+import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ _ELSEWHERE = ("env:", "file:")
 Secret = Callable[[str], SecretStr]
 """The secret that `env:NAME` or `file:PATH` names."""
 
+Complete = Callable[[dict[str, Any]], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Filed:
@@ -27,6 +30,25 @@ class Filed:
     path: Path
     node: MappingNode
     told: dict[str, Any]
+    prefix: tuple[str, ...] = ()
+    """Where in the file this stands."""
+
+    def part(self, *path: str, keys: Sequence[str], of: str) -> "Filed":
+        """Names and values at a place, which has only these keys. Raises Misconfigured."""
+        told: Any = self.told
+        for step in path:
+            told = told.get(step) or {}
+        if not isinstance(told, dict):
+            raise self.wrong(path, f"{path[-1]} holds no names and values", "Write each as name: value")
+        found = Filed(self.path, self.node, told, (*self.prefix, *path))
+        for key in told:
+            if keys and key not in keys:
+                raise found.wrong((key,), f"{key} is no key of {of}", meant(key, keys))
+        return found
+
+    def place(self, *path: str) -> str:
+        """Line and column of something in it."""
+        return place(self.node, (*self.prefix, *path))
 
     def text(self, name: str) -> str | None:
         """One of the file's own keys as text; None where it is not there."""
@@ -34,35 +56,41 @@ class Filed:
         if value is None:
             return None
         if isinstance(value, dict | list):
-            raise self._wrong((name,), f"{name} is no text", "Give a single value")
+            raise self.wrong((name,), f"{name} is no text", "Give a single value")
         return str(value)
 
-    def options(self, model: type[BaseModel], secret: Secret) -> BaseModel:
-        """The checked options. Raises Misconfigured with the place of the first that is wrong."""
+    def options(self, model: type[BaseModel], secret: Secret, complete: Complete = lambda _: None) -> BaseModel:
+        """The checked options. complete: adds what the file may leave out. Raises Misconfigured with the place of the
+        first that is wrong."""
         raw = self.told.get("options") or {}
         if not isinstance(raw, dict):
-            raise self._wrong(("options",), "options are no list of names and values", "Write them as name: value")
+            raise self.wrong(("options",), "options are no list of names and values", "Write them as name: value")
+        filled = _resolved(raw, secret)
+        complete(filled)
         try:
-            options = model.model_validate(_resolved(raw, secret))
+            options = model.model_validate(filled)
         except ValidationError as error:
             raise self._told(objections(model, error)) from None
         for name in split_secrets(options)[1]:
             path = ("options", *name.split("."))
-            if not _at(raw, path[1:]).startswith(_ELSEWHERE):
-                raise self._wrong(path, f"{name} is a secret in clear", "Write env:NAME or file:PATH, where it is")
+            written = _at(raw, path[1:])
+            if written is not None and not str(written).startswith(_ELSEWHERE):
+                raise self.wrong(path, f"{name} is a secret in clear", "Write env:NAME or file:PATH, where it is")
         return options
 
     def _told(self, wrong: Sequence[Objection]) -> Misconfigured:
         first = wrong[0]
         path = ("options", *first.path)
-        told = self._wrong(path[:-1] if first.kind == "missing" else path, first.said, first.mend)
+        told = self.wrong(path[:-1] if first.kind == "missing" else path, first.said, first.mend)
         if len(wrong) == 1:
             return told
         others = ", ".join(one.field or "options" for one in wrong[1:])
         return Misconfigured(told.problem, f"{first.mend}. Wrong too: {others}", told.field)
 
-    def _wrong(self, path: Sequence[str], problem: str, mend: str) -> Misconfigured:
-        return Misconfigured(f"{self.path}, {place(self.node, path)}: {problem}", mend, path[-1] if path else "")
+    def wrong(self, path: Sequence[str], problem: str, mend: str) -> Misconfigured:
+        """An error about something in it, with its line and column."""
+        at = self.place(*path)
+        return Misconfigured(f"{self.path}, {at}: {problem}", mend, path[-1] if path else "")
 
 
 def read(path: Path) -> Filed:
@@ -89,8 +117,14 @@ def document(path: Path, keys: Sequence[str], of: str) -> Filed:
     for key, _ in node.value:
         if key.value not in keys:
             problem = f"{path}, {_mark(key.start_mark)}: {key.value} is no key of {of}"
-            raise Misconfigured(problem, f"The keys are {', '.join(keys)}", str(key.value))
+            raise Misconfigured(problem, meant(str(key.value), keys), str(key.value))
     return Filed(path, node, _plain(node, path))
+
+
+def meant(key: str, keys: Sequence[str]) -> str:
+    """The mend for a key that is none: the nearest, and all there are."""
+    near = difflib.get_close_matches(key, keys, n=1)
+    return f"{f'Is {near[0]} meant? ' if near else ''}The keys are {', '.join(keys)}"
 
 
 def _plain(node: Node, path: Path) -> Any:
@@ -119,10 +153,10 @@ def _resolved(value: Any, secret: Secret) -> Any:
     return secret(value).get_secret_value() if isinstance(value, str) and value.startswith(_ELSEWHERE) else value
 
 
-def _at(value: Any, path: Sequence[str]) -> str:
+def _at(value: Any, path: Sequence[str]) -> Any:
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
-    return str(value)
+    return value
 
 
 def place(node: Node, path: Sequence[str]) -> str:

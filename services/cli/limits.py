@@ -22,16 +22,22 @@ _MENDS = {
 
 def read(path: Path) -> Installation:
     """What the file chooses. Raises Misconfigured by line and column."""
-    filed = filing.document(path, KEYS, "the rules of all connections")
+    return checked(filing.document(path, KEYS, "the rules of all connections"))
+
+
+def checked(filed: filing.Filed) -> Installation:
+    """What this part of a file chooses. Raises Misconfigured by line and column."""
     try:
         told = LimitsForm.model_validate({name: one for name, one in filed.told.items() if one is not None})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         steps = [str(step) for step in first["loc"]]
-        problem = f"{path}, {filing.place(filed.node, steps)}: {steps[0]} is not valid"
+        problem = f"{filed.path}, {filed.place(*steps)}: {steps[0]} is not valid"
         mend = _MENDS.get(first["type"], str(first["msg"])).format_map(first.get("ctx") or {})
         raise Misconfigured(problem, mend, steps[0]) from None
     if told.twice:
-        at = filing.place(filed.node, ("called_specific",))
-        raise Misconfigured(f"{path}, {at}: a value is called both generic and specific", "Keep one", "called_specific")
+        at = filed.place("called_specific")
+        raise Misconfigured(
+            f"{filed.path}, {at}: a value is called both generic and specific", "Keep one", "called_specific"
+        )
     return limits_of(told)

@@ -1,0 +1,54 @@
+"""Commands for the whole set-up as a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.terminal import agreeing, installation, now_here, run, screen
+
+app = typer.Typer(
+    help="Connections, rules and stage maps as a file; secrets only as env:NAME or file:PATH.",
+    no_args_is_help=True,
+)
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="YAML, as `config export` writes it")]
+
+
+@app.command()
+def export() -> None:
+    """Write what is set up as YAML. Of secrets it holds nothing; what is left out stays when the file is applied.
+
+    Example: [bold]throughline config export > throughline.yaml[/]
+    """
+    from services.cli import config
+
+    run(config.export(installation()))
+
+
+@app.command()
+def diff(file: File) -> None:
+    """Tell what applying a file would change, and change nothing. Exit code 0: nothing; 7: something.
+
+    Example: [bold]throughline config diff throughline.yaml[/]
+    """
+    from services.cli import config
+
+    run(config.diff(installation(), file, now_here, screen()))
+
+
+@app.command()
+def apply(
+    file: File,
+    unchecked: Annotated[bool, typer.Option("--unchecked", help="Do not test the tools first")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask (for scripts)")] = False,
+) -> None:
+    """Bring the set-up to what a file says; shows first what changes. What the file does not name is left alone.
+
+    Applied again, it changes nothing.
+
+    Example: [bold]throughline config apply throughline.yaml[/]
+    """
+    from services.cli import config
+
+    run(config.apply(installation(), file, now_here, screen(), agreeing(yes=yes), unchecked=unchecked))
