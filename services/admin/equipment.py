@@ -1,6 +1,6 @@
 """What the parts of the API that change the installation are handed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,16 @@ from connectors.addresses import Policy
 from connectors.contract import Connector
 from services.query.database import Database
 from services.security import KeyRing
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What runs in this process."""
+
+    broker: str = "embedded"
+    """embedded, or Kafka."""
+    roles: Sequence[str] = ()
+    """In the order in which they were begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ class Equipment:
     """Whether an admin said where that is; else it is this machine's own address."""
     sandbox: Path | None = None
     """Folder of this hub's own sandbox, whose tools may be reached though they are on this machine."""
+    running: Running = Running()
 
 
 async def equipment(request: Request) -> Equipment:

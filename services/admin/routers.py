@@ -1,12 +1,14 @@
 """Every router of this room, as create_app takes them by `more`."""
 
 from services.admin import (
+    about,
     account_routes,
     audience,
     audit_routes,
     connections,
     connectors,
     credential_routes,
+    hooks,
     letters,
     mapping,
     progress,
@@ -18,8 +20,8 @@ from services.admin import (
 )
 
 ROUTERS = (
-    connectors.router, trying.router, connections.router, connections.adding, connections.changing,
-    removing.router, removing.changing,
+    about.router, connectors.router, trying.router, connections.router, connections.adding, connections.changing,
+    removing.router, removing.changing, hooks.router, hooks.trying,
     watching.everybody, watching.router, watching.changing, audience.router, audience.changing,
     letters.router, letters.changing,
     rules.router, rules.changing, progress.router, mapping.router, mapping.changing,

@@ -99,11 +99,13 @@ class Hub:
     publisher: Publisher | None = None
     subscription: Subscription | None = None
     feed: Feed | None = None
+    roles: list[str] = field(default_factory=list)
     tasks: list[Awaitable[Any]] = field(default_factory=list)
     servers: list[Listener] = field(default_factory=list)
 
     def add(self, role: str) -> None:
         """Wire one role. Subscribers must be added before the broker connects."""
+        self.roles.append(role)
         getattr(self, f"_add_{role}")()
 
     def _add_ingest(self) -> None:
@@ -202,7 +204,7 @@ class Hub:
             schema_version=migrations.head(), closing=self.closing, writer=self.engine, changed=self._wake_publisher,
             more=ROUTERS, noting=lambda caller, where: audit.noting(caller, now, where),
         )  # fmt: skip
-        api.state.equipment = equipment(self.installation, self.engine, self.lookups)
+        api.state.equipment = equipment(self.installation, self.engine, self.lookups, roles=self.roles)
         api.state.entrance = self.entrance
         return behind_proxy(self.installation, create_site(api, access, now))
 

@@ -3,6 +3,7 @@
 from starlette.routing import BaseRoute
 
 from services.web.pages import (
+    about,
     accounts,
     adding,
     audience,
@@ -12,7 +13,9 @@ from services.web.pages import (
     entering,
     find,
     letters,
+    mapping,
     request,
+    rules,
     suggestions,
     why,
 )
@@ -21,8 +24,8 @@ from services.web.pages import (
 def routes() -> list[BaseRoute]:
     """All pages."""
     modules = (
-        find, accounts, adding, audience, connection, connections, deciding, letters, request, entering,
-        suggestions, why,
+        about, find, accounts, adding, audience, connection, connections, deciding, letters, mapping, rules,
+        request, entering, suggestions, why,
     )  # fmt: skip
     return [route for module in modules for route in module.routes]
 
