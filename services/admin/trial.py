@@ -1,15 +1,15 @@
 """Trying a connection before it is saved: its check, step by step. Nothing is stored."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from connectors.addresses import Policy
-from connectors.contract import Connector, Source, Step, Surroundings
+from connectors.contract import Connector, Source, Step, Surroundings, forgotten
 from connectors.limiter import DEFAULT_SHARE, Limiter
 from connectors.probing import place_of, reached
 from connectors.transport import Network
@@ -29,6 +29,8 @@ class Opened:
     source: Source
     network: Network
     options: BaseModel
+    replaced: dict[str, SecretStr] = field(default_factory=dict)
+    """Secrets that the tool gave in place of those in the options, by dotted name: what is saved holds these."""
 
     async def steps(self) -> AsyncIterator[Step]:
         """Where the address leads, whether its certificate is trusted, then what the connector checks; ends at the
@@ -63,19 +65,32 @@ async def _nothing() -> AsyncIterator[Step]:
 
 @asynccontextmanager
 async def opened_tool(
-    parts: Equipment, connector: Connector, name: str, options: BaseModel, *, sandbox: bool = True
+    parts: Equipment,
+    connector: Connector,
+    name: str,
+    options: BaseModel,
+    *,
+    sandbox: bool = True,
+    keep: Callable[[str, SecretStr], Awaitable[None]] = forgotten,
 ) -> AsyncIterator[Opened]:
     """The tool, asked as gently as the hub would, and patiently where a hub beside it has used up the tool's limit.
 
-    sandbox: it may be a tool of this hub's own sandbox.
+    sandbox: it may be a tool of this hub's own sandbox. keep: stores at once a secret that the tool gives in place of
+    one in the options (dotted name), where these are a stored connection's.
     """
     policy: Policy = parts.policy
     if sandbox and parts.sandbox is not None and in_sandbox(options, parts.sandbox):
         policy = replace(policy, allow_loopback=True)
     limiter = Limiter(connector.title, share=getattr(options, "share", DEFAULT_SHARE))
     network = Network(policy, limiter, patience=PATIENCE)
-    async with connector.open(name, options, Surroundings(parts.now, network)) as source:
-        yield Opened(source, network, options)
+    replaced: dict[str, SecretStr] = {}
+
+    async def given(option: str, secret: SecretStr) -> None:
+        replaced[option] = secret
+        await keep(option, secret)
+
+    async with connector.open(name, options, Surroundings(parts.now, network, given)) as source:
+        yield Opened(source, network, options, replaced)
 
 
 def in_sandbox(options: BaseModel, folder: Path) -> bool:

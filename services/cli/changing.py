@@ -1,7 +1,7 @@
 """`throughline connections change`: other options or a new secret, tested before they are stored; the cursor stays."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from services.cli.adding import connector_of
 from services.cli.connections import stored_one
 from services.cli.equipping import equipment
 from services.cli.terminal import EXIT_MISCONFIGURED, WrongUse, tell
-from services.feed.connections import StoredConnection, parse_options
+from services.feed.connections import StoredConnection, parse_options, with_others
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
@@ -91,6 +91,7 @@ async def _try_and_save(
         if not await trial.passes(tool, screen):
             screen.print("Nothing is changed.")
             return EXIT_MISCONFIGURED
+    wanted = replace(wanted, options=with_others(wanted.options, tool.replaced))
     if not asked.yes and ask(_question(stored.id, elsewhere=saving.moves(stored, wanted))) != "yes":
         screen.print("Nothing is changed.")
         return 0

@@ -1,6 +1,7 @@
 """Configured connections: options, sealed secrets, state. The feed's only way to its `connections` table."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -87,12 +88,24 @@ def with_secrets(stored: StoredConnection, keys: KeyRing) -> dict[str, Any]:
     """The options as an admin gave them. Raises LostKey, BadSeal."""
     options: dict[str, Any] = orjson.loads(orjson.dumps(stored.options))
     for name, sealed in stored.secrets.items():
-        *path, last = name.split(".")
-        place = options
-        for step in path:
-            place = place.setdefault(step, {})
-        place[last] = keys.open(stored.id, name, sealed)
+        _put(options, name, keys.open(stored.id, name, sealed))
     return options
+
+
+def with_others(options: BaseModel, secrets: Mapping[str, SecretStr]) -> BaseModel:
+    """The options with these secrets (by dotted field name) in place of their own."""
+    given, own = split_secrets(options)
+    for name, secret in {**own, **secrets}.items():
+        _put(given, name, secret)
+    return parse_options(type(options), given)
+
+
+def _put(options: dict[str, Any], name: str, secret: SecretStr) -> None:
+    *path, last = name.split(".")
+    place = options
+    for step in path:
+        place = place.setdefault(step, {})
+    place[last] = secret
 
 
 async def add(
@@ -150,11 +163,15 @@ async def change(connection: AsyncConnection, name: str, **values: Any) -> bool:
     return result.first() is not None
 
 
-async def keep_secret(connection: AsyncConnection, name: str, field: str, sealed: str) -> None:
-    """Another sealed secret in one field (dotted name); everything else stays, also the epoch."""
+async def keep_secret(connection: AsyncConnection, name: str, field: str, sealed: str, *, anew: bool = False) -> None:
+    """Another sealed secret in one field (dotted name); everything else stays.
+
+    anew: whoever reads with the old one begins again; else the epoch stays, too.
+    """
     stored = await get(connection, name)
     if stored is not None:
-        await change(connection, name, secrets=canonical_json({**stored.secrets, field: sealed}))
+        later = {"epoch": stored.epoch + 1} if anew else {}
+        await change(connection, name, secrets=canonical_json({**stored.secrets, field: sealed}), **later)
 
 
 async def reseal(connection: AsyncConnection, keys: KeyRing) -> dict[str, dict[str, str]]:
