@@ -88,7 +88,7 @@ class EntranceSettings(BaseSettings):
         examples=["example.com"],
     )
     group_roles: Annotated[dict[str, Role], NoDecode, BeforeValidator(_roles)] = Field(
-        default_factory=dict,
+        default={},
         title="Roles of groups",
         description="Who is in a group has its role at every sign-in elsewhere, and loses it with the group",
         examples=["Hub admins=admin,IT=editor"],

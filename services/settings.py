@@ -327,7 +327,7 @@ def _default(name: str, field: FieldInfo) -> str:
     }
     if name in computed:
         return computed[name]
-    if field.default in (None, (), ""):
+    if field.default in (None, (), "", {}):
         return "none"
     return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
 
