@@ -110,7 +110,7 @@ async def parts_when(url: str, seconds: float = 40) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("role", "parts", "measured"),
     [
-        ("feed", {"feed"}, "throughline_rate_limit_wait_seconds_total"),
+        ("feed", {"feed", "connections"}, "throughline_rate_limit_wait_seconds_total"),
         ("ingest", {"ingest", "mapping"}, "throughline_kafka_lag_records"),
         ("publish", {"publish"}, "throughline_records_published_total"),
         ("query", set(), "throughline_dead_letters"),
