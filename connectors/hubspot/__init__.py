@@ -60,6 +60,10 @@ class HubSpotConnector:
         del connection  # the options hold the one secret that proves a delivery
         return push.verify(options, delivery, now)
 
+    def trial_delivery(self, options: HubSpotOptions, url: str, now: datetime) -> Delivery:
+        """A webhook delivery that tells nothing, signed as HubSpot would. Raises Misconfigured."""
+        return push.trial(options, url, now)
+
 
 connector = HubSpotConnector()
 """The one object other code asks for."""

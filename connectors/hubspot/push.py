@@ -13,7 +13,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors.contract import BadRecord, Delivery, Pushed, Unverified
+from connectors.contract import BadRecord, Delivery, Misconfigured, Pushed, Unverified
 from connectors.hubspot.options import Options
 from connectors.hubspot.reading import TYPE_IDS, id_at, text_at
 from schemas.canonical import canonical_json, digest
@@ -48,6 +48,21 @@ def verify(options: Options, delivery: Delivery, now: datetime) -> Pushed:
     events = _events(delivery.body)
     hints = dict.fromkeys(hint for event in events for hint in _hints(event))
     return Pushed(hints=tuple(hints), delivery=_delivery(events))
+
+
+def trial(options: Options, url: str, now: datetime) -> Delivery:
+    """A delivery that tells nothing, signed as HubSpot would sign it (v3). Raises Misconfigured."""
+    if options.client_secret is None:
+        raise Misconfigured(
+            "This connection has no client secret", "Copy the app's client secret into it", "client_secret"
+        )
+    body, stated = b"[]", str(int(now.timestamp() * 1000))
+    signed = b"POST" + decoded(url).encode() + body + stated.encode()
+    signature = hmac.new(options.client_secret.get_secret_value().encode(), signed, hashlib.sha256).digest()
+    headers = {
+        "x-hubspot-request-timestamp": stated, "x-hubspot-signature-v3": base64.b64encode(signature).decode(),
+    }  # fmt: skip
+    return Delivery("POST", url, headers, body)
 
 
 def _proven_v3(secret: bytes, delivery: Delivery, now: datetime) -> None:

@@ -65,6 +65,10 @@ class JiraConnector:
         """What a webhook delivery holds. Raises Unverified, BadRecord."""
         return push.verify(connection, options, delivery, now)
 
+    def trial_delivery(self, options: JiraOptions, url: str, now: datetime) -> Delivery:
+        """A webhook delivery that tells nothing, proved as Jira would. Raises Misconfigured."""
+        return push.trial(options, url, now)
+
 
 @asynccontextmanager
 async def _opened(connection: str, options: JiraOptions, surroundings: Surroundings) -> AsyncIterator[Source]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from connectors.contract import BadRecord, Delivery, Pushed, Unverified
+from connectors.contract import BadRecord, Delivery, Misconfigured, Pushed, Unverified
 from connectors.jira.cursor import milliseconds
 from connectors.jira.links import issue_key
 from connectors.jira.options import JiraOptions
@@ -42,6 +42,17 @@ def verify(connection: str, options: JiraOptions, delivery: Delivery, now: datet
     hints = said.hints() if not events or said.hides_something else ()
     pushed = tuple(event.model_copy(update={"form": "pushed"}) for event in events)
     return Pushed(events=pushed, hints=tuple(hints), delivery=identifier)
+
+
+def trial(options: JiraOptions, url: str, now: datetime) -> Delivery:
+    """A delivery that tells nothing, proved as Jira would. url: the webhook's address. Raises Misconfigured."""
+    body = json.dumps({"webhookEvent": "throughline:trial", "timestamp": milliseconds(now)}).encode()
+    if options.webhook_secret is not None:
+        signature = hmac.new(options.webhook_secret.get_secret_value().encode(), body, hashlib.sha256).hexdigest()
+        return Delivery("POST", url, {"x-hub-signature": f"sha256={signature}"}, body)
+    if options.webhook_token is None:
+        raise Misconfigured("This connection has no webhook secret", "Enter one here and in Jira", "webhook_secret")
+    return Delivery("POST", f"{url}/{options.webhook_token.get_secret_value()}", {}, body)
 
 
 def _signed(secret: SecretStr | None, delivery: Delivery) -> bool:

@@ -1,59 +1,74 @@
-"""Webhooks of a connection: the address and the secret to enter in the tool, and whether deliveries reach us."""
+"""Webhooks of a connection: the address to enter in the tool, and whether deliveries reach our listener."""
 
-from ipaddress import ip_network
+import httpx2
 
-from pydantic import SecretStr
-
-from connectors.addresses import Policy
-from connectors.contract import HubError, Misconfigured, Step
-from connectors.limiter import Limiter
-from connectors.transport import Network, Refused
+from connectors.contract import Connector, Delivery, Misconfigured, Step
 from services.admin import forms
 from services.admin.equipment import Equipment
-from services.admin.given import at
+from services.admin.given import at, stored_whole
 from services.admin.setting_up import Wanted
-from services.feed.connections import split_secrets
+from services.feed.connections import StoredConnection, split_secrets
 
 _NAME = "webhook address"
-_OWN = Policy(
-    allow_loopback=True,
-    allowed=tuple(ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")),
-)
-"""Our own listener's address comes from who runs the hub, and may be inside."""
+_SECONDS = 10.0
+_REFUSED, _TAKEN = 401, 204
 
 
-def hooks_of(wanted: Wanted) -> tuple[str | None, str | None]:
-    """The options with which a connection's deliveries are proved: by a signature, by the end of their address."""
-    told = forms.extra_of(wanted.connector.Options).get("webhooks") or {}
+def hooks_of(connector: Connector) -> tuple[str | None, str | None]:
+    """The options with which deliveries are proved: by a signature, by the end of their address."""
+    told = forms.extra_of(connector.Options).get("webhooks") or {}
     return told.get("secret"), told.get("path_token")
 
 
-def address_of(parts: Equipment, name: str, token: SecretStr | None = None) -> str:
+def address_of(parts: Equipment, name: str) -> str:
     """Where deliveries of a connection are sent."""
-    return f"{parts.hooks_url}/hooks/{name}" + (f"/{token.get_secret_value()}" if token else "")
+    return f"{parts.hooks_url}/hooks/{name}"
 
 
 async def reachable(parts: Equipment, wanted: Wanted) -> Step | None:
     """Whether our listener answers at its public address; None where nobody said where that is, or no secret is
     given, so that no delivery would count. Something unsigned is sent, which the listener refuses."""
     secrets = split_secrets(wanted.options)[1]
-    if not parts.hooks_public or not any(name and at(secrets, name) for name in hooks_of(wanted)):
+    if not parts.hooks_public or not any(name and at(secrets, name) for name in hooks_of(wanted.connector)):
         return None
-    network = Network(_OWN, Limiter("the hub's own webhook address"))
+    status = await _sent(Delivery("POST", address_of(parts, wanted.name), {}, b"{}"))
+    if status == _REFUSED:
+        return Step(_NAME, ok=True, says=f"Our listener answers at {parts.hooks_url}")
+    return Step(_NAME, ok=False, says=_wrong(parts, status))
+
+
+async def delivered(parts: Equipment, connector: Connector, stored: StoredConnection) -> Step:
+    """Send our own listener a delivery that tells nothing, proved as the tool would prove it. Raises Misconfigured."""
+    make = getattr(connector, "trial_delivery", None)
+    if make is None:
+        raise Misconfigured(f"{connector.title} sends no webhooks", "Nothing is needed: it is asked from time to time")
+    options = stored_whole(connector.Options, stored, parts.keys)
+    status = await _sent(make(options, address_of(parts, stored.id), parts.now()))
+    if status == _TAKEN:
+        return Step(_NAME, ok=True, says=f"The delivery arrived at {parts.hooks_url}, was proved and stored")
+    if status == _REFUSED:
+        says = (
+            f"It arrived at {parts.hooks_url} and was refused: what passes requests on changes their address or body, "
+            "or THROUGHLINE_PUBLIC_URL is not what is called"
+        )
+        return Step(_NAME, ok=False, says=says)
+    return Step(_NAME, ok=False, says=_wrong(parts, status))
+
+
+async def _sent(delivery: Delivery) -> int | None:
+    """The status that our listener's address answers with; None: nobody answers. The address comes from who runs the
+    hub, never from an admin."""
+    headers = {"content-type": "application/json", **delivery.headers}
     try:
-        async with network.client(parts.hooks_url, timeout=10) as client:
-            await client.request("POST", f"/hooks/{wanted.name}", json={})
-    except (Refused, Misconfigured) as error:
-        if getattr(error, "status", None) == 401 or "401" in str(error):
-            return Step(_NAME, ok=True, says=f"Our listener answers at {parts.hooks_url}")
-        return Step(_NAME, ok=False, says=_wrong(parts, error))
-    except HubError as error:
-        return Step(_NAME, ok=False, says=_wrong(parts, error))
-    return Step(_NAME, ok=False, says=f"Something else than our listener answers at {parts.hooks_url}")
+        async with httpx2.AsyncClient(trust_env=False, follow_redirects=False, timeout=_SECONDS) as client:
+            return (await client.post(delivery.url, content=delivery.body, headers=headers)).status_code
+    except httpx2.HTTPError:
+        return None
 
 
-def _wrong(parts: Equipment, error: HubError) -> str:
+def _wrong(parts: Equipment, status: int | None) -> str:
+    heard = "nobody answers" if status is None else f"something answers HTTP {status} that is not our listener"
     return (
-        f"Our listener is not reached at {parts.hooks_url}: {error}. Look at THROUGHLINE_PUBLIC_URL, and at what "
+        f"Our listener is not reached at {parts.hooks_url}: {heard}. Look at THROUGHLINE_PUBLIC_URL, and at what "
         "passes requests on to the listener"
     )
