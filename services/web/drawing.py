@@ -1,5 +1,6 @@
 """Pictures of a request's life as numbers: where things lie along a line of time, in hundredths of its length. Pure."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -82,7 +83,7 @@ class Mark:
     @property
     def radius(self) -> float:
         """In pixels: larger for more, and never so large that it hides its neighbours."""
-        return min(4 + len(self.entries) ** 0.5, 9.0)
+        return min(4 + math.sqrt(len(self.entries)), 9.0)
 
 
 @dataclass(frozen=True, slots=True)

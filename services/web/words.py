@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -62,6 +63,22 @@ class When:
             return f"{self._date(there)}, {there:%H:%M}"
         return f"{MONTHS[there.month - 1]} {there.year}" if within > timedelta(days=900) else self._date(there)
 
+    def stated(self, value: str) -> Markup:
+        """A date as a tool states it: a day, an instant, or the tool's own words."""
+        at = _stated(value)
+        if at is None:
+            return escape(value)
+        if at.tzinfo is not None:
+            return self.day(at)
+        return Markup('<time datetime="{}">{}</time>').format(value, self._date(at.replace(tzinfo=self.zone)))
+
+    def past(self, value: str) -> bool:
+        """Whether a stated date is over."""
+        at = _stated(value)
+        if at is None:
+            return False
+        return at < self.now if at.tzinfo is not None else at.date() < self.now.astimezone(self.zone).date()
+
     def since(self, at: str | datetime | None) -> str:
         """The length of time from an instant until now; "" where it is not known."""
         instant = read(at)
@@ -91,6 +108,23 @@ class When:
 def read(at: str | datetime | None) -> datetime | None:
     """An instant as the API writes it."""
     return datetime.fromisoformat(at) if isinstance(at, str) else at
+
+
+def _stated(value: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        return None
+
+
+def money(amount: Mapping[str, Any]) -> str:
+    """An amount with its digits in groups."""
+    try:
+        value = f"{Decimal(amount['value']):,f}"
+    except InvalidOperation:
+        value = amount["value"]
+    whole, _, rest = value.partition(".")
+    return f"{whole}{'.' + rest if rest.strip('0') else ''} {amount['currency'] or ''}".replace(",", "\u202f").strip()
 
 
 def lasted(length: timedelta) -> str:
@@ -155,5 +189,5 @@ def sentence(text: str) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "stage": stage, "state": state, "counted": counted, "or_dash": or_dash, "lasted": lasted, "read": read,
     "percent": percent, "without": without, "pretty": pretty,
-    "sentence": sentence, "day": day_of,
+    "sentence": sentence, "day": day_of, "money": money,
 }  # fmt: skip

@@ -11,10 +11,12 @@ from services.web.pages import (
     connections,
     deciding,
     entering,
+    export,
     find,
     letters,
     mapping,
     request,
+    requests,
     rules,
     suggestions,
     why,
@@ -24,8 +26,8 @@ from services.web.pages import (
 def routes() -> list[BaseRoute]:
     """All pages."""
     modules = (
-        about, find, accounts, adding, audience, connection, connections, deciding, letters, mapping, rules,
-        request, entering, suggestions, why,
+        about, find, accounts, adding, audience, connection, connections, deciding, letters, mapping, rules, requests,
+        request, export, entering, suggestions, why,
     )  # fmt: skip
     return [route for module in modules for route in module.routes]
 
