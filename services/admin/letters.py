@@ -15,7 +15,7 @@ from services.admin import letters_told as shapes
 from services.admin.conditions import Acting, Actor, IfMatch, Preview, check
 from services.admin.letters_editing import edited
 from services.admin.letters_told import cause_told, letter_told, readable
-from services.admin.letters_trying import Tried, TriedAll, Trying, meets, yields
+from services.admin.letters_trying import SAMPLE, Tried, TriedAll, Trying, meets, try_all, yields
 from services.feed import letters
 from services.feed.letters import EVERY, OPEN, Cause, Letter
 from services.query import paging, reading
@@ -33,9 +33,6 @@ changing = APIRouter(
     route_class=Changing,
     responses=documented(400, 401, 403, 404, 409, 412, 413, 415, 422, 428, 503),
 )
-
-SAMPLE, SAMPLE_BYTES, SAMPLE_SECONDS = 200, 10_000_000, 3.0
-"""Letters that a preview of all of a cause tries at most, how much of them, and how long."""
 
 _KIND = "dead letters"
 
@@ -279,7 +276,7 @@ def _told(one: Letter, view: View) -> dict[str, Any]:
 
 
 async def _tried(acting: Acting, view: View, found: Letter, raw: bytes, *, preview: bool) -> Response:
-    tried = await asyncio.to_thread(Trying(acting.parts).read, raw)
+    tried = await asyncio.to_thread(_trying(acting).read, raw)
     body = {"preview": preview, "letter": _told(found, view), "tried": await _yields(acting, tried)}
     return answer(body, headers={"ETag": f'"{found.etag}"'})
 
@@ -294,16 +291,11 @@ async def _yields(acting: Acting, tried: Tried) -> dict[str, Any]:
 
 
 async def _tried_all(acting: Acting, cause: Cause) -> TriedAll:
-    """Try the first of those that would be published, within bounds."""
-    found, trying, clock = TriedAll(), Trying(acting.parts), asyncio.get_running_loop().time
-    until, size = clock() + SAMPLE_SECONDS, 0
+    """Try the first of those that would be published."""
     async with acting.parts.database.reading() as connection:
         rows = await letters.letters(connection, alike=cause.id, states=(WAITING,), limit=SAMPLE)
-        for row in rows:
-            held = await letters.content(connection, row.id)
-            if held is None or not row.replayable or size > SAMPLE_BYTES or clock() > until:
-                continue
-            raw = held[1] if held[1] is not None else held[0]
-            size += len(raw)
-            found.add(await asyncio.to_thread(trying.read, raw))
-    return found
+        return await try_all(connection, _trying(acting), rows)
+
+
+def _trying(acting: Acting) -> Trying:
+    return Trying(acting.parts.engine, acting.parts.catalogue, acting.parts.now)

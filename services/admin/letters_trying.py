@@ -1,19 +1,27 @@
 """What a dead letter says if it is read now: by this release, edited or not. Changes nothing."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from connectors.contract import Connector
 from pipelines.ingest import Ingest, place_of
 from pipelines.store.dead_letters import sentence
 from pipelines.store.facts import Telling
 from schemas.artifacts import Evidence
 from schemas.errors import BadRecord
 from schemas.events import Undecodable, from_kafka
-from services.admin.equipment import Equipment
 from services.admin.masking import masked
+from services.feed import letters
+from services.feed.letters import Letter
 
+SAMPLE, SAMPLE_BYTES, SAMPLE_SECONDS = 200, 10_000_000, 3.0
+"""Letters that are tried at most, how much of them, and how long."""
 REFERENCES = 20
 """That are told of a letter."""
 _STRONG = (Evidence.IDENTITY, Evidence.EXPLICIT, Evidence.TITLE)
@@ -56,9 +64,9 @@ class TriedAll:
 class Trying:
     """Reads letters as ingest does, by the mappings of this release."""
 
-    def __init__(self, parts: Equipment) -> None:
-        mappings = {name: one.map for name, one in parts.catalogue.items()}
-        self._telling = Ingest(parts.engine, mappings, parts.now, "trying").telling
+    def __init__(self, engine: AsyncEngine, catalogue: Mapping[str, Connector], now: Callable[[], datetime]) -> None:
+        mappings = {name: one.map for name, one in catalogue.items()}
+        self._telling = Ingest(engine, mappings, now, "trying").telling
 
     def read(self, raw: bytes) -> Tried:
         """What one says."""
@@ -68,6 +76,21 @@ class Trying:
             return Tried(str(error), "bad record")
         except Exception as error:  # noqa: BLE001 - as in ingest: a fault of a mapping is told, and stops nothing
             return Tried(f"{place_of(error)}, a fault of this release", f"failed: {place_of(error)}")
+
+
+async def try_all(connection: AsyncConnection, trying: Trying, those: Sequence[Letter]) -> TriedAll:
+    """Try the first of these, within SAMPLE, SAMPLE_BYTES and SAMPLE_SECONDS."""
+    found, clock = TriedAll(), asyncio.get_running_loop().time
+    until, size = clock() + SAMPLE_SECONDS, 0
+    for one in [each for each in those if each.replayable][:SAMPLE]:
+        if size > SAMPLE_BYTES or clock() > until:
+            break
+        held = await letters.content(connection, one.id)
+        if held is not None:
+            raw = held[1] if held[1] is not None else held[0]
+            size += len(raw)
+            found.add(await asyncio.to_thread(trying.read, raw))
+    return found
 
 
 def yields(telling: Telling) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store.dead_letters import WAITING
 from pipelines.store.engine import reading, writing
@@ -16,6 +17,7 @@ from schemas.access import THIS_MACHINE
 from schemas.canonical import instant, storable
 from services.admin import audit
 from services.admin.letters_told import mend, readable
+from services.admin.letters_trying import TriedAll, Trying, try_all
 from services.cli.terminal import EXIT_NOT_FOUND, opened, write_line
 from services.cli.words import counted, moment
 from services.feed import letters
@@ -31,12 +33,18 @@ _AUDITED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Dropping:
-    """Why letters are dropped, by whom, and when."""
+class Hand:
+    """Who does something at this terminal, and when."""
 
-    reason: str
-    by: str
+    name: str
     at: datetime
+
+    async def note(self, connection: AsyncConnection, action: str, ids: Sequence[str], **more: Any) -> None:
+        """Add to the audit."""
+        on = f"dead letter {ids[0]}" if len(ids) == 1 else "dead letters"
+        told = {"letters": list(ids[:_AUDITED]), "how many": len(ids), **more} if more or len(ids) > 1 else None
+        caller = replace(THIS_MACHINE, name=self.name)
+        await audit.note(connection, caller, action, on, None, told, self.at, None)
 
 
 Ask = Callable[[str], bool]
@@ -85,11 +93,13 @@ def _as_json(one: Letter) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def show(made: "Installation", letter: str, now: datetime, screen: Console, *, as_json: bool) -> int:
-    """Show one letter with its content, without what looks like a secret."""
-    async with opened(made) as (engine, _), reading(engine) as connection:
+async def show(made: "Installation", letter: str, hand: Hand, screen: Console, *, as_json: bool) -> int:
+    """Show one letter with its content, without what looks like a secret. That it was read is noted."""
+    async with opened(made) as (engine, _), writing(engine) as connection:
         found = await letters.letters(connection, [letter], states=EVERY)
         held = await letters.content(connection, letter)
+        if held is not None:
+            await hand.note(connection, "dead-letter.read", [letter])
     if not found or held is None:
         screen.print("No dead letter has this id; see `throughline dead-letters list --json`.", markup=False)
         return EXIT_NOT_FOUND
@@ -97,7 +107,7 @@ async def show(made: "Installation", letter: str, now: datetime, screen: Console
     if as_json:
         write_line(orjson.dumps({**_as_json(one), "content": told, "edited": edited}).decode())
         return 0
-    screen.print(_letter(one, now))
+    screen.print(_letter(one, hand.at))
     told = told if edited is None else edited
     text = told if isinstance(told, str) else orjson.dumps(told, option=orjson.OPT_INDENT_2).decode()
     cut = f"\n… {len(text) - SHOWN_BYTES:,} characters more; --json gives all" if len(text) > SHOWN_BYTES else ""
@@ -130,14 +140,22 @@ def _letter(one: Letter, now: datetime) -> Table:
 
 
 async def replay(
-    made: "Installation", ids: Sequence[str], cause: str | None, source: str | None, screen: Console, ask: Ask
+    made: "Installation",
+    ids: Sequence[str],
+    cause: str | None,
+    source: str | None,
+    hand: Hand,
+    screen: Console,
+    ask: Ask,
 ) -> int:
-    """Say what would be replayed, ask, and mark it: the hub publishes it again."""
+    """Say what would be replayed and what would become of it, ask, and mark it: the hub publishes it again."""
     async with opened(made) as (engine, _):
         async with reading(engine) as connection:
             # What failed too often is replayed only by its id.
             states = letters.OPEN if ids else (WAITING,)
             found = await letters.letters(connection, ids, cause=cause, source=source, states=states)
+            trying = Trying(engine, made.catalogue, lambda: hand.at)
+            tried = await try_all(connection, trying, found)
         can = [one for one in found if one.replayable]
         if len(can) < len(found):
             words = counted(len(found) - len(can), "letter")
@@ -145,11 +163,13 @@ async def replay(
         if not can:
             screen.print("There is nothing to replay.")
             return EXIT_NOT_FOUND
-        _what(can, screen, "would be published again on the source topics, and understood by this release")
+        _what(can, screen, "would be published again on the source topics")
+        _tried(tried, len(can), screen)
         if not ask("Replay?"):
             return 0
         async with writing(engine) as connection:
             asked = await letters.ask_replay(connection, [one.id for one in can])
+            await hand.note(connection, "dead-letter.replay-asked", [one.id for one in can])
     screen.print(f"{counted(asked, 'letter')} will be replayed by the running hub, or when it runs next.")
     return 0
 
@@ -159,7 +179,8 @@ async def drop(
     ids: Sequence[str],
     cause: str | None,
     source: str | None,
-    why: Dropping,
+    reason: str,
+    hand: Hand,
     screen: Console,
     ask: Ask,
 ) -> int:
@@ -175,10 +196,8 @@ async def drop(
             return 0
         async with writing(engine) as connection:
             ids = [one.id for one in found]
-            dropped = await letters.drop(connection, ids, storable(why.reason)[:500], why.by, why.at)
-            caller = replace(THIS_MACHINE, name=why.by)
-            told = {"letters": ids[:_AUDITED], "how many": dropped, "reason": why.reason}
-            await audit.note(connection, caller, "dead-letter.dropped", "dead letters", None, told, why.at, None)
+            dropped = await letters.drop(connection, ids, storable(reason)[:500], hand.name, hand.at)
+            await hand.note(connection, "dead-letter.dropped", ids, reason=reason)
     screen.print(f"{counted(dropped, 'letter')} dropped.")
     return 0
 
@@ -186,3 +205,11 @@ async def drop(
 def _what(found: Sequence[Letter], screen: Console, words: str) -> None:
     causes = sorted({one.cause for one in found})
     screen.print(Text(f"{counted(len(found), 'letter')} ({', '.join(causes)[:300]}) {words}."))
+
+
+def _tried(tried: TriedAll, of: int, screen: Console) -> None:
+    """What this release makes of them."""
+    whole = "" if tried.looked == of else f" of the first {tried.looked:,}"
+    screen.print(Text(f"This release would understand {tried.understood:,}{whole}."))
+    for sentence, number in tried.fails.most_common(5):
+        screen.print(Text(f"  {number:,} would still fail: {sentence}"))

@@ -1,10 +1,13 @@
 """Commands for dead letters: records that could not be used, and wait with their reason."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.cli.terminal import WrongUse, agreeing, installation, now_here, run, screen
+
+if TYPE_CHECKING:
+    from services.cli.dead_letters import Hand
 
 app = typer.Typer(
     help="Records that could not be used: each waits with its reason, and can be replayed or dropped.",
@@ -12,7 +15,7 @@ app = typer.Typer(
 )
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids, as `list --json` and `show` tell them")]
-OfCause = Annotated[str | None, typer.Option("--cause", help="All of this cause, word for word as `list` tells it")]
+OfCause = Annotated[str | None, typer.Option("--cause", help="All with this wrong, word for word as `list` tells it")]
 OfConnection = Annotated[str | None, typer.Option("--connection", help="Only of this connection")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask (for scripts)")]
 
@@ -42,7 +45,7 @@ def show(
     """
     from services.cli import dead_letters
 
-    run(dead_letters.show(installation(), letter, now_here(), screen(), as_json=as_json))
+    run(dead_letters.show(installation(), letter, _hand(), screen(), as_json=as_json))
 
 
 @app.command()
@@ -56,7 +59,7 @@ def replay(ids: Ids = None, cause: OfCause = None, connection: OfConnection = No
     from services.cli import dead_letters
 
     _some(ids, cause, connection)
-    work = dead_letters.replay(installation(), ids or [], cause, connection, screen(), agreeing(yes=yes))
+    work = dead_letters.replay(installation(), ids or [], cause, connection, _hand(), screen(), agreeing(yes=yes))
     run(work)
 
 
@@ -73,12 +76,17 @@ def drop(
     Example: [bold]throughline dead-letters drop 5f2b8c1d9e0a7743 --reason "a test deal"[/]
     """
     from services.cli import dead_letters
-    from services.cli.deciding import who
 
     _some(ids, cause, connection)
-    why = dead_letters.Dropping(reason, who(), now_here())
-    work = dead_letters.drop(installation(), ids or [], cause, connection, why, screen(), agreeing(yes=yes))
-    run(work)
+    run(dead_letters.drop(installation(), ids or [], cause, connection, reason, _hand(), screen(), agreeing(yes=yes)))
+
+
+def _hand() -> "Hand":
+    """Whoever is at this terminal."""
+    from services.cli.dead_letters import Hand
+    from services.cli.deciding import who
+
+    return Hand(who(), now_here())
 
 
 def _some(ids: list[str] | None, cause: str | None, connection: str | None) -> None:

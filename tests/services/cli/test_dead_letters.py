@@ -24,6 +24,7 @@ from tests.pipelines.memos import Record
 from tests.services.cli.company import BROKEN, MAPPINGS, NOW
 from tests.services.cli.conftest import BOTH, Desk
 
+HAND = dead_letters.Hand("anna", NOW)
 BROKEN_ID = DeadLetter("one/source.hubspot/0/5", "", "", b"", NOW).id
 
 
@@ -49,7 +50,7 @@ async def the_letter(desk: Desk, name: str = BROKEN_ID) -> Letter:
 
 
 async def replay(desk: Desk, *ids: str, cause: str | None = None, agree: bool = True) -> int:
-    return await dead_letters.replay(desk.made, ids, cause, None, desk.screen, lambda _: agree)
+    return await dead_letters.replay(desk.made, ids, cause, None, HAND, desk.screen, lambda _: agree)
 
 
 def mended(event: SourceEvent) -> Mapped:
@@ -82,8 +83,7 @@ async def test_listed_for_programs(desk: Desk, capsys: pytest.CaptureFixture[str
 
 @BOTH
 async def test_none(desk: Desk) -> None:
-    why = dead_letters.Dropping("a test deal", "anna", NOW)
-    await dead_letters.drop(desk.made, [BROKEN_ID], None, None, why, desk.screen, lambda _: True)
+    await dead_letters.drop(desk.made, [BROKEN_ID], None, None, "a test deal", HAND, desk.screen, lambda _: True)
     assert "1 letter dropped." in desk.printed
     await dead_letters.show_all(desk.made, NOW, desk.screen, as_json=False, every=False)
     assert desk.printed == "No dead letters: everything that was read could be used.\n"
@@ -97,18 +97,23 @@ async def test_none(desk: Desk) -> None:
 
 @BOTH
 async def test_shown_without_secrets(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    assert await dead_letters.show(desk.made, BROKEN_ID, NOW, desk.screen, as_json=False) == 0
+    assert await dead_letters.show(desk.made, BROKEN_ID, HAND, desk.screen, as_json=False) == 0
     printed = desk.printed
     assert '"token": "•••"' in printed
     assert '"native_id": "4712"' in printed
-    assert await dead_letters.show(desk.made, BROKEN_ID, NOW, desk.screen, as_json=True) == 0
+    assert await dead_letters.show(desk.made, BROKEN_ID, HAND, desk.screen, as_json=True) == 0
     told = capsys.readouterr().out
     assert json.loads(told)["content"]["native_id"] == "4712"
+    async with reading(desk.engine) as connection:
+        noted = (await connection.execute(select(audit))).all()
+    assert [(one.action, one.who, one.object) for one in noted] == [
+        ("dead-letter.read", "anna", f"dead letter {BROKEN_ID}")
+    ] * 2
     assert "CANARY" not in printed + told
 
 
 async def test_an_unknown_letter(desk: Desk) -> None:
-    assert await dead_letters.show(desk.made, "0" * 16, NOW, desk.screen, as_json=False) == EXIT_NOT_FOUND
+    assert await dead_letters.show(desk.made, "0" * 16, HAND, desk.screen, as_json=False) == EXIT_NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -130,7 +135,9 @@ def test_what_looks_like_a_secret_is_masked(text: str, secret: str) -> None:
 async def test_replayed_by_the_hub(desk: Desk) -> None:
     assert await replay(desk, cause="bad record") == 0
     assert desk.printed == (
-        "1 letter (bad record) would be published again on the source topics, and understood by this release.\n"
+        "1 letter (bad record) would be published again on the source topics.\n"
+        "This release would understand 0.\n"
+        "  1 would still fail: object: HubSpot's record should hold an object here\n"
         "1 letter will be replayed by the running hub, or when it runs next.\n"
     )
     assert (await the_letter(desk)).state == "wanted"
