@@ -10,7 +10,7 @@ from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 
-from connectors.addresses import Policy
+from connectors.addresses import Policy, Resolver, resolve
 from connectors.contract import Connector
 from services.query.database import Database
 from services.security import KeyRing
@@ -46,6 +46,8 @@ class Equipment:
     sandbox: Path | None = None
     """Folder of this hub's own sandbox, whose tools may be reached though they are on this machine."""
     running: Running = Running()
+    resolver: Resolver = resolve
+    """By which the names of tools are looked up."""
 
 
 async def equipment(request: Request) -> Equipment:

@@ -82,7 +82,7 @@ async def opened_tool(
     if sandbox and parts.sandbox is not None and in_sandbox(options, parts.sandbox):
         policy = replace(policy, allow_loopback=True)
     limiter = Limiter(connector.title, share=getattr(options, "share", DEFAULT_SHARE))
-    network = Network(policy, limiter, patience=PATIENCE)
+    network = Network(policy, limiter, resolver=parts.resolver, patience=PATIENCE)
     replaced: dict[str, SecretStr] = {}
 
     async def given(option: str, secret: SecretStr) -> None:
