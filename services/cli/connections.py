@@ -26,7 +26,7 @@ from services.cli.narrow import ByWidth, stacked
 from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
 from services.cli.words import moment, read_start, true_up_to
 from services.feed import connections, watching
-from services.feed.connections import StoredConnection, keep_secret, parse_options, with_secrets
+from services.feed.connections import READING, StoredConnection, keep_secret, parse_options, with_secrets
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
@@ -86,7 +86,8 @@ def overview(
     table.add_column("how fresh", ratio=1)
     narrow: list[Sequence[Text]] = []
     for one in every:
-        state = Text("needs you", style="bold red") if one.attention else Text(one.state)
+        waits = one.problem is not None and one.state == READING
+        state = Text("needs you", style="bold red") if one.attention else Text("waiting" if waits else one.state)
         fresh = Text(", ".join(filter(None, (true_up_to(one, now), (pace or {}).get(one.id)))))
         if one.problem:
             again = f"; tried again at {moment(one.retry_at, now)}" if one.retry_at else ""

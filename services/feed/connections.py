@@ -233,6 +233,8 @@ async def brought(connection: AsyncConnection, name: str) -> bool:
 async def remove(connection: AsyncConnection, name: str) -> bool:
     """Forget the connection, its secrets, pages, inbox and what was noticed of it. What it brought stays, and with it
     what it adds to the rules; a connection that brought nothing leaves nothing."""
+    # First: its reader, too, locks the connection before what belongs to it.
+    await connection.execute(select(connections.c.id).where(connections.c.id == name).with_for_update())
     if not await brought(connection, name):
         await connection.execute(delete(rules).where(rules.c.connection == name))
     await connection.execute(delete(pages).where(pages.c.connection == name))

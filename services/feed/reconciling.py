@@ -57,8 +57,8 @@ _JSON = TypeAdapter(Result)
 
 async def ask(connection: AsyncConnection, name: str, *, mend: bool) -> None:
     """Wish for a comparison: a hub that reads the connection carries it out. mend: fetch what is found again."""
+    await connections.change(connection, name, wanted=True)  # first: its reader, too, locks the connection before
     await _put(connection, name, wanted=True, mend=mend)
-    await connections.change(connection, name, wanted=True)
 
 
 async def _put(connection: AsyncConnection, name: str, **values: Any) -> None:

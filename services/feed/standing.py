@@ -13,8 +13,9 @@ POLLED = 20
 """So many events found by polls, that no webhook told, say that webhooks have stopped."""
 GRACE = timedelta(hours=1)
 """What polls find so soon after a delivery may have been told by it."""
-_DATED = ("deprecated", "ends")
-_LOST = ("gone", "lost", "field gone")
+LATELY = timedelta(days=2)
+"""What was not seen for so long is no warning any more: it is looked for every day."""
+_WARNED_OF = ("deprecated", "ends", "gone", "lost", "field gone")
 
 
 def state_of(one: StoredConnection, budget: Budget | None, silence: Silence | None, now: datetime) -> tuple[State, str]:
@@ -57,7 +58,8 @@ def warnings_of(told: Told, now: datetime) -> Told:
 
 def _warnings(told: Told, now: datetime) -> Iterator[str]:
     yield from (one.says for one in told.expires if one.soon)
-    yield from (_noticed(one, now) for one in told.notices if one.kind in (*_DATED, *_LOST))
+    lately = [one for one in told.notices if now - one.last_seen <= LATELY]
+    yield from (_noticed(one, now) for one in lately if one.kind in _WARNED_OF)
     if told.webhook is not None and told.webhook.stopped:
         yield f"its webhooks seem to have stopped: {told.webhook.says}"
     if told.silence is not None and told.silence.verdict == "broken":

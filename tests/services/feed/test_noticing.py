@@ -7,7 +7,7 @@ from pipelines.store.engine import writing
 from services.feed import connections, hours, notices
 from services.feed.notices import Noticeboard
 from tests.services.feed.conftest import Post
-from tests.services.feed.telling import HOUR, filled, once
+from tests.services.feed.telling import HOUR, filled, now_told, once
 from tests.services.feed.test_feed import read_up_to, running, until
 from tests.services.feed.tool import page
 
@@ -42,6 +42,9 @@ async def test_what_a_tool_announces_is_kept_with_first_and_last_time(post: Post
     (one,) = told.notices
     assert (one.kind, one.subject, one.due, one.first_seen) == ("ends", "GET /memos", due, begun)
     assert told.warnings == ("The maker switches GET /memos off on 2026-10-31. Upgrade the hub before",)
+    post.later(3 * 86_400)
+    told = await now_told(post)
+    assert (len(told.notices), told.warnings) == (1, ())
 
 
 async def test_a_right_that_is_lost_is_told_until_it_is_back(post: Post) -> None:
