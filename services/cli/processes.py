@@ -55,6 +55,7 @@ from services.telemetry import Metrics, Tracing, configure_logs
 
 if TYPE_CHECKING:
     from services.admin.entrance import Entrance
+    from services.query.reads import Reads
 
 logger = logging.getLogger("throughline")
 
@@ -99,6 +100,7 @@ class Hub:
     publisher: Publisher | None = None
     subscription: Subscription | None = None
     feed: Feed | None = None
+    reads: "Reads | None" = None
     roles: list[str] = field(default_factory=list)
     tasks: list[Awaitable[Any]] = field(default_factory=list)
     servers: list[Listener] = field(default_factory=list)
@@ -206,6 +208,7 @@ class Hub:
         )  # fmt: skip
         api.state.equipment = equipment(self.installation, self.engine, self.lookups, roles=self.roles)
         api.state.entrance = self.entrance
+        self.reads = api.state.reads
         return behind_proxy(self.installation, create_site(api, access, now))
 
     def add_probes(self) -> None:
@@ -240,8 +243,8 @@ class Hub:
 
         if inviting:
             await invite(self.installation, self.entrance, self.tell, server.url)
-        if self.entrance.access:
-            await self.entrance.access.run()
+        written = [self.entrance.access, self.reads]
+        await asyncio.gather(*(one.run() for one in written if one))
 
     def _measure(self) -> None:
         # After the roles that it looks at: they are added in this order (see hub).

@@ -33,6 +33,7 @@ from services.query.database import Database
 from services.query.heads import Heads
 from services.query.parameters import PREFIX, understood
 from services.query.problems import FieldError, Problem
+from services.query.reads import Reads
 from services.query.serving import Check, Serving
 from services.query.signed import Noting
 
@@ -80,6 +81,7 @@ def create_app(
         poll_seconds, keep_seconds, check_seconds,
     )  # fmt: skip
     app.state.noting = noting
+    app.state.reads = Reads(writer or engine, noting)
     app.state.deciding = Deciding(writer or engine, now, changed)
     app.state.answering = Answering(writer or engine, app.state.deciding, now)
     app.add_middleware(Heads)

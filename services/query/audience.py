@@ -1,6 +1,6 @@
 """What a caller may read: the one place where it is decided, for every answer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from schemas.records import LifecycleRecord
 from services.query.access import caller_of
 from services.query.changing import SEEN
 from services.query.reading import Known, Stored
+from services.query.reads import Reads
 from services.query.refused import Refused
 from services.query.serving import serving
 
@@ -28,6 +29,8 @@ class View:
     caller: Caller
     audiences: Mapping[str, Audience]
     """By connection, those that are not for everybody."""
+    told: Callable[[str, frozenset[str]], None] = lambda _request, _restricted: None
+    """Takes down which request they are shown, and the restricted connections that they read in it."""
 
     @cached_property
     def whole(self) -> bool:
@@ -51,9 +54,11 @@ class View:
     def shown(self, stored: Stored) -> Stored:
         """A request as they see it. Its ETag says how much of it that is."""
         if self.whole:
+            self.told(stored.id, frozenset(name for name in self.audiences if _holds(stored.record, name)))
             return stored
         record = LifecycleRecord.model_validate_json(stored.record)
         hidden = self.hidden(record)
+        self.told(stored.id, frozenset(one.connection for one in record.artifacts) & (self.audiences.keys() - hidden))
         if not hidden:
             return stored
         text = to_text(withheld(record, hidden))
@@ -84,6 +89,11 @@ class View:
         return self.whole or not any(connection_of(one) in self.outside for one in artifacts)
 
 
+def _holds(record: str, connection: str) -> bool:
+    """Whether a record holds something of a connection, without reading it; a text may say so by mistake."""
+    return f'"connection":"{connection}"' in record
+
+
 def seen(etag: str, hidden: Iterable[str]) -> str:
     """The ETag of a record of which some connections are hidden."""
     return f"{etag}{SEEN}{digest(' '.join(sorted(hidden)))[:12]}"
@@ -99,7 +109,9 @@ async def view_of(request: Request) -> View:
     """What whoever asks may read."""
     hub = await serving(request)
     caller = await caller_of(request)
-    return View(caller, {} if caller.reads_all else await hub.audiences.current())
+    reads: Reads = request.app.state.reads
+    told = reads.by(caller, request.client.host if request.client else None)
+    return View(caller, {} if caller.reads_all else await hub.audiences.current(), told)
 
 
 Seen = Annotated[View, Depends(view_of)]

@@ -1,0 +1,74 @@
+"""Reading what not everybody may, and reading in bulk, is noted; by whom, from where, and which."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select
+
+from pipelines.store import audiences
+from pipelines.store.engine import reading, writing
+from schemas.access import Audience, Caller, Role
+from services.admin.audit import noting
+from services.admin.tables import audit
+from services.feed.tables import connections
+from services.query import reads
+from services.query.app import create_app
+from tests.pipelines.memos import memo
+from tests.services.query.conftest import NOW, Hub, client_of, connection_row, owned
+from tests.services.query.test_audience import As
+
+CLARA = Caller("Clara", Role.VIEWER, "session", "A-1", "clara@example.com")
+SAM = Caller("Sam", Role.ADMIN, "session", "A-2", "sam@example.com")
+BERT = Caller("Bert", Role.VIEWER, "session", "A-3", "bert@example.com")
+
+
+async def entries(hub: Hub, caller: Caller, *paths: str) -> list[Any]:
+    """What is noted once somebody has asked for these."""
+    app = create_app(
+        hub.engine, lambda: NOW, access=As(caller), keep_seconds=0,
+        noting=lambda who, where: noting(who, lambda: NOW, where),
+    )  # fmt: skip
+    async with client_of(app) as http:
+        for path in paths:
+            assert (await http.get(path)).status_code == 200
+    await app.state.reads.flush()
+    await app.state.reads.flush()
+    async with reading(hub.engine) as connection:
+        return list((await connection.execute(select(audit).order_by(audit.c.number))).all())
+
+
+@pytest.fixture
+async def board(hub: Hub) -> Hub:
+    """A second connection, which Clara alone may read."""
+    async with writing(hub.engine) as connection:
+        await connection.execute(insert(connections), [connection_row("board")])
+        await audiences.write(connection, "board", Audience("named", frozenset({"clara@example.com"})))
+    await hub.told(memo(21, connection="board", title="Secret", text="part of MEMO-1"))
+    return hub
+
+
+@pytest.mark.parametrize("path", [f"/v1/requests/{owned(1)}", "/v1/requests?whole=true", "/v1/lookup?reference=MEMO-1"])
+async def test_what_is_restricted(board: Hub, path: str) -> None:
+    (entry,) = await entries(board, CLARA, path, path)
+    assert (entry.who, entry.action, entry.address, entry.before) == ("Clara", "restricted.read", "127.0.0.1", None)
+    assert json.loads(entry.after) == {"requests": [owned(1)], "count": 1, "of": ["board"]}
+
+
+async def test_what_is_not_shown_or_for_everybody_is_not_noted(board: Hub) -> None:
+    assert await entries(board, SAM, f"/v1/requests/{owned(1)}", "/v1/requests?whole=true") == []
+    assert await entries(board, CLARA, f"/v1/requests/{owned(4)}") == []
+
+
+async def test_who_reads_it_as_one_of_its_people(board: Hub) -> None:
+    async with writing(board.engine) as connection:
+        await audiences.write(connection, "board", Audience("participants"))
+    (entry,) = await entries(board, BERT, f"/v1/requests/{owned(1)}")
+    assert entry.who == "Bert"
+
+
+async def test_many_at_once(hub: Hub) -> None:
+    some, many = reads.BULK // 3 - 1, reads.BULK // 3 + 1
+    assert await entries(hub, SAM, *["/v1/requests"] * some) == []
+    (entry,) = await entries(hub, SAM, *["/v1/requests"] * many)
+    assert (entry.who, entry.action, json.loads(entry.after)) == ("Sam", "bulk.read", {"count": 3 * many})
