@@ -90,8 +90,11 @@ def _kept(request: Request, name: str, read: Any, parts: Equipment) -> Kept[dict
             told: dict[str, Any] = await read(connection, parts.now())
             return told
 
-    held: dict[tuple[str, int], Kept[dict[str, Any]]] = request.app.state.__dict__.setdefault("overview", {})
-    return held.setdefault((name, id(parts)), Kept(fresh, KEPT_SECONDS))
+    state = request.app.state
+    if not hasattr(state, "overview"):
+        state.overview = {}
+    held: dict[str, Kept[dict[str, Any]]] = state.overview
+    return held.setdefault(name, Kept(fresh, KEPT_SECONDS))
 
 
 _UNMAPPED = text("""

@@ -27,6 +27,8 @@ from tests.services.cli.test_dead_letters import BROKEN_ID, Topic
 from tests.services.query.conftest import client_of
 from tests.services.test_roles import Someone
 
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 class Told:
     """A connector whose mapping is the company's."""
@@ -163,6 +165,7 @@ async def test_an_edit_is_tried_kept_beside_and_replayed(office: Office) -> None
 BAD = "status: there is none; the tool must say where it stands"
 
 
+@SQLITE
 async def test_an_edit_is_taken_back(office: Office) -> None:
     path = f"/v1/dead-letters/{BROKEN_ID}"
     content = (await office.ask("GET", path))["content"] | {"order": 2}
@@ -186,6 +189,7 @@ WRONG: list[tuple[Any, str]] = [
 ]
 
 
+@SQLITE
 async def test_an_edit_that_cannot_be_is_refused_by_its_field(office: Office) -> None:
     path = f"/v1/dead-letters/{BROKEN_ID}"
     whole = (await office.ask("GET", path))["content"]
@@ -230,6 +234,7 @@ async def test_of_two_at_once_the_second_is_told(office: Office) -> None:
     assert state == ("dropped" if statuses[0] == 200 else "wanted")
 
 
+@SQLITE
 async def test_dropped_with_who_when_and_why(office: Office) -> None:
     path = f"/v1/dead-letters/{BROKEN_ID}"
     await office.ask("POST", f"{path}/drop", {"reason": " "}, 422, if_match="*")
@@ -252,6 +257,7 @@ async def test_all_of_a_cause_are_dropped(office: Office) -> None:
     await office.ask("POST", path, {"reason": "Tests"}, 404, if_match=cause["etag"])
 
 
+@SQLITE
 async def test_what_never_was_on_a_topic_is_told_so(office: Office) -> None:
     aside = DeadLetter("crm/4713/0123456789abcdef", "bad record", "no id", b"<html>", NOW, "crm")
     await fill(office, aside)
@@ -260,6 +266,7 @@ async def test_what_never_was_on_a_topic_is_told_so(office: Office) -> None:
     assert (await office.ask("GET", f"/v1/dead-letters/{aside.id}"))["content"] == "<html>"
 
 
+@SQLITE
 async def test_an_audience_keeps_content_from_admins_too(office: Office) -> None:
     async with writing(office.engine) as connection:
         await audiences.write(connection, "crm", Audience("named", frozenset({"anna@acme.example"})))

@@ -19,6 +19,7 @@ from tests.services.admin.conftest import Office
 from tests.services.cli.company import read, telling
 from tests.services.cli.company import status as labelled
 
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PATH = "/v1/connections/jira-acme/stage-map"
 
 
@@ -106,6 +107,7 @@ async def test_only_what_would_stand_elsewhere_is_tried(office: Office) -> None:
     assert (found["groups"], found["sample"]) == (0, False)
 
 
+@SQLITE
 async def test_what_cannot_be_chosen_names_the_field(office: Office) -> None:
     for body, field in (
         ({"stages": [{"stage": "develop"}]}, "body.stages.stage"),

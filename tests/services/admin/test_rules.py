@@ -25,6 +25,7 @@ from tests.services.cli.test_rules import ODD
 from tests.services.query.conftest import client_of
 from tests.services.test_roles import Someone
 
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ODD_ID = request_id(ODD.artifact)
 ROW = {"status": "awaiting board", "stage": "alignment", "state": "waiting", "waiting": "another team"}
 BOARD: dict[str, Any] = {"connection": "jira-acme", "stages": [ROW], "link_kinds": {"Is part of": "joins"}}
@@ -91,6 +92,7 @@ async def test_a_change_is_tried_holds_and_is_taken_back(office: Office) -> None
     assert "awaiting board" in noted[0].after
 
 
+@SQLITE
 async def test_keys_left_out_stay_and_null_is_the_default(office: Office) -> None:
     await office.ask("POST", "/v1/rules", BOARD | {"openers": ["Story"]}, 201, if_match="*")
     await office.ask("POST", "/v1/rules", {"connection": "jira-acme", "projects": ["HR"]}, 201, if_match="*")
@@ -163,6 +165,7 @@ WRONG: list[tuple[Any, str]] = [
 ]
 
 
+@SQLITE
 async def test_what_cannot_be_chosen_names_the_field(office: Office) -> None:
     for body, field in WRONG:
         told = await office.ask("POST", "/v1/rules", body, 422, if_match="*")
@@ -229,6 +232,7 @@ async def test_what_asks_for_a_person_is_counted_as_far_as_the_role_goes(office:
     assert len([one for one in statements if "facets" in one]) == 3  # once an application, for it is kept
 
 
+@SQLITE
 @pytest.mark.parametrize(("done", "seconds"), [(0, None), (3, 10), (4, 0)])
 async def test_an_estimate_by_the_pace_so_far(office: Office, done: int, seconds: int | None) -> None:
     names = ["a", "b", "c", "d"]
@@ -241,6 +245,7 @@ async def test_an_estimate_by_the_pace_so_far(office: Office, done: int, seconds
     assert (told["left"], told["total"], told["seconds_left"]) == (4 - done, 4, seconds)
 
 
+@SQLITE
 async def test_a_rebuild_tells_how_far_it_is(office: Office) -> None:
     async with writing(office.engine) as connection:
         await leases.take(connection, "rebuild", "somebody", NOW)
