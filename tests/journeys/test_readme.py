@@ -1,12 +1,17 @@
-"""A newcomer: clone into an empty folder, `make demo`, the commands that it prints, Ctrl-C, kill -9 and again."""
+"""A newcomer: clone into an empty folder, `make demo`, the commands that it prints, Ctrl-C, kill -9 and again; then
+tools of their own."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,17 +23,75 @@ READY = re.compile(r"(\d+) requests after ([\d.]+) s, the first of them after ([
 PATIENCE = 150
 
 
-class Demo:
-    """`make demo` in a clone of this checkout, with a home of its own."""
+def blocks(language: str, heading: str) -> list[str]:
+    """The code blocks of one section of the README, in their order."""
+    section = (TOP / "README.md").read_text("utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
 
-    def __init__(self, folder: Path) -> None:
-        self.clone = folder / "throughline"
+
+@dataclass
+class Checkout:
+    """A clone of this checkout in an empty folder, and a new home for what is started in it."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.clone, self.home = self.folder / "throughline", self.folder / "home"
+        self.home.mkdir()
         subprocess.run(["git", "clone", "--quiet", str(TOP), str(self.clone)], check=True)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("THROUGHLINE_", "VIRTUAL_"))}
         # Ports of our own: somebody may be trying the demo on this machine.
-        ports = {"THROUGHLINE_API_PORT": str(free_port()), "THROUGHLINE_WEBHOOK_PORT": str(free_port())}
+        self.port = free_port()
+        ports = {"THROUGHLINE_API_PORT": str(self.port), "THROUGHLINE_WEBHOOK_PORT": str(free_port())}
         self.environ = kept | ports | {"PYTHON": sys.executable}
-        self.log = folder / "demo.log"
+
+    def at_home(self) -> dict[str, str]:
+        """For commands of the hub: whoever types them has never had one."""
+        apart = {name: value for name, value in self.environ.items() if not name.startswith("XDG_")}
+        return apart | {"HOME": str(self.home)}
+
+    def run(self, command: str, **more: str) -> str:
+        """What a command prints that ends well."""
+        done = subprocess.run(
+            command, shell=True, cwd=self.clone, env=self.at_home() | more, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    @contextmanager
+    def going(self, command: str, **more: str) -> Iterator[Path]:
+        """A command that runs on, with the file it prints to; ended as by Ctrl-C."""
+        log = Path(tempfile.mkstemp(".log", dir=self.folder)[1])
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                command, shell=True, cwd=self.clone, env=self.at_home() | more, stdout=file, stderr=file,
+                start_new_session=True,
+            )  # fmt: skip
+        try:
+            yield log
+            assert process.poll() is None, log.read_text()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
+            process.wait(20)
+
+
+def until(log: Path, shows: str) -> re.Match[str]:
+    """Wait until a file shows it."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := re.search(shows, log.read_text("utf-8", "replace")):
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{shows} did not come:\n{log.read_text()[-3000:]}")
+
+
+class Demo:
+    """`make demo` in a clone."""
+
+    def __init__(self, checkout: Checkout) -> None:
+        self.checkout, self.clone, self.environ = checkout, checkout.clone, checkout.environ
+        self.log = checkout.folder / "demo.log"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -61,18 +124,17 @@ class Demo:
             os.killpg(self.process.pid, how)
         return self.process.wait(20)
 
-    def run(self, command: str) -> str:
-        shell = {"shell": True, "cwd": self.clone, "env": self.environ}
-        done = subprocess.run(command, **shell, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    if not (TOP / ".git").exists():
+        missing("a git checkout")
+    return Checkout(tmp_path_factory.mktemp("newcomer"))
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
-    if not (TOP / ".git").exists():
-        missing("a git checkout")
-    made = Demo(tmp_path)
+def demo(checkout: Checkout) -> Iterator[Demo]:
+    made = Demo(checkout)
     yield made
     if made.process is not None and made.process.poll() is None:
         os.killpg(made.process.pid, signal.SIGKILL)
@@ -87,11 +149,12 @@ def test_a_newcomer_sees_requests_and_nothing_is_left_behind(demo: Demo) -> None
     commands = re.findall(r"^\s+(THROUGHLINE_DATA_DIR=\S+ \.venv/bin/throughline lookup .+)$", said, re.MULTILINE)
     assert len(commands) >= 2
     for command in commands:
-        shown = demo.run(command)
+        shown = demo.checkout.run(command)
         assert "alignment" in shown
         assert "Up to when" in shown
-    listed = demo.run("THROUGHLINE_DATA_DIR=.demo .venv/bin/throughline requests --json --limit 100")
+    listed = demo.checkout.run("THROUGHLINE_DATA_DIR=.demo .venv/bin/throughline requests --json --limit 100")
     assert len(listed.splitlines()) >= 30
+    tries_what_the_readme_shows(demo)
     family = demo.children()
     assert len(family) >= 3
     os.killpg(demo.process.pid if demo.process else 0, signal.SIGKILL)
@@ -103,3 +166,53 @@ def test_a_newcomer_sees_requests_and_nothing_is_left_behind(demo: Demo) -> None
     demo.end(signal.SIGINT)
     time.sleep(1)
     assert [pid for pid in family if alive(pid)] == []
+
+
+def tries_what_the_readme_shows(demo: Demo) -> None:
+    """The commands for another terminal, as they stand."""
+    _, shown = blocks("sh", "Try it: two commands")
+    lookup, why, requests, changes = shown.splitlines()
+    assert "Up to when" in demo.checkout.run(lookup)
+    assert "PAY-10" in demo.checkout.run(why)
+    demo.checkout.run(requests)
+    with demo.checkout.going(changes) as log:
+        until(log, r"R-[A-Z2-7]{12}")
+
+
+@pytest.mark.timeout(400)
+def test_tools_of_ones_own_are_connected_as_the_readme_says(checkout: Checkout) -> None:
+    """By files, with the sandbox's tools in the place of one's own; the company runs alone, in a folder of its own."""
+    subprocess.run(["make", "install"], cwd=checkout.clone, env=checkout.environ, check=True, capture_output=True)
+    begin, program, _, by_file = blocks("sh", "Your own tools")
+    company = "THROUGHLINE_DATA_DIR=.company .venv/bin/throughline sandbox --pace 0 --requests 10"
+    with checkout.going(company) as log:
+        port, mail, password = until(log, r"IMAP +127\.0\.0\.1:(\d+) \(plain\) +(\S+) +(\S+)").groups()
+        jira, account, token = until(log, r"Jira +(\S+) +(\S+) +(\S+)").groups()
+        theirs, post = blocks("yaml", "Your own tools")
+        theirs = theirs.replace("https://acme.atlassian.net", jira).replace("hub@acme.example", account)
+        post = post.replace("imap.acme.example", f"127.0.0.1\n  port: {port}\n  security: plain")
+        (checkout.clone / "jira.yaml").write_text(theirs)
+        (checkout.clone / "mail.yaml").write_text(post.replace("requests@acme.example", mail))
+        adding = by_file.replace("JIRA_TOKEN=…", f"JIRA_TOKEN={token}").replace("PASSWORD=…", f"PASSWORD={password}")
+        here = {"THROUGHLINE_ALLOW_LOOPBACK_TOOLS": "true"}
+        with checkout.going(begin.strip(), **here) as up:
+            until(up, r"The hub runs")
+            for command in adding.splitlines():
+                checkout.run(f"{command} --yes", **here)
+            listed = checkout.run(".venv/bin/throughline connections list")
+            assert "jira" in listed
+            assert "requests-mail" in listed
+            known = some_request(checkout)
+            asked = program.replace("8700", str(checkout.port)).replace("reference=PAY-12", f"reference={known}")
+            assert known in checkout.run(asked)
+    assert list(checkout.home.rglob("*.db")), "the hub's data lies in the new home"
+
+
+def some_request(checkout: Checkout) -> str:
+    """One that was read."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        for line in checkout.run(".venv/bin/throughline requests --json").splitlines():
+            return str(json.loads(line)["id"])
+        time.sleep(0.2)
+    raise AssertionError(f"no request was read:\n{checkout.run('.venv/bin/throughline status')}")
