@@ -1,8 +1,9 @@
 """A load of GET requests over kept connections, each client waiting for its answer before it asks again.
 
-    python -m benchmarks.load PORT SECONDS CLIENTS FILE
+    python -m benchmarks.load PORT SECONDS CLIENTS FILE [TOKEN]
 
-FILE has a path in each line, asked for in turns. Answers with how many were answered by 200, and quantiles in ms.
+FILE has a path in each line, asked for in turns; TOKEN is sent with each, if there is one.
+Answers with how many were answered by 200, and quantiles in ms.
 """
 
 import asyncio
@@ -25,7 +26,8 @@ _WARM = 0.25
 class Client(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, paths: Iterator[bytes], begins: float, ends: float) -> None:
+    def __init__(self, paths: Iterator[bytes], begins: float, ends: float, token: bytes = b"") -> None:
+        self._head = b" HTTP/1.1\r\nHost: 127.0.0.1\r\n" + (b"Authorization: Bearer %b\r\n" % token if token else b"")
         self.paths, self.begins, self.ends = paths, begins, ends
         self.times: list[float] = []
         self.wrong = 0
@@ -43,7 +45,7 @@ class Client(asyncio.Protocol):
         self._asked = time.perf_counter()
         self._wanted = 0
         self._answer.clear()
-        self._transport.write(b"GET " + next(self.paths) + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")  # type: ignore[attr-defined]
+        self._transport.write(b"GET " + next(self.paths) + self._head + b"\r\n")  # type: ignore[attr-defined]
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -76,14 +78,15 @@ class Client(asyncio.Protocol):
             self.done.set_exception(exc or ConnectionError("the server hung up"))
 
 
-async def run(port: int, seconds: float, clients: int, paths: list[bytes]) -> list[tuple[str, float]]:
+async def run(port: int, seconds: float, clients: int, paths: list[bytes], token: bytes) -> list[tuple[str, float]]:
     """Ask for so long."""
     now = time.perf_counter()
     begins, ends = now + _WARM * seconds, now + (1 + _WARM) * seconds
     turns = itertools.cycle(paths)
     loop = asyncio.get_running_loop()
     made = [
-        await loop.create_connection(lambda: Client(turns, begins, ends), "127.0.0.1", port) for _ in range(clients)
+        await loop.create_connection(lambda: Client(turns, begins, ends, token), "127.0.0.1", port)
+        for _ in range(clients)
     ]
     await asyncio.gather(*(client.done for _, client in made))
     times = [one for _, client in made for one in client.times]
@@ -95,6 +98,6 @@ async def run(port: int, seconds: float, clients: int, paths: list[bytes]) -> li
 
 
 if __name__ == "__main__":
-    _port, _seconds, _clients, _file = sys.argv[1:]
+    _port, _seconds, _clients, _file, *_token = sys.argv[1:]
     _paths = Path(_file).read_bytes().split()
-    say(uvloop.run(run(int(_port), float(_seconds), int(_clients), _paths)))
+    say(uvloop.run(run(int(_port), float(_seconds), int(_clients), _paths, "".join(_token).encode())))
