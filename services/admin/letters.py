@@ -203,6 +203,8 @@ async def replay_all(
         async with acting.changing() as connection:
             check((await _cause(connection, cause)).etag, if_match, cause)
             many = await letters.ask_replay_alike(connection, cause)
+            if not many:
+                raise Refused(409, "state", "None of them waits to be replayed.", shapes.mend_of(cause_now))
             await acting.note(connection, "dead-letter.replay-asked", f"dead letters of cause {cause}", None,
                               {"letters": many, "sentence": shapes.sentence_of(cause_now)})  # fmt: skip
             cause_now = await _cause(connection, cause)

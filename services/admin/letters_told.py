@@ -154,7 +154,7 @@ class Dropped(BaseModel):
 def mend(letter: Letter) -> str:
     """What to do about it."""
     if letter.origin.startswith("rebuild/"):
-        return "Upgrade, or edit nothing and drop it; once it is mended, run throughline rebuild again."
+        return "Upgrade, then run throughline rebuild again; drop it once that understands it."
     if letter.cause == "too large":
         return f"Upgrade: a newer connector may cut it; then {_AGAIN}."
     if not letter.replayable:
@@ -171,6 +171,11 @@ def mend(letter: Letter) -> str:
 def sentence_of(one: Cause) -> str:
     """What is wrong."""
     return (one.letter.sentence or one.letter.cause) if one.letter else ""
+
+
+def mend_of(one: Cause) -> str:
+    """What to do about them."""
+    return mend(one.letter) if one.letter else ""
 
 
 def cause_told(one: Cause) -> dict[str, Any]:

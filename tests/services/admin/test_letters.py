@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import event as listen
 from sqlalchemy import select
 
 from connectors.catalogue import catalogue
@@ -95,7 +96,10 @@ async def test_letters_are_told_by_what_cures_them(office: Office) -> None:
 
 async def test_the_letters_of_a_cause_page(office: Office) -> None:
     await fill(office, *(lying(number, deal(number), f"no {number}") for number in range(5)))
+    statements: list[str] = []
+    listen.listen(office.engine.sync_engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
     (cause,) = [one for one in (await office.ask("GET", "/v1/dead-letters"))["items"] if one["sentence"] == "no …"]
+    assert len([one for one in statements if "dead_letters" in one]) == 2
     path, found, cursor = f"/v1/dead-letters/causes/{cause['id']}?limit=2", list[str](), ""
     while True:
         page = LetterPage.model_validate(await office.ask("GET", path + cursor))
@@ -212,6 +216,7 @@ async def test_all_of_a_cause_are_tried_then_replayed(office: Office) -> None:
     assert [(one.sentence, one.letters) for one in told.fails] == [(BAD, 2)]
     asked = await office.ask("POST", path, {}, if_match=cause["etag"])
     assert (asked["letters"], asked["cause"]["states"]) == (5, {"wanted": 5})
+    assert (await office.ask("POST", path, {}, 409, if_match="*"))["detail"] == "None of them waits to be replayed."
     topic = Topic()
     assert await replays.step(office.engine, topic.send) == 5
     await ingested(office, topic)
