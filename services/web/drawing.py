@@ -73,12 +73,24 @@ class Stage:
     """Whether the history says when each stay began and ended."""
 
 
+_SORTS: Mapping[str, str] = {
+    "status changed": "step", "created": "step", "approved": "step", "deployed": "step", "merged": "step",
+    "deleted": "step", "commented": "word", "sent": "word", "feedback given": "word",
+}  # fmt: skip
+
+
 @dataclass(slots=True)
 class Mark:
     """Things that happened at about one time."""
 
     x: float
     entries: list[Mapping[str, Any]] = field(default_factory=list)
+
+    @property
+    def sort(self) -> str:
+        """What its most telling thing is: a step ahead or back, a word that was said, or something else."""
+        sorts = {_SORTS.get(entry["kind"], "other") for entry in self.entries}
+        return next(one for one in ("step", "word", "other") if one in sorts)
 
     @property
     def radius(self) -> float:
@@ -150,6 +162,11 @@ def _waits(span: Mapping[str, Any], now: datetime) -> Iterable[tuple[datetime, d
         begin, end = read(piece["entered"]), now if piece["open"] else read(piece["left"])
         if piece["state"] == "waiting" and begin and end and begin < end:
             yield begin, end
+
+
+def axis(scale: Scale) -> list[datetime]:
+    """Moments at equal distances along a line, both its ends among them."""
+    return [scale.begin + (scale.end - scale.begin) * part / 4 for part in range(5)]
 
 
 def lanes(record: Mapping[str, Any], scale: Scale) -> list[Lane]:

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from playwright.async_api import expect
 
+from schemas.artifacts import request_id
 from tests.browser.looking import Reader
 
 
@@ -26,9 +27,14 @@ async def test_a_whole_life(reader: Reader, longest: Any) -> None:
     await expect(page.get_by_role("img", name="What happened in each tool, along time")).to_be_visible()
     await expect(page.get_by_role("table").get_by_role("row")).to_have_count(len(longest["artifacts"]) + 1)
     await reader.looks()
-    await page.get_by_role("link", name="Last 7 days").click()
-    await expect(page.get_by_role("link", name="Last 7 days")).to_have_attribute("aria-current", "true")
+    before = await page.locator(".lanes .mark").count()
+    zoom = page.get_by_role("navigation", name="Part of its life").get_by_role("link").last
+    await zoom.focus()
+    await page.keyboard.press("Enter")
+    await expect(zoom).to_have_attribute("aria-current", "true")
+    assert await page.locator(".lanes .mark").count() <= before
     await page.get_by_text("Each link, and why").click()
+    await expect(page.get_by_role("link", name="explain").first).to_be_visible()
     await reader.looks("zoomed")
 
 
@@ -62,6 +68,24 @@ async def test_what_somebody_else_changes_is_seen_at_once(reader: Reader, longes
         undo = {"kind": "undo", "decision": number, "by": "Bo Lind"}
         await page.request.post("/v1/decisions", data=undo, headers={"If-Match": "*"})
     await expect(rows).to_have_count(before)
+
+
+async def test_every_part_and_every_link_on_pages_of_their_own(reader: Reader, longest: Any) -> None:
+    page = reader.page
+    await reader.goes(f"/requests/{longest['id']}/parts?after=1")
+    await expect(page.get_by_role("row")).to_have_count(len(longest["artifacts"]))
+    await reader.goes(f"/requests/{longest['id']}/links")
+    await expect(page.get_by_role("link", name="explain")).to_have_count(len(longest["links"]))
+    await reader.looks()
+
+
+async def test_an_id_that_became_part_of_another_request(reader: Reader, longest: Any) -> None:
+    page = reader.page
+    with_issue = next(one for one in reversed(longest["artifacts"]) if one["kind"] == "issue")
+    own = request_id(with_issue["id"])
+    for path in ("", "/timeline", "/parts"):
+        await page.goto(f"/requests/{own}{path}?show=life")
+        assert page.url.endswith(f"/requests/{longest['id']}{path}?show=life")
 
 
 async def test_all_that_happened(reader: Reader, longest: Any) -> None:

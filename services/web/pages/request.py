@@ -1,6 +1,6 @@
 """One request: how it stands, its life as a picture and as words, and why its parts belong together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -9,9 +9,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from services.web import drawing
-from services.web.api import Failed, api_of
+from services.web.api import Api, Failed, api_of
 from services.web.rendering import Pages, render, zone_of
-from services.web.words import STAGES, read
+from services.web.words import STAGES, STATES, read
 
 ZOOMS: Mapping[str, tuple[str, timedelta | None]] = {
     "life": ("Whole life", None),
@@ -22,19 +22,21 @@ ZOOMS: Mapping[str, tuple[str, timedelta | None]] = {
 }
 """Parts of the life that are drawn."""
 
+PARTS = 40
+"""Artifacts, links or people on one page: some requests have thousands."""
+
 
 async def one(request: Request) -> Response:
     """The request now, or as it stood on a day."""
     name = request.path_params["id"]
-    as_of = _evening(request)
     try:
-        told = await api_of(request).get(f"/v1/requests/{name}", summary=True, as_of=as_of)
+        told = await api_of(request).get(f"/v1/requests/{name}", summary=True, as_of=_evening(request))
     except Failed as error:
-        if error.status == 308:
-            query = f"?{request.url.query}" if request.url.query else ""
-            return RedirectResponse(f"/requests/{error.problem['request']}{query}", 308)
         return await _without(request, name, error)
-    return await render(request, "request.html", stages_mean=STAGES, **_shown(request, told), **_links(told["request"]))
+    return await render(
+        request, "request.html", stages_mean=STAGES, states_mean=STATES, most=PARTS, **_shown(request, told),
+        **_links(told["request"]),
+    )  # fmt: skip
 
 
 def _shown(request: Request, told: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,10 +50,10 @@ def _shown(request: Request, told: Mapping[str, Any]) -> dict[str, Any]:
     zone = zone_of(request)
     return {
         "told": told, "record": record, "zoom": zoom if zoom in ZOOMS else "life", "zooms": _zooms(whole),
-        "scale": scale, "band": drawing.band(record, whole, now) if whole else (),
-        "lanes": drawing.lanes(record, scale) if scale else (),
+        "scale": scale, "whole": whole, "band": drawing.band(record, whole, now) if whole else (),
+        "axis": drawing.axis(whole) if whole else (), "lanes": drawing.lanes(record, scale) if scale else (),
         "first_day": whole.begin.astimezone(zone).date() if whole else None,
-        "today": pages.now().astimezone(zone).date(),
+        "today": pages.now().astimezone(zone).date(), "freshness": _of(record, told["freshness"]),
     }  # fmt: skip
 
 
@@ -61,8 +63,14 @@ def _zooms(whole: drawing.Scale | None) -> dict[str, str]:
     return {name: title for name, (title, part) in ZOOMS.items() if part is None or part < length}
 
 
+def _of(record: Mapping[str, Any], freshness: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of the connections that brought something, the one that is furthest behind first."""
+    here = {one["connection"] for one in record["artifacts"]}
+    return sorted((one for one in freshness if one["connection"] in here), key=lambda one: one["true_up_to"] or "")
+
+
 def _links(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Artifacts and people by id, and links by the artifact that they lead from."""
+    """Artifacts and people by id, and links by what they do."""
     artifacts = {one["id"]: one for one in record["artifacts"]}
     return {
         "artifacts": artifacts,
@@ -86,8 +94,12 @@ def _evening(request: Request) -> str | None:
 
 
 async def _without(request: Request, name: str, error: Failed) -> Response:
-    """Of what is no request, or was none then."""
-    if error.status != 404:
+    """Where an id leads that is part of another request; what is no request, or was none then."""
+    if error.status == 308:
+        query = f"?{request.url.query}" if request.url.query else ""
+        rest = request.url.path.removeprefix(f"/requests/{name}")
+        return RedirectResponse(f"/requests/{error.problem['request']}{rest}{query}", 308)
+    if error.status not in (404, 422):
         raise error
     return await render(
         request, "no_request.html", status=404, name=name, problem=error.problem,
@@ -95,18 +107,55 @@ async def _without(request: Request, name: str, error: Failed) -> Response:
     )  # fmt: skip
 
 
+async def parts(request: Request) -> Response:
+    """Everything in it, some at a time."""
+    return await _paged(request, "parts.html", lambda record: record["artifacts"])
+
+
+async def links(request: Request) -> Response:
+    """Each link with its reason, some at a time."""
+    return await _paged(request, "links.html", lambda record: record["links"])
+
+
+async def _paged(request: Request, template: str, listed: Any) -> Response:
+    asked = request.query_params.get("after", "")
+    after = int(asked) if asked.isdecimal() and len(asked) < 8 else 0
+    name = request.path_params["id"]
+    try:
+        record = await _record(api_of(request), name)
+    except Failed as error:
+        return await _without(request, name, error)
+    every = listed(record)
+    return await render(
+        request, template, record=record, items=every[after : after + PARTS], after=after, total=len(every),
+        next=after + PARTS if after + PARTS < len(every) else None, **_links(record),
+    )  # fmt: skip
+
+
 async def happened(request: Request) -> Response:
     """All that happened, a page at a time, the newest first."""
     name = request.path_params["id"]
     api = api_of(request)
-    told = await api.get(
-        f"/v1/requests/{name}/timeline", order="desc", limit=50, cursor=request.query_params.get("cursor")
-    )
-    record = (await api.get(f"/v1/requests/{name}"))["request"]
+    try:
+        record = await _record(api, name)
+        told = await api.get(
+            f"/v1/requests/{name}/timeline", order="desc", limit=50, cursor=request.query_params.get("cursor")
+        )
+    except Failed as error:
+        return await _without(request, name, error)
     return await render(
         request, "happened.html", record=record, items=told["items"], next=told["next"],
         artifacts={one["id"]: one for one in record["artifacts"]},
     )  # fmt: skip
 
 
-routes = [Route("/requests/{id}", one), Route("/requests/{id}/timeline", happened)]
+async def _record(api: Api, name: str) -> Any:
+    return (await api.get(f"/v1/requests/{name}"))["request"]
+
+
+routes = [
+    Route("/requests/{id}", one),
+    Route("/requests/{id}/timeline", happened),
+    Route("/requests/{id}/parts", parts),
+    Route("/requests/{id}/links", links),
+]

@@ -8,10 +8,11 @@ if (zone && !document.cookie.split("; ").includes(`zone=${zone}`)) {
   // Times on this page were written before the zone was known.
   for (const one of document.querySelectorAll("time[datetime*=T]")) {
     const at = new Date(one.dateTime);
-    const day = at.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
-    if (/\d\d:\d\d$/.test(one.textContent)) {
-      one.textContent = `${day}, ${at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}`;
-    }
+    const [, day, year, hour] = /^(\d+ [A-Z][a-z]+)( \d{4})?(, \d\d:\d\d)?$/.exec(one.textContent.trim()) ?? [];
+    if (!day) continue; // such as "2 days ago"
+    const month = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ")[at.getMonth()];
+    const time = at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+    one.textContent = `${at.getDate()} ${month}${year ? ` ${at.getFullYear()}` : ""}${hour ? `, ${time}` : ""}`;
     one.title = at.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
   }
   for (const one of document.querySelectorAll("[data-zone]")) one.textContent = zone;
@@ -38,7 +39,7 @@ function suggest(box) {
   list.setAttribute("aria-label", "Found");
   const said = document.createElement("p");
   said.className = "hidden";
-  said.setAttribute("role", "status");
+  said.setAttribute("aria-live", "polite");
   box.after(list, said);
   for (const [name, value] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": list.id })) box.setAttribute(name, value);
   let asking, waiting, at = -1;
