@@ -93,6 +93,11 @@ async def signing_in(anna: Reader) -> None:
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page).to_have_url(re.compile("/accounts$"))
+    await anna.goes("/")
+    await anna.looks("nothing-connected")
+    await page.get_by_role("link", name="Connect the first one").click()
+    await expect(page).to_have_url(re.compile("/connect$"))
+    await anna.goes("/accounts")
 
 
 async def letting_in(anna: Reader) -> None:
@@ -115,7 +120,7 @@ async def a_viewer(vera: Reader) -> None:
     await page.get_by_role("button", name="Sign in").click()
     await expect(page).to_have_url(re.compile(r"/requests\?stage=development$"))
     await expect(page.get_by_role("link", name="Accounts")).to_have_count(0)
-    for path in ("/accounts", "/audit"):
+    for path in ("/accounts", "/audit", "/dead-letters", "/connect"):
         await vera.goes(path, 403)
     await vera.looks("refused")
 
