@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy import Row, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -56,6 +56,10 @@ class Account:
         }  # fmt: skip
 
 
+_ADMINS = select(accounts).where(accounts.c.role == Role.ADMIN.value, accounts.c.disabled.is_(False))
+"""Those with a password, or known elsewhere, can come in."""
+
+
 @dataclass(frozen=True, slots=True)
 class By:
     """Who changes something, when, and from where; as the audit tells it."""
@@ -83,9 +87,9 @@ async def every(connection: AsyncConnection) -> list[Account]:
     return [of_row(row) for row in await connection.execute(select(accounts).order_by(accounts.c.name_key))]
 
 
-async def none_yet(connection: AsyncConnection) -> bool:
-    """Whether there is no account."""
-    return (await connection.execute(select(func.count()).select_from(accounts))).scalar_one() == 0
+async def no_admin_yet(connection: AsyncConnection) -> bool:
+    """Whether nobody could set things up: there may be viewers already whom somebody else signs in."""
+    return not any(row.password or row.subject for row in await connection.execute(_ADMINS))
 
 
 async def get(connection: AsyncConnection, name: str) -> Account | None:
@@ -210,9 +214,8 @@ def _parts(account: Account, changed: Mapping[str, Any]) -> dict[str, Any]:
 async def _check_last(connection: AsyncConnection, account: Account) -> None:
     """Raises Refused where nobody could set things up any more. Locks the admins, so that two do not shut out each
     other."""
-    admins = select(accounts).where(accounts.c.role == Role.ADMIN.value, accounts.c.disabled.is_(False))
-    able = [row.id for row in await connection.execute(admins.order_by(accounts.c.id).with_for_update())
-            if row.password or row.subject]  # fmt: skip
+    rows = await connection.execute(_ADMINS.order_by(accounts.c.id).with_for_update())
+    able = [row.id for row in rows if row.password or row.subject]
     if able == [account.id]:
         raise Refused(409, "last-admin", "This is the last admin.", "Make somebody else an admin first.")
 

@@ -93,8 +93,8 @@ async def leave(parts: Entrance, asked: Request) -> None:
 
 
 async def new_link(connection: AsyncConnection, now: datetime) -> str | None:
-    """The key of a new set-up link; None where there is an account already, so that nobody needs one."""
-    if not await accounts.none_yet(connection):
+    """The key of a new set-up link; None where an admin can come in already."""
+    if not await accounts.no_admin_yet(connection):
         return None
     key = new_secret()
     await connection.execute(delete(set_up_links).where(set_up_links.c.expires_at <= now))
@@ -124,7 +124,7 @@ async def _use(connection: AsyncConnection, key: SecretStr, now: datetime) -> No
     links = (await connection.execute(select(set_up_links).order_by(set_up_links.c.hashed).with_for_update())).all()
     wanted = hashed(key.get_secret_value())
     good = any(one.hashed == wanted and one.expires_at > now for one in links)
-    if not good or not await accounts.none_yet(connection):
+    if not good or not await accounts.no_admin_yet(connection):
         raise Refused(
             403, "set-up-link", "This set-up link is over, or was used.",
             "Sign in; or start the hub again for another link, or run `throughline accounts set-up-link`.",

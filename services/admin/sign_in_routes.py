@@ -39,7 +39,7 @@ class Ways(BaseModel):
     elsewhere: str | None = Field(description="Title of the identity provider that signs people in, if there is one",
                                   examples=["Acme single sign-on"])  # fmt: skip
     start: str | None = Field(description="Where a browser begins that; takes `next`", examples=["/v1/sign-in/oidc"])
-    set_up: bool = Field(description="There is no account yet: the first one is made by the link the hub told")
+    set_up: bool = Field(description="There is no admin yet: the first one is made by the link the hub told")
     secure: bool = Field(description="Whether the session is kept from plain HTTP")
 
 
@@ -63,7 +63,7 @@ class SetUp(Strict):
 async def ways(parts: Entered) -> Response:
     """Told to everybody."""
     async with parts.database.reading() as connection:
-        first = await accounts.none_yet(connection)
+        first = await accounts.no_admin_yet(connection)
     title = parts.provider.settings.title if parts.provider else None
     return answer(
         {

@@ -148,7 +148,7 @@ async def set_up_link(made: "Installation", now: datetime) -> int | None:
     async with _changing(made) as connection:
         key = await entering.new_link(connection, now)
     if key is None:
-        errors.print("There is an account already. Add others by `throughline accounts add`.", markup=False)
+        errors.print("There is an admin already. Add others by `throughline accounts add`.", markup=False)
         return EXIT_REFUSED
     settings = made.settings
     host = f"[{settings.api_host}]" if ":" in settings.api_host else settings.api_host

@@ -41,6 +41,15 @@ async def test_the_first_account_is_made_once_by_the_link(hub: Door) -> None:
     assert not [secret for secret in (key, other, PASSWORD) if secret and secret in kept]
 
 
+async def test_a_link_is_good_until_there_is_an_admin_who_can_come_in(hub: Door) -> None:
+    await hub.account("Ben", Role.VIEWER)
+    await hub.account("Later", Role.ADMIN, password=None)
+    body = {"key": await hub.link(), "name": "Anna", "password": PASSWORD}
+    async with hub.browser() as http:
+        assert (await http.post("/v1/set-up", json=body)).status_code == 200
+    assert await hub.link() is None
+
+
 async def test_a_link_ends_after_a_day(hub: Door) -> None:
     key = await hub.link()
     hub.clock.on(hours=24)
