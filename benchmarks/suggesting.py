@@ -1,5 +1,7 @@
 """What suggestions cost beside what else an event costs: `python -m benchmarks.suggesting [STORED ...]`.
 
+Without arguments the section of benchmarks/RESULTS.md is written anew; with them it is printed.
+
 Mails of many customers, each of which opens a request, on SQLite in one process: so many are stored and looked at, then
 more come. CPU time is the process's own, so that what else the machine does hardly counts.
 """
@@ -9,7 +11,7 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks import replay
 from benchmarks.accuracy.mails import Mail, Person
+from benchmarks.accuracy.report import put
 from benchmarks.accuracy.told import MAIL, MAILBOX, mail_event
 from benchmarks.accuracy.wording import ENGLISH
 from connectors.catalogue import catalogue
@@ -28,7 +31,9 @@ from pipelines.suggesting import Suggesting
 from schemas.events import to_kafka
 from services.feed.rules import configuration_of
 
-STORED = (2_000, 20_000)
+HEADING = "## What suggestions add"
+PAGE = Path(__file__).with_name("RESULTS.md")
+STORED = (2_000, 20_000, 100_000)
 MORE = 500
 """Mails that come then, in batches of BATCH."""
 BATCH = 50
@@ -139,19 +144,40 @@ async def _settled(suggesting: Suggesting, statements: _Statements) -> tuple[flo
     return time.process_time() - began, units
 
 
+def section(told: Iterable[tuple[int, Cost]]) -> str:
+    """The section of the page."""
+    columns = ("requests stored", "an event without", "suggestions add", "units looked at and compared",
+               "statements at most", "looking at what was stored")  # fmt: skip
+    lines = [
+        HEADING,
+        "",
+        "`python -m benchmarks.suggesting`, on SQLite in one process: mails of many people, each opening a request, are "
+        f"stored and looked at; then {MORE} more come, in batches of {BATCH}. CPU of the process.",
+        "",
+        f"| {' | '.join(columns)} |",
+        "|---" * len(columns) + "|",
+    ]
+    lines += [
+        f"| {stored:,} | {cost.without:,.0f} µs | {cost.added:,.0f} µs | {cost.units:,} | "
+        f"{cost.statements[0]} a batch, {cost.statements[1]} a step | {cost.filling:,.0f} µs a request |"
+        for stored, cost in told
+    ]
+    return "\n".join([*lines, ""])
+
+
 def main() -> int:
-    """Measure, and print a table."""
+    """Measure, and write or print."""
     logging.disable(logging.ERROR)
-    told = [int(one) for one in sys.argv[1:]] or STORED
-    sys.stdout.write("| requests stored | an event | suggestions add | units for 500 | statements | filling |\n")
-    for stored in told:
+    asked = [int(one) for one in sys.argv[1:]]
+    found = []
+    for stored in asked or STORED:
         with tempfile.TemporaryDirectory(prefix="throughline-suggesting-") as folder:
-            cost = asyncio.run(measure(Path(folder), stored))
-        sys.stdout.write(
-            f"| {stored:,} | {cost.without:,.0f} µs | {cost.added:,.0f} µs | {cost.units:,} | "
-            f"{cost.statements[0]} a batch, {cost.statements[1]} a step | {cost.filling:,.0f} µs a request |\n"
-        )
-        sys.stdout.flush()
+            found.append((stored, asyncio.run(measure(Path(folder), stored))))
+        sys.stderr.write(f"{stored:,}: {found[-1][1]}\n")
+    if asked:
+        sys.stdout.write(section(found))
+    else:
+        PAGE.write_text(put(PAGE.read_text("utf-8"), section(found), HEADING), "utf-8")
     return 0
 
 

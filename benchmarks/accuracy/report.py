@@ -125,15 +125,15 @@ def shown(share: Share) -> str:
     return f"{share.value:.4f} ({low:.3f}–{high:.3f})"
 
 
-def put(page: str, told: str) -> str:
+def put(page: str, told: str, heading: str = HEADING) -> str:
     """The page with this section in place of the one of the same heading, or at its end."""
-    mine = re.compile(rf"^{re.escape(HEADING)}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+    mine = re.compile(rf"^{re.escape(heading)}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
     if mine.search(page):
         return mine.sub(lambda _: told + "\n", page, count=1).rstrip() + "\n"
     return f"{page.rstrip()}\n\n{told}"
 
 
-def kept(page: str) -> str:
+def kept(page: str, heading: str = HEADING) -> str:
     """This section of a page; "" if it has none."""
-    found = re.search(rf"^{re.escape(HEADING)}\n.*?(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^{re.escape(heading)}\n.*?(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
     return found.group().rstrip() + "\n" if found else ""
