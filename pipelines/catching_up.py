@@ -29,8 +29,9 @@ PAUSE = 3.0
 """How many times as long as its last turn took understanding waits before the next."""
 LONG = {"sqlite": 0.06, "postgresql": 0.5}
 """Seconds for which a step should write at most: the next takes less of what took longer."""
-FIRST, FEWEST, MOST = 600, 20, 2_000
-"""Names that a step begins with; what else is noted of their components comes along."""
+FIRST, FEWEST, MOST = 60, 20, 2_000
+"""Names that a step begins with, few, so that the first request of a first read is soon there; what else is noted of
+their components comes along."""
 _ATTEMPTS = 3
 """To compute beside other writers, before they have to wait."""
 
