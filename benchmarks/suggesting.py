@@ -151,8 +151,8 @@ def section(told: Iterable[tuple[int, Cost]]) -> str:
     lines = [
         HEADING,
         "",
-        "`python -m benchmarks.suggesting`, on SQLite in one process: mails of many people, each opening a request, are "
-        f"stored and looked at; then {MORE} more come, in batches of {BATCH}. CPU of the process.",
+        "`python -m benchmarks.suggesting`, on SQLite in one process: mails of many people, each opening a request, "
+        f"are stored and looked at; then {MORE} more come, in batches of {BATCH}. CPU of the process.",
         "",
         f"| {' | '.join(columns)} |",
         "|---" * len(columns) + "|",
