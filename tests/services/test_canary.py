@@ -264,7 +264,7 @@ async def _accounts(engine: AsyncEngine) -> None:
 
 async def _signed_in(here: str) -> list[httpx2.Response]:
     """What is said to who signs in, wrong and right, and to who is."""
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=30) as client:
         said = [
             await client.post(f"{here}/v1/sign-in", json={"name": "Anna", "password": word})
             for word in (WRONG_PASSWORD, PASSWORD)
@@ -300,7 +300,7 @@ async def _told_by_webhook(jira: FakeJira, pushes: Webhooks, hooks: str) -> None
 async def _asked(hub: World) -> list[str]:
     """What the probes say, and what errors say to questions with words that must not come back."""
     here = f"http://127.0.0.1:{hub.settings['API_PORT']}"
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {BEARER}"}) as client:
+    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {BEARER}"}, timeout=30) as client:
         said = [await client.get(here + path) for path in ("/metrics", "/readyz", "/v1/connections", "/v1/freshness")]
         assert [one.status_code for one in said] == [200, 200, 200, 200]
         errors = [
