@@ -1,5 +1,6 @@
 """Parameters of the query that a path does not know, or knows once: passed over silently they would hide a mistake."""
 
+import asyncio
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -22,6 +23,8 @@ async def understood(asked: Request) -> None:
     """Refuse what would be passed over. What the caller wrote is not told again: its place in the query is."""
     if not asked.scope["query_string"]:
         return
+    if asked.app.openapi_schema is None:
+        await asyncio.to_thread(asked.app.openapi)  # takes half a second, in which others are answered
     known = _known(asked)
     # As many as a query of 64 kB can hold.
     names = [name for name, _ in parse_qsl(asked.url.query, keep_blank_values=True, errors="replace")]
