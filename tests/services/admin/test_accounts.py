@@ -1,5 +1,6 @@
 """Accounts, sessions and tokens by the API: who may change what, and what is told of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 
@@ -60,6 +61,23 @@ async def test_the_last_admin_cannot_be_disabled_or_demoted(hub: Door) -> None:
         await http.post("/v1/accounts", json={"name": "Cleo", "role": "admin", "password": PASSWORD})
         assert (await http.patch(f"/v1/accounts/{mine}", json={"role": "editor"}, headers=ANY)).status_code == 200
         assert (await http.get("/v1/accounts")).status_code == 403, "it holds at once"
+
+
+async def test_two_admins_do_not_shut_out_each_other(hub: Door) -> None:
+    await hub.account("Cleo")
+    async with hub.browser() as annas, hub.browser() as cleos:
+        anna = (await hub.signed_in(annas)).json()["account"]
+        cleo = (await hub.signed_in(cleos, "Cleo")).json()["account"]
+        down = {"role": "viewer"}
+        answers = await asyncio.gather(
+            annas.patch(f"/v1/accounts/{cleo}", json=down, headers=ANY),
+            cleos.patch(f"/v1/accounts/{anna}", json=down, headers=ANY),
+        )
+        told = sorted(one.status_code for one in answers)
+        assert told[0] == 200
+        assert told[1] in (403, 409), "the other one is the last admin now, or none any more"
+        roles = [(await http.get("/v1/me")).json()["role"] for http in (annas, cleos)]
+    assert sorted(roles) == ["admin", "viewer"]
 
 
 async def test_a_viewer_changes_nothing_but_their_own_password(hub: Door) -> None:

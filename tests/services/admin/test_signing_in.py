@@ -1,5 +1,6 @@
 """Sign-in by password, sessions, and the first account; on both databases, and nothing secret told or kept."""
 
+import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator
@@ -139,6 +140,14 @@ async def test_failures_make_the_next_sign_in_wait_longer_and_longer(hub: Door) 
     async with hub.browser() as http:
         assert (await hub.signed_in(http)).status_code == 200
         assert (await hub.signed_in(http, password="wrong")).status_code == 401, "what went well ends the waiting"
+
+
+async def test_many_guesses_at_once_are_no_way_around(hub: Door) -> None:
+    await hub.account()
+    async with hub.browser() as http:
+        answers = await asyncio.gather(*(hub.signed_in(http, password="wrong") for _ in range(12)))
+    told = [one.status_code for one in answers]
+    assert (told.count(401), told.count(429)) == (throttling.ACCOUNT.free, 12 - throttling.ACCOUNT.free)
 
 
 async def test_an_address_that_guesses_names_waits(hub: Door) -> None:
