@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from threading import Lock
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -139,8 +140,15 @@ def _routes(more: Sequence[APIRouter] = ()) -> FastAPI:
         if not says_who(router.dependencies):
             raise ValueError("a router does not say which role it needs")
         app.include_router(router, prefix=PREFIX, dependencies=[Depends(understood)])
-    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    alone = Lock()
+    app.openapi = lambda: app.openapi_schema or _once(app, alone)  # type: ignore[method-assign]
     return app
+
+
+def _once(app: FastAPI, alone: Lock) -> dict[str, Any]:
+    """The document, put together by one thread: two at once would find each other's half-made parts."""
+    with alone:
+        return _document(app)
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

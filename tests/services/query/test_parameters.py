@@ -86,3 +86,9 @@ async def _ask_both_ways(url: str) -> None:
         stream = await http.head("/v1/changes/stream")
         assert (stream.status_code, stream.headers["content-type"].split(";")[0]) == (200, "text/event-stream")
         assert (await http.post("/v1/freshness")).headers["allow"] == "GET, HEAD"
+
+
+async def test_the_first_questions_of_all_come_at_once(hub: Hub) -> None:
+    hub.app.openapi_schema = None
+    answers = await asyncio.gather(*(hub.http.get("/v1/requests", params={"limit": 1}) for _ in range(8)))
+    assert [one.status_code for one in answers] == [200] * 8
