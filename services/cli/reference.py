@@ -33,6 +33,7 @@ Commands read the database directly, so they work beside a running hub and witho
 | 4 | try again later: something is away |
 | 5 | not found, or known but in no request |
 | 6 | a decision was refused: another one stands in the way, or something changed meanwhile |
+| 7 | `config diff`: the file says something else than what is set up |
 | 130 | ended by Ctrl-C |
 
 ## A connection from a file
@@ -52,6 +53,31 @@ options:                  # as the connector's page lists them
     email: hub@acme.example
     token: env:JIRA_TOKEN
   projects: [PAY, OPS]
+```
+
+## The whole set-up as a file
+
+`throughline config export` writes connections, what was chosen for their rules and stage maps, and the limits of all,
+and no secret. `config diff FILE` tells what applying it would change; `config apply FILE` shows that, asks, tests
+each tool that changes, and does it. Applied again it changes nothing. What the file leaves out is left alone: a
+connection it does not name, a part it does not have, and a stored secret, as long as address and kind of signing in
+are the same. What is unknown is refused by line and column, with what may be meant.
+
+```yaml
+connections:
+  jira-acme:                # permanent
+    connector: jira
+    title: Jira of Acme
+    since: 2026-01-01       # or 90d, or beginning; another moment reads again
+    state: reading          # or paused, stopped
+    options:
+      base_url: https://acme.atlassian.net
+      auth: {kind: api_token, email: hub@acme.example, token: "env:JIRA_TOKEN"}
+    rules:                  # as `rules apply` takes them
+      stages:
+        - {status: Awaiting steering board, stage: requirements, state: waiting}
+rules:                      # of all connections, as `rules apply` takes them
+  generic: 30
 ```
 
 ## The commands
