@@ -1,20 +1,15 @@
 """A hub with the sandbox company in a process of its own, and a real Chromium to read its pages with."""
 
-import asyncio
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
-import httpx2
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.browser.looking import Reader
+from tests.browser.running import running
 from tests.parts.presence import missing
 
 REQUESTS = 12
@@ -51,39 +46,8 @@ async def browser(chromium_path: str) -> AsyncIterator[Browser]:
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a hub that has read the sandbox company; open to this machine."""
-    folder = tmp_path_factory.mktemp("hub")
-    told = {"DATA_DIR": str(folder), "API_PORT": "0", "WEBHOOK_PORT": "0", "LOG_LEVEL": "warning"}
-    command = [
-        sys.executable, "-c", "from services.cli import main; main()", "up", "--sandbox", "--pace", "1",
-        "--requests", str(REQUESTS),
-    ]  # fmt: skip
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | {f"THROUGHLINE_{k}": v for k, v in told.items()}
-    log = folder / "log"
-    with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
-    try:
-        address = asyncio.run(_read(log, process))
+    with running(tmp_path_factory.mktemp("hub"), REQUESTS) as address:
         yield address
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-async def _read(log: Path, process: "subprocess.Popen[bytes]", seconds: float = 60) -> str:
-    """The hub's address, once everything that the company had at the beginning is read."""
-    async with asyncio.timeout(seconds), httpx2.AsyncClient() as http:
-        while True:
-            assert process.poll() is None, log.read_text()
-            found = re.search(r"Open (http://[\d.:]+) in a browser", log.read_text())
-            if found:
-                answer = (await http.get(f"{found[1]}/v1/connections")).json()["items"]
-                if len(answer) == 3 and all(one["first_read_done"] and one["true_up_to"] for one in answer):
-                    return found[1]
-            await asyncio.sleep(0.2)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
