@@ -9,9 +9,11 @@ _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Entry point. While the commands are loaded nothing has begun: Ctrl-C then ends the process without a word."""
-    before = signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    """Entry point. Until a command's work begins, Ctrl-C ends the process without a word (see terminal.interruptible).
+
+    Not by an exception: what is loaded calls back from C, where one would be lost.
+    """
+    signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
     from services.cli.app import main as run
 
-    signal.signal(signal.SIGINT, before)
     run()

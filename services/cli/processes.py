@@ -41,7 +41,7 @@ from services.cli.beginning import Tell, calm_collector, keys_told, stamped, upg
 from services.cli.installation import Installation, now
 from services.cli.listeners import Listener
 from services.cli.probes import checks
-from services.cli.terminal import errors
+from services.cli.terminal import errors, interruptible
 from services.cli.watching import Gauges, Observer, traced
 from services.feed import flow, replays
 from services.feed.feed import Feed
@@ -310,6 +310,7 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
 
 def run_forever(work: Coroutine[Any, Any, None]) -> None:
     """Run a long-lived process on uvloop, where there is one (there is none on Windows)."""
+    interruptible()
     try:
         import uvloop
     except ImportError:

@@ -24,7 +24,7 @@ from services.cli import processes
 from services.cli.beginning import Tell
 from services.cli.installation import Installation, now
 from services.cli.processes import API, Hub
-from services.cli.terminal import errors
+from services.cli.terminal import errors, interruptible
 from services.feed import connections
 from services.feed.rules import configuration_of
 from services.sandbox.people import HOUSE
@@ -268,6 +268,7 @@ def only_company(installation: Installation, pace: float, requests: int, ports: 
     """Run the three tools until Ctrl-C. ports: 0 for any. Raises Misconfigured."""
     wish = _wish(installation, pace, requests, {tool: port for tool, port in ports.items() if port})
     with contextlib.suppress(asyncio.CancelledError):
+        interruptible()
         asyncio.run(_alone(wish, say))
 
 

@@ -100,8 +100,14 @@ def installation() -> "Installation":
     return Installation.of()
 
 
+def interruptible() -> None:
+    """Something begins that is to end in order: from here on Ctrl-C is an exception again."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def run(work: Coroutine[Any, Any, int | None]) -> None:
     """Run a command to its end, and leave with its exit code."""
+    interruptible()
     code = asyncio.run(work)
     if code:
         raise typer.Exit(code)
