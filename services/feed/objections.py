@@ -115,7 +115,8 @@ def _named(model: type[BaseModel], location: Sequence[int | str]) -> tuple[str, 
     here: list[type[BaseModel]] = [model]
     for step in location:
         fields = {name for one in here for name in one.model_fields}
-        if here and step not in fields and str(step) in {tag_of(one) for one in here}:
+        # Of several members the name stands first, though a field may be called the same (a password's password).
+        if (len(here) > 1 or step not in fields) and str(step) in {tag_of(one) for one in here}:
             here = [one for one in here if tag_of(one) == str(step)]
             continue
         path.append(str(step))

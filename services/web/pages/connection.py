@@ -37,7 +37,8 @@ async def one(request: Request) -> Response:
     return await _page(request)
 
 
-async def _page(request: Request, refused: Failed | None = None) -> Response:
+async def _page(request: Request, refused: Failed | None = None, **said: Any) -> Response:
+    """said: tried, what came of a delivery of our own; secret, a new one that is shown this once."""
     name = request.path_params["id"]
     api = api_of(request)
     told = await api.get(f"/v1/connections/{name}/watching")
@@ -45,15 +46,17 @@ async def _page(request: Request, refused: Failed | None = None) -> Response:
     admin = caller.role.covers(Role.ADMIN)
     stored = await api.get(f"/v1/connections/{name}") if admin else None
     kind = await _kind(request, told["connector"]) if admin else None
+    hook = (await api.get(f"/v1/connections/{name}/webhook"))["webhook"] if admin else None
     differences: Any = []
     if admin and told["reconciled"] and told["reconciled"]["finished_at"]:
         differences = (await api.get(f"/v1/connections/{name}/differences", limit=50))["items"]
     pages: Pages = request.app.state.pages
     return await render(
-        request, "connection.html", status=refused.status if refused else 200, one=told, stored=stored, kind=kind,
+        request, "connection.html", status=refused.status if refused else 200, one=told, stored=stored,
         labels=_labels(kind, stored), set_up=_set_up(kind, stored), differences=differences, refused=refused,
         pulse=pulse(told["hours"], pages.now()),
-        done=next((words for key, words in DONE.items() if key in request.query_params), None),
+        done=next((words for key, words in DONE.items() if key in request.query_params), None), hook=hook,
+        **{"tried": None, "secret": None, **said},
     )  # fmt: skip
 
 
@@ -109,6 +112,23 @@ async def steer(request: Request) -> Response:
             raise
         return await _page(request, error)
     return RedirectResponse(f"/connections/{name}?{act}=1", 303)
+
+
+async def deliver(request: Request) -> Response:
+    """Send a delivery of our own to the address that the tool is told."""
+    try:
+        told = await api_of(request).post(f"/v1/connections/{request.path_params['id']}/webhook/test")
+    except Failed as error:
+        if error.status not in _TOLD:
+            raise
+        return await _page(request, error)
+    return await _page(request, tried=told)
+
+
+async def new_secret(request: Request) -> Response:
+    """A secret for webhooks, which is stored nowhere and shown this once."""
+    told = await api_of(request).post("/v1/webhook-secrets")
+    return await _page(request, secret=told["secret"])
 
 
 async def change(request: Request) -> Response:
@@ -184,6 +204,8 @@ routes = [
     Route("/connections/{id}", one),
     Route("/connections/{id}/change", change),
     Route("/connections/{id}/change", changed, methods=["POST"]),
+    Route("/connections/{id}/webhook-test", deliver, methods=["POST"]),
+    Route("/connections/{id}/webhook-secret", new_secret, methods=["POST"]),
     Route("/connections/{id}/remove", remove),
     Route("/connections/{id}/remove", removed, methods=["POST"]),
     *(

@@ -1,6 +1,7 @@
 """The stage map of a connection: its tool's real statuses, what each means and why, tried before it holds."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -26,8 +27,8 @@ async def sent(request: Request) -> Response:
     """Look at what the choices would do, or let them hold."""
     form = await request.form()
     name = request.path_params["id"]
-    typed = _choices(form)
     told = await api_of(request).get(f"/v1/connections/{name}/stage-map")
+    typed = _staged(_choices(form), told)
     rows = rows_with(told["chosen"], typed.values())
     preview = form.get("do") != "apply"
     try:
@@ -55,6 +56,16 @@ def _choices(form: FormData) -> dict[tuple[str, str, str], Choice]:
         choice = Choice(said["kind"], said["type"] or None, said["status"] or None, said["stage"], said["state"])
         found[choice.place] = choice
     return found
+
+
+def _staged(typed: dict[tuple[str, str, str], Choice], told: Mapping[str, Any]) -> dict[tuple[str, str, str], Choice]:
+    """A state alone is chosen together with the stage that the status has now."""
+    for one in told["statuses"]:
+        choice = typed.get(Choice(one["kind"], one["type"], one["status"], "", "").place)
+        mapped = one["by"] != "nothing" and own_row(told["chosen"], one) is None
+        if choice and choice.state and not choice.stage and mapped:
+            typed[choice.place] = replace(choice, stage=one["stage"])
+    return typed
 
 
 async def _page(

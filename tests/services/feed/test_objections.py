@@ -37,6 +37,7 @@ WORDS_OF_THE_LIBRARY = ("Input should", "validation", "should have at least", "E
         (MailboxOptions, MAIL | {"auth": {"user": "hub"}}, "auth.kind: give one of password, xoauth2, oauth_client"),
         (MailboxOptions, MAIL | {"auth": "CANARY"}, "auth: give options of its own, each as name: value. Correct it"),
         (MailboxOptions, MAIL | {"auth": {"kind": "xoauth2", "user": "hub"}}, "auth.token is missing. Add it"),
+        (MailboxOptions, MAIL | {"auth": {"kind": "password", "user": "hub"}}, "auth.password is missing. Add it"),
         (JiraOptions, JIRA | {"auth": JIRA["auth"] | {"mail": "x"}}, "auth.mail is no option. Is email meant?"),  # type: ignore[operator]
         (JiraOptions, JIRA | {"zzz": 1}, "zzz is no option. The options are base_url, edition, auth, cloud_id"),
         (JiraOptions, JIRA | {"extra_jql": "x" * 2001}, "extra_jql: give at most 2000 characters. Correct it"),

@@ -1,0 +1,195 @@
+"""A connection watched, steered and removed; dead letters mended; meanings of statuses and links chosen and undone."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, expect
+
+from tests.browser.conftest import reading
+from tests.browser.looking import Reader
+from tests.browser.spoiling import SPOILT, spoil
+from tests.browser.tools import PATIENCE, World, world
+
+expect.set_options(timeout=PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Tools, and a hub."""
+    with world(tmp_path_factory.mktemp("tools"), tmp_path_factory.mktemp("hub")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def anna(browser: Browser, there: World, request: pytest.FixtureRequest) -> AsyncIterator[Reader]:
+    """An admin of a hub that has read a Jira."""
+    await there.connected("jira")
+    async for one in reading(browser, there.address, request.node.name):
+        one.page.set_default_timeout(PATIENCE)
+        yield one
+
+
+def done(page: Page) -> Locator:
+    """Where a page says what was done."""
+    return page.locator(".box.done[role=status]")
+
+
+async def pressed(page: Page, name: str) -> None:
+    """A button of this name."""
+    await page.get_by_role("button", name=name, exact=True).click()
+
+
+async def test_steered_and_compared(anna: Reader) -> None:
+    page = anna.page
+    await anna.goes("/connections/jira")
+    await pressed(page, "Pause")
+    await expect(done(page)).to_contain_text("It is paused")
+    await expect(page.locator("#standing .state").first).to_have_text("paused")
+    await anna.looks("paused")
+    await pressed(page, "Resume")
+    await expect(page.locator("#standing .state").first).to_have_text("reading")
+    await pressed(page, "Compare and fetch what differs")
+    await expect(done(page)).to_contain_text("The comparison is asked for")
+    await expect(page.locator("#attention")).to_contain_text(re.compile(r"Ended .* ago|Ended now"))
+    await page.get_by_label("From", exact=True).fill("2026-09-01")
+    await pressed(page, "Read again")
+    await expect(done(page)).to_contain_text("It reads again")
+    await expect(page.locator("#standing")).to_contain_text("Reads from")
+    await anna.looks("compared")
+
+
+async def test_webhooks_are_set_up(anna: Reader) -> None:
+    page = anna.page
+    await anna.goes("/connections/jira")
+    await page.get_by_text("Set them up in the tool").click()
+    await expect(page.get_by_text("/hooks/jira")).to_be_visible()
+    await pressed(page, "Make a secret")
+    secret = (await done(page).locator("pre").inner_text()).strip()
+    assert len(secret) == 43
+    await anna.looks("secret")
+    await page.get_by_role("link", name="Change").first.click()
+    await page.get_by_text("Webhooks: hear of changes at once").click()
+    await page.get_by_label("Webhook secret").fill(secret)
+    await pressed(page, "Save")
+    await expect(done(page)).to_contain_text("The change is saved")
+    assert secret not in await page.content()
+    await page.get_by_text("Set them up in the tool").click()
+    await pressed(page, "Send a test delivery")
+    await expect(page.get_by_role("alert").or_(done(page))).to_be_visible()
+    await anna.looks("delivery")
+
+
+async def test_a_dead_letter_is_mended_and_replayed(anna: Reader, there: World) -> None:
+    page = anna.page
+    await anna.goes("/dead-letters")
+    await expect(page.get_by_text("Nothing waits.")).to_be_visible()
+    await anna.looks("none")
+    await spoil(there.folder, 2)
+    badge = page.get_by_role("navigation", name="Pages").get_by_role("link", name="Dead letters 2")
+    while not await badge.is_visible():  # the count is kept for a second
+        await anna.goes("/about")
+    await badge.click()
+    await anna.looks("causes")
+    await page.get_by_role("link", name=re.compile("^Issue: id and fields are needed")).click()
+    await pressed(page, "Show what a replay would do")
+    await expect(page.get_by_role("status").filter(has_text="were tried")).to_contain_text("2 would come back")
+    await anna.looks("all")
+    await page.get_by_role("row").nth(1).get_by_role("link").click()
+    await expect(page.get_by_label("What it holds")).to_have_value(re.compile(f'"{SPOILT}"'))
+    await pressed(page, "Show what a replay would do")
+    await expect(page.get_by_role("heading", name="It would come back")).to_be_visible()
+    holds = page.get_by_label("What it holds")
+    await holds.fill("{")
+    await pressed(page, "Try the edited form")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await expect(holds).to_have_value("{")
+    await anna.looks("no-json")
+    await anna.goes(page.url)
+    await holds.fill((await holds.input_value()).replace(f'"{SPOILT}"', '"fields"'))
+    await pressed(page, "Try the edited form")
+    await expect(page.get_by_role("heading", name="It would be understood")).to_be_visible()
+    await anna.looks("tried")
+    await pressed(page, "Save the edited form")
+    await expect(done(page)).to_contain_text("The edited form is kept")
+    await pressed(page, "Show what a replay would do")
+    await pressed(page, "Replay it")
+    await expect(done(page)).to_contain_text("It is being published again")
+    letter = page.url
+    while not await page.get_by_role("definition").filter(has_text=re.compile("^replayed")).count():
+        await page.goto(letter)
+    await anna.looks("replayed")
+
+    await anna.goes("/dead-letters")
+    await page.get_by_role("link", name=re.compile("^Issue: id and fields are needed")).click()
+    await page.get_by_text("Drop all of them").click()
+    await pressed(page, "Drop 1 letter")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await page.get_by_text("Drop all of them").click()
+    await page.get_by_label("Reason").fill("The tool was mended")
+    await pressed(page, "Drop 1 letter")
+    await expect(page.get_by_text("Nothing waits.")).to_be_visible()
+    while await page.locator(".badge").count():
+        await anna.goes("/dead-letters")
+
+
+async def test_what_statuses_mean_is_tried_chosen_and_taken_back(anna: Reader, there: World) -> None:
+    page = anna.page
+    await there.settled()
+    await anna.goes("/connections/jira/stage-map")
+    await expect(page.get_by_text("Every status has a meaning.")).to_be_visible()
+    await anna.looks("map")
+    stage = page.get_by_label("Stage of Released of Story")
+    await stage.select_option("improvement")
+    await pressed(page, "Show what it would do")
+    await expect(page.get_by_role("heading", name="What it would do")).to_be_visible()
+    await expect(stage).to_have_value("improvement")
+    await anna.looks("would")
+    await pressed(page, "Apply")
+    await expect(done(page)).to_contain_text("It holds")
+    await expect(done(page)).to_contain_text("Every request is computed with it")
+    await expect(page.get_by_role("row").filter(has_text="chosen").first).to_contain_text("improvement")
+    await anna.looks("holds")
+    await page.get_by_role("button", name=re.compile("^Undo change")).click()
+    await expect(done(page)).to_contain_text("It holds")
+    await expect(stage).to_have_value("")
+
+
+async def test_what_opens_and_joins_is_tried(anna: Reader, there: World) -> None:
+    page = anna.page
+    await there.settled()
+    await anna.goes("/connections/jira/rules")
+    await anna.looks("rules")
+    await page.get_by_label("Only these; others join a request or stay outside").check()
+    await page.get_by_role("checkbox", name=re.compile("^Story")).check()
+    await page.get_by_label("What the link parent does").select_option("mentions")
+    await pressed(page, "Show what it would do")
+    await expect(page.get_by_role("heading", name="What it would do")).to_be_visible()
+    await expect(page.get_by_role("checkbox", name=re.compile("^Story"))).to_be_checked()
+    await expect(page.get_by_label("What the link parent does")).to_have_value("mentions")
+    await anna.looks("would")
+
+
+async def test_about(anna: Reader) -> None:
+    page = anna.page
+    await anna.goes("/")
+    await page.get_by_role("link", name="About this hub").click()
+    await expect(page.get_by_role("definition").filter(has_text="SQLite")).to_be_visible()
+    await expect(page.get_by_role("row").filter(has_text="Jira")).to_contain_text("reading")
+    await anna.looks("about")
+
+
+async def test_removed_after_saying_what_is_lost(anna: Reader, there: World) -> None:
+    await there.settled()
+    page = anna.page
+    await anna.goes("/connections/jira")
+    await page.get_by_role("link", name="Remove").click()
+    await expect(page.get_by_text(re.compile(r"\d+ requests? loses? something"))).to_be_visible()
+    await pressed(page, await page.get_by_role("button", name=re.compile("^Remove")).inner_text())
+    await expect(page.get_by_role("alert")).to_contain_text("Say what becomes of what it brought")
+    await anna.looks("asked")
+    await page.get_by_role("radio", name=re.compile("^It stays")).check()
+    await page.get_by_role("button", name=re.compile("^Remove")).click()
+    await expect(done(page)).to_contain_text("jira is removed")
+    await expect(page.get_by_text("No tool is connected yet.")).to_be_visible()

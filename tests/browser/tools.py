@@ -1,0 +1,138 @@
+"""A hub without connections, and the sandbox company's three tools for it to be connected to."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from tests.parts.presence import wait_until
+
+REQUESTS = 6
+PATIENCE = 60_000
+"""Milliseconds for which a page is waited for; tools are asked meanwhile, on a busy machine."""
+_SECONDS = PATIENCE / 1000
+
+
+@contextmanager
+def running(folder: Path, said: str, *words: str, **settings: str) -> Iterator["re.Match[str]"]:
+    """A command of Throughline in a process of its own. said: what it says once it is ready."""
+    told = {"DATA_DIR": str(folder), "LOG_LEVEL": "warning", **settings}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | {f"THROUGHLINE_{k}": v for k, v in told.items()}
+    command = [sys.executable, "-c", "from services.cli import main; main()", *words]
+    log = folder / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+
+    def ready() -> "re.Match[str] | None":
+        return re.search(said, log.read_text(errors="replace"))
+
+    try:
+        wait_until(
+            lambda: ready() is not None,
+            _SECONDS,
+            lambda: process.poll() is None,
+            lambda: log.read_text(errors="replace"),
+        )
+        found = ready()
+        assert found
+        yield found
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Where everything is, and with what one signs in."""
+
+    address: str
+    folder: Path
+    """The hub's data."""
+    jira: str
+    email: str
+    token: str
+    hubspot: str
+    hubspot_token: str
+    mail_host: str
+    mail_port: str
+    user: str
+    password: str
+
+    @property
+    def wishes(self) -> dict[str, dict[str, Any]]:
+        """The three connections, as the API takes them, by name."""
+        jira = {"base_url": self.jira, "auth": {"kind": "api_token", "email": self.email, "token": self.token},
+                "share": 1}  # fmt: skip
+        mail = {"host": self.mail_host, "port": self.mail_port, "security": "plain",
+                "auth": {"kind": "password", "user": self.user, "password": self.password}}  # fmt: skip
+        hubspot = {"base_url": self.hubspot, "token": self.hubspot_token, "share": 1}
+        return {
+            name: {"connector": name, "name": name, "options": options}
+            for name, options in (("jira", jira), ("hubspot", hubspot), ("mailbox", mail))
+        }
+
+    @asynccontextmanager
+    async def api(self) -> AsyncIterator[httpx2.AsyncClient]:
+        """The hub's API."""
+        async with httpx2.AsyncClient(base_url=self.address, timeout=60) as http:
+            yield http
+
+    async def emptied(self) -> None:
+        """No connection is left."""
+        async with self.api() as http:
+            for one in (await http.get("/v1/connections")).json()["items"]:
+                answer = await http.request(
+                    "DELETE", f"/v1/connections/{one['connection']}", json={}, headers={"If-Match": "*"}
+                )
+                assert answer.status_code == 200, answer.text
+
+    async def connected(self, *names: str) -> None:
+        """These are connected, and read from their beginning."""
+        async with self.api() as http:
+            for name in names:
+                if (await http.get(f"/v1/connections/{name}")).status_code == 404:
+                    answer = await http.post("/v1/connections", json=self.wishes[name])
+                    assert answer.status_code == 201, answer.text
+            async with asyncio.timeout(_SECONDS):
+                while not all([await self._read(http, name) for name in names]):
+                    await asyncio.sleep(0.2)
+
+    async def _read(self, http: httpx2.AsyncClient, name: str) -> bool:
+        told = (await http.get(f"/v1/connections/{name}/watching")).json()
+        return told["first_read"] is None and told["true_up_to"] is not None
+
+    async def settled(self) -> None:
+        """Nothing is to be computed again."""
+        async with self.api() as http, asyncio.timeout(_SECONDS):
+            while (await http.get("/v1/progress")).json()["recompute"]["left"]:
+                await asyncio.sleep(0.2)
+
+
+_SAID = (
+    r"Jira\s+(\S+)\s+(\S+)\s+(\S+)\s+HubSpot\s+(\S+)\s+account \S+\s+(\S+)\s+"
+    r"IMAP\s+(\S+):(\d+) \(plain\)\s+(\S+)\s+(\S+)"
+)
+
+
+@contextmanager
+def world(tools: Path, hub: Path) -> Iterator[World]:
+    """Tools and hub. tools, hub: their folders."""
+    sandbox = running(tools, _SAID, "sandbox", "--pace", "0", "--requests", str(REQUESTS))
+    up = running(
+        hub, r"API at (http://[\d.:]+)", "up", API_PORT="0", WEBHOOK_PORT="0", ALLOW_LOOPBACK_TOOLS="true",
+        OPEN_TO_THIS_MACHINE="true", POLL_INTERVAL="1",
+    )  # fmt: skip
+    with sandbox as made, up as began:
+        yield World(began[1], hub, *made.groups())
