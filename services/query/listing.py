@@ -26,6 +26,8 @@ router = APIRouter(tags=["requests"])
 
 Value = Annotated[str, Field(min_length=1, max_length=200)]
 
+AskedState = Literal[StateName, "unknown"]
+
 DURATION = r"^([0-9]{1,5}|P[0-9]{1,4}W|P[0-9]{1,5}D(T[0-9]{1,6}H)?|PT([0-9]{1,6}H([0-9]{1,7}M)?|[0-9]{1,7}M))$"
 """Weeks, days, hours and minutes of ISO 8601, or a number of days. Months and years have no one length."""
 
@@ -50,7 +52,12 @@ class Wanted(BaseModel):
         examples=["payroll port"],
     )
     stage: list[Value] = Field(default=[], max_length=20, description="Any of these stages", examples=[["development"]])
-    state: list[StateName] = Field(default=[], max_length=5, description="Any of these states", examples=[["waiting"]])
+    state: list[AskedState] = Field(
+        default=[],
+        max_length=6,
+        description="Any of these states; unknown: no tool says one",
+        examples=[["waiting"]],
+    )
     tool: list[Value] = Field(default=[], max_length=20, description="Holds something of this connector")
     connection: list[Value] = Field(default=[], max_length=20, description="Holds something of this connection")
     person: list[Value] = Field(

@@ -109,7 +109,9 @@ def _filters(search: Search) -> Iterator[_Filter]:
             yield _Filter(kind, _distinct(form for one in people for form in (one, one.lower(), name_term(one))))
     if search.unit:
         yield _Filter("unit", _distinct(name_term(unit) for unit in search.unit))
-    for kind in ("project", "connection", "stage", "state", "tool"):
+    if search.state:
+        yield _Filter("state", tuple(dict.fromkeys("" if one == "unknown" else one for one in search.state)))
+    for kind in ("project", "connection", "stage", "tool"):
         if values := getattr(search, kind):
             yield _Filter(kind, _distinct(values))
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
-OPEN = ("new", "active", "waiting")
+OPEN = ("new", "active", "waiting", "unknown")
 """States in which a request is not finished."""
 
 STUCK = 14

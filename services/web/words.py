@@ -27,6 +27,7 @@ STATES: Mapping[str, str] = {
     "waiting": "It waits for somebody or something",
     "done": "Finished",
     "cancelled": "Given up",
+    "unknown": "No tool says what it is doing",
 }
 """What each state means."""
 

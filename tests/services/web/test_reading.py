@@ -1,0 +1,87 @@
+"""What people read of requests: their own first, the list as CSV, and nothing of a tool's text as HTML."""
+
+import csv
+import io
+
+import httpx2
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from schemas.access import THIS_MACHINE, Caller, Role
+from tests.pipelines.memos import memo
+from tests.services.query.conftest import fill, owned
+from tests.services.web.test_site import As, client_of, company
+
+__all__ = ["company"]
+
+EVIL = '=HYPERLINK("http://x")<script>alert(1)</script>'
+
+
+def somebody(name: str) -> As:
+    return As(Caller(name.title(), Role.VIEWER, "session", f"a-{name}", f"{name}@example.com", reads_all=True))
+
+
+async def first_page(company: AsyncEngine, access: As) -> str:
+    async with client_of(company, access) as http:
+        answer = await http.get("/")
+    assert answer.status_code == 200
+    return answer.text
+
+
+async def test_who_is_signed_in_sees_their_own_first(company: AsyncEngine) -> None:
+    bert = await first_page(company, somebody("bert"))
+    asked, _, part = bert.partition("You take part in")
+    assert "You asked for" in asked
+    assert "Payslips by mail" in asked
+    assert "Payroll portal for Zoë" not in asked
+    assert "Payroll portal for Zoë" in part  # its second part is his
+    assert "Stuck longest" not in bert
+    assert "New printer" not in bert
+
+
+async def test_whom_nothing_concerns_is_told_so_and_sees_what_everybody_sees(company: AsyncEngine) -> None:
+    page = await first_page(company, somebody("nobody"))
+    assert "No request is known in which <strong>nobody@example.com</strong> takes part" in page
+    assert "Changed last" in page
+    assert "New printer" in page
+
+
+async def test_who_has_no_address_sees_what_everybody_sees(company: AsyncEngine) -> None:
+    page = await first_page(company, As(THIS_MACHINE))
+    assert "Changed last" in page
+    assert "takes part" not in page
+
+
+async def test_what_a_tool_says_is_no_formula_and_no_html(company: AsyncEngine) -> None:
+    await fill(company, [memo(40, title=EVIL)])
+    name = owned(40)
+    async with client_of(company, As(THIS_MACHINE)) as http:
+        for path in ("/", "/requests", "/requests/board", f"/requests/{name}", f"/requests/{name}/timeline",
+                     f"/requests/{name}/parts", "/find?q=hyperlink", "/find/suggest?q=hyperlink&box=find",
+                     "/find?q=%3Cscript%3Ealert(1)%3C/script%3E"):  # fmt: skip
+            answer = await http.get(path)
+            assert answer.status_code == 200, path
+            assert "<script>alert" not in answer.text, path
+            assert "HYPERLINK" in answer.text or "script" in path, path
+        exported = await http.get("/requests.csv")
+    rows = list(csv.DictReader(io.StringIO(exported.text.removeprefix("\ufeff"))))
+    assert [one["title"] for one in rows if one["id"] == name] == [f"'{EVIL}"]
+
+
+async def test_the_csv_has_every_page(company: AsyncEngine) -> None:
+    await fill(company, [memo(number, title=f"More of it {number}") for number in range(100, 230)])
+    async with client_of(company, As(THIS_MACHINE)) as http:
+        exported = await http.get("/requests.csv", params={"sort": "opened", "order": "asc"})
+        refused = await http.get("/requests.csv", params={"stage": "nowhere"})
+    rows = list(csv.DictReader(io.StringIO(exported.text.removeprefix("\ufeff"))))
+    assert len({one["id"] for one in rows}) == len(rows) == 133
+    assert [one["opened"] for one in rows] == sorted(one["opened"] for one in rows)
+    assert refused.status_code == 422
+
+
+@pytest.mark.parametrize("asked", ["x" * 5000, "\x00", "-", "R-AAAAAAAAAAAA", "💥", "a@b", " "])
+async def test_anything_may_be_typed(company: AsyncEngine, asked: str) -> None:
+    async with client_of(company, As(THIS_MACHINE)) as http:
+        for path in ("/find", "/find/suggest"):
+            answer: httpx2.Response = await http.get(path, params={"q": asked, "box": "find"})
+            assert answer.status_code in (200, 303), path
