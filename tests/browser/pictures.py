@@ -39,6 +39,9 @@ def pictures(request: str, words: str) -> tuple[Picture, ...]:
         Picture("request-phone", f"/requests/{request}", PHONE, dark=True),
         Picture("requests", "/requests?state=new&state=active&state=waiting", _WIDE),
         Picture("board", "/requests/board", _WIDE),
+        Picture("connections", "/connections", _WIDE),
+        Picture("connect", "/connect/jira", _WIDE),
+        Picture("stage-map", "/connections/jira-sandbox/stage-map", _WIDE),
     )
 
 

@@ -1,0 +1,69 @@
+"""Who sees what of connections: a viewer how they stand, an admin all of it, and nobody a secret."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx2
+
+from schemas.access import THIS_MACHINE, Caller, Role
+from services.web.site import create_site
+from tests.services.admin.conftest import NOW, SQLITE, Office, office
+from tests.services.query.conftest import BASE
+from tests.services.web.test_site import As
+
+__all__ = ["office"]
+pytestmark = SQLITE
+
+VIEWER = Caller("Vera", Role.VIEWER, "session", "a-1", "vera@example.com", reads_all=True)
+FOR_ADMINS = (
+    "/connect", "/connect/jira", "/connections/jira-acme/change", "/connections/jira-acme/remove",
+    "/connections/jira-acme/stage-map", "/connections/jira-acme/rules", "/dead-letters",
+)  # fmt: skip
+
+
+@asynccontextmanager
+async def reading(office: Office, caller: Caller) -> AsyncIterator[httpx2.AsyncClient]:
+    """A browser of somebody."""
+    site = create_site(office.app, As(caller), lambda: NOW)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(site), base_url=BASE) as http:
+        yield http
+
+
+async def test_a_viewer_sees_how_they_stand_and_nothing_to_press(office: Office) -> None:
+    async with reading(office, VIEWER) as http:
+        told = (await http.get("/connections")).text
+        assert "jira-acme" in told
+        assert "/connect" not in told.replace("/connections", "")
+        one = (await http.get("/connections/jira-acme")).text
+        assert "True up to" in one or "first read" in one
+        assert "<form" not in one.partition("<main")[2]
+        assert (await http.get("/about")).status_code == 200
+        for path in FOR_ADMINS:
+            assert (await http.get(path)).status_code == 403, path
+        for path in ("/connect/jira", "/connections/jira-acme/pause", "/connections/jira-acme/remove"):
+            assert (await http.post(path, data={"keep": "true", "do": "save"})).status_code == 403, path
+
+
+async def test_an_admin_sees_all_of_it(office: Office) -> None:
+    async with reading(office, THIS_MACHINE) as http:
+        for path in ("/connections", "/connections/jira-acme", *FOR_ADMINS):
+            answer = await http.get(path)
+            assert answer.status_code == 200, (path, answer.text)
+            assert len(answer.content) < 100_000
+        for path in ("/connections/nothing", "/connections/nothing/rules", "/connect/nothing", "/dead-letters/nothing"):
+            assert (await http.get(path)).status_code in (404, 422), path
+
+
+async def test_a_refused_form_keeps_what_was_typed_but_no_secret(office: Office) -> None:
+    typed = {
+        "auth": "api_token", "auth.api_token.email": "hub@acme.example", "auth.api_token.token": "CANARY",
+        "base_url": "ftp://acme.example", "projects": 'PAY, "A, B"', "connection.name": "x", "do": "test",
+    }  # fmt: skip
+    async with reading(office, THIS_MACHINE) as http:
+        answer = await http.post("/connect/jira", data=typed)
+    assert answer.status_code == 422
+    assert "CANARY" not in answer.text
+    assert 'value="hub@acme.example"' in answer.text
+    assert "PAY, &#34;A, B&#34;" in answer.text
+    assert '<a href="#base_url">' in answer.text
+    assert 'aria-invalid="true"' in answer.text
