@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import giant, growth, ingesting, long_request, lookups, memory, starting, suggesting, webhooks
+from benchmarks import giant, growth, ingesting, long_request, lookups, memory, pages, starting, suggesting, webhooks
 from benchmarks.accuracy.report import kept
 from benchmarks.parts import Parts
 from benchmarks.results import Result, document, load
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "lookups": lookups.run,
     "webhooks": webhooks.run,
     "growth": growth.run,
+    "pages": pages.run,
     "long": long_request.run,
     "giant": giant.run,
 }

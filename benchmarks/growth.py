@@ -77,13 +77,14 @@ def _row(result: Result, cost: Cost, first: Cost) -> None:
 async def _templates(parts: Parts, base: Story, sample: int) -> tuple[Stock, list[tuple[str, int]]]:
     """Templates, and how many rows of a sample of copies were compared. Raises RuntimeError where they differ."""
     mark, told = bulk.marked(base.told)
-    whole = await _understood(parts, base, mark, told)
+    whole = await understood(parts, base, mark, told)
     # Once more without the others, who may have said something newer about the people in them.
-    made = await _understood(parts, base, mark, [one for each in whole.templates for one in each.events])
+    made = await understood(parts, base, mark, [one for each in whole.templates for one in each.events])
     return made, await _compared(parts, base, made, sample)
 
 
-async def _understood(parts: Parts, base: Story, mark: str, told: list[Told]) -> Stock:
+async def understood(parts: Parts, base: Story, mark: str, told: list[Told]) -> Stock:
+    """What the pipeline makes of these events, to be copied."""
     with parts.place("kafka+postgresql") as place:
         engine = open_engine(place.database_url)
         await replay.prepare(engine, base.rules)
@@ -120,9 +121,9 @@ def _plain(place: Place) -> str:
 
 def _cost(parts: Parts, base: Story, made: Stock, probe: Story, stored: int, sizes: Sizes) -> Cost:
     with parts.place("kafka+postgresql") as place, ExitStack() as stack:
-        asyncio.run(_stored(place, base, made, stored))
+        asyncio.run(fill(place, base, made, stored))
         walls, cpus = zip(*(asyncio.run(_probe(place, probe, LAST - turn)) for turn in range(_TIMES)), strict=True)
-        asyncio.run(_settled(place))
+        asyncio.run(settled(place))
         server = stack.enter_context(Child("benchmarks.worker", "query", environ=place.environ()))
         server.answer(30)
         ids, keys = asyncio.run(_to_ask(place))
@@ -137,7 +138,7 @@ def _cost(parts: Parts, base: Story, made: Stock, probe: Story, stored: int, siz
     return Cost(stored, quantile(walls, 0.5), quantile(cpus, 0.5), by_id, by_key)
 
 
-async def _settled(place: Place) -> None:
+async def settled(place: Place) -> None:
     """Have PostgreSQL end what filling left to do, so that its CPU time is that of the look-ups."""
     database = await asyncpg.connect(_plain(place))
     await database.execute("VACUUM ANALYZE", timeout=None)
@@ -145,7 +146,8 @@ async def _settled(place: Place) -> None:
     await database.close()
 
 
-async def _stored(place: Place, base: Story, made: Stock, stored: int) -> None:
+async def fill(place: Place, base: Story, made: Stock, stored: int) -> None:
+    """Load so many requests."""
     engine = open_engine(place.database_url)
     await replay.prepare(engine, base.rules)
     await bulk.load(_plain(place), made, FIRST, stored)

@@ -29,6 +29,7 @@ MOST_SELECTIVE = (
     "unit",
     "prefix",
     "connection",
+    "standing",
     "stage",
     "state",
     "tool",
@@ -36,6 +37,9 @@ MOST_SELECTIVE = (
 """Which filter drives when several are given: the kind whose values are on the fewest requests, as a rule."""
 
 MOST_WORDS = 12
+
+_MOST_STANDINGS = 8
+"""Pairs of a stage and a state that are looked for as pairs: each is looked up by itself where they drive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +113,23 @@ def _filters(search: Search) -> Iterator[_Filter]:
             yield _Filter(kind, _distinct(form for one in people for form in (one, one.lower(), name_term(one))))
     if search.unit:
         yield _Filter("unit", _distinct(name_term(unit) for unit in search.unit))
-    if search.state:
-        yield _Filter("state", tuple(dict.fromkeys("" if one == "unknown" else one for one in search.state)))
-    for kind in ("project", "connection", "stage", "tool"):
+    yield from _standing(search)
+    for kind in ("project", "connection", "tool"):
         if values := getattr(search, kind):
             yield _Filter(kind, _distinct(values))
+
+
+def _standing(search: Search) -> Iterator[_Filter]:
+    """Stage and state; of both together fewer requests have it than of either, and one look tells."""
+    states = list(dict.fromkeys("" if one == "unknown" else one for one in search.state))
+    stages = _distinct(search.stage) if search.stage else ()
+    if stages and states and len(stages) * len(states) <= _MOST_STANDINGS:
+        yield _Filter("standing", tuple(f"{stage}/{state}" for stage in stages for state in states))
+        return
+    if stages:
+        yield _Filter("stage", stages)
+    if states:
+        yield _Filter("state", tuple(states))
 
 
 def _distinct(values: Any) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """All requests: a list with filters in its address, a board by stage beside it, and the same as CSV."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -18,6 +18,8 @@ PAGE = 40
 """Requests on one page of the list: with their columns less than 100 kB."""
 CARDS = 8
 """Requests in one column of the board."""
+_FEW = 100
+"""Of so many a board is put together at once: no stage is asked for by itself."""
 
 
 async def listed(request: Request) -> Response:
@@ -46,17 +48,32 @@ async def board(request: Request) -> Response:
     counts = (await api.get("/v1/stages"))["items"]
     asked = wanted.api(zone_of(request), "stage", "state")
     stages = [one for one in counts if one["stage"] != "not mapped" or one["total"]]
+    few = refused = None
     try:
-        columns = await asyncio.gather(*(_column(api, asked, one) for one in stages))
-        refused = None
+        few = await _few(api, asked, stages) if asked else None
+        columns = few or await asyncio.gather(*(_column(api, asked, one) for one in stages))
     except Failed as error:
         if error.status != 422:
             raise
         columns, refused = [], error
     return await render(
         request, "board.html", status=422 if refused else 200, columns=columns, refused=refused,
-        counted=not asked, **(await _around(api, wanted)),
+        counted=few is not None or not asked, **(await _around(api, wanted)),
     )  # fmt: skip
+
+
+async def _few(api: Api, asked: Mapping[str, Any], stages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
+    """All columns from one answer, where not many requests fit; None: there are more."""
+    told = await api.get("/v1/requests", **asked, state=OPEN, sort="stage_since", order="asc", limit=_FEW)
+    if told["next"] is not None:
+        return None
+    columns = []
+    for one in stages:
+        here = [item for item in told["items"] if item["stage"] == one["stage"]]
+        waiting = sum(item["state"] == "waiting" for item in here)
+        told_of = {"items": here[:CARDS], "more": len(here) > CARDS, "open": len(here), "waiting": waiting}
+        columns.append({"stage": one["stage"], "finished": 0, **told_of})
+    return columns
 
 
 async def _column(api: Api, asked: Mapping[str, Any], count: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,9 @@ CASES: list[tuple[dict[str, Any], set[str]]] = [
     ({"state": "unknown"}, {ONE, FOUR, FIVE}),
     ({"state": ["unknown", "active"], "requester": "bert"}, {FOUR}),
     ({"state": "active"}, set()),
+    ({"stage": ["not mapped", "change"], "state": ["unknown", "done"]}, {ONE, FOUR, FIVE}),
+    ({"stage": "not mapped", "state": "done", "person": "bert"}, set()),
+    ({"stage": ["change", "not mapped"], "state": ["unknown", "new", "active", "waiting", "done"]}, {ONE, FOUR, FIVE}),
     ({"stage": "development"}, set()),
     ({"tool": "memo"}, {ONE, FOUR, FIVE}),
     ({"connection": ["memos", "memos"]}, {ONE, FOUR, FIVE}),
@@ -165,6 +168,7 @@ def _requests() -> Iterator[tuple[tuple[Any, ...], list[tuple[str, str]]]]:
                opened, updated, since)  # fmt: skip
         facets = [
             ("stage", ("alignment", "development", "change")[number % 3]), ("state", ("active", "done")[number % 2]),
+            ("standing", f"{('alignment', 'development', 'change')[number % 3]}/{('active', 'done')[number % 2]}"),
             ("tool", "jira"), ("connection", f"jira-{number % 20}"), ("person", f"mail/address/p{number % 300}"),
             ("unit", f"unit {number % 10}"), ("project", f"P{number % 60}"), ("word", f"w{number % 1500:04d}"),
             ("word", f"common{number % 4}"),
@@ -198,6 +202,7 @@ FILTERS: dict[str, Search] = {
     "connection": Search(connection=["jira-7"]),
     "stage": Search(stage=["development"]),
     "states": Search(state=["active", "done"]),
+    "stage and states": Search(stage=["development"], state=["new", "active", "waiting", "unknown"]),
     "tool": Search(tool=["jira"]),
     "nothing has it": Search(tool=["hubspot"]),
     "changed since": Search(changed_since=instant(DAY + timedelta(minutes=MANY - 60))),
