@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from tests.parts.presence import wait_until
+from tests.parts.presence import free_port, wait_until
 
 REQUESTS = 6
 PATIENCE = 60_000
@@ -131,7 +131,7 @@ def world(tools: Path, hub: Path) -> Iterator[World]:
     """Tools and hub. tools, hub: their folders."""
     sandbox = running(tools, _SAID, "sandbox", "--pace", "0", "--requests", str(REQUESTS))
     up = running(
-        hub, r"API at (http://[\d.:]+)", "up", API_PORT="0", WEBHOOK_PORT="0", ALLOW_LOOPBACK_TOOLS="true",
+        hub, r"API at (http://[\d.:]+)", "up", API_PORT="0", WEBHOOK_PORT=str(free_port()), ALLOW_LOOPBACK_TOOLS="true",
         OPEN_TO_THIS_MACHINE="true", POLL_INTERVAL="1",
     )  # fmt: skip
     with sandbox as made, up as began:
