@@ -1,10 +1,12 @@
 """One request: how it stands, its life as a picture and as words, as of a day, and live."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, Route, expect
 
 from schemas.artifacts import request_id
 from tests.browser.looking import Reader
@@ -52,21 +54,53 @@ async def test_as_it_stood_on_a_day(reader: Reader, longest: Any) -> None:
     await expect(page.get_by_role("status").first).to_contain_text("by today's knowledge")
 
 
+@asynccontextmanager
+async def taken_out(page: Page, record: Any) -> AsyncIterator[None]:
+    """Somebody else takes an issue out of the request, and brings it back."""
+    out = next(one["id"] for one in reversed(record["artifacts"]) if one["kind"] == "issue")
+    wish = {"kind": "split", "request": record["id"], "artifacts": [out], "by": "Bo Lind"}
+    sent = await page.request.post("/v1/decisions", data=wish, headers={"If-Match": "*"})
+    number = (await sent.json())["decision"]["number"]
+    try:
+        yield
+    finally:
+        undo = {"kind": "undo", "decision": number, "by": "Bo Lind"}
+        await page.request.post("/v1/decisions", data=undo, headers={"If-Match": "*"})
+
+
 async def test_what_somebody_else_changes_is_seen_at_once(reader: Reader, longest: Any) -> None:
     page = reader.page
     await reader.goes(f"/requests/{longest['id']}")
     rows = page.get_by_role("table").get_by_role("row")
     before = await rows.count()
-    out = next(one["id"] for one in reversed(longest["artifacts"]) if one["kind"] == "issue")
-    wish = {"kind": "split", "request": longest["id"], "artifacts": [out], "by": "Bo Lind"}
-    sent = await page.request.post("/v1/decisions", data=wish, headers={"If-Match": "*"})
-    number = (await sent.json())["decision"]["number"]
-    try:
+    await page.get_by_text("What the words mean").click()
+    meaning = page.get_by_text("It came back to this stage: rework")
+    await expect(meaning).to_be_visible()
+    async with taken_out(page, longest):
         await expect(rows).to_have_count(before - 1)
         await expect(page.locator("[data-said]")).to_contain_text("has changed")
-    finally:
-        undo = {"kind": "undo", "decision": number, "by": "Bo Lind"}
-        await page.request.post("/v1/decisions", data=undo, headers={"If-Match": "*"})
+        await expect(meaning).to_be_visible()  # what was open stays open, and the focus where it was
+        assert await page.evaluate("document.activeElement.textContent") == "What the words mean"
+    await expect(rows).to_have_count(before)
+
+
+async def test_a_stream_that_was_refused_is_asked_for_again(reader: Reader, longest: Any) -> None:
+    page = reader.page
+    refused = 0
+
+    async def refuse(route: Route) -> None:
+        nonlocal refused
+        refused += 1
+        await route.fulfill(status=409)  # upon which a browser gives up for good
+
+    await page.route("**/v1/changes/stream*", refuse, times=1)
+    async with page.expect_response(lambda one: "/v1/changes/stream" in one.url and one.status == 200):
+        await reader.goes(f"/requests/{longest['id']}")
+    assert refused == 1
+    rows = page.get_by_role("table").get_by_role("row")
+    before = await rows.count()
+    async with taken_out(page, longest):
+        await expect(rows).to_have_count(before - 1)
     await expect(rows).to_have_count(before)
 
 

@@ -76,10 +76,10 @@ async def find(request: Request) -> Response:
     if found["outcome"] == "in a request" and len(found["requests"]) == 1:
         return RedirectResponse(f"/requests/{found['requests'][0]['id']}", 303)
     worded = [] if found["requests"] else await by_words(api, asked)
-    # Nothing that is in a request, so it is told what is read: one of two that a page is about.
+    known = found["artifacts"] or worded
     return await render(
         request, "found.html", asked=asked, found=found, worded=worded,
-        read=[] if found["requests"] or worded else await connections(api),
+        read=[] if known else await connections(api),
     )  # fmt: skip
 
 

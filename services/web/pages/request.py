@@ -145,7 +145,10 @@ async def happened(request: Request) -> Response:
         return await _without(request, name, error)
     return await render(
         request, "happened.html", record=record, items=told["items"], next=told["next"],
-        artifacts={one["id"]: one for one in record["artifacts"]},
+        artifacts={one["id"]: one for one in record["artifacts"]}, later="cursor" in request.query_params,
+        names={
+            identity: one["name"] or one["address"] for one in record["people"] for identity in one["identities"]
+        },
     )  # fmt: skip
 
 
