@@ -156,6 +156,11 @@ def state(name: str | None) -> Markup:
     return Markup('<span class="state state-{}" title="{}">{}</span>').format(name, STATES.get(name, ""), name)
 
 
+def waits(reason: str) -> str:
+    """Why something waits, as people say it."""
+    return {"blocked": "is blocked", "customer": "waits for the customer"}.get(reason, f"waits for {reason}")
+
+
 def or_dash(value: Any) -> Any:
     """What may be missing."""
     return value if value not in (None, "") else Markup('<span class="unknown">{}</span>').format(escape("–"))
@@ -190,5 +195,5 @@ def sentence(text: str) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "stage": stage, "state": state, "counted": counted, "or_dash": or_dash, "lasted": lasted, "read": read,
     "percent": percent, "without": without, "pretty": pretty,
-    "sentence": sentence, "day": day_of, "money": money,
+    "sentence": sentence, "day": day_of, "money": money, "waits": waits,
 }  # fmt: skip
