@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+import orjson
+from fastapi import APIRouter, Body, Header
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from schemas.access import Role
 from schemas.errors import HubError
@@ -21,8 +22,8 @@ from services.feed import connections
 from services.feed.connections import StoredConnection
 from services.query.access import needs
 from services.query.changing import Adding
-from services.query.database import TooSlow
 from services.query.problems import documented
+from services.query.refused import Refused
 from services.query.serving import answer
 
 router = APIRouter(
@@ -32,6 +33,8 @@ router = APIRouter(
 
 CHECKING = 60.0
 """Seconds that a whole check may take."""
+LINES = "application/x-ndjson"
+"""How the steps of a test are sent one by one."""
 LOOKING = 25.0
 """Seconds for which things are read for a preview."""
 
@@ -128,22 +131,54 @@ class Estimated(BaseModel):
     things: int | None = Field(description="null: the tool cannot say")
 
 
-@router.post("/connections/test", response_model=Tested, summary="Test options step by step")
-async def test(
-    asked: Annotated[Tried, Body(openapi_examples={"jira": {"value": EXAMPLE}})], parts: Equipped
+@router.post(
+    "/connections/test", response_model=Tested, summary="Test options step by step",
+    responses={200: {"content": {LINES: {"schema": {"type": "string"}}}}},
+)  # fmt: skip
+async def step_by_step(
+    asked: Annotated[Tried, Body(openapi_examples={"jira": {"value": EXAMPLE}})],
+    parts: Equipped,
+    accept: Annotated[str, Header(description=f"{LINES}: each step as it is done, a line of JSON each")] = "*/*",
 ) -> Response:
     """Where the address leads, its certificate, signing in, what may be read, the clocks; ends at the first that
-    fails. Where a webhook's secret is given, also whether our own listener is reached at its public address."""
-    async with tried(parts, asked, CHECKING) as wanted:
-        steps = [
-            {"name": one.name, "ok": one.ok, "says": one.says, "needed": True}
-            async for one in setting_up.checked(parts, wanted)
-        ]
-        ok = all(one["ok"] for one in steps)
-        hook = await reachable(parts, wanted) if ok else None
+    fails. Where a webhook's secret is given, also whether our own listener is reached at its public address.
+
+    As lines of JSON each step is sent once it is done; the last line is `{"ok": …}`, or `{"problem": …}` where the tool
+    could not be asked to the end."""
+    wanted = await _wanted(parts, asked)
+    if LINES in accept:
+        return StreamingResponse(_lines(parts, wanted), media_type=LINES, headers={"Cache-Control": "no-store"})
+    async with _in_time(CHECKING):
+        steps = [one async for one in _steps(parts, wanted)]
+    return answer({"ok": _well(steps), "steps": steps})
+
+
+async def _steps(parts: Equipment, wanted: Wanted) -> AsyncIterator[dict[str, Any]]:
+    ok = True
+    async for one in setting_up.checked(parts, wanted):
+        ok = ok and one.ok
+        yield {"name": one.name, "ok": one.ok, "says": one.says, "needed": True}
+    hook = await reachable(parts, wanted) if ok else None
     if hook is not None:
-        steps.append({"name": hook.name, "ok": hook.ok, "says": hook.says, "needed": False})
-    return answer({"ok": ok, "steps": steps})
+        yield {"name": hook.name, "ok": hook.ok, "says": hook.says, "needed": False}
+
+
+def _well(steps: list[dict[str, Any]]) -> bool:
+    return all(one["ok"] or not one["needed"] for one in steps)
+
+
+async def _lines(parts: Equipment, wanted: Wanted) -> AsyncIterator[bytes]:
+    steps = []
+    last: dict[str, Any] = {}
+    try:
+        async with _in_time(CHECKING):
+            async for step in _steps(parts, wanted):
+                steps.append(step)
+                yield orjson.dumps(step) + b"\n"
+        last = {"ok": _well(steps)}
+    except Refused as error:
+        last = {"problem": {"detail": error.detail, "mend": error.mend}}
+    yield orjson.dumps(last) + b"\n"
 
 
 @router.post("/connections/preview", response_model=Previewed, summary="The last things it would read")
@@ -170,14 +205,28 @@ async def estimate(
 @asynccontextmanager
 async def tried(parts: Equipment, asked: Tried, seconds: float) -> AsyncIterator[Wanted]:
     """What was asked for, checked; what a tool says meanwhile becomes a problem. Raises Refused."""
+    wanted = await _wanted(parts, asked)
+    async with _in_time(seconds):
+        yield wanted
+
+
+async def _wanted(parts: Equipment, asked: Tried) -> Wanted:
+    """What was asked for, checked. Raises Refused that names the inputs."""
     stored = await _stored(parts, asked.connection)
     name = stored.id if stored else asked.name or asked.connector
-    wanted = wanted_of(parts, asked.connector, name, "", asked.options, asked.since, stored)
+    return wanted_of(parts, asked.connector, name, "", asked.options, asked.since, stored)
+
+
+@asynccontextmanager
+async def _in_time(seconds: float) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(seconds):
-            yield wanted
+            yield
     except TimeoutError:
-        raise TooSlow(seconds) from None
+        raise Refused(
+            503, "too-slow", f"The tool did not answer within {seconds:g} s.",
+            "Try again; look whether the tool answers elsewhere.", headers={"Retry-After": "5"},
+        ) from None  # fmt: skip
     except HubError as error:
         raise refusals.refusal(error) from None
 

@@ -1,23 +1,26 @@
 """The form of a connection, as it is added and as it is changed: shown, tried, and told what is wrong with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from schemas.access import Caller
 from services.web import forms
 from services.web.api import Failed, api_of
 from services.web.drafts import Drafts
 from services.web.forms import STORED, TYPED, Filling, Wrong
-from services.web.rendering import render, zone_of
+from services.web.rendering import Pages, render, zone_of
+from services.web.streaming import lines
 
 LABELS = {"name": "Name", "title": "Title", "since": "Start from"}
 """Inputs of a connection beside its options."""
+_MARK = "<!--steps-->"
 _TOLD = (409, 412, 422, 503)
 """Answers that are told in the form; others have pages of their own."""
 
@@ -119,9 +122,35 @@ async def tried(request: Request, sheet: Sheet) -> Response:
             preview = await api.post("/v1/connections/preview", wish)
             much = await api.post("/v1/connections/estimate", wish)
             return await shown(request, sheet, preview=preview, much=much)
-        return await shown(request, sheet, tested=await api.post("/v1/connections/test", wish))
+        return await step_by_step(request, sheet, wish)
     except Failed as error:
         return await refused(request, sheet, error)
+
+
+async def step_by_step(request: Request, sheet: Sheet, wish: Mapping[str, Any]) -> Response:
+    """The form with each step of a test as it is done. Raises Failed where the options cannot be tried at all."""
+    async with AsyncExitStack() as stack:
+        steps = await stack.enter_async_context(lines(request, "/v1/connections/test", wish))
+        page = await shown(request, sheet, tested={"ok": None, "steps": ()})
+        head, _, tail = bytes(page.body).decode().partition(_MARK)
+        told = _told(request, steps, head, tail, stack.pop_all())
+    return StreamingResponse(told, media_type="text/html")
+
+
+async def _told(
+    request: Request, steps: AsyncIterator[Any], head: str, tail: str, stack: AsyncExitStack
+) -> AsyncIterator[str]:
+    pages: Pages = request.app.state.pages
+    trials: Any = pages.templates.get_template("trials.html").module
+    async with stack:
+        yield head
+        last: Mapping[str, Any] = {"problem": {"detail": "The test did not end.", "mend": "Try again."}}
+        async for one in steps:
+            if "name" in one:
+                yield trials.step(one)
+            else:
+                last = one
+    yield f"</ol>{trials.outcome(bool(last.get('ok')), last.get('problem'))}{tail}"
 
 
 async def refused(request: Request, sheet: Sheet, error: Failed) -> Response:

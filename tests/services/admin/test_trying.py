@@ -1,5 +1,6 @@
 """A connection is tried through the API: step by step, with real things, and without anything being stored."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -101,3 +102,18 @@ async def test_a_page_of_another_origin_cannot_try(office: Office) -> None:
     body = {"connector": "jira", "options": {}}
     for path in ("test", "preview", "estimate"):
         await office.ask("POST", f"/v1/connections/{path}", body, 403, Origin="https://evil.example")
+
+
+@SQLITE
+async def test_the_steps_as_lines_one_by_one(office: Office, hubspot: HubSpotServer) -> None:
+    whole = await office.ask("POST", "/v1/connections/test", sales(hubspot))
+    answer = await office.http.post(
+        "/v1/connections/test", json=sales(hubspot), headers={"Accept": "application/x-ndjson"}
+    )
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    *steps, last = [json.loads(line) for line in answer.text.splitlines()]
+    assert [one["name"] for one in steps] == [one["name"] for one in whole["steps"]]
+    assert last == {"ok": True}
+    wrong = await office.http.post("/v1/connections/test", json={"connector": "hubspot", "options": {}},
+                                   headers={"Accept": "application/x-ndjson"})  # fmt: skip
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "token")
