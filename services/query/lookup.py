@@ -1,6 +1,6 @@
 """From any reference of any tool to the requests it leads to, up to 100 at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import unquote_to_bytes
 
@@ -11,9 +11,11 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from services.query import answers
+from services.query.audience import Seen, View, view_of
 from services.query.finding import Found, look_up, told
 from services.query.items import item
 from services.query.problems import documented
+from services.query.reading import Stored
 from services.query.serving import Serving, answer, serving
 
 router = APIRouter(tags=["lookup"])
@@ -45,6 +47,7 @@ async def lookup(
             examples=[["PAY-12"], ["https://acme.example/browse/PAY-12"]],
         ),
     ],
+    view: Seen,
     whole: Annotated[bool, Query(description="With the whole records")] = False,
 ) -> Response:
     """Each answer keeps the place of its reference.
@@ -53,23 +56,24 @@ async def lookup(
     was read and belongs to none; `not found` means that nothing read so far is known by it: `freshness` says up to
     when that is true.
     """
-    return await _answer(hub, reference, whole=whole)
+    return await _answer(hub, view, reference, whole=whole)
 
 
-async def _answer(hub: Serving, references: Sequence[str], *, whole: bool) -> Response:
+async def _answer(hub: Serving, view: View, references: Sequence[str], *, whole: bool) -> Response:
     found, stored = await look_up(hub.database, references)
+    shown = {name: view.shown(one) for name, one in stored.items()}
     now = hub.now()
     return answer(
         {
-            "items": [_told(place, each) for place, each in enumerate(found)],
-            "requests": {name: item(one, now, whole=whole) for name, one in stored.items()},
+            "items": [_told(place, each, view, shown) for place, each in enumerate(found)],
+            "requests": {name: item(one, now, whole=whole) for name, one in shown.items()},
             "freshness": await hub.freshness.current(),
         }
     )
 
 
 async def _plainly(asked: Request) -> Response:
-    return await _answer(await serving(asked), [asked.path_params["reference"]], whole=False)
+    return await _answer(await serving(asked), await view_of(asked), [asked.path_params["reference"]], whole=False)
 
 
 class PlainLookup(Route):
@@ -94,11 +98,14 @@ class PlainLookup(Route):
         return Match.FULL, {"endpoint": self.endpoint, "path_params": {"reference": reference}}
 
 
-def _told(place: int, found: Found) -> dict[str, Any]:
+def _told(place: int, found: Found, view: View, shown: Mapping[str, Stored]) -> dict[str, Any]:
     return {
         "place": place,
         "outcome": found.outcome,
         "read_as": [{"kind": kind, "value": value} for kind, value in found.read_as],
         "requests": found.requests,
-        "artifacts": [told(one) for one in found.artifacts],
+        "artifacts": [
+            told(view.artifact(one, shown[one.request].hidden if one.request and one.request in shown else None))
+            for one in found.artifacts
+        ],
     }

@@ -13,9 +13,11 @@ from starlette.types import Scope
 
 from pipelines.lifecycle import to_text
 from pipelines.lifecycle.summary import summary as summed_up
+from pipelines.lifecycle.withholding import withheld
 from pipelines.recall import recall
 from schemas.records import LifecycleRecord
 from services.query import answers, decided, reading
+from services.query.audience import Seen, View, view_of
 from services.query.finding import told
 from services.query.instants import At
 from services.query.problems import documented, wrong
@@ -48,17 +50,17 @@ class Moved(Refused):
         )  # fmt: skip
 
 
-async def _stored(asked: Request, identifier: Id, hub: Hub) -> Stored:
+async def _stored(asked: Request, identifier: Id, hub: Hub, view: Seen) -> Stored:
     """The request; where it is not stored under this id, where the id leads, or what is read and up to when."""
     found = await reading.request(hub.database, identifier)
     if found is not None:
-        return found
+        return view.shown(found)
     owner = await reading.owner(hub.database, identifier)
     if owner and owner.request and owner.request != identifier:
         raise Moved(asked, identifier, owner.request)
     freshness = await hub.freshness.current()
     if owner:
-        raise await _in_no_request(hub, owner, freshness)
+        raise await _in_no_request(hub, view, owner, freshness)
     raise Refused(
         404, "unknown-request", "Nothing that is read so far has this request id.",
         "See freshness for what is read and up to when; look for any other reference under /v1/lookup?reference=.",
@@ -66,13 +68,13 @@ async def _stored(asked: Request, identifier: Id, hub: Hub) -> Stored:
     )  # fmt: skip
 
 
-async def _in_no_request(hub: Serving, owner: Known, freshness: Any) -> Refused:
+async def _in_no_request(hub: Serving, view: View, owner: Known, freshness: Any) -> Refused:
     async with hub.database.reading() as connection:
         kept = (await decided.kept_out(connection, [owner.artifact])).get(owner.artifact)
     says, mend = "The thing that owns this id is known, but in no request.", "It may join one later; ask again."
-    if kept:
+    if kept and view.reads([owner.artifact]):
         says, mend = f"{kept['said']}.", f"Undo decision {kept['number']} if it no longer holds."
-    more = {"artifact": told(replace(owner, kept_out=kept)), "freshness": freshness}
+    more = {"artifact": told(view.artifact(replace(owner, kept_out=kept))), "freshness": freshness}
     return Refused(404, "in-no-request", says, mend, headers=None, **more)
 
 
@@ -81,7 +83,7 @@ Found = Annotated[Stored, Depends(_stored)]
 
 async def _plainly(asked: Request) -> Response:
     hub = await serving(asked)
-    found = await _stored(asked, asked.path_params["identifier"], hub)
+    found = await _stored(asked, asked.path_params["identifier"], hub, await view_of(asked))
     return await _current(found, hub, asked.headers.get("if-none-match"), summary=False)
 
 
@@ -147,6 +149,7 @@ async def _earlier(found: Stored, hub: Serving, as_of: Any, *, summary: bool) ->
             404, "not-yet", "Nothing of this request existed at that instant.", "Give a later as_of.",
             freshness=await hub.freshness.current(),
         )  # fmt: skip
+    record = withheld(record, found.hidden) if found.hidden else record
     return await _record(found, hub, to_text(record), {}, summary=summary)
 
 
