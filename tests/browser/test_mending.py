@@ -60,6 +60,27 @@ async def test_steered_and_compared(anna: Reader) -> None:
     await anna.looks("compared")
 
 
+async def test_what_fails_says_its_mend_and_is_mended(anna: Reader, there: World) -> None:
+    page = anna.page
+    options = there.wishes["jira"]["options"]
+    await there.changed("jira", {**options, "auth": {**options["auth"], "token": "CANARY-refused"}})
+    await anna.goes("/connections")
+    await expect(page.locator("li.watched .state")).to_have_text("needs attention")
+    while not await page.locator(".badge").count():  # the count is kept for a second
+        await anna.goes("/connections")
+    await anna.looks("needs-attention")
+    await page.get_by_role("link", name="Jira", exact=True).click()
+    await expect(page.locator("#attention")).to_contain_text("Failures, by what mends them")
+    await expect(page.locator("#attention .fault")).to_contain_text("Mend:")
+    await anna.looks("failures")
+    await page.get_by_role("link", name="Change").first.click()
+    await page.locator("[id='auth.api_token.token']").fill(there.token)
+    await pressed(page, "Save")
+    await expect(page.locator("#standing .state").first).to_have_text("reading")
+    while await page.locator(".badge").count():
+        await anna.goes("/connections")
+
+
 async def test_webhooks_are_set_up(anna: Reader) -> None:
     page = anna.page
     await anna.goes("/connections/jira")

@@ -109,6 +109,14 @@ class World:
                 while not all([await self._read(http, name) for name in names]):
                     await asyncio.sleep(0.2)
 
+    async def changed(self, name: str, options: dict[str, Any]) -> None:
+        """It has other options, whether they are right or not."""
+        async with self.api() as http:
+            answer = await http.put(
+                f"/v1/connections/{name}", json={"options": options, "unchecked": True}, headers={"If-Match": "*"}
+            )
+            assert answer.status_code == 200, answer.text
+
     async def _read(self, http: httpx2.AsyncClient, name: str) -> bool:
         told = (await http.get(f"/v1/connections/{name}/watching")).json()
         return told["first_read"] is None and told["true_up_to"] is not None
