@@ -1,5 +1,6 @@
 """A connection watched, steered and removed; dead letters mended; meanings of statuses and links chosen and undone."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 
@@ -41,6 +42,13 @@ async def pressed(page: Page, name: str) -> None:
     await page.get_by_role("button", name=name, exact=True).click()
 
 
+async def until(anna: Reader, path: str, what: Locator, *, there: bool = True) -> None:
+    """Open a page again and again until something is on it, or not any more: counts are kept for a second."""
+    async with asyncio.timeout(PATIENCE / 1000):
+        while bool(await what.count()) != there:
+            await anna.goes(path)
+
+
 async def test_steered_and_compared(anna: Reader) -> None:
     page = anna.page
     await anna.goes("/connections/jira")
@@ -66,8 +74,7 @@ async def test_what_fails_says_its_mend_and_is_mended(anna: Reader, there: World
     await there.changed("jira", {**options, "auth": {**options["auth"], "token": "CANARY-refused"}})
     await anna.goes("/connections")
     await expect(page.locator("li.watched .state")).to_have_text("needs attention")
-    while not await page.locator(".badge").count():  # the count is kept for a second
-        await anna.goes("/connections")
+    await until(anna, "/connections", page.locator(".badge"))
     await anna.looks("needs-attention")
     await page.get_by_role("link", name="Jira", exact=True).click()
     await expect(page.locator("#attention")).to_contain_text("Failures, by what mends them")
@@ -77,8 +84,7 @@ async def test_what_fails_says_its_mend_and_is_mended(anna: Reader, there: World
     await page.locator("[id='auth.api_token.token']").fill(there.token)
     await pressed(page, "Save")
     await expect(page.locator("#standing .state").first).to_have_text("reading")
-    while await page.locator(".badge").count():
-        await anna.goes("/connections")
+    await until(anna, "/connections", page.locator(".badge"), there=False)
 
 
 async def test_webhooks_are_set_up(anna: Reader) -> None:
@@ -109,8 +115,7 @@ async def test_a_dead_letter_is_mended_and_replayed(anna: Reader, there: World) 
     await anna.looks("none")
     await spoil(there.folder, 2)
     badge = page.get_by_role("link", name="Dead letters 2")
-    while not await badge.is_visible():  # the count is kept for a second
-        await anna.goes("/about")
+    await until(anna, "/about", badge)
     await badge.click()
     await anna.looks("causes")
     await page.get_by_role("link", name=re.compile("^Issue: id and fields are needed")).click()
@@ -138,8 +143,7 @@ async def test_a_dead_letter_is_mended_and_replayed(anna: Reader, there: World) 
     await pressed(page, "Replay it")
     await expect(done(page)).to_contain_text("It is being published again")
     letter = page.url
-    while not await page.get_by_role("definition").filter(has_text=re.compile("^replayed")).count():
-        await page.goto(letter)
+    await until(anna, letter, page.get_by_role("definition").filter(has_text=re.compile("^replayed")))
     await anna.looks("replayed")
     await dropped(anna)
 
@@ -156,8 +160,7 @@ async def dropped(anna: Reader) -> None:
     await page.get_by_label("Reason").fill("The tool was mended")
     await pressed(page, "Drop 1 letter")
     await expect(page.get_by_text("Nothing waits.")).to_be_visible()
-    while await page.locator(".badge").count():
-        await anna.goes("/dead-letters")
+    await until(anna, "/dead-letters", page.locator(".badge"), there=False)
 
 
 async def test_what_statuses_mean_is_tried_chosen_and_taken_back(anna: Reader, there: World) -> None:
