@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from schemas.errors import Misconfigured
+from services.admin.forms import advanced
 from services.cli.terminal import answered
 from services.feed.objections import objections
 
@@ -41,7 +42,7 @@ def fill_in(model: type[BaseModel], ask: Ask, say: Say, *, every: bool = False) 
     names = [name for name, field in model.model_fields.items() if every or not _advanced(field)]
     while True:
         for name in names:
-            answer = _field(name, model.model_fields[name], ask)
+            answer = _field(name, model.model_fields[name], ask, every=every)
             values.pop(name, None)
             if answer is not None:
                 values[name] = answer
@@ -52,8 +53,9 @@ def fill_in(model: type[BaseModel], ask: Ask, say: Say, *, every: bool = False) 
 
 
 def _advanced(field: FieldInfo) -> bool:
-    kind = _plain(field.annotation)
-    return not field.is_required() and get_origin(kind) not in (Literal, tuple, list)
+    """What has a default and is no choice; of lists those that pages fold away, too."""
+    kind = get_origin(_plain(field.annotation))
+    return not field.is_required() and (kind is not Literal if kind not in (tuple, list) else advanced(field))
 
 
 def _wrong(model: type[BaseModel], error: ValidationError, say: Say) -> list[str]:
@@ -94,16 +96,16 @@ def _members(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def _field(name: str, field: FieldInfo, ask: Ask) -> Any:
+def _field(name: str, field: FieldInfo, ask: Ask, *, every: bool) -> Any:
     kind = _plain(field.annotation)
     models = [one for one in _members(kind) if isinstance(one, type) and issubclass(one, BaseModel)]
     if models:
-        return _group(name, field, models, ask)
+        return _group(name, field, models, ask, every=every)
     answer = ask(_question(name, field, kind)).strip()
     return _value(kind, answer)
 
 
-def _group(name: str, field: FieldInfo, models: list[type[BaseModel]], ask: Ask) -> dict[str, Any]:
+def _group(name: str, field: FieldInfo, models: list[type[BaseModel]], ask: Ask, *, every: bool) -> dict[str, Any]:
     """One of several groups of fields, then its fields."""
     by_kind = {_discriminator(one): one for one in models}
     chosen = next(iter(by_kind))
@@ -111,7 +113,9 @@ def _group(name: str, field: FieldInfo, models: list[type[BaseModel]], ask: Ask)
         lines = [f"{kind}: {_about(one)}" for kind, one in by_kind.items()]
         chosen = ask(Question(_title(name, field), "\n".join([field.description or "", *lines]), chosen,
                               tuple(by_kind)))  # fmt: skip
-    inner = {each: _field(each, one, ask) for each, one in by_kind[chosen].model_fields.items() if each != "kind"}
+    fields = {each: one for each, one in by_kind[chosen].model_fields.items() if each != "kind"}
+    wanted = {each: one for each, one in fields.items() if every or not _advanced(one)}
+    inner = {each: _field(each, one, ask, every=every) for each, one in wanted.items()}
     filled = {each: value for each, value in inner.items() if value is not None}
     return ({"kind": chosen} if "kind" in by_kind[chosen].model_fields else {}) | filled
 

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem details: what is wrong, with which field, and what to do. Never what was sent."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -152,9 +153,21 @@ def _allowed(request: Request, error: HTTPException) -> dict[str, str]:
     """All methods of a path that has several, the router names only those of the first; and HEAD beside GET."""
     if error.status_code != 405:
         return {}
-    known = request.app.openapi()["paths"].get(request.url.path) or (error.headers or {}).get("Allow", "").split(", ")
+    known = _operations(request) or (error.headers or {}).get("Allow", "").split(", ")
     methods = {method.upper() for method in known}
     return {"Allow": ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))}
+
+
+def _operations(request: Request) -> Iterable[str]:
+    """The methods of every path of the document that this one may be."""
+    path = request.url.path
+    paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    return paths.get(path) or {
+        method: None
+        for template, operations in paths.items()
+        if "{" in template and re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path)
+        for method in operations
+    }
 
 
 def _told(error: Mapping[str, Any]) -> dict[str, str]:

@@ -66,7 +66,7 @@ async def test_any_way_there_ends_as_if_nothing_had_waited(engine: AsyncEngine) 
     engine_rows = (await rows(engine, tables.glue), [row.size for row in await rows(engine, tables.components)])
     assert engine_rows == ([], [SMALL + 7])
     for table in reversed(metadata.sorted_tables):
-        if table is not tables.rules:
+        if table is not tables.rules and table.name != "audit":  # which only grows, and is no part of this
             async with engine.begin() as connection:
                 await connection.execute(table.delete())
     aside.LARGE = SMALL

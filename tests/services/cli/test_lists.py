@@ -144,7 +144,7 @@ async def test_a_change_of_an_id_that_is_no_more_says_so(desk: Desk) -> None:
 
 
 async def test_a_change_of_an_id_that_leads_elsewhere_since_says_where(desk: Desk) -> None:
-    fields = {"title": "Another ask", "opens": True, "type": "person", "created_at": "2026-03-20T08:00:00.000000Z"}
+    fields = {"title": "Another ask", "opens": True, "type": "person", "created_at": "2026-03-10T08:00:00.000000Z"}
     await read(desk.engine, [telling("inbox", "mailbox", "mail", "m2", fields=fields)], first=90)
     alone = request_id("inbox/mail/m2")
     assert await changes(desk, 2) == 0
