@@ -1,6 +1,6 @@
 """Values that join too much: those found to be generic, those that hold very large components together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from sqlalchemy import text
@@ -65,6 +65,17 @@ async def carried(connection: AsyncConnection, values: Iterable[str]) -> dict[st
     """How many artifacts carry each value, however they state it; without those that none carries."""
     sql = "SELECT value, count(DISTINCT artifact) FROM artifact_values WHERE value IN {keys} GROUP BY value"
     return {row[0]: row[1] for row in await Bulk(connection).by_keys(sql, values)}
+
+
+async def only_of(connection: AsyncConnection, values: Iterable[str], kept: Set[str]) -> set[str]:
+    """Of these values, those that only artifacts of these connections carry."""
+    if not kept:
+        return set()
+    sql = "SELECT DISTINCT value, artifact FROM artifact_values WHERE value IN {keys}"
+    carried: dict[str, bool] = {}
+    for value, artifact in await Bulk(connection).by_keys(sql, values):
+        carried[value] = carried.get(value, True) and artifact.partition("/")[0] in kept
+    return {value for value, only in carried.items() if only}
 
 
 async def names_of(connection: AsyncConnection, value: str) -> set[str]:

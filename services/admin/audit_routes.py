@@ -20,6 +20,7 @@ from services.admin.entrance import Asking, Entered, Entrance
 from services.admin.writing import written
 from services.query import paging
 from services.query.access import needs
+from services.query.audience import Seen, View
 from services.query.problems import documented
 from services.query.serving import answer, told
 
@@ -53,9 +54,10 @@ class Filter(BaseModel):
                                         examples=["2026-03-03T09:00:00Z"])  # fmt: skip
     until: AwareDatetime | None = Field(default=None, description="Before this instant")
 
-    def sought(self) -> Sought:
-        """As it is looked for."""
-        return Sought(_plain(self.who), _plain(self.action), _plain(self.on), _plain(self.q), self.since, self.until)
+    def sought(self, view: View) -> Sought:
+        """As it is looked for by who asks."""
+        who, action, on, words = map(_plain, (self.who, self.action, self.on, self.q))
+        return Sought(who, action, on, words, self.since, self.until, view.outside)
 
 
 def _plain(text: str | None) -> str | None:
@@ -93,12 +95,13 @@ class Entries(BaseModel):
 
 
 @router.get("/audit", response_model=Entries, summary="Who did what")
-async def entries(listed: Annotated[Listed, Query()], parts: Entered) -> Response:
-    """Entries are added in the step that does what they tell, and are never changed or removed."""
+async def entries(listed: Annotated[Listed, Query()], parts: Entered, view: Seen) -> Response:
+    """Entries are added in the step that does what they tell, and are never changed or removed. What was edited of a
+    dead letter is told to who may read its connection."""
     before = _number(paging.place(_KIND, listed.cursor))
     async with parts.database.reading() as connection:
-        rows = await auditing.page(connection, listed.sought(), before, listed.limit + 1)
-    items = [auditing.entry(row) for row in rows[: listed.limit]]
+        rows = await auditing.page(connection, listed.sought(view), before, listed.limit + 1)
+    items = [auditing.entry(row, view.outside) for row in rows[: listed.limit]]
     following = paging.cursor(_KIND, (str(items[-1]["number"]), "")) if len(rows) > listed.limit else None
     return answer({"items": items, "next": following})
 
@@ -114,14 +117,16 @@ def _number(place: paging.Place | None) -> int | None:
 @router.get("/audit.csv", summary="The audit as a table", responses={
     200: {"description": "One line an entry, the newest first", "content": {"text/csv": {"schema": {"type": "string"}}}}
 })  # fmt: skip
-async def export(sought: Annotated[Filter, Query()], caller: Asking, parts: Entered, asked: Request) -> Response:
+async def export(
+    sought: Annotated[Filter, Query()], caller: Asking, parts: Entered, view: Seen, asked: Request
+) -> Response:  # fmt: skip
     """All entries that the filter leaves. That they were exported is an entry, too."""
     by = parts.by(caller, asked)
     asked_for = {name: _told(value) for name, value in sought.model_dump(exclude_none=True).items()}
     async with written(parts.engine) as connection:
         await note(connection, caller, "audit.exported", "audit", None, asked_for, by.now, by.where)
     return StreamingResponse(
-        _lines(parts, sought.sought()), media_type="text/csv; charset=utf-8",
+        _lines(parts, sought.sought(view)), media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="audit.csv"', "Cache-Control": "no-store"},
     )  # fmt: skip
 
@@ -134,7 +139,7 @@ async def _lines(parts: Entrance, sought: Sought) -> AsyncIterator[str]:
     yield _line(list(auditing.COLUMNS))
     async with parts.database.reading() as connection:
         async for row in auditing.everything(connection, sought):
-            yield _line(auditing.cells(row))
+            yield _line(auditing.cells(row, sought.outside))
 
 
 def _line(cells: list[str]) -> str:

@@ -1,18 +1,25 @@
 """Reading the audit: a page of entries, and all of them for an export."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, Select, func, or_, select
+from sqlalchemy import Row, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipelines.lifecycle.withholding import NOT_SHOWN
+from schemas.canonical import canonical_json
 from services.admin.tables import audit
 from services.query.serving import told
 
 _AT_ONCE = 500
+
+_CONTENT = ("dead-letter.edited", "dead-letter.edit-taken-back")
+"""Actions whose before and after hold what a tool told."""
+
+_NOT_SHOWN = canonical_json({"withheld": NOT_SHOWN})
 
 COLUMNS = ("number", "at", "who", "account", "how", "action", "object", "before", "after", "address")
 
@@ -30,6 +37,8 @@ class Sought:
     """Stands anywhere in it."""
     since: datetime | None = None
     until: datetime | None = None
+    outside: Set[str] = frozenset()
+    """Connections of which its reader may read nothing: what was edited of their letters is neither told nor found."""
 
 
 async def page(connection: AsyncConnection, sought: Sought, before: int | None, limit: int) -> Sequence[Row[Any]]:
@@ -64,17 +73,34 @@ def _filtered(sought: Sought) -> Select[Any]:
     if sought.until:
         wanted = wanted.where(audit.c.at < sought.until)
     for word in (sought.text or "").lower().split():
-        columns = (audit.c.who, audit.c.action, audit.c.object, audit.c.before, audit.c.after, audit.c.address)
-        wanted = wanted.where(or_(*(func.lower(one).contains(word, autoescape=True) for one in columns)))
+        plain, held = (audit.c.who, audit.c.action, audit.c.object, audit.c.address), (audit.c.before, audit.c.after)
+        says = or_(*(func.lower(one).contains(word, autoescape=True) for one in plain))
+        holds = or_(*(func.lower(one).contains(word, autoescape=True) for one in held))
+        wanted = wanted.where(or_(says, and_(audit.c.action.not_in(_CONTENT), holds) if sought.outside else holds))
     return wanted
 
 
-def entry(row: Row[Any]) -> dict[str, Any]:
-    """An entry as JSON."""
+def shown(row: Row[Any], outside: Set[str]) -> dict[str, Any]:
+    """The columns of an entry, as far as its reader may read what it holds."""
+    told = dict(row._mapping)  # noqa: SLF001 - the documented name
+    if outside and row.action in _CONTENT and not all(_readable(one, outside) for one in (row.before, row.after)):
+        told |= {"before": _NOT_SHOWN, "after": _NOT_SHOWN}
+    return told
+
+
+def _readable(held: str | None, outside: Set[str]) -> bool:
+    """Whether a letter's content is of a connection that may be read; what does not say of which may be of any."""
+    of = orjson.loads(held).get("connection") if held else None
+    return isinstance(of, str) and of not in outside
+
+
+def entry(row: Row[Any], outside: Set[str] = frozenset()) -> dict[str, Any]:
+    """An entry as JSON. outside: connections of which its reader may read nothing."""
+    told_of = shown(row, outside)
     return {
         "number": row.number, "at": told(row.at), "who": row.who, "account": row.account, "how": row.how,
-        "action": row.action, "on": row.object, "before": _values(row.before), "after": _values(row.after),
-        "where": row.address,
+        "action": row.action, "on": row.object, "before": _values(told_of["before"]),
+        "after": _values(told_of["after"]), "where": row.address,
     }  # fmt: skip
 
 
@@ -82,8 +108,9 @@ def _values(text: str | None) -> Any:
     return orjson.loads(text) if text is not None else None
 
 
-def cells(row: Row[Any]) -> list[str]:
+def cells(row: Row[Any], outside: Set[str] = frozenset()) -> list[str]:
     """An entry as a line of a table. What a spreadsheet would take for a formula begins with an apostrophe."""
-    values = [told(row.at) if name == "at" else getattr(row, name) for name in COLUMNS]
+    told_of = shown(row, outside)
+    values = [told(row.at) if name == "at" else told_of[name] for name in COLUMNS]
     texts = ["" if value is None else str(value) for value in values]
     return [f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text for text in texts]

@@ -274,7 +274,7 @@ def _whole(noted: list[Any]) -> list[Any]:
 
 
 def _told(one: Letter, view: View) -> dict[str, Any]:
-    return letter_told(one, readable=one.connection not in view.outside)
+    return letter_told(one, readable=view.may(one.connection))
 
 
 async def _tried(acting: Acting, view: View, found: Letter, raw: bytes, *, preview: bool) -> Response:

@@ -30,6 +30,7 @@ from services.admin.rules_form import Row, told_row
 from services.admin.rules_told import RulesChange
 from services.admin.rules_trying import Trial, etag_of
 from services.query.access import needs
+from services.query.audience import Seen
 from services.query.changing import Changing
 from services.query.problems import documented
 from services.query.serving import answer
@@ -98,6 +99,7 @@ class StageMapAnswer(BaseModel):
     statuses: list[StatusTold] = Field(description="Those that no row knows first, then those of most artifacts")
     unmapped: int = Field(description="How many no row knows")
     sample: Sample | None = Field(description="null: every artifact was looked at")
+    withheld: bool = Field(description="You may not read what this connection brought: its statuses are not told")
     etag: str = Field(description="Of what is chosen for the connection: give it as If-Match")
 
 
@@ -112,7 +114,7 @@ class StageMapChange(BaseModel):
 @router.get(
     "/connections/{identifier}/stage-map", response_model=StageMapAnswer, summary="Real statuses, and their stage"
 )
-async def stage_map(identifier: Name, acting: Actor) -> Response:
+async def stage_map(identifier: Name, acting: Actor, view: Seen) -> Response:
     """What the tool really has, with how many artifacts each; where each stands and why; a proposal for what no row
     knows."""
     name = storable(identifier)
@@ -123,7 +125,7 @@ async def stage_map(identifier: Name, acting: Actor) -> Response:
         by = await configuration.load(connection)
         looked = await statuses.real(connection, name)
         missed = await _missed(connection, name, looked)
-    told = _told(name, every, by, looked, missed)
+    told = _told(name, every, by, looked, missed) if view.may(name) else []
     own = every[name]
     return answer(
         {
@@ -131,7 +133,7 @@ async def stage_map(identifier: Name, acting: Actor) -> Response:
             "chosen": [told_row(rule) for rule in own.chosen.stages], "statuses": told[:MOST_TOLD],
             "unmapped": sum(one["by"] == "nothing" for one in told),
             "sample": {"looked": looked.looked, "of": looked.of} if looked.sample else None,
-            "etag": etag_of(own.chosen),
+            "withheld": not view.may(name), "etag": etag_of(own.chosen),
         }
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """What would become of things that are not stored: which open a request, which join one and why, where they stand."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -45,11 +45,13 @@ async def configured_with(connection: AsyncConnection, name: str, own: Connectio
     return configuration.combine(made, await configuration.installation(connection))
 
 
-async def stored_matches(database: Database, found: Sample) -> dict[str, list[Known]]:
-    """By reference key: what is stored already that things of the sample name."""
+async def stored_matches(database: Database, found: Sample, outside: Set[str] = frozenset()) -> dict[str, list[Known]]:
+    """By reference key: what is stored already that things of the sample name. outside: connections that are not to be
+    told of."""
     keys = {one.key for thing in found.things for one in thing.references if one.evidence is not Evidence.QUOTED}
     async with database.reading() as connection:
-        return await reading.known(connection, keys)
+        known = await reading.known(connection, keys)
+    return {key: [one for one in those if one.connection not in outside] for key, those in known.items()}
 
 
 def verdicts(found: Sample, rules: Rules, matches: Mapping[str, list[Known]], most: int) -> list[Verdict]:

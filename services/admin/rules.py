@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from pipelines.store import choices, configuration, relations
+from pipelines.store import values as stored_values
 from pipelines.store.choices import Choice
 from pipelines.store.configuration import ALL, Chosen, Installation
 from schemas.access import Role
@@ -21,6 +22,7 @@ from services.admin.rules_told import RulesChange, change_told, connection_told
 from services.admin.rules_trying import etag_of
 from services.query import paging, reading
 from services.query.access import needs
+from services.query.audience import Seen
 from services.query.changing import Changing
 from services.query.database import Database
 from services.query.problems import documented, wrong
@@ -197,11 +199,14 @@ class LinkKinds(BaseModel):
 
 @router.get("/connections/{identifier}/link-kinds", response_model=LinkKinds, summary="Links that were read",
             responses=documented(404, 422))  # fmt: skip
-async def link_kinds(identifier: Name, acting: Actor) -> Response:
-    """Each relation that was read or chosen: what it does, and how many artifacts state it."""
+async def link_kinds(identifier: Name, acting: Actor, view: Seen) -> Response:
+    """Each relation that was read or chosen: what it does, and how many artifacts state it. Who may not read the
+    connection is told what is chosen."""
     own = await own_of(acting, storable(identifier))
     async with acting.parts.database.reading() as connection:
         seen, sample = await relations.stated_by_some(connection, storable(identifier))
+    if not view.may(storable(identifier)):
+        seen = {}
     kinds = [one | {"chosen": one["relation"] in own.chosen.link_kinds} for one in rules_links.told(own, seen)]
     return answer({"connection": identifier, "items": kinds, "sample": sample, "etag": etag_of(own.chosen)})
 
@@ -229,19 +234,25 @@ class ValuesAnswer(BaseModel):
 
 
 @router.get("/values", response_model=ValuesAnswer, summary="What very many artifacts carry")
-async def values(acting: Actor) -> Response:
-    """Generic and specific values, those of most artifacts first, at most 50 and those that somebody spoke of."""
+async def values(acting: Actor, view: Seen) -> Response:
+    """Generic and specific values, those of most artifacts first, at most 50 and those that somebody spoke of; without
+    those that only things carry which you may not read."""
     async with acting.parts.database.reading() as connection:
         found = await rules_values.found(connection)
+        hidden = await stored_values.only_of(connection, [one.common.value for one in found], view.outside)
         chosen = await configuration.installation(connection)
         limit = (await configuration.load(connection)).rules.generic
     items = [
         {"value": one.common.value, "written": rules_values.written(one.common.value), "said": one.words,
          "artifacts": one.common.artifacts, "named_by": one.common.named_by, "holds": one.common.holds,
          "state": one.state}
-        for one in found
+        for one in found if one.common.value not in hidden
     ]  # fmt: skip
     return answer({"items": items, "limit": limit, "etag": etag_of(chosen)})
+
+
+def _on_nothing() -> Refused:
+    return wrong("body.value", "is on no artifact", "give it as /v1/values lists it: a key, an address, an id")
 
 
 class Called(BaseModel):
@@ -256,7 +267,9 @@ class Called(BaseModel):
 
 
 @changing.post("/values", status_code=201, response_model=rules_told.RulesAnswer, summary="Call a value generic or not")
-async def call(called: Called, acting: Actor, if_match: IfMatch, key: Key = None, preview: Preview = False) -> Response:
+async def call(
+    called: Called, acting: Actor, view: Seen, if_match: IfMatch, key: Key = None, preview: Preview = False
+) -> Response:  # fmt: skip
     """A change of the rules of all connections together, with its preview, its history and its undo."""
     asked = Asked(ALL, if_match, key, preview, called.model_dump(mode="json"))
     if (done := await again(acting, asked)) is not None:
@@ -267,8 +280,8 @@ async def call(called: Called, acting: Actor, if_match: IfMatch, key: Key = None
         try:
             meant = await rules_values.meant(connection, storable(called.value))
         except Misconfigured:
-            raise wrong(
-                "body.value", "is on no artifact", "give it as /v1/values lists it: a key, an address, an id"
-            ) from None
+            raise _on_nothing() from None
+        if await stored_values.only_of(connection, meant.names, view.outside):
+            raise _on_nothing()
     said = f"{rules_values.written(meant.value)} is on {meant.carried:,} artifacts."
     return await change(acting, asked, before, meant.called(before, called.meaning), [said])

@@ -1,6 +1,6 @@
 """A connection that is to be: tried, looked through, and kept from reading what another one reads. Stores nothing."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -67,19 +67,22 @@ async def checked(parts: Equipment, wanted: Wanted) -> AsyncIterator[Step]:
             yield step
 
 
-async def previewed(parts: Equipment, wanted: Wanted, seconds: float) -> Preview:
-    """The last things that changed in the tool, judged. Raises HubError as reading does."""
+async def previewed(parts: Equipment, wanted: Wanted, seconds: float, outside: Set[str] = frozenset()) -> Preview:
+    """The last things that changed in the tool, judged. outside: connections of which nothing stored may be told.
+    Raises HubError as reading does."""
     async with trial.opened_tool(parts, wanted.connector, wanted.name, wanted.options) as tool:
         found = await sampling.newest(tool.source, wanted.connector, wanted.since, parts.now(), seconds)
-    return await judged(parts, wanted, found, sampling.NEWEST)
+    return await judged(parts, wanted, found, sampling.NEWEST, outside)
 
 
-async def judged(parts: Equipment, wanted: Wanted, found: Sample, most: int) -> Preview:
+async def judged(
+    parts: Equipment, wanted: Wanted, found: Sample, most: int, outside: Set[str] = frozenset()
+) -> Preview:  # fmt: skip
     """What would become of these things."""
     own = adds(wanted, seen_in(found))
     async with parts.database.reading() as connection:
         by = await previewing.configured_with(connection, wanted.name, own)
-    matches = await previewing.stored_matches(parts.database, found)
+    matches = await previewing.stored_matches(parts.database, found, outside)
     return Preview(found, previewing.verdicts(found, by.rules, matches, most), by, own)
 
 

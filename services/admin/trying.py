@@ -21,6 +21,7 @@ from services.admin.setting_up import Wanted
 from services.feed import connections
 from services.feed.connections import StoredConnection
 from services.query.access import needs
+from services.query.audience import Seen
 from services.query.changing import Adding
 from services.query.problems import documented
 from services.query.refused import Refused
@@ -183,12 +184,14 @@ async def _lines(parts: Equipment, wanted: Wanted) -> AsyncIterator[bytes]:
 
 @router.post("/connections/preview", response_model=Previewed, summary="The last things it would read")
 async def preview(
-    asked: Annotated[Tried, Body(openapi_examples={"jira": {"value": EXAMPLE}})], parts: Equipped
+    asked: Annotated[Tried, Body(openapi_examples={"jira": {"value": EXAMPLE}})], parts: Equipped, view: Seen
 ) -> Response:
     """The newest 20 things, how each is mapped, whether it opens a request, which one it joins and why. Nothing is
-    stored."""
+    stored. Of a connection that is there already only who may read it sees them."""
+    if asked.connection:
+        view.admit(asked.connection)
     async with tried(parts, asked, CHECKING) as wanted:
-        seen = await setting_up.previewed(parts, wanted, LOOKING)
+        seen = await setting_up.previewed(parts, wanted, LOOKING, view.outside)
     return answer(seen.told())
 
 

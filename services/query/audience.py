@@ -13,6 +13,7 @@ from pipelines.lifecycle import to_text
 from pipelines.lifecycle.withholding import NOT_SHOWN, connection_of, withheld
 from schemas.access import Audience, Caller
 from schemas.canonical import digest
+from schemas.decisions import DecisionKind
 from schemas.records import LifecycleRecord
 from services.query.access import caller_of
 from services.query.changing import SEEN
@@ -76,9 +77,14 @@ class View:
             return one
         return replace(one, natural_key=None, url=None, type=None)
 
+    def may(self, connection: str) -> bool:
+        """Whether they may read what a connection brought, wherever it is. connection: "" for one that is not known,
+        and so may be any."""
+        return connection not in self.outside if connection else not self.outside
+
     def admit(self, connection: str) -> None:
         """Raises Refused where they may not read what a connection brought."""
-        if connection in self.outside:
+        if not self.may(connection):
             raise Refused(
                 403, "audience", "You may not read what this connection brought.",
                 "Ask an admin to name you in its audience.",
@@ -119,6 +125,11 @@ Seen = Annotated[View, Depends(view_of)]
 
 def masked(decision: dict[str, Any], view: View) -> dict[str, Any]:
     """A decision, without what names things that its reader may not read."""
-    if view.reads((*decision["left"], *decision["right"])):
+    named = (*decision["left"], *decision["right"])
+    if view.reads(named):
         return decision
-    return {**decision, "reason": "", "said": f"{decision['by']} decided something about what you may not read"}
+    told = {**decision, "reason": "", "said": f"{decision['by']} decided something about what you may not read"}
+    if decision["kind"] not in (DecisionKind.SAME_PERSON, DecisionKind.OTHER_PERSON):
+        return told
+    # The id of somebody's identity may be an address; that of a thing is a number.
+    return told | {side: [one for one in decision[side] if view.reads([one])] for side in ("left", "right")}

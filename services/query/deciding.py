@@ -110,7 +110,7 @@ async def decide(
     except Unresolved as error:
         raise _unresolved(error) from None
     except Refusal as told:
-        raise _refused(told, asked) from None
+        raise _refused(await _readable(hub, view, told), asked) from None
     except DRIVER_ERRORS as error:
         raise refusal(error, SECONDS) from error
     return await _answer(hub, view, outcome, preview=preview)
@@ -141,6 +141,19 @@ def _unresolved(error: Unresolved, place: str = "body") -> Refused:
     found = wrong(f"{place}.{error.field}", error.what, error.mend[0].lower() + error.mend[1:])
     more: dict[str, Any] = {"candidates": list(error.candidates)} if error.candidates else {}
     return Refused(422, "unresolved", found.detail, found.mend, **found.more, **more)
+
+
+async def _readable(hub: Serving, view: View, told: Refusal) -> Refusal:
+    """A refusal as its reader may see it: the decisions that stand in the way may name what they may not read."""
+    if told.number is None or not view.outside:
+        return told
+    words = f"Decision {told.number} stands in the way, and may speak of what you may not read."
+    async with hub.database.reading() as connection:
+        found = await decided.one(connection, told.number)
+    alone = found is not None and told.problem.count("(decision ") == 1
+    if found and alone and view.reads((*found.decision.left, *found.decision.right)):
+        return told
+    return Refusal(told.kind, words, told.mend, versions=told.versions, number=told.number)
 
 
 def _refused(told: Refusal, asked: Asked) -> Refused:

@@ -61,9 +61,13 @@ async def timeline(found: Found, wanted: Annotated[Happenings, Query()], hub: Hu
     """
     if wanted.since and wanted.until and wanted.until <= wanted.since:
         raise wrong("query.until", "does not lie after since", "give a later instant, or an earlier since")
+    # Who did what may not be found out by asking for it.
+    actors = [one for one in wanted.actor if connection_of(one) not in found.hidden]
+    if wanted.actor and not actors:
+        return answer({"items": [], "next": None})
     order = f"timeline {wanted.order}"
     query = TimelineQuery(
-        found.id, wanted.kind, wanted.artifact, wanted.actor,
+        found.id, wanted.kind, wanted.artifact, actors,
         instant(wanted.since) if wanted.since else None, instant(wanted.until) if wanted.until else None,
         wanted.order == "desc", paging.place(order, wanted.cursor), wanted.limit,
     )  # fmt: skip
@@ -124,8 +128,10 @@ async def why(found: Found, ends: Annotated[Ends, Query()], hub: Hub, view: Seen
         given = await find(connection, [ends.to, *([ends.start] if ends.start else [])])
     right = _of(found.id, await named(hub, "with", given[0]))
     left = _of(found.id, await named(hub, "from", given[1])) if ends.start else _oldest(found)
-    told = reasons.withheld_reasons(reasons.told(await reasons.reasons(hub.database, left, right)), view, found.hidden)
-    together = told["together"] and told["left_request"] == told["right_request"] == found.id
+    reason = reasons.told(await reasons.reasons(hub.database, left, right))
+    inside = reason["left_request"] == reason["right_request"] == found.id
+    told = reasons.withheld_reasons(reason, view, found.hidden if inside else None)
+    together = told["together"] and inside
     other = told["right_request"] if told["right_request"] != found.id else None
     return answer({"request": found.id, **told, "together": together, "other_request": other})
 

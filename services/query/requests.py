@@ -72,7 +72,7 @@ async def _in_no_request(hub: Serving, view: View, owner: Known, freshness: Any)
     async with hub.database.reading() as connection:
         kept = (await decided.kept_out(connection, [owner.artifact])).get(owner.artifact)
     says, mend = "The thing that owns this id is known, but in no request.", "It may join one later; ask again."
-    if kept and view.reads([owner.artifact]):
+    if kept and not view.outside:  # it may name other things than this one
         says, mend = f"{kept['said']}.", f"Undo decision {kept['number']} if it no longer holds."
     more = {"artifact": told(view.artifact(replace(owner, kept_out=kept))), "freshness": freshness}
     return Refused(404, "in-no-request", says, mend, headers=None, **more)

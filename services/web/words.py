@@ -171,6 +171,11 @@ def percent(share: float) -> str:
     return f"{round(share * 100)} %"
 
 
+def opens(address: str | None) -> str | None:
+    """An address that a tool told, if it leads to a page; a link to anything else could be a script."""
+    return address if address and address.lower().startswith(("https://", "http://")) else None
+
+
 def pretty(value: Any) -> str:
     """JSON values for people."""
     return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
@@ -195,5 +200,5 @@ def sentence(text: str) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "stage": stage, "state": state, "counted": counted, "or_dash": or_dash, "lasted": lasted, "read": read,
     "percent": percent, "without": without, "pretty": pretty,
-    "sentence": sentence, "day": day_of, "money": money, "waits": waits,
+    "sentence": sentence, "opens": opens, "day": day_of, "money": money, "waits": waits,
 }  # fmt: skip

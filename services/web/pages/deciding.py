@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from services.web.api import Api, Failed, api_of
 from services.web.called import Called, called
+from services.web.pages.entering import local
 from services.web.rendering import render
 
 _ONE = ("a", "b", "request", "decision")
@@ -104,8 +105,7 @@ def _named(effect: Mapping[str, Any]) -> list[str]:
 
 def _back(form: FormData) -> str:
     """Where a page of ours leads back to; nowhere else."""
-    back = str(form.get("back", ""))
-    return back if back.startswith("/") and not back.startswith(("//", "/\\")) else "/"
+    return local(str(form.get("back", "")))
 
 
 async def listed(request: Request) -> Response:

@@ -19,7 +19,7 @@ _ELSEWHERE: Mapping[str, str] = {
 
 def local(there: str) -> str:
     """A path of this site; the first page for anything else."""
-    inside = there.startswith("/") and not there.startswith(("//", "/\\")) and "\n" not in there and "\r" not in there
+    inside = there.startswith("/") and not there.startswith(("//", "/\\")) and there.isprintable()
     return there if inside else "/"
 
 
