@@ -108,9 +108,9 @@ async def decide(
     except TimeoutError:
         raise TooSlow(SECONDS) from None
     except Unresolved as error:
-        raise _unresolved(error) from None
+        raise _unresolved(error, view) from None
     except Refusal as told:
-        raise _refused(await _readable(hub, view, told), asked) from None
+        raise _refused(await readable(hub, view, told), asked) from None
     except DRIVER_ERRORS as error:
         raise refusal(error, SECONDS) from error
     return await _answer(hub, view, outcome, preview=preview)
@@ -137,13 +137,15 @@ async def _answer(hub: Serving, view: View, outcome: Outcome, *, preview: bool) 
     return answer(body, 200) if preview else answer(body, 201, {"Location": f"/v1/decisions/{number}"})
 
 
-def _unresolved(error: Unresolved, place: str = "body") -> Refused:
-    found = wrong(f"{place}.{error.field}", error.what, error.mend[0].lower() + error.mend[1:])
-    more: dict[str, Any] = {"candidates": list(error.candidates)} if error.candidates else {}
+def _unresolved(error: Unresolved, view: View, place: str = "body") -> Refused:
+    named = [one for one in error.candidates if view.reads([one])]
+    mend = error.mend if len(named) == len(error.candidates) else "Give the id of one"
+    found = wrong(f"{place}.{error.field}", error.what, mend[0].lower() + mend[1:])
+    more: dict[str, Any] = {"candidates": named} if named else {}
     return Refused(422, "unresolved", found.detail, found.mend, **found.more, **more)
 
 
-async def _readable(hub: Serving, view: View, told: Refusal) -> Refusal:
+async def readable(hub: Serving, view: View, told: Refusal) -> Refusal:
     """A refusal as its reader may see it: the decisions that stand in the way may name what they may not read."""
     if told.number is None or not view.outside:
         return told
@@ -202,12 +204,14 @@ async def decisions(listed: Annotated[Listed, Query()], hub: Hub, view: Seen) ->
         try:
             names, request = await wishes.concerned(connection, listed.request, listed.artifact, listed.identity)
         except Unresolved as error:
-            raise _unresolved(error, "query") from None
+            raise _unresolved(error, view, "query") from None
         wanted = Wanted(names, request, listed.kind, listed.by, listed.holds, before, listed.limit)
         rows = await decided.page(connection, wanted)
         items = await decided.told(connection, rows[: listed.limit])
     more = len(rows) > listed.limit
     following = paging.cursor("decisions", (str(items[-1]["number"]), "")) if more else None
+    if listed.identity is not None:  # who is known where may not be found out by asking for it
+        items = [one for one in items if view.reads((*one["left"], *one["right"]))]
     return answer({"items": [masked(one, view) for one in items], "next": following})
 
 

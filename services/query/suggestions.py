@@ -16,6 +16,7 @@ from services.query.audience import Seen, View
 from services.query.changing import Changing, versions
 from services.query.database import DRIVER_ERRORS, TooSlow, refusal
 from services.query.decided import Stored
+from services.query.deciding import readable
 from services.query.problems import documented, wrong
 from services.query.refused import Refused
 from services.query.requests import Hub
@@ -180,7 +181,7 @@ async def answer(
     except NoSuggestion:
         raise _unknown() from None
     except Refusal as error:
-        raise _refused(error) from None
+        raise _refused(await readable(hub, view, error)) from None
     except DRIVER_ERRORS as error:
         raise refusal(error, SECONDS) from error
     return answer_with(await became(hub, done, preview=preview))

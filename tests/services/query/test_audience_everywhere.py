@@ -189,6 +189,18 @@ async def test_who_did_something_is_not_found_out_by_asking_for_it(laden: Laden)
         assert (await http.get(path)).json()["items"] != []
 
 
+async def test_whom_a_connection_knows_is_not_found_out_by_asking_for_them(laden: Laden) -> None:
+    path = "/v1/decisions?identity=planta@example.com"
+    async with client_of(laden.app(STRANGERS[2])) as http:
+        assert (await http.get(path)).json()["items"] == []
+        wish: Any = {"kind": "same person", "identities": ["planta@example.com", "memos/account/anna"]}
+        refused = await http.post("/v1/decisions", json=wish, headers={"If-Match": "*"})
+    assert refused.status_code == 409
+    assert "board/account" not in refused.text
+    async with client_of(laden.app(THIS_MACHINE)) as http:
+        assert len((await http.get(path)).json()["items"]) == 1
+
+
 async def test_a_letter_that_does_not_say_whose_it_is_may_be_anybodys(laden: Laden) -> None:
     async with writing(laden.hub.engine) as connection:
         await letters.add(connection, [DeadLetter("one/source.jira/0/2", "bad record", "no JSON", b"planted <", NOW)])
