@@ -31,10 +31,14 @@ def connection_of(name: str) -> str:
     return name.partition("/")[0]
 
 
-def withheld(record: LifecycleRecord, hidden: Set[str]) -> LifecycleRecord:
-    """The record without titles, people and text of the connections that are hidden."""
+def withheld(record: LifecycleRecord, hidden: Set[str], elsewhere: Set[str] = frozenset()) -> LifecycleRecord:
+    """The record without titles, people and text of the connections that are hidden.
+
+    elsewhere: connections that are hidden in what the record names and does not hold.
+    """
     here = {one.id for one in record.artifacts if one.connection in hidden}
-    here |= {one for one in _named(record) if connection_of(one) in hidden}
+    mine = {one.id for one in record.artifacts}
+    here |= {one for one in _named(record) if connection_of(one) in (hidden if one in mine else hidden | elsewhere)}
     people = tuple(shown for one in record.people if (shown := _person(one, hidden)) is not None)
     seen = {one.id for one in people}
     reasons = {one.why for one in record.links if not _speaks_of(one, here)}

@@ -60,10 +60,12 @@ class View:
         record = LifecycleRecord.model_validate_json(stored.record)
         hidden = self.hidden(record)
         self.told(stored.id, frozenset(one.connection for one in record.artifacts) & (self.audiences.keys() - hidden))
-        if not hidden:
+        elsewhere = self.outside - hidden
+        if not hidden and not elsewhere:
             return stored
-        text = to_text(withheld(record, hidden))
-        return replace(stored, record=text, etag=seen(stored.etag, hidden), hidden=hidden)
+        text = to_text(withheld(record, hidden, elsewhere))
+        kept = {*hidden, *(f"{one} elsewhere" for one in elsewhere)}
+        return replace(stored, record=text, etag=seen(stored.etag, kept), hidden=hidden, elsewhere=elsewhere)
 
     def artifact(self, one: Known, hidden: Iterable[str] | None = None) -> Known:
         """A thing in a tool as they see it. hidden: of its request; None: it is in none that was looked at."""

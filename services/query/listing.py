@@ -114,7 +114,7 @@ async def _page(hub: Serving, view: View, search: Search) -> tuple[list[Stored],
         for place, row in enumerate(rows[: search.limit], start=1):
             after = (row.key, row.id)
             shown = view.shown(Stored(row.id, row.record, row.etag, row.problem, None))
-            if not shown.hidden or finds(search, facets(shown.record)):
+            if not (shown.hidden or shown.elsewhere) or finds(search, facets(shown.record)):
                 found.append(shown)
             if len(found) == search.limit:
                 return found, after if place < len(rows) else None

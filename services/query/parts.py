@@ -130,7 +130,9 @@ async def why(found: Found, ends: Annotated[Ends, Query()], hub: Hub, view: Seen
     left = _of(found.id, await named(hub, "from", given[1])) if ends.start else _oldest(found)
     reason = reasons.told(await reasons.reasons(hub.database, left, right))
     inside = reason["left_request"] == reason["right_request"] == found.id
-    told = reasons.withheld_reasons(reason, view, found.hidden if inside else None)
+    links = [one for name in ("chain", "nearest", "against") for one in reason[name]]
+    alone = inside and all(one["other_request"] in (None, found.id) for one in links)
+    told = reasons.withheld_reasons(reason, view, found.hidden if alone else None)
     together = told["together"] and inside
     other = told["right_request"] if told["right_request"] != found.id else None
     return answer({"request": found.id, **told, "together": together, "other_request": other})

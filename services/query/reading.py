@@ -58,6 +58,8 @@ class Stored:
     change: int | None
     hidden: frozenset[str] = frozenset()
     """Connections whose content is left out of the record, for whoever it is read."""
+    elsewhere: frozenset[str] = frozenset()
+    """Connections of which they may read what is in this request, and nothing of what it names in others."""
 
 
 REQUEST = """SELECT r.id, r.record, r.etag, r.problem,

@@ -149,7 +149,7 @@ async def _earlier(found: Stored, hub: Serving, as_of: Any, *, summary: bool) ->
             404, "not-yet", "Nothing of this request existed at that instant.", "Give a later as_of.",
             freshness=await hub.freshness.current(),
         )  # fmt: skip
-    record = withheld(record, found.hidden) if found.hidden else record
+    record = withheld(record, found.hidden, found.elsewhere) if found.hidden or found.elsewhere else record
     return await _record(found, hub, to_text(record), {}, summary=summary)
 
 

@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import insert
 from starlette.types import Scope
 
+from pipelines.lifecycle.withholding import withheld
 from pipelines.store import audiences
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import writing
 from schemas.access import THIS_MACHINE, Audience, Caller, Role
 from schemas.artifacts import request_id
+from schemas.records import Dependency, LifecycleRecord
 from services.feed.tables import connections
 from services.query.app import create_app
 from tests.pipelines.memos import memo
@@ -122,6 +124,17 @@ async def test_who_is_in_the_request_reads_it_there_and_nowhere_else(company: Hu
         assert "planted" not in await read(http, f"/v1/requests/{owned(1)}")
 
 
+async def test_who_is_in_a_request_reads_nothing_of_another_that_it_names(company: Hub) -> None:
+    async with writing(company.engine) as connection:
+        await audiences.write(connection, "board", Audience("participants"))
+    bert = Caller("Bert", Role.VIEWER, "session", "a-4", "bert@example.com")
+    async with read_by(company, bert) as http:
+        text = await read(http, f"/v1/requests/{owned(1)}/why?with=board/memo/22")
+        assert "memo-22" not in text
+        assert "planted" not in text
+        assert '"hidden":true' in text or "you may not read" in text
+
+
 async def test_the_others_see_that_there_is_a_request_with_stages_and_times(company: Hub) -> None:
     async with read_by(company, STRANGERS[0]) as http:
         told = (await http.get(f"/v1/requests/{owned_by('board', 22)}")).json()["request"]
@@ -172,3 +185,19 @@ async def test_an_etag_of_a_part_is_another_and_still_good_for_a_decision(compan
 
 async def found(http: httpx2.AsyncClient, query: str) -> list[str]:
     return [one["id"] for one in (await http.get(f"/v1/requests?{query}")).json()["items"]]
+
+
+async def test_what_a_request_waits_on_elsewhere_is_named_to_nobody_who_is_only_in_this_one(company: Hub) -> None:
+    record = LifecycleRecord.model_validate((await company.get(f"/v1/requests/{owned(1)}"))["request"])
+    first = record.artifacts[0].id
+    waits = Dependency(
+        artifact=first, other="board/memo/22", other_key="MEMO-22", other_title="Planted", other_state=None, open=True,
+        since=None, why="MEMO-22 says so",
+    )  # fmt: skip
+    inside = waits.model_copy(update={"other": "board/memo/21", "other_key": "MEMO-21", "why": ""})
+    told = withheld(record.model_copy(update={"blocked_by": (waits, inside)}), frozenset(), frozenset({"board"}))
+    assert [(one.other, one.other_key) for one in told.blocked_by] == [
+        ("board/memo/22", None), ("board/memo/21", "MEMO-21"),
+    ]  # fmt: skip
+    assert "MEMO-22" not in told.model_dump_json()
+    assert (told.title, told.people) == (record.title, record.people)
