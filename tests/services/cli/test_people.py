@@ -153,7 +153,7 @@ async def test_what_was_done_is_told_and_exported_without_secrets(
     assert rows[1]["after"].startswith('{"account":"A-')
     async with reading(desk.engine) as connection:
         kept = str((await connection.execute(select(audit))).all())
-    for secret in ("CANARY", token, token.rpartition("_")[2], "argon2"):
+    for secret in ("CANARY", token, token.split("_", 2)[2], "argon2"):
         assert secret not in out + kept
 
 
