@@ -54,7 +54,7 @@ class AccountChange(Strict):
 
     name: Name | None = Field(default=None, examples=["Anna Berg"])
     role: Role | None = Field(default=None, examples=["editor"])
-    disabled: bool | None = Field(default=None, description="Nobody comes in by it; what it did stays")
+    disabled: bool | None = Field(default=None, strict=True, description="Nobody comes in by it; what it did stays")
     email: Email | None = Field(default=None, description="null: none", examples=["anna@acme.example"])
     password: Password | None = Field(default=None, description="null: none; they sign in elsewhere then")
     old_password: Typed | None = Field(default=None, description="Needed for one's own password")

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -21,6 +21,7 @@ from services.admin.writing import written
 from services.query import paging
 from services.query.access import needs
 from services.query.audience import Seen, View
+from services.query.instants import At
 from services.query.problems import documented
 from services.query.serving import answer, told
 
@@ -50,9 +51,9 @@ class Filter(BaseModel):
     q: str | None = Field(
         default=None, min_length=1, max_length=_LONGEST, description="Words that stand anywhere in it; all of them"
     )
-    since: AwareDatetime | None = Field(default=None, description="At this instant or later",
+    since: At | None = Field(default=None, description="At this instant or later",
                                         examples=["2026-03-03T09:00:00Z"])  # fmt: skip
-    until: AwareDatetime | None = Field(default=None, description="Before this instant")
+    until: At | None = Field(default=None, description="Before this instant")
 
     def sought(self, view: View) -> Sought:
         """As it is looked for by who asks."""

@@ -39,7 +39,9 @@ class TokenWish(Strict):
         default=90, strict=True, ge=1, le=3650, description="How long it lasts; null: until it is revoked"
     )
     own: bool = Field(
-        default=True, description="Whether it is yours, and ends with your account; false, for admins: of a program"
+        default=True,
+        strict=True,
+        description="Whether it is yours, and ends with your account; false, for admins: of a program",
     )
 
 
