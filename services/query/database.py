@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
-from sqlalchemy import PoolProxiedConnection, text
+from sqlalchemy import PoolProxiedConnection, QueuePool, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -122,7 +122,7 @@ class Database:
             raise refusal(error, self._seconds) from error
         finally:
             if lent:
-                await greenlet_spawn(lent.close)
+                await self._returned(lent)
 
     async def _lent(self) -> PoolProxiedConnection:
         """A connection of the pool that the server has not closed."""
@@ -132,6 +132,15 @@ class Database:
             if not driver.is_closed():
                 return lent
             await greenlet_spawn(lent.invalidate)
+
+    async def _returned(self, lent: PoolProxiedConnection) -> None:
+        """Back into the pool, at once: no transaction was begun on it. One too many is closed, which has to be waited
+        for."""
+        pool = self._plain.pool
+        if isinstance(pool, QueuePool) and pool.overflow() <= 0:
+            lent.close()
+        else:
+            await greenlet_spawn(lent.close)
 
     async def reachable(self) -> None:
         """Ask something that needs no table."""

@@ -1,5 +1,6 @@
 """A request as an item of a list: columns, and the line that says how it stands."""
 
+from collections import OrderedDict
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -35,7 +36,7 @@ class Row(Protocol):
 
     @property
     def etag(self) -> str:
-        """Hash of the record."""
+        """Hash of the record, and of how much of it is shown."""
 
     @property
     def problem(self) -> str | None:
@@ -71,9 +72,28 @@ class Brief(BaseModel):
         return cls.model_validate_json(record[:start] + record[end:] if 0 < start < end else record)
 
 
+class Briefs:
+    """Those of the records that were told last, by ETag: parsing one costs more than reading its row."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._told: OrderedDict[str, Brief] = OrderedDict()
+
+    def of(self, row: Row) -> Brief:
+        """What an item needs. Raises ValidationError for what is no record."""
+        brief = self._told.pop(row.etag, None) or Brief.of(row.record)
+        self._told[row.etag] = brief
+        if len(self._told) > self._most:
+            self._told.popitem(last=False)
+        return brief
+
+
+_briefs = Briefs(2_000)
+
+
 def item(row: Row, now: datetime, *, whole: bool) -> dict[str, Any]:
     """The item; with `whole`, the record goes in as it is stored."""
-    record = Brief.of(row.record)
+    record = _briefs.of(row)
     told: dict[str, Any] = {
         "id": row.id,
         "title": record.title,

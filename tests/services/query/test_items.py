@@ -1,5 +1,6 @@
 """An item of a list is the record's, though most of the record is not looked at."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -9,7 +10,8 @@ from sqlalchemy import select
 from pipelines.lifecycle.summary import summary
 from pipelines.store.tables import requests
 from schemas.records import LifecycleRecord
-from services.query.items import Brief
+from services.query.items import Brief, Briefs
+from services.query.reading import Stored
 from tests.pipelines.memos import memo
 from tests.services.query.conftest import NOW, Hub
 
@@ -41,3 +43,20 @@ async def test_another_order_of_fields_is_read_as_well(hub: Hub) -> None:
         fields = orjson.loads(text)
         turned = orjson.dumps(dict(reversed(fields.items()))).decode()
         assert told(Brief.of(turned)) == told(Brief.of(text))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_record_that_is_kept_is_told_by_its_etag(hub: Hub) -> None:
+    """The same request, changed or shown in part, has another."""
+    text = (await stored(hub))[0]
+    whole = Stored("a", text, "1", None, None)
+    changed = replace(whole, record=text.replace('"title":"', '"title":"Not '), etag="2")
+    briefs = Briefs(2)
+    first = briefs.of(whole)
+    assert briefs.of(whole) is first
+    assert briefs.of(changed).title == f"Not {first.title}"
+    assert briefs.of(whole) is first
+    briefs.of(replace(changed, etag="3"))
+    assert briefs.of(whole) is first  # told last but one
+    assert briefs.of(changed) == briefs.of(replace(changed, etag="3"))
+    assert briefs.of(whole) is not first  # two were told since
