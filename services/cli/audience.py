@@ -10,8 +10,8 @@ from pipelines.store import audiences
 from pipelines.store.engine import reading, writing
 from schemas.access import EVERYBODY, Audience, Caller, Role
 from services.admin.audience import set_audience
-from services.cli.connections import stored_one
 from services.cli.deciding import who
+from services.cli.stored import stored_one
 from services.cli.terminal import WrongUse
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from services.admin.setting_up import Wanted
 from services.admin.trial import opened_tool
 from services.cli import filing, form, trial
 from services.cli.adding import connector_of
-from services.cli.connections import stored_one
 from services.cli.equipping import equipment
+from services.cli.stored import stored_one
 from services.cli.terminal import EXIT_MISCONFIGURED, WrongUse, tell
 from services.feed.connections import StoredConnection, parse_options, with_others
 

@@ -1,7 +1,6 @@
 """`throughline connections`: what is read, and the wishes of who runs it (rows that the hub carries out)."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +9,10 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store.engine import reading, writing
 from schemas.access import THIS_MACHINE
 from schemas.canonical import instant
-from schemas.errors import Misconfigured
 from services.admin import saving
 from services.admin.saving import Who, described
 from services.admin.trial import opened_tool
@@ -23,6 +20,7 @@ from services.cli import trial, watched
 from services.cli.adding import BEGINNING, connector_of
 from services.cli.equipping import equipment
 from services.cli.narrow import ByWidth, stacked
+from services.cli.stored import stored_one
 from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
 from services.cli.words import moment, read_start, true_up_to
 from services.feed import connections, watching
@@ -30,19 +28,6 @@ from services.feed.connections import READING, StoredConnection, keep_secret, pa
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
-
-
-@asynccontextmanager
-async def stored_one(made: "Installation", name: str) -> AsyncIterator[tuple[AsyncEngine, StoredConnection]]:
-    """One connection. Raises Misconfigured where there is none of this name."""
-    async with opened(made) as (engine, _):
-        async with reading(engine) as connection:
-            one = await connections.get(connection, name)
-            names = [each.id for each in await connections.every(connection)]
-        if one is None:
-            there = f"There are {', '.join(names)}" if names else "Add one with `throughline connections add`"
-            raise Misconfigured(f"There is no connection {name}", there, "name")
-        yield engine, one
 
 
 def as_json(one: StoredConnection) -> dict[str, Any]:

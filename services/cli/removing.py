@@ -16,9 +16,9 @@ from services.admin import removal
 from services.admin.conditions import Acting
 from services.admin.removal import Loss, Removal, Removing
 from services.admin.removing import forgotten
-from services.cli.connections import stored_one
 from services.cli.dead_letters import Ask
 from services.cli.equipping import equipment
+from services.cli.stored import stored_one
 from services.cli.terminal import errors
 from services.cli.words import counted, listed
 

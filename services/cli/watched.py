@@ -11,6 +11,7 @@ from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store.engine import reading, writing
+from services.cli.stored import stored_one
 from services.cli.terminal import opened
 from services.cli.words import counted, moment
 from services.feed import reconciling, watching
@@ -123,8 +124,6 @@ def table_of(lines: Iterator[tuple[str, Text]]) -> Table:
 
 async def reconcile(made: "Installation", name: str, screen: Console, *, mend: bool) -> None:
     """Ask a running hub to compare. Raises Misconfigured where there is no such connection."""
-    from services.cli.connections import stored_one
-
     async with stored_one(made, name) as (engine, one), writing(engine) as connection:
         await reconciling.ask(connection, name, mend=mend)
     what = " and fetched again where it differs" if mend else ""
