@@ -32,8 +32,9 @@ from services.sandbox.hubspot import HubSpotServer
 from services.sandbox.hubspot_account import Account
 from services.sandbox.hubspot_limits import Limits
 from services.sandbox.jira import FakeJira
-from services.sandbox.mailbox import PASSWORD, USER, MailServer
+from services.sandbox.mailbox import MailServer
 from services.sandbox.playing import PROJECTS, Player
+from services.sandbox.post import PASSWORD, USER
 from services.sandbox.running import Ready
 from services.sandbox.script import Happening
 

@@ -4,12 +4,9 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from services.sandbox.imap_words import Bad, Mime, body_item, quoted, uid_set, utf7, words
-
-if TYPE_CHECKING:
-    from services.sandbox.mailbox import Folder, MailServer, StoredMail
+from services.sandbox.post import Folder, Post, StoredMail
 
 WRITES = frozenset(
     (
@@ -35,8 +32,8 @@ WRITES = frozenset(
 class Session:
     """Reads commands and answers them, one at a time."""
 
-    def __init__(self, server: "MailServer", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._server, self._reader, self._writer = server, reader, writer
+    def __init__(self, post: Post, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._post, self._reader, self._writer = post, reader, writer
         self._known = False
         self._folder: Folder | None = None
         self._sent = 0
@@ -44,7 +41,7 @@ class Session:
 
     async def run(self) -> None:
         """Until LOGOUT, or until the client is gone."""
-        await self._say(self._server.manners.greeting)
+        await self._say(self._post.manners.greeting)
         while line := await self._command():
             tag, _, rest = line.partition(b" ")
             name, _, rest = rest.partition(b" ")
@@ -66,7 +63,7 @@ class Session:
         return line.removesuffix(b"\r\n")
 
     async def _say(self, *lines: bytes) -> None:
-        manners = self._server.manners
+        manners = self._post.manners
         for line in lines:
             out = line + b"\r\n"
             if 0 <= manners.cut_after < self._sent + len(out):
@@ -80,7 +77,7 @@ class Session:
     async def _answer(self, tag: bytes, name: str, rest: bytes) -> bool:
         """False ends the session."""
         verb = rest.partition(b" ")[0].decode("ascii", "replace").upper() if name == "UID" else name
-        manners = self._server.manners
+        manners = self._post.manners
         if verb and manners.bye_on == verb:
             await self._say(b"* BYE going down")
             return False
@@ -88,13 +85,13 @@ class Session:
             await self._say(b"<!DOCTYPE html>", b"<html><body>Service unavailable</body></html>")
             return False
         if verb in WRITES:
-            self._server.writes.append(verb)
+            self._post.writes.append(verb)
             await self._say(tag + b" NO [NOPERM] this mailbox is read only")
             return True
         if name == "LOGOUT":
             await self._say(b"* BYE bye", tag + b" OK done")
             return False
-        self._server.mailbox.deliver()
+        self._post.mailbox.deliver()
         await self._known_command(name)(tag, rest)
         return True
 
@@ -114,7 +111,7 @@ class Session:
     async def _capability(self, tag: bytes, _rest: bytes) -> None:
         full = b"IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2"
         if self._known:
-            full = b"IMAP4rev1 LITERAL+ CHILDREN SPECIAL-USE" + (b" IDLE" if self._server.manners.idle else b"")
+            full = b"IMAP4rev1 LITERAL+ CHILDREN SPECIAL-USE" + (b" IDLE" if self._post.manners.idle else b"")
         await self._say(b"* CAPABILITY " + full, tag + b" OK done")
 
     async def _noop(self, tag: bytes, _rest: bytes) -> None:
@@ -134,15 +131,15 @@ class Session:
         if not first:
             await self._say(b"+ ")
             first = (await self._reader.readline()).decode("ascii", "replace").strip()
-        if mechanism.upper() == "XOAUTH2" and not self._server.proves("XOAUTH2", first, ""):
+        if mechanism.upper() == "XOAUTH2" and not self._post.manners.proves("XOAUTH2", first, ""):
             # The reason comes as a challenge, which the client answers before it is refused (Gmail, Microsoft 365).
             await self._say(b"+ eyJzdGF0dXMiOiI0MDAifQ==")
             await self._reader.readline()
         await self._signed(tag, mechanism.upper(), first, "")
 
     async def _signed(self, tag: bytes, mechanism: str, first: str, second: str) -> None:
-        refused = self._server.manners.refuse_login
-        if refused or not self._server.proves(mechanism, first, second):
+        refused = self._post.manners.refuse_login
+        if refused or not self._post.manners.proves(mechanism, first, second):
             await self._say(tag + b" NO " + (refused or b"[AUTHENTICATIONFAILED] wrong user or password"))
             return
         self._known = True
@@ -151,14 +148,14 @@ class Session:
     async def _list(self, tag: bytes, rest: bytes) -> None:
         if words(rest) not in ([b"", b"*"], [b"", b"%"]):
             raise Bad("LIST of everything only")
-        for folder in self._server.mailbox.folders.values():
+        for folder in self._post.mailbox.folders.values():
             flags = ("\\HasNoChildren " + folder.flags).strip().encode()
             await self._say(b"* LIST (" + flags + b') "/" ' + quoted(utf7(folder.name)))
         await self._say(tag + b" OK done")
 
     async def _examine(self, tag: bytes, rest: bytes) -> None:
         name = words(rest)[0] if rest else b""
-        found = [one for one in self._server.mailbox.folders.values() if utf7(one.name) == name]
+        found = [one for one in self._post.mailbox.folders.values() if utf7(one.name) == name]
         self._folder = found[0] if found else None
         if self._folder is None:
             await self._say(tag + b" NO [NONEXISTENT] no such folder")
@@ -211,13 +208,13 @@ class Session:
         wanted = uid_set(given[0].decode("ascii", "replace"), [mail.uid for mail in self._folder.mails])
         items = [word.decode("ascii", "replace") for word in given[1:] if word not in {b"(", b")"}]
         if any((body := body_item(item)) and not body[0] for item in items):
-            self._server.writes.append("FETCH without PEEK")
+            self._post.writes.append("FETCH without PEEK")
             await self._say(tag + b" NO [NOPERM] that would mark the mail as read")
             return
         for number, mail in enumerate(list(self._folder.mails), 1):
             if mail.uid not in wanted:
                 continue
-            if self._server.manners.chatty and number % 5 == 0:
+            if self._post.manners.chatty and number % 5 == 0:
                 await self._say(b"* %d FETCH (FLAGS (\\Seen))" % number, b"* %d EXISTS" % len(self._folder.mails))
             fields = [_field(mail, item) for item in items]
             # As some servers do, the UID comes last.
@@ -225,10 +222,10 @@ class Session:
         await self._say(tag + b" OK done")
 
     async def _idle(self, tag: bytes, _rest: bytes) -> None:
-        if not self._server.manners.idle:
+        if not self._post.manners.idle:
             raise Bad("no IDLE")
         news = asyncio.Event()
-        self._server.mailbox.listeners.add(news)
+        self._post.mailbox.listeners.add(news)
         done = asyncio.ensure_future(self._reader.readline())
         await self._say(b"+ idling")
         try:
@@ -240,13 +237,13 @@ class Session:
                     news.clear()
                     await self._hint()
         finally:
-            self._server.mailbox.listeners.discard(news)
+            self._post.mailbox.listeners.discard(news)
             done.cancel()
         await self._say(tag + (b" OK done" if done.result().strip().upper() == b"DONE" else b" BAD say DONE"))
 
     async def _hint(self) -> None:
         self._hints += 1
-        if self._folder is not None and self._hints % max(1, self._server.manners.lose_every):
+        if self._folder is not None and self._hints % max(1, self._post.manners.lose_every):
             await self._say(b"* %d EXISTS" % len(self._folder.mails))
 
 

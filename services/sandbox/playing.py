@@ -9,8 +9,8 @@ from services.sandbox.hubspot_account import Account
 from services.sandbox.jira import FakeJira
 from services.sandbox.jira_state import Issue
 from services.sandbox.letters import Letter
-from services.sandbox.mailbox import Mailbox
 from services.sandbox.people import BUSINESSES, CUSTOMERS, PEOPLE, STAFF
+from services.sandbox.post import Mailbox
 from services.sandbox.script import Happening
 
 PROJECTS = {"PAY": "Payments", "WEB": "Web shop", "PLAT": "Platform", "OPS": "Operations"}

@@ -24,8 +24,9 @@ from services.sandbox.company import MONTH, Company
 from services.sandbox.hubspot import HubSpotServer
 from services.sandbox.hubspot_account import Account
 from services.sandbox.jira import FakeJira
-from services.sandbox.mailbox import PASSWORD, USER, MailServer
+from services.sandbox.mailbox import MailServer
 from services.sandbox.playing import PROJECTS, Player
+from services.sandbox.post import PASSWORD, USER
 from services.sandbox.script import Happening, Truth
 from services.sandbox.standing import TOOLS, Folder, Standing
 

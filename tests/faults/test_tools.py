@@ -18,7 +18,8 @@ from services.sandbox.hubspot import HubSpotServer
 from services.sandbox.hubspot_account import Account
 from services.sandbox.hubspot_limits import Limits
 from services.sandbox.hubspot_webhooks import Webhooks
-from services.sandbox.mailbox import PASSWORD, USER, MailServer
+from services.sandbox.mailbox import MailServer
+from services.sandbox.post import PASSWORD, USER
 from tests.conftest import Pair
 from tests.connectors.mailbox.letters import letter
 from tests.faults.world import World, differences, end, installed, left_alone

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from services.sandbox.imap_words import utf7
-from services.sandbox.mailbox import PASSWORD, USER, MailServer, crlf
+from services.sandbox.mailbox import MailServer
+from services.sandbox.post import PASSWORD, USER, crlf
 from tests.parts.dovecot import PASSWORD as DOVECOT_PASSWORD
 from tests.parts.dovecot import Dovecot
 from tests.parts.leash import Leashed

@@ -11,7 +11,8 @@ from connectors.limiter import Limiter
 from connectors.mailbox import MailboxOptions, connector
 from connectors.transport import Network
 from schemas.events import SourceEvent
-from services.sandbox.mailbox import PASSWORD, MailServer
+from services.sandbox.mailbox import MailServer
+from services.sandbox.post import PASSWORD
 from tests.connectors.contract import ConnectorContract
 from tests.connectors.mailbox.letters import NOON, letter, options, told
 from tests.connectors.mailbox.shapes import SHAPES

@@ -14,7 +14,8 @@ from pydantic import SecretStr, ValidationError
 
 from connectors.contract import Misconfigured, Surroundings
 from connectors.mailbox import MailboxOptions, MailboxSource
-from services.sandbox.mailbox import USER, MailServer
+from services.sandbox.mailbox import MailServer
+from services.sandbox.post import USER
 from tests.connectors.mailbox.letters import NOON, letter, options
 from tests.connectors.mailbox.test_contract import network
 from tests.connectors.mailbox.test_servers import pages_of

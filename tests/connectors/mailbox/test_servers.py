@@ -11,7 +11,8 @@ import pytest
 from connectors.contract import HubError, Misconfigured, Page, RetryLater, Surroundings
 from connectors.mailbox import MailboxOptions, MailboxSource, connector
 from schemas.events import MAX_EVENT_BYTES, SourceEvent, to_kafka
-from services.sandbox.mailbox import TOKEN, USER, MailServer
+from services.sandbox.mailbox import MailServer
+from services.sandbox.post import TOKEN, USER
 from tests.connectors.mailbox.letters import NOON, letter, options, told, with_file
 from tests.connectors.mailbox.servers import ImapPost, Post, SandboxPost, dovecot, pymap
 from tests.connectors.mailbox.test_contract import network

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from services.sandbox.jira import FakeJira
-from services.sandbox.mailbox import PASSWORD, USER, MailServer
+from services.sandbox.mailbox import MailServer
+from services.sandbox.post import PASSWORD, USER
 from tests.services.admin.conftest import NOW, SQLITE, Office
 
 pytestmark = SQLITE

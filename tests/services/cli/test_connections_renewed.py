@@ -8,7 +8,8 @@ import pytest
 from services.cli import adding, changing, connections
 from services.cli.installation import Installation
 from services.feed import connections as feed
-from services.sandbox.mailbox import USER, MailServer
+from services.sandbox.mailbox import MailServer
+from services.sandbox.post import USER
 from tests.connectors.mailbox.letters import letter
 from tests.connectors.mailbox.test_oauth import CLIENT, SECRET, Provider, serving
 from tests.services.cli.company import NOW

@@ -10,10 +10,10 @@ import pytest
 from services.sandbox.company import Company
 from services.sandbox.hubspot_account import Account
 from services.sandbox.jira import FakeJira
-from services.sandbox.mailbox import Mailbox
 from services.sandbox.pen import Pen
 from services.sandbox.playing import Player
 from services.sandbox.plots import PLOTS
+from services.sandbox.post import Mailbox
 from services.sandbox.script import ARTIFACTS, Truth
 
 NOW = datetime(2026, 9, 1, 12, tzinfo=UTC)
