@@ -19,7 +19,7 @@ from services.admin.equipment import Equipment, Equipped
 from services.admin.given import Wrong, input_name
 from services.admin.saving import Differs, Secret, Who
 from services.admin.setting_up import Wanted
-from services.admin.trial import Opened, opened_tool
+from services.admin.trial import Opened
 from services.admin.trying import EXAMPLE, LOOKING, Name, StepTold, wanted_of
 from services.feed import connections
 from services.feed.connections import StoredConnection
@@ -124,7 +124,7 @@ async def add(
             return await _answer(parts, before, 201)
         await _free(parts, wanted.name)
         await setting_up.refuse_another(parts, wanted, anyway=asked.anyway)
-        seen = await _looked(parts, wanted, unchecked=asked.unchecked)
+        wanted, seen = await _looked(parts, wanted, unchecked=asked.unchecked)
         await setting_up.refuse_another(parts, wanted, seen, anyway=asked.anyway)
         await saving.add(parts, wanted, setting_up.adds(wanted, seen), who)
         return await _answer(parts, await _stored(parts, wanted.name), 201)
@@ -166,10 +166,9 @@ async def _changed(parts: Equipment, stored: StoredConnection, wanted: Wanted, a
         seen = sameness.scopes_of(await configuration.every(reader), stored.id)
     await setting_up.refuse_another(parts, wanted, seen, anyway=asked.anyway)
     if not asked.unchecked:
-        async with opened_tool(
-            parts, wanted.connector, wanted.name, setting_up.of_account(wanted.options, seen)
-        ) as tool:
+        async with setting_up.opened(parts, wanted, seen=seen) as tool:
             await _passes(tool)
+        wanted = wanted.with_replaced(tool)
     return await saving.change(parts, stored, wanted, seen, who)
 
 
@@ -304,14 +303,14 @@ async def _same(parts: Equipment, wanted: Wanted) -> StoredConnection | None:
     return None if saving.differs(parts.keys, stored, wanted) else stored
 
 
-async def _looked(parts: Equipment, wanted: Wanted, *, unchecked: bool) -> frozenset[str]:
+async def _looked(parts: Equipment, wanted: Wanted, *, unchecked: bool) -> tuple[Wanted, frozenset[str]]:
     """Check it, and see by which addresses its own things name it. Raises Refused for the step that fails."""
     if unchecked:
-        return frozenset()
-    async with opened_tool(parts, wanted.connector, wanted.name, wanted.options) as tool:
+        return wanted, frozenset()
+    async with setting_up.opened(parts, wanted) as tool:
         await _passes(tool)
         found = await sampling.sample(tool.source, wanted.connector, wanted.since, LOOKING)
-    return setting_up.seen_in(found)
+    return wanted.with_replaced(tool), setting_up.seen_in(found)
 
 
 async def _passes(tool: Opened) -> None:

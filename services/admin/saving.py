@@ -209,16 +209,9 @@ def differs(keys: KeyRing, stored: StoredConnection, wanted: Wanted) -> Differs:
 def _happens(keys: KeyRing, stored: StoredConnection, name: str, secret: SecretStr | None) -> str:
     if secret is None:
         return FORGOTTEN
-    if name not in stored.secrets or not _same(keys, stored, name, secret):
+    if name not in stored.secrets or not connections.holds(keys, stored.id, name, stored.secrets[name], secret):
         return NEW
     return RESEALED if key_id_of(stored.secrets[name], name) != keys.key_ids[0] else ""
-
-
-def _same(keys: KeyRing, stored: StoredConnection, name: str, secret: SecretStr) -> bool:
-    try:
-        return keys.open(stored.id, name, stored.secrets[name]) == secret
-    except Misconfigured:  # its key is lost: that is why it is given again
-        return False
 
 
 def described(options: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

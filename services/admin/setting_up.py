@@ -1,7 +1,8 @@
 """A connection that is to be: tried, looked through, and kept from reading what another one reads. Stores nothing."""
 
 from collections.abc import AsyncIterator, Iterable, Set
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,8 @@ from services.admin import previewing, sameness, sampling, trial
 from services.admin.equipment import Equipment
 from services.admin.previewing import Verdict
 from services.admin.sampling import Sample
+from services.admin.trial import Opened
+from services.feed.connections import StoredConnection, with_others
 from services.feed.rules import configuration_of, scopes_in
 
 
@@ -26,6 +29,12 @@ class Wanted:
     options: BaseModel
     since: datetime | None
     """Read from when; None: from the beginning."""
+    stored: StoredConnection | None = None
+    """The connection as it is; None: it is to be added."""
+
+    def with_replaced(self, tool: Opened) -> "Wanted":
+        """With the secrets that the tool gave, while it was tried, in place of new ones."""
+        return replace(self, options=with_others(self.options, tool.replaced)) if tool.replaced else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +69,17 @@ async def refuse_another(parts: Equipment, wanted: Wanted, seen: Iterable[str] =
     sameness.refuse_another(new, others, anyway=anyway)
 
 
+def opened(
+    parts: Equipment, wanted: Wanted, *, seen: frozenset[str] = frozenset()
+) -> AbstractAsyncContextManager[Opened]:
+    """Its tool, to be tried. seen: the account's number, as far as it is known."""
+    options = of_account(wanted.options, seen)
+    return trial.opened_tool(parts, wanted.connector, wanted.name, options, stored=wanted.stored)
+
+
 async def checked(parts: Equipment, wanted: Wanted) -> AsyncIterator[Step]:
     """Each step of the check; ends at the first that fails."""
-    async with trial.opened_tool(parts, wanted.connector, wanted.name, wanted.options) as tool:
+    async with opened(parts, wanted) as tool:
         async for step in tool.steps():
             yield step
 
@@ -70,7 +87,7 @@ async def checked(parts: Equipment, wanted: Wanted) -> AsyncIterator[Step]:
 async def previewed(parts: Equipment, wanted: Wanted, seconds: float, outside: Set[str] = frozenset()) -> Preview:
     """The last things that changed in the tool, judged. outside: connections of which nothing stored may be told.
     Raises HubError as reading does."""
-    async with trial.opened_tool(parts, wanted.connector, wanted.name, wanted.options) as tool:
+    async with opened(parts, wanted) as tool:
         found = await sampling.newest(tool.source, wanted.connector, wanted.since, parts.now(), seconds)
     return await judged(parts, wanted, found, sampling.NEWEST, outside)
 
@@ -98,7 +115,7 @@ def seen_in(found: Sample) -> frozenset[str]:
 
 async def estimated(parts: Equipment, wanted: Wanted) -> int | None:
     """About how many things would be read from `since` on, where the tool can say; None: it cannot."""
-    async with trial.opened_tool(parts, wanted.connector, wanted.name, wanted.options) as tool:
+    async with opened(parts, wanted) as tool:
         count = getattr(tool.source, "count", None)
         if count is None:
             return None

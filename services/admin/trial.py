@@ -1,6 +1,6 @@
 """Trying a connection before it is saved: its check, step by step. Nothing is stored."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, SecretStr
 
 from connectors.addresses import Policy
-from connectors.contract import Connector, Source, Step, Surroundings, forgotten
+from connectors.contract import Connector, Source, Step, Surroundings
 from connectors.limiter import DEFAULT_SHARE, Limiter
 from connectors.probing import place_of, reached
 from connectors.transport import Network
 from services.admin.equipment import Equipment
+from services.admin.renewing import Renewing
+from services.feed.connections import StoredConnection
 from services.sandbox.standing import Folder, Standing
 
 PATIENCE = 60.0
@@ -30,7 +32,8 @@ class Opened:
     network: Network
     options: BaseModel
     replaced: dict[str, SecretStr] = field(default_factory=dict)
-    """Secrets that the tool gave in place of those in the options, by dotted name: what is saved holds these."""
+    """Secrets that the tool gave in place of those in the options, by dotted name: what is saved holds these. Not
+    among them are those in place of stored ones, which are stored already."""
 
     async def steps(self) -> AsyncIterator[Step]:
         """Where the address leads, whether its certificate is trusted, then what the connector checks; ends at the
@@ -71,12 +74,12 @@ async def opened_tool(
     options: BaseModel,
     *,
     sandbox: bool = True,
-    keep: Callable[[str, SecretStr], Awaitable[None]] = forgotten,
+    stored: StoredConnection | None = None,
 ) -> AsyncIterator[Opened]:
     """The tool, asked as gently as the hub would, and patiently where a hub beside it has used up the tool's limit.
 
-    sandbox: it may be a tool of this hub's own sandbox. keep: stores at once a secret that the tool gives in place of
-    one in the options (dotted name), where these are a stored connection's.
+    sandbox: it may be a tool of this hub's own sandbox. stored: the connection that is tried as it is, or as it would
+    be; what the tool gives in place of its secrets is stored at once.
     """
     policy: Policy = parts.policy
     if sandbox and parts.sandbox is not None and in_sandbox(options, parts.sandbox):
@@ -84,10 +87,11 @@ async def opened_tool(
     limiter = Limiter(connector.title, share=getattr(options, "share", DEFAULT_SHARE))
     network = Network(policy, limiter, resolver=parts.resolver, patience=PATIENCE)
     replaced: dict[str, SecretStr] = {}
+    renewing = Renewing.of(parts, stored, options)
 
     async def given(option: str, secret: SecretStr) -> None:
-        replaced[option] = secret
-        await keep(option, secret)
+        if not await renewing.keep(option, secret):
+            replaced[option] = secret
 
     async with connector.open(name, options, Surroundings(parts.now, network, given)) as source:
         yield Opened(source, network, options, replaced)

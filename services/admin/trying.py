@@ -258,4 +258,4 @@ def wanted_of(
         raise refusals.invalid(error) from None
     except HubError as error:
         raise refusals.refusal(error) from None
-    return Wanted(name, title or kind.title, kind, told, since)
+    return Wanted(name, title or kind.title, kind, told, since, stored)

@@ -1,7 +1,7 @@
 """`throughline connections add`: options, check, ten real things, and only then saved."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,6 @@ from services.cli.equipping import equipment
 from services.cli.terminal import EXIT_MISCONFIGURED, WrongUse, choose_one, database_errors, must_exist, tell
 from services.cli.words import moment, read_start
 from services.feed import connections
-from services.feed.connections import with_others
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
@@ -80,7 +79,7 @@ async def _add(made: "Installation", asked: Asked, now: Callable[[], datetime], 
         await setting_up.refuse_another(parts, wanted, setting_up.seen_in(found), anyway=asked.anyway)
         seen = await setting_up.judged(parts, wanted, found, sampling.THINGS)
         trial.shown(found, seen.judged, screen)
-        wanted = replace(wanted, options=with_others(wanted.options, tool.replaced))
+        wanted = wanted.with_replaced(tool)
         if not asked.yes and not _agreed(wanted, now(), ask):
             screen.print("Nothing is saved.")
             return 0

@@ -23,7 +23,7 @@ from services.admin.rules_form import changes, told_again
 from services.admin.rules_trying import hold, trial
 from services.admin.saving import STOPPED, Who, described, worded
 from services.admin.setting_up import Wanted
-from services.admin.trial import Opened, opened_tool
+from services.admin.trial import Opened
 from services.cli.equipping import equipment
 from services.cli.filing import Filed
 from services.cli.trial import passes
@@ -70,12 +70,13 @@ def adding(applier: Applier, entry: Filed, connector: Connector, name: str, sinc
     async def carry_out() -> None:
         parts = applier.parts
         await setting_up.refuse_another(parts, wanted)
-        seen: frozenset[str] = frozenset()
+        seen, held = frozenset[str](), wanted
         if not applier.unchecked:
             async with _tested(applier, wanted) as tool:
                 seen = setting_up.seen_in(await sampling.sample(tool.source, connector, since))
-        await setting_up.refuse_another(parts, wanted, seen)
-        await saving.add(parts, wanted, setting_up.adds(wanted, seen), _WHO)
+            held = wanted.with_replaced(tool)
+        await setting_up.refuse_another(parts, held, seen)
+        await saving.add(parts, held, setting_up.adds(held, seen), _WHO)
 
     plain, secrets = split_secrets(options)
     lines = [f"{option}: {worded(value)}" for option, value in described(plain) if worded(value)]
@@ -94,7 +95,7 @@ def changing(applier: Applier, entry: Filed, connector: Connector, stored: Store
         with_kept(connector.Options, raw, stored, keys)
 
     options = entry.options(connector.Options, applier.made.secret, complete)
-    wanted = Wanted(stored.id, entry.text("title") or stored.title, connector, options, stored.since)
+    wanted = Wanted(stored.id, entry.text("title") or stored.title, connector, options, stored.since, stored)
     found = saving.differs(keys, stored, wanted)
     if not found:
         return
@@ -103,10 +104,11 @@ def changing(applier: Applier, entry: Filed, connector: Connector, stored: Store
         async with reading(applier.engine) as connection:
             seen = sameness.scopes_of(await configuration.every(connection), stored.id)
         await setting_up.refuse_another(applier.parts, wanted, seen)
+        held = wanted
         if not applier.unchecked:
-            async with _tested(applier, wanted):
-                pass
-        await saving.change(applier.parts, stored, wanted, seen, _WHO)
+            async with _tested(applier, wanted) as tool:
+                held = wanted.with_replaced(tool)
+        await saving.change(applier.parts, stored, held, seen, _WHO)
 
     yield Step(f"{stored.id}: to be changed", found.lines, carry_out)
 
@@ -161,7 +163,7 @@ async def _now(applier: Applier, name: str) -> StoredConnection:
 async def _tested(applier: Applier, wanted: Wanted) -> AsyncIterator[Opened]:
     """The tool of a connection, after its check. Raises Misconfigured where that fails."""
     applier.screen.print(Text(f"Testing {wanted.title}", style="bold"))
-    async with opened_tool(applier.parts, wanted.connector, wanted.name, wanted.options) as tool:
+    async with setting_up.opened(applier.parts, wanted) as tool:
         if not await passes(tool, applier.screen):
             raise Misconfigured(f"{wanted.name} cannot be read so", "Mend it, and apply the file again", "name")
         yield tool

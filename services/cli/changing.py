@@ -1,7 +1,7 @@
 """`throughline connections change`: other options or a new secret, tested before they are stored; the cursor stays."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,12 @@ from services.admin import sameness, saving, setting_up
 from services.admin.given import KIND, at, kept, put, secret_names, stored_options
 from services.admin.saving import Who
 from services.admin.setting_up import Wanted
-from services.admin.trial import opened_tool
 from services.cli import filing, form, trial
 from services.cli.adding import connector_of
 from services.cli.equipping import equipment
 from services.cli.stored import stored_one
 from services.cli.terminal import EXIT_MISCONFIGURED, WrongUse, tell
-from services.feed.connections import StoredConnection, parse_options, with_others
+from services.feed.connections import StoredConnection, parse_options
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
@@ -86,12 +85,11 @@ async def _try_and_save(
     for line in lines:
         screen.print(Text(f"  {line}"))
     screen.print(Text(f"Testing {wanted.title}", style="bold"))
-    of_account = setting_up.of_account(wanted.options, seen)
-    async with opened_tool(parts, wanted.connector, stored.id, of_account) as tool:
+    async with setting_up.opened(parts, wanted, seen=seen) as tool:
         if not await trial.passes(tool, screen):
             screen.print("Nothing is changed.")
             return EXIT_MISCONFIGURED
-    wanted = replace(wanted, options=with_others(wanted.options, tool.replaced))
+    wanted = wanted.with_replaced(tool)
     if not asked.yes and ask(_question(stored.id, elsewhere=saving.moves(stored, wanted))) != "yes":
         screen.print("Nothing is changed.")
         return 0
@@ -124,7 +122,7 @@ def _from_file(made: "Installation", stored: StoredConnection, connector: Connec
     if filed.text("name") not in (None, stored.id):
         raise Misconfigured(f"{path} is about {filed.text('name')}", "Give that connection's name", "name")
     options = filed.options(connector.Options, made.secret)
-    return Wanted(stored.id, filed.text("title") or stored.title, connector, options, stored.since)
+    return Wanted(stored.id, filed.text("title") or stored.title, connector, options, stored.since, stored)
 
 
 def _from_words(
@@ -146,7 +144,7 @@ def _from_words(
         given[_full(name, hidden)] = _asked_for(name, ask)
     for name, secret in {**kept(stored, raw, given, made.keys), **given}.items():
         put(raw, name, secret)
-    return Wanted(stored.id, stored.title, connector, parse_options(connector.Options, raw), stored.since)
+    return Wanted(stored.id, stored.title, connector, parse_options(connector.Options, raw), stored.since, stored)
 
 
 def _full(name: str, hidden: Sequence[str]) -> str:

@@ -5,12 +5,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.store.engine import reading, writing
+from pipelines.store.engine import reading
 from schemas.access import THIS_MACHINE
 from schemas.canonical import instant
 from services.admin import saving
@@ -24,7 +23,7 @@ from services.cli.stored import stored_one
 from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
 from services.cli.words import moment, read_start, true_up_to
 from services.feed import connections, watching
-from services.feed.connections import READING, StoredConnection, keep_secret, parse_options, with_secrets
+from services.feed.connections import READING, StoredConnection, parse_options, with_secrets
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
@@ -113,14 +112,8 @@ async def test(made: "Installation", name: str, now: Callable[[], datetime], scr
     async with stored_one(made, name) as (engine, one):
         connector = connector_of(made, one.connector)
         options = parse_options(connector.Options, with_secrets(one, made.keys))
-
-        async def keep(option: str, secret: SecretStr) -> None:
-            """The tool gave it in place of the stored one, which is void: who reads begins again with it."""
-            sealed = made.keys.seal(name, option, secret)
-            async with writing(engine) as connection:
-                await keep_secret(connection, name, option, sealed, anew=True)
-
-        async with opened_tool(equipment(made, engine, now=now), connector, name, options, keep=keep) as tool:
+        parts = equipment(made, engine, now=now)
+        async with opened_tool(parts, connector, name, options, stored=one) as tool:
             return 0 if await trial.passes(tool, screen) else EXIT_MISCONFIGURED
 
 

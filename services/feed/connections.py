@@ -163,15 +163,18 @@ async def change(connection: AsyncConnection, name: str, **values: Any) -> bool:
     return result.first() is not None
 
 
-async def keep_secret(connection: AsyncConnection, name: str, field: str, sealed: str, *, anew: bool = False) -> None:
-    """Another sealed secret in one field (dotted name); everything else stays.
+async def sealed_secrets(connection: AsyncConnection, name: str) -> dict[str, str]:
+    """Its sealed secrets as they are now; its row is held to the end of the transaction."""
+    row = select(connections.c.secrets).where(connections.c.id == name).with_for_update()
+    told: dict[str, str] = _read((await connection.execute(row)).scalar(), {}) or {}
+    return told
 
-    anew: whoever reads with the old one begins again; else the epoch stays, too.
-    """
-    stored = await get(connection, name)
-    if stored is not None:
-        later = {"epoch": stored.epoch + 1} if anew else {}
-        await change(connection, name, secrets=canonical_json({**stored.secrets, field: sealed}), **later)
+
+async def keep_secret(connection: AsyncConnection, name: str, field: str, sealed: str) -> None:
+    """Another sealed secret in one field (dotted name); everything else stays, the epoch too, for nobody configured
+    anything. Whoever reads with the old one begins again (feed.py)."""
+    before = await sealed_secrets(connection, name)
+    await change(connection, name, secrets=canonical_json({**before, field: sealed}))
 
 
 async def reseal(connection: AsyncConnection, keys: KeyRing) -> dict[str, dict[str, str]]:
@@ -199,10 +202,15 @@ async def reconfigure(
 ) -> bool:
     """Store other options and secrets; the cursor stays, and whoever reads with the old ones begins again.
 
-    False if the connection was changed or removed since `stored` was read: nothing is written then.
+    False if the connection was changed or removed since `stored` was read: nothing is written then. A secret that is as
+    it was in `stored`, and that its tool replaced since, stays the tool's.
     """
     plain, secrets = split_secrets(options)
-    sealed = {field: keys.seal(stored.id, field, secret) for field, secret in secrets.items()}
+    now = await sealed_secrets(connection, stored.id)
+    sealed = {
+        field: now[field] if _replaced_since(stored, keys, field, secret, now) else keys.seal(stored.id, field, secret)
+        for field, secret in secrets.items()
+    }
     mine = (connections.c.id == stored.id) & (connections.c.epoch == stored.epoch)
     result = await connection.execute(
         update(connections).where(mine).values(
@@ -211,6 +219,24 @@ async def reconfigure(
         ).returning(connections.c.id)
     )  # fmt: skip
     return result.first() is not None
+
+
+def _replaced_since(
+    stored: StoredConnection, keys: KeyRing, field: str, secret: SecretStr, now: Mapping[str, str]
+) -> bool:
+    """Whether the tool gave another in place of a secret that nobody changes."""
+    before = stored.secrets.get(field)
+    if before is None or now.get(field) in (None, before):
+        return False
+    return holds(keys, stored.id, field, before, secret)
+
+
+def holds(keys: KeyRing, name: str, field: str, sealed: str, secret: SecretStr) -> bool:
+    """Whether this secret is sealed there."""
+    try:
+        return keys.open(name, field, sealed) == secret
+    except Misconfigured:  # its key is lost: it is given anew for that reason
+        return False
 
 
 async def start_again(connection: AsyncConnection, name: str, since: datetime | None) -> bool:

@@ -106,7 +106,7 @@ class Feed:
 
     def _may_run(self, stored: StoredConnection) -> bool:
         reader = self.readers.get(stored.id)
-        same = reader is None or reader.stored.epoch == stored.epoch
+        same = reader is None or reader.as_stored(stored)
         return stored.state == READING and stored.connector in self.shared.catalogue and same
 
     async def _care(self, stored: StoredConnection) -> None:

@@ -76,6 +76,8 @@ class Reader:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     succeeded: bool = False
     """Whether it has come to a pause: then a failure is the first of its kind."""
+    _given: dict[str, list[SecretStr]] = field(default_factory=dict)
+    """Every secret it had, by dotted name: those it began with, and those that the tool gave in their place."""
     _polled: datetime = field(init=False)
     """When the last poll ended."""
     _read_at: Any = None
@@ -100,10 +102,25 @@ class Reader:
             spent.until, self.shared.now(),
         )  # fmt: skip
 
+    def as_stored(self, stored: StoredConnection) -> bool:
+        """Whether it reads with what is stored; False: somebody configured something, or whoever tested the connection
+        was given another secret in place of one that is void since."""
+        others = [name for name, sealed in stored.secrets.items() if sealed != self.stored.secrets.get(name)]
+        return stored.epoch == self.stored.epoch and all(self._had(name, stored.secrets[name]) for name in others)
+
+    def _had(self, name: str, sealed: str) -> bool:
+        if name not in self._given:  # it has not begun
+            return True
+        try:
+            return self.shared.keys.open(self.name, name, sealed) in self._given[name]
+        except Misconfigured:  # sealed anew with a key that this process does not have: it goes on with what it has
+            return True
+
     async def run(self) -> None:
         """Read for ever."""
         connector = self.shared.catalogue[self.stored.connector]
         options = connections.parse_options(connector.Options, connections.with_secrets(self.stored, self.shared.keys))
+        self._given = {name: [secret] for name, secret in connections.split_secrets(options)[1].items()}
         self.limiter = Limiter(connector.title, share=getattr(options, "share", DEFAULT_SHARE))
         board = self.lookout.board
         network = Network(self.shared.policy, self.limiter, noticed=board)
@@ -277,6 +294,7 @@ class Reader:
 
     async def _replaced(self, field: str, secret: SecretStr) -> None:
         """Seal and keep a secret that the tool gave in place of the stored one."""
+        self._given.setdefault(field, []).append(secret)
         sealed = self.shared.keys.seal(self.name, field, secret)
         async with writing(self.shared.engine) as connection:
             await self._mine(connection)

@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from connectors.contract import Delivery, Misconfigured, Page, RetryLater
 from pipelines.store import leases
 from pipelines.store.engine import reading, writing
 from services.feed import connections, inbox
 from services.feed.feed import Feed
+from services.security import KeyRing, new_key
 from tests.pipelines.memos import memo
 from tests.services.feed.conftest import Post
 from tests.services.feed.tool import Tool, options, page, signature
@@ -89,6 +91,31 @@ async def test_pages_are_read_in_their_order_and_the_first_read_ends(post: Post)
 
 async def _true(holds: bool) -> bool:
     return holds
+
+
+async def test_a_secret_that_somebody_else_was_given_is_taken_up_and_its_own_is_not(post: Post) -> None:
+    post.tool.said = [page(1)]
+
+    async def keep(text: str, keys: KeyRing) -> None:
+        async with writing(post.engine) as connection:
+            sealed = keys.seal("memos", "webhook_secret", SecretStr(text))
+            await connections.keep_secret(connection, "memos", "webhook_secret", sealed)
+
+    async with running(post.feed()) as feed:
+        await read_up_to(post, 1)
+        await until(lambda: _true(post.tool.replaced is not None))
+        assert post.tool.replaced is not None
+        await post.tool.replaced("webhook_secret", SecretStr("its own"))
+        epoch, reader = (await post.stored()).epoch, feed.readers["memos"]
+        assert reader.as_stored(await post.stored())
+        await keep("its own", post.keys)
+        assert reader.as_stored(await post.stored())
+        await keep("its own", KeyRing([new_key()]))
+        assert reader.as_stored(await post.stored())
+        assert post.tool.opened == 1
+        await keep("another", post.keys)
+        await until(lambda: _true(post.tool.opened == 2))
+        assert (await post.stored()).epoch == epoch
 
 
 async def test_a_tool_that_asks_for_a_pause_gets_it_and_goes_on_where_it_was(post: Post) -> None:

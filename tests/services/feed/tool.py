@@ -1,7 +1,7 @@
 """A tool that says what a test tells it to: a connector of its own behind the same contract as Jira's."""
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -92,6 +92,8 @@ class Tool:
     looked: list[str] = field(default_factory=list)
     """"check", "inventory"."""
     opened: int = 0
+    replaced: Callable[[str, SecretStr], Awaitable[None]] | None = None
+    """By which whoever reads keeps a secret that the tool gives."""
     asked: list[tuple[str, Any]] = field(default_factory=list)
     """("pages", cursor), ("fetch", hints), ("census", cursor)."""
     name: ClassVar[str] = "memo"
@@ -106,6 +108,7 @@ class Tool:
         assert connection
         assert surroundings.now().tzinfo
         self.opened += 1
+        self.replaced = surroundings.replaced
         for one in self.noticed:
             surroundings.noticed(one)
         yield self
