@@ -4,7 +4,8 @@ A sealed secret is `v1.<key id>.<base64url(nonce ‖ ciphertext)>`, AES-256-GCM.
 is authenticated with it, so a sealed secret copied to another connection does not open there.
 
 The ring's first key seals, all of them open. The key file lies beside the data; back the two up separately: without the
-key nothing can be recovered, and connections ask for their secrets again.
+key nothing can be recovered, and connections ask for their secrets again. A key file that changes is read again by the
+processes that run, so that a new key needs no new start.
 """
 
 import base64
@@ -12,7 +13,7 @@ import binascii
 import hashlib
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -66,14 +67,30 @@ class _Key:
 class KeyRing:
     """Seals and opens the secrets of connections."""
 
-    def __init__(self, keys: Sequence[SecretStr], where: str = "THROUGHLINE_SECRET_KEY") -> None:
-        """Keys are 32 bytes in base64, the one that seals first; where: they lie. Raises Misconfigured for else."""
-        self._where = where
+    def __init__(
+        self,
+        keys: Sequence[SecretStr],
+        where: str = "THROUGHLINE_SECRET_KEY",
+        changed: Callable[[], Sequence[SecretStr]] = tuple,
+    ) -> None:
+        """Keys are 32 bytes in base64, the one that seals first; where: they lie; changed: the keys that lie there now,
+        where they are others than before. Raises Misconfigured for else."""
+        self._where, self._changed = where, changed
+        self._hold(keys)
+
+    def _hold(self, keys: Sequence[SecretStr]) -> None:
         ring = [_Key.of(_decoded(key)) for key in keys]
         if not ring:
             raise Misconfigured("There is no key to seal secrets with", "Set THROUGHLINE_SECRET_KEY", "secret_key")
-        self._first = ring[0]
-        self._keys = {key.id: key for key in ring}
+        self._first, self._keys = ring[0], {key.id: key for key in ring}
+
+    def _look_again(self) -> None:
+        """Keys that somebody damages while the hub runs are told at its next start; it goes on with those it has."""
+        try:
+            if keys := self._changed():
+                self._hold(keys)
+        except Misconfigured:
+            return
 
     @property
     def key_ids(self) -> tuple[str, ...]:
@@ -82,6 +99,7 @@ class KeyRing:
 
     def seal(self, connection_id: str, field_name: str, secret: SecretStr) -> str:
         """The secret, encrypted for this field (dotted name) of this connection."""
+        self._look_again()
         nonce = os.urandom(_NONCE_BYTES)
         bound = _bound(self._first.id, connection_id, field_name)
         sealed = self._first.cipher.encrypt(nonce, secret.get_secret_value().encode(), bound)
@@ -90,6 +108,8 @@ class KeyRing:
     def open(self, connection_id: str, field_name: str, sealed: str) -> SecretStr:
         """The secret again. Raises LostKey, BadSeal."""
         key_id = key_id_of(sealed, field_name)
+        if key_id not in self._keys:
+            self._look_again()
         key = self._keys.get(key_id)
         if key is None:
             raise LostKey(key_id, self.key_ids, self._where)
@@ -137,15 +157,47 @@ def key_ring(configured: Sequence[SecretStr], key_file: Path) -> KeyRing:
     key if it does not exist. Raises Misconfigured."""
     if configured:
         return KeyRing(configured)
-    keys = [SecretStr(line) for line in _file_or_new(key_file, new_key()).split()]
+    file = _KeyFile(key_file)
+    keys = _lines(_file_or_new(key_file, new_key()))
     where = f"The key file {key_file}"
     mend = "Bring it back from its backup; where no secret is stored yet, remove it, and the next start makes a new one"
     if not keys:
         raise Misconfigured(f"{where} is empty", mend, "secret_key_file")
     try:
-        return KeyRing(keys, where[0].lower() + where[1:])
+        return KeyRing(keys, where[0].lower() + where[1:], file.changed)
     except Misconfigured:
         raise Misconfigured(f"{where} holds a line that is not 32 bytes in base64", mend, "secret_key_file") from None
+
+
+class _KeyFile:
+    """A file of keys that may change while it is used."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen = self._stamp()
+
+    def changed(self) -> list[SecretStr]:
+        """Its keys where it was written since the last look, else none."""
+        stamp = self._stamp()
+        if stamp == self._seen:
+            return []
+        try:
+            keys = _lines(self._path.read_text(encoding="ascii"))
+        except (OSError, UnicodeError):
+            return []
+        self._seen = stamp
+        return keys
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _lines(text: str) -> list[SecretStr]:
+    return [SecretStr(line) for line in text.split()]
 
 
 def _bound(key_id: str, connection_id: str, field_name: str) -> bytes:

@@ -172,3 +172,30 @@ def test_a_key_file_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Misconfigured, match="cannot be read or made"):
         key_ring((), tmp_path / "file" / "secret.key")
+
+
+def test_a_running_hub_takes_the_key_file_as_it_is_now(tmp_path: Path) -> None:
+    path = tmp_path / "secret.key"
+    path.write_text(KEY.get_secret_value())
+    running = key_ring([], path)
+    assert running.key_ids == KeyRing([KEY]).key_ids
+    path.write_text(f"{OTHER.get_secret_value()}\n{KEY.get_secret_value()}\n")
+    beside = key_ring([], path)
+    rotated = beside.rotate("c", "f", KeyRing([KEY]).seal("c", "f", SECRET))
+    assert running.open("c", "f", rotated) == SECRET
+
+    path.write_text(KEY.get_secret_value() + "\n")
+    assert key_id_of(running.seal("c", "f", SECRET)) == KeyRing([KEY]).key_ids[0]
+
+
+@pytest.mark.parametrize("held", ["", "no key\n", None])
+def test_a_key_file_that_is_damaged_while_the_hub_runs_changes_nothing(tmp_path: Path, held: str | None) -> None:
+    path = tmp_path / "secret.key"
+    path.write_text(KEY.get_secret_value())
+    running = key_ring([], path)
+    if held is None:
+        path.unlink()
+    else:
+        path.write_text(held)
+    assert running.open("c", "f", running.seal("c", "f", SECRET)) == SECRET
+    assert running.key_ids == KeyRing([KEY]).key_ids
