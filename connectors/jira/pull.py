@@ -1,7 +1,8 @@
 """Reading Jira: check, pages of what changed (oldest first, resumable), single issues that a webhook hinted at.
 
 Vendor pages: developer.atlassian.com/cloud/jira/platform/rest/v3 (issue search, issues, issue comments, issue remote
-links, myself, server info). Nothing is written: the only POSTs are searches and bulk reads.
+links, myself, server info). Nothing is written here: the only POSTs are searches and bulk reads. Webhooks are
+registered apart from it, when an admin asks: registering.py.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from connectors.jira.census import Census
 from connectors.jira.cursor import Cursor, Window, milliseconds
 from connectors.jira.options import JiraOptions
 from connectors.jira.reading import Reader
+from connectors.jira.registering import JiraRegistry
 from connectors.jira.search import CloudSearch, DataCenterSearch, Found, TokenLost
 from connectors.jira.session import Session
 from connectors.jira.shapes import moment, obj, rows, word
@@ -33,6 +35,7 @@ class JiraSource:
     def __init__(self, connection: str, options: JiraOptions, session: Session, now: Callable[[], datetime]) -> None:
         self._connection, self._options, self._session, self._now = connection, options, session, now
         self._reader = Reader(session, options)
+        self.registry = JiraRegistry(connection, options, session)
         self._overlap = timedelta(minutes=options.overlap_minutes)
         self._known: tuple[datetime, str, dict[str, dict[str, Any]]] | None = None
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jira import JIRA, JIRAError
+from requests import Response
 
 from connectors.contract import Misconfigured, RetryLater
 from connectors.jira.options import JiraOptions, PersonalAccessToken
@@ -17,6 +18,7 @@ from connectors.threads import Threads
 from connectors.transport import Network, NotFound, Refused, outcome
 
 THREADS = 4
+NO_CONTENT = 204
 
 
 class Session:
@@ -48,6 +50,15 @@ class Session:
         """POST of a question (search, bulk fetch): nothing in Jira changes by it. Raises as `get` does."""
         return await self._in_thread("POST", path, None, body)
 
+    async def beside(self, path: str, **params: Any) -> Any:
+        """GET of a whole path, beside the API that is read: the site's webhooks. Raises as `get` does."""
+        return await self._in_thread("GET", path, params, None)
+
+    async def write(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
+        """A change at a whole path: of the site's webhooks only, when an admin asks. What is answered is not looked
+        at. Raises as `get` does."""
+        await self._pool.run(self._write, method, path, body)
+
     async def close(self) -> None:
         """End threads and connections. Requests under way end by their time-out."""
         self._pool.close()
@@ -58,16 +69,27 @@ class Session:
         return await self._pool.run(self._ask, method, path, params, body)
 
     def _ask(self, method: str, path: str, params: Any, body: Any) -> Any:
+        response = self._answer(method, path, params, body)
+        return outcome(response.status_code, response.headers, response.content, datetime.now(UTC))
+
+    def _write(self, method: str, path: str, body: Any) -> None:
+        response = self._answer(method, path, None, body)
+        # Jira answers some of these with nothing, or with what is no JSON.
+        content = b"" if response.ok else response.content
+        outcome(NO_CONTENT if response.ok else response.status_code, response.headers, content, datetime.now(UTC))
+
+    def _answer(self, method: str, path: str, params: Any, body: Any) -> Response:
         client = self._client()
-        session, url = client._session, client._get_url(path)  # noqa: SLF001 - it has no public verbs
+        session = client._session  # noqa: SLF001 - it has no public verbs
+        url = self._options.api_url + path if path.startswith("/") else client._get_url(path)  # noqa: SLF001
         try:
-            response = session.request(method, url, params=params, json=body)
+            response: Response = session.request(method, url, params=params, json=body)
         except JIRAError as error:
             if error.response is None:
                 raise RetryLater("Jira gave no answer that could be read") from None
             response = error.response
         signed_in(response.headers)
-        return outcome(response.status_code, response.headers, response.content, datetime.now(UTC))
+        return response
 
     def _client(self) -> JIRA:
         client: JIRA | None = getattr(self._own, "client", None)

@@ -6,7 +6,8 @@
         fake.hands.create("PAY", "Refunds take too long", at=clock(), by=anna)
         ...  # fake.url; fake.email and fake.token (Cloud), fake.token (Data Center)
 
-Every request that would change something is refused and kept in `writes`. Faults are switched on by name.
+Every request that would change something is refused and kept in `writes`; only webhooks may be entered, where the
+account is an administrator: `registry` has them. Faults are switched on by name.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from starlette.routing import Route
 
 from services.sandbox.jira_answers import Answers, Bad
 from services.sandbox.jira_company import Hands
+from services.sandbox.jira_registry import NEWER, OLDER, Registry
 from services.sandbox.jira_shapes import Edition
 from services.sandbox.jira_state import JiraState
 
@@ -46,6 +48,7 @@ FAULTS = frozenset(
         "anonymous",
         "repeat-token",
         "no-bulk",
+        "no-webhooks",
     }
 )
 """What can be switched on with `fault`."""
@@ -67,7 +70,11 @@ class FakeJira:
         page_cap: int = 100,
         burst: int = 350,
         port: int = 0,
+        version: tuple[int, ...] = (10, 3, 2),
+        administrator: bool = False,
     ) -> None:
+        """version: of a Data Center. administrator: the account may enter webhooks."""
+        self.version, self.administrator = version, administrator
         self.edition, self.now, self.scoped = edition, now, scoped
         self.state = JiraState(lag)
         self.hands = Hands(self.state)
@@ -87,7 +94,10 @@ class FakeJira:
         self._server: uvicorn.Server | None = None
 
     def __enter__(self) -> Self:
-        self.answers = Answers(self.state, self.edition, self.url, self.account, self.now, self._page_cap)
+        self.answers = Answers(
+            self.state, self.edition, self.url, self.account, self.now, self._page_cap, self.version, self.administrator
+        )
+        self.registry = Registry(self, self.answers.query)
         app = Starlette(routes=[Route("/{path:path}", self._handle, methods=["GET", "POST", "PUT", "DELETE", "PATCH"])])
         config = uvicorn.Config(app, log_config=None, log_level="critical", lifespan="off", ws="none", access_log=False)
         self._server = uvicorn.Server(config)
@@ -126,6 +136,8 @@ class FakeJira:
         try:
             if self.scoped and not path.startswith("/ex/jira/"):
                 raise Bad(401, "Unauthorized; scope does not match")
+            if any(path.endswith(one) or f"{one}/" in path for one in (OLDER, NEWER)):
+                return self._webhook(request, raw)
             if not path.startswith(base):
                 raise Bad(404, "null for uri")
             resource = path.removeprefix(base)
@@ -137,6 +149,17 @@ class FakeJira:
             return self._signed(request, resource, given)
         except Bad as bad:
             return self._bad(bad)
+
+    def _webhook(self, request: Request, raw: bytes) -> Response:
+        if self.scoped or not self._knows(request.headers.get("authorization", "")):
+            raise Bad(401, "Unauthorized; scope does not match")
+        if "no-webhooks" in self.faults:
+            raise Bad(404, "null for uri")
+        if not self.administrator:
+            if request.method != "GET":
+                self.writes.append(f"{request.method} {request.url.path}")
+            raise Bad(403, "You are not authorized to perform this action. Administrator privileges are required.")
+        return self.registry.answer(request.method, request.url.path, request.query_params, raw)
 
     def _given(self, request: Request, resource: str, raw: bytes) -> dict[str, Any]:
         if request.method == "GET":
@@ -175,6 +198,7 @@ class FakeJira:
         fixed: dict[str, Callable[[dict[str, Any]], Any]] = {
             "serverInfo": answers.server_info,
             "myself": answers.myself,
+            "mypermissions": answers.my_permissions,
             "field": answers.fields,
             "issuetype": answers.issue_types,
             **(

@@ -48,6 +48,10 @@ class Answers:
     now: Callable[[], datetime]
     page_cap: int = 100
     """Most issues on a page, whatever is asked for."""
+    version: tuple[int, ...] = (10, 3, 2)
+    """Of a Data Center."""
+    administrator: bool = False
+    """Whether the account may administer Jira."""
     searches: dict[str, Search] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -59,8 +63,8 @@ class Answers:
         cloud = self.edition == "cloud"
         return {
             "baseUrl": self.site,
-            "version": "1001.0.0-SNAPSHOT" if cloud else "10.3.2",
-            "versionNumbers": [1001, 0, 0] if cloud else [10, 3, 2],
+            "version": "1001.0.0-SNAPSHOT" if cloud else ".".join(map(str, self.version)),
+            "versionNumbers": [1001, 0, 0] if cloud else list(self.version),
             "deploymentType": "Cloud" if cloud else "Server",
             "buildNumber": 100286,
             "serverTime": when(self.now()),
@@ -71,6 +75,14 @@ class Answers:
         """GET myself."""
         _only(given, "expand")
         return self.shapes.user(self.account)
+
+    def my_permissions(self, given: dict[str, Any]) -> Any:
+        """GET mypermissions: on Cloud it must be said of which; this one knows only ADMINISTER."""
+        _only(given, "permissions")
+        if given.get("permissions") != "ADMINISTER":
+            raise Bad(400, "The 'permissions' query parameter is required.")
+        administers = {"id": "0", "key": "ADMINISTER", "name": "Administer Jira", "type": "GLOBAL"}
+        return {"permissions": {"ADMINISTER": administers | {"havePermission": self.administrator}}}
 
     def issue_types(self, given: dict[str, Any]) -> Any:
         """GET issuetype."""
@@ -173,13 +185,13 @@ class Answers:
     def count(self, given: dict[str, Any]) -> Any:
         """POST search/approximate-count (Cloud)."""
         _only(given, "jql")
-        return {"count": len(self._select(self._query(str(given.get("jql", "")))))}
+        return {"count": len(self._select(self.query(str(given.get("jql", "")))))}
 
     def offset_search(self, given: dict[str, Any]) -> Any:
         """GET search (Data Center): counts rows in what the index has at this moment."""
         _only(given, "jql", "startAt", "maxResults", "fields", "expand", "validateQuery")
         start, most = _whole(given, "startAt", 0), min(_whole(given, "maxResults", 50), 1000)
-        found = self._select(self._query(str(given.get("jql", ""))))
+        found = self._select(self.query(str(given.get("jql", ""))))
         page = found[start : start + min(most, self.page_cap if given.get("fields") != "id" else 1000)]
         fields = _names(str(given.get("fields", "*navigable")).split(","))
         return {
@@ -229,7 +241,8 @@ class Answers:
         shown = (self._indexed(issue_id) for issue_id in self.state.index)
         return query.select(issue for issue in shown if issue is not None)
 
-    def _query(self, text: str) -> Query:
+    def query(self, text: str) -> Query:
+        """JQL as this Jira reads it. Raises Bad."""
         cloud = self.edition == "cloud"
         zone = self.state.users[self.account].zone
         try:
@@ -239,7 +252,7 @@ class Answers:
 
     def _search(self, query: str, token: object) -> Search:
         if token is None:
-            return Search(query, [issue.id for issue in self._select(self._query(query))], self.now())
+            return Search(query, [issue.id for issue in self._select(self.query(query))], self.now())
         search = self.searches.get(str(token))
         if search is None or search.query != query or self.now() - search.begun > _TOKEN_LIFE:
             raise Bad(400, "The provided next page token is invalid or expired.")

@@ -12,16 +12,25 @@ import hashlib
 import hmac
 import json
 import random
-from typing import Any
+from collections.abc import Callable, Set
+from typing import Any, Protocol
 
 import requests
 
 from schemas.canonical import microseconds
-from services.sandbox.jira import FakeJira
-from services.sandbox.jira_shapes import Shapes
-from services.sandbox.jira_state import Comment, Issue
+from services.sandbox.jira_shapes import Edition, Shapes
+from services.sandbox.jira_state import Comment, Issue, JiraState
 
 _THIN = ("summary", "status", "priority", "issuetype", "project", "assignee")
+
+
+class Site(Protocol):
+    """The Jira that tells."""
+
+    state: JiraState
+    edition: Edition
+    url: str
+    version: tuple[int, ...]
 
 
 class Webhooks:
@@ -29,7 +38,7 @@ class Webhooks:
 
     def __init__(
         self,
-        fake: FakeJira,
+        fake: Site,
         url: str,
         *,
         secret: str | None = None,
@@ -37,7 +46,12 @@ class Webhooks:
         duplicates: float = 0.2,
         disorder: bool = True,
         seed: int = 1,
+        events: Set[str] | None = None,
+        fits: Callable[[Issue], bool] | None = None,
+        thin: bool = False,
     ) -> None:
+        """events: that it was entered for; None: all. fits: of which issues. thin: its bodies are left out."""
+        self._events, self._fits, self._bare = events, fits, thin
         self._fake, self._url, self._secret = fake, url, secret
         self._loss, self._duplicates, self._disorder = loss, duplicates, disorder
         self._random = random.Random(seed)  # noqa: S311 - it decides which deliveries get lost, not a secret
@@ -45,6 +59,11 @@ class Webhooks:
         self.waiting: list[tuple[bytes, dict[str, str]]] = []
         """(body, headers) in the order of what happened."""
         fake.state.watchers.append(self._happened)
+
+    def close(self) -> None:
+        """Hear of nothing more, and forget what waits."""
+        self._fake.state.watchers.remove(self._happened)
+        self.waiting.clear()
 
     def send(self) -> list[int]:
         """Deliver what waits: the status of each answer. A refused connection is 0, and not tried again."""
@@ -62,6 +81,8 @@ class Webhooks:
             return 0
 
     def _happened(self, event: str, issue: Issue, by: str, parts: dict[str, Any]) -> None:
+        if self._fits is not None and not self._fits(issue):
+            return
         self._wait(self._body(event, issue, by, parts))
         comment = parts.get("comment")
         if comment is not None and event != "comment_deleted":
@@ -87,7 +108,9 @@ class Webhooks:
         return body
 
     def _wait(self, body: dict[str, Any]) -> None:
-        raw = json.dumps(body).encode()
+        if self._events is not None and body["webhookEvent"] not in self._events:
+            return
+        raw = b"" if self._bare else json.dumps(body).encode()
         identifier = hashlib.sha256(raw).hexdigest()[:32]
         headers = {"Content-Type": "application/json", "X-Atlassian-Webhook-Identifier": identifier}
         if self._secret:

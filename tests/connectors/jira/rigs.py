@@ -174,7 +174,8 @@ class JiraRig(Rig):
 
     @property
     def writes(self) -> Sequence[str]:
-        return self.fake.writes
+        """Webhooks, too: reading enters none."""
+        return [*self.fake.writes, *(f"{method} {path}" for method, path in self.fake.registry.written)]
 
     @property
     def secrets(self) -> Sequence[str]:

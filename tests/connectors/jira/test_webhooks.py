@@ -24,7 +24,8 @@ class Inbox:
 
     def __init__(self) -> None:
         self.deliveries: list[Delivery] = []
-        self.app = Starlette(routes=[Route("/hook", self._take, methods=["POST"])])
+        paths = ("/hook", "/hook/{token}")
+        self.app = Starlette(routes=[Route(path, self._take, methods=["POST"]) for path in paths])
 
     async def _take(self, request: Request) -> Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
