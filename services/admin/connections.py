@@ -7,16 +7,18 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from pipelines.store import configuration
 from schemas.access import Role
-from schemas.errors import HubError
+from schemas.errors import HubError, RetryLater
 from services.admin import refusals, removal, sameness, sampling, saving, setting_up, trying
-from services.admin.conditions import Actor, IfMatch, Key
+from services.admin.conditions import Acting, Actor, IfMatch, Key
 from services.admin.connection_told import OneConnection, etag_of, told
 from services.admin.equipment import Equipment, Equipped
 from services.admin.given import Wrong, input_name
+from services.admin.repeating import Once, Overtaken
 from services.admin.saving import Differs, Secret, Who
 from services.admin.setting_up import Wanted
 from services.admin.trial import Opened
@@ -116,18 +118,44 @@ async def add(
     key: Key = None,
 ) -> Response:
     """Tested first, and saved only if the tool can be read. The running hub begins to read within seconds. Sent again
-    with an Idempotency-Key, it adds nothing more where the connection is as this says."""
-    parts, who = acting.parts, Who(acting.caller, acting.where)
-    wanted = wanted_of(parts, asked.connector, asked.name, asked.title, asked.options, asked.since, None)
+    with the same Idempotency-Key, it adds nothing more and tells the same, whatever has changed since; what was refused
+    is judged anew."""
+    once = Once.of(acting.parts, key, "add a connection", asked)
     async with answering():
-        if key and (before := await _same(parts, wanted)):
-            return await _answer(parts, before, 201)
-        await _free(parts, wanted.name)
-        await setting_up.refuse_another(parts, wanted, anyway=asked.anyway)
-        wanted, seen = await _looked(parts, wanted, unchecked=asked.unchecked)
-        await setting_up.refuse_another(parts, wanted, seen, anyway=asked.anyway)
-        await saving.add(parts, wanted, setting_up.adds(wanted, seen), who)
-        return await _answer(parts, await _stored(parts, wanted.name), 201)
+        if before := await once.before():
+            return _added(before)
+        try:
+            return _added(await _add(acting, asked, once))
+        except (Overtaken, HubError, Refused, *DRIVER_ERRORS) as error:
+            # Sent twice at the same time, the second finds the name taken, or comes too late.
+            if before := await once.before():
+                return _added(before)
+            if isinstance(error, Overtaken):
+                raise RetryLater("the same call was carried out meanwhile") from None
+            raise
+
+
+async def _add(acting: Acting, asked: Added, once: Once) -> dict[str, Any]:
+    parts = acting.parts
+    wanted = wanted_of(parts, asked.connector, asked.name, asked.title, asked.options, asked.since, None)
+    await _free(parts, wanted.name)
+    await setting_up.refuse_another(parts, wanted, anyway=asked.anyway)
+    wanted, seen = await _looked(parts, wanted, unchecked=asked.unchecked)
+    await setting_up.refuse_another(parts, wanted, seen, anyway=asked.anyway)
+    body: dict[str, Any] = {}
+
+    async def then(connection: AsyncConnection) -> None:
+        stored = await connections.get(connection, wanted.name)
+        assert stored is not None, "it was added in this transaction"
+        body.update(await told(connection, parts, stored))
+        await once.keep(connection, body)
+
+    await saving.add(parts, wanted, setting_up.adds(wanted, seen), Who(acting.caller, acting.where), then)
+    return body
+
+
+def _added(body: dict[str, Any]) -> Response:
+    return answer(body, 201, {"ETag": f'"{body["etag"]}"', "Location": f"/v1/connections/{body['id']}"})
 
 
 @router.get("/connections/{identifier}", response_model=OneConnection, summary="One connection with its options")
@@ -247,11 +275,10 @@ async def _stored(parts: Equipment, name: str) -> StoredConnection:
     return stored
 
 
-async def _answer(parts: Equipment, stored: StoredConnection, status: int = 200, **more: Any) -> Response:
+async def _answer(parts: Equipment, stored: StoredConnection, **more: Any) -> Response:
     async with parts.database.reading() as reader:
         body = await told(reader, parts, stored) | more
-    headers = {"ETag": f'"{etag_of(stored)}"'}
-    return answer(body, status, headers | ({"Location": f"/v1/connections/{stored.id}"} if status == 201 else {}))
+    return answer(body, 200, {"ETag": f'"{etag_of(stored)}"'})
 
 
 def _check(stored: StoredConnection, if_match: str, wanted: Wanted | None = None, found: Differs | None = None) -> None:
@@ -292,15 +319,6 @@ async def _free(parts: Equipment, name: str) -> None:
     wrong = Wrong("name", "belongs to another connection", "Choose another name")
     raise Refused(409, "taken", f"There is a connection {name} already.", wrong.mend, anyway=False,
                   errors=[{"field": wrong.field, "problem": wrong.problem, "mend": wrong.mend}])  # fmt: skip
-
-
-async def _same(parts: Equipment, wanted: Wanted) -> StoredConnection | None:
-    """The stored connection, where it is just as this one is to be."""
-    async with parts.database.reading() as reader:
-        stored = await connections.get(reader, wanted.name)
-    if stored is None or stored.connector != wanted.connector.name or stored.since != wanted.since:
-        return None
-    return None if saving.differs(parts.keys, stored, wanted) else stored
 
 
 async def _looked(parts: Equipment, wanted: Wanted, *, unchecked: bool) -> tuple[Wanted, frozenset[str]]:

@@ -3,7 +3,7 @@
 The API, the commands and files all come here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -92,8 +92,16 @@ class BeingRemoved(Misconfigured):
         super().__init__(f"What {name} brought is being removed", "Wait until that is done", "name")
 
 
-async def add(parts: Equipment, wanted: Wanted, own: ConnectionConfiguration, who: Who) -> None:
-    """The connection, what it adds to the rules, and that everything is to be computed again. Raises Misconfigured."""
+async def _nothing(connection: AsyncConnection) -> None:
+    del connection
+
+
+async def add(
+    parts: Equipment, wanted: Wanted, own: ConnectionConfiguration, who: Who,
+    then: Callable[[AsyncConnection], Awaitable[None]] = _nothing,
+) -> None:  # fmt: skip
+    """The connection, what it adds to the rules, and that everything is to be computed again. then: what else belongs
+    to the transaction. Raises Misconfigured."""
     async with writing(parts.engine) as connection:
         if await removal.under_way(connection, wanted.name):
             raise BeingRemoved(wanted.name)
@@ -108,6 +116,7 @@ async def add(parts: Equipment, wanted: Wanted, own: ConnectionConfiguration, wh
             "since": instant(wanted.since) if wanted.since else None, "given": sorted(secrets),
         }  # fmt: skip
         await _note(parts, connection, who, "connection.added", wanted.name, None, after)
+        await then(connection)
 
 
 async def change(parts: Equipment, stored: StoredConnection, wanted: Wanted, seen: frozenset[str], who: Who) -> bool:

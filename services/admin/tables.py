@@ -89,6 +89,15 @@ set_up_links = Table(
     Column("expires_at", Instant, nullable=False),
 )
 
+answered = Table(
+    "answered",
+    metadata,
+    Column("key", Key, primary_key=True),  # Idempotency-Key of a call that added something
+    Column("asked", Text, nullable=False),  # digest of what was asked, sealed
+    Column("answer", Text, nullable=False),  # JSON, as it was told then
+    Column("at", Instant, nullable=False),
+)
+
 APPEND_ONLY = {
     "sqlite": tuple(
         f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "

@@ -1,7 +1,9 @@
 """Connections are added, changed and steered through the API; secrets stay where they were given for."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +12,11 @@ from sqlalchemy import select
 from pipelines.store import configuration, tables
 from pipelines.store.engine import reading
 from services.admin.connection_told import OneConnection
-from services.admin.tables import audit
+from services.admin.tables import answered, audit
 from services.feed import connections
 from services.feed.connections import StoredConnection
 from services.sandbox.hubspot import HubSpotServer
+from services.security import KeyRing, new_key
 from tests.services.admin.conftest import SQLITE, Office
 from tests.services.admin.tools import hubspot_server, sales
 
@@ -65,16 +68,49 @@ async def test_a_connection_is_added_after_its_check(office: Office, hubspot: Hu
 
 @SQLITE
 async def test_one_tool_is_added_once(office: Office, hubspot: HubSpotServer) -> None:
-    await office.ask("POST", "/v1/connections", sales(hubspot), 201, Idempotency_Key="k1")
-    await office.ask("POST", "/v1/connections", sales(hubspot), 201, Idempotency_Key="k1")
+    await office.ask("POST", "/v1/connections", sales(hubspot), 201)
     again = await office.ask("POST", "/v1/connections", sales(hubspot), 409)
     assert (again["type"], again["errors"][0]["field"]) == ("urn:throughline:problem:taken", "name")
-    other = await office.ask(
-        "POST", "/v1/connections", sales(hubspot) | {"name": "sales-two"}, 409, Idempotency_Key="k1"
-    )
+    other = await office.ask("POST", "/v1/connections", sales(hubspot) | {"name": "sales-two"}, 409)
     assert other["detail"] == "The connection sales reads this tool already"
     assert other["anyway"] is False
     assert "--" not in other["mend"]
+
+
+async def test_the_same_call_is_carried_out_once_and_answered_the_same(office: Office, hubspot: HubSpotServer) -> None:
+    sent = [office.http.post("/v1/connections", json=sales(hubspot), headers={"Idempotency-Key": "k"}) for _ in "1234"]
+    answers = await asyncio.gather(*sent)
+    assert [one.status_code for one in answers] == [201] * 4
+    assert len({(one.content, one.headers["etag"], one.headers["location"]) for one in answers}) == 1
+    assert [action for action, *_ in await audited(office)] == ["connection.added"]
+    await office.ask("PUT", "/v1/connections/sales", changed(hubspot, options={"keep": "full"}), If_Match="*")
+    again = await office.ask("POST", "/v1/connections", sales(hubspot), 201, Idempotency_Key='"k"')
+    assert again == answers[0].json()
+    assert again["options"]["keep"] == "excerpt"
+    for other in ({"name": "two"}, {"title": "Sales"}):
+        told = await office.ask("POST", "/v1/connections", sales(hubspot) | other, 422, Idempotency_Key="k")
+        assert told["type"].endswith("key-used")
+        assert told["mend"] == "Give each change its own."
+    typed = await office.ask("POST", "/v1/connections", sales(hubspot, token="CANARY"), 422, Idempotency_Key="k")
+    assert typed["type"].endswith("key-used")
+    async with reading(office.engine) as connection:
+        (row,) = (await connection.execute(select(answered))).all()
+    assert hubspot.token not in str(row)
+    await office.ask("DELETE", "/v1/connections/sales", If_Match="*")
+    again = await office.ask("POST", "/v1/connections", sales(hubspot), 201, Idempotency_Key="k")
+    assert again == answers[0].json()
+    await office.ask("GET", "/v1/connections/sales", status=404)
+
+
+@SQLITE
+async def test_what_was_refused_is_judged_anew_under_its_key(office: Office, hubspot: HubSpotServer) -> None:
+    wrong = sales(hubspot, token="pat-na1-CANARY")
+    await office.ask("POST", "/v1/connections", wrong, 422, Idempotency_Key="k")
+    await office.ask("POST", "/v1/connections", sales(hubspot), 201, Idempotency_Key="k")
+    lost = replace(office.equipment, keys=KeyRing([new_key()]))
+    office.app.state.equipment = lost
+    told = await office.ask("POST", "/v1/connections", sales(hubspot), 422, Idempotency_Key="k")
+    assert told["type"].endswith("key-used")
 
 
 @SQLITE
