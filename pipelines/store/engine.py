@@ -23,6 +23,7 @@ _SQLITE = {
     "BUSY": "another process holds it",
     "IOERR": "its disk fails or is full",
     "CANTOPEN": "its file cannot be opened",
+    "CORRUPT": "its file is damaged",
 }
 _POSTGRESQL = {
     "53100": "its disk is full",

@@ -122,7 +122,7 @@ async def _room(made: "Installation") -> str:
 async def _database(made: "Installation") -> str:
     async with _engine(made) as engine:
         there = await migrations.current(engine)
-        if problem := await storage.problem(made.settings, engine):
+        if problem := await storage.problem(made.settings, engine) or await storage.damage(made.settings, engine):
             raise problem
     if there != migrations.head():
         raise Misconfigured(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FULL = 20_000_000
 """Bytes free, below which SQLite's next larger batch fails."""
+LOOKED_THROUGH = 500_000_000
+"""Bytes of an SQLite file up to which it is looked through for damage, which takes a second or two."""
 
 
 def database_file(settings: "Settings") -> Path | None:
@@ -34,6 +36,8 @@ def mend_of(problem: str, settings: "Settings") -> str | None:
         if path is None:
             return "Give the address of one that takes writes (this may be a standby, or set to read only)"
         return f"Let this user write to {where} and its folder; a read-only file system must be mounted for writing"
+    if path and "damaged" in problem:
+        return f"Stop the hub, remove {path}-wal and {path}-shm, and put a backup in the place of {path}"
     return None
 
 
@@ -44,6 +48,22 @@ async def problem(settings: "Settings", engine: "AsyncEngine") -> Misconfigured 
     if not says:
         return None
     return Misconfigured(f"The database takes no writes: {says}", mend_of(says, settings) or "", "database_url")
+
+
+async def damage(settings: "Settings", engine: "AsyncEngine") -> Misconfigured | None:
+    """What is wrong within an SQLite file that is not too large to be looked through."""
+    from sqlalchemy import text
+
+    from pipelines.store.engine import reading
+
+    path = database_file(settings)
+    if path is None or not path.exists() or path.stat().st_size > LOOKED_THROUGH:
+        return None
+    async with reading(engine) as connection:
+        if (await connection.execute(text("PRAGMA quick_check(1)"))).scalar_one() == "ok":
+            return None
+    says = "its file is damaged"
+    return Misconfigured(f"The database cannot be used: {says}", mend_of(says, settings) or "", "database_url")
 
 
 def _of_file(path: Path) -> str | None:

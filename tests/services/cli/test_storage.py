@@ -85,3 +85,20 @@ async def test_status_shows_a_server_that_can_only_be_read(desk: Desk) -> None:
     assert "The database takes no writes: it can only be read. Give the address of one" in " ".join(
         desk.printed.split()
     )
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_doctor_tells_a_damaged_file_with_what_to_do(desk: Desk) -> None:
+    path = storage.database_file(desk.made.settings)
+    assert path is not None
+    assert await storage.damage(desk.made.settings, desk.engine) is None
+    await desk.engine.dispose()
+    with closing(sqlite3.connect(path)) as there:
+        there.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = path.stat().st_size
+    with path.open("r+b") as file:  # as when a copy was put in its place beside another one's journal
+        file.seek(size // 2)
+        file.write(b"\xff" * (size // 4))
+    assert await doctor.doctor(desk.made, NOW, desk.screen, for_programs=False) == EXIT_MISCONFIGURED
+    printed = " ".join(desk.printed.split())
+    assert "wrong database: The database cannot be used: its file is damaged. Stop the hub, remove" in printed
