@@ -20,7 +20,7 @@ REFUSED = (409, 412, 422)
 
 async def shown(request: Request) -> Response:
     """As it is; what nobody chose yet is filled in as it is proposed."""
-    return await _page(request, {})
+    return await page(request, request.path_params["id"], {})
 
 
 async def sent(request: Request) -> Response:
@@ -39,9 +39,9 @@ async def sent(request: Request) -> Response:
     except Failed as error:
         if error.status not in REFUSED:
             raise
-        return await _page(request, typed, refused=error)
+        return await page(request, name, typed, refused=error)
     if preview:
-        return await _page(request, typed, result=answer.body)
+        return await page(request, name, typed, result=answer.body)
     return RedirectResponse(f"/connections/{name}/stage-map?held={answer.body['number'] or 0}", 303)
 
 
@@ -68,20 +68,22 @@ def _staged(typed: dict[tuple[str, str, str], Choice], told: Mapping[str, Any]) 
     return typed
 
 
-async def _page(
-    request: Request, typed: Mapping[tuple[str, str, str], Choice], *, result: Any = None, refused: Failed | None = None
-) -> Response:
-    name = request.path_params["id"]
+async def page(
+    request: Request, name: str, typed: Mapping[tuple[str, str, str], Choice], *, result: Any = None,
+    undoing: int | None = None, refused: Failed | None = None,
+) -> Response:  # fmt: skip
+    """The map of a connection. typed: what was chosen but does not hold. result: what that would do, or what it would
+    do to take the change `undoing` back."""
     api = api_of(request)
     told = await api.get(f"/v1/connections/{name}/stage-map")
     number = request.query_params.get("page", "1")
-    page = max(1, int(number)) if number.isdecimal() and len(number) < 9 else 1
-    statuses = told["statuses"][(page - 1) * A_PAGE : page * A_PAGE]
+    place = max(1, int(number)) if number.isdecimal() and len(number) < 9 else 1
+    statuses = told["statuses"][(place - 1) * A_PAGE : place * A_PAGE]
     changes = await api.get("/v1/rules/changes", connection=name, limit=5)
     return await render(
-        request, "stage_map.html", status=refused.status if refused else 200, name=name, told=told, page=page,
+        request, "stage_map.html", status=refused.status if refused else 200, name=name, told=told, page=place,
         rows=[_row(told, one, typed) for one in statuses], pages=-(-len(told["statuses"]) // A_PAGE), result=result,
-        refused=refused, held=request.query_params.get("held"), changes=changes["items"],
+        undoing=undoing, refused=refused, held=request.query_params.get("held"), changes=changes["items"],
         progress=(await api.get("/v1/progress"))["recompute"],
     )  # fmt: skip
 

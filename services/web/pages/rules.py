@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from services.web import forms
 from services.web.api import Failed, api_of
+from services.web.pages import mapping
 from services.web.pages.mapping import REFUSED
 from services.web.rendering import render
 
@@ -24,14 +25,14 @@ DOES: Mapping[str, str] = {
 
 async def shown(request: Request) -> Response:
     """As they are."""
-    return await _page(request)
+    return await _page(request, request.path_params["id"])
 
 
 async def sent(request: Request) -> Response:
     """Look at what they would do, or let them hold."""
     form = await request.form()
     name = request.path_params["id"]
-    own = await _own(request)
+    own = await _own(request, name)
     wanted = {"connection": name, "openers": _openers(form), "link_kinds": _links(form, own["chosen"])}
     preview = form.get("do") != "apply"
     try:
@@ -42,9 +43,9 @@ async def sent(request: Request) -> Response:
     except Failed as error:
         if error.status not in REFUSED:
             raise
-        return await _page(request, wanted, refused=error)
+        return await _page(request, name, wanted, refused=error)
     if preview:
-        return await _page(request, wanted, result=answer.body)
+        return await _page(request, name, wanted, result=answer.body)
     return RedirectResponse(f"/connections/{name}/rules?held={answer.body['number'] or 0}", 303)
 
 
@@ -71,20 +72,22 @@ def _links(form: FormData, chosen: Mapping[str, Any]) -> dict[str, str] | None:
     return links or None
 
 
-async def _own(request: Request) -> Mapping[str, Any]:
+async def _own(request: Request, name: str) -> Mapping[str, Any]:
     """What is chosen for the connection, and what holds without a choice. Raises HTTPException(404)."""
     told = await api_of(request).get("/v1/rules")
     for one in told["connections"]:
-        if one["connection"] == request.path_params["id"]:
+        if one["connection"] == name:
             own: Mapping[str, Any] = one
             return own
     raise HTTPException(404)
 
 
-async def _page(request: Request, wanted: Any = None, *, result: Any = None, refused: Failed | None = None) -> Response:
-    name = request.path_params["id"]
+async def _page(
+    request: Request, name: str, wanted: Any = None, *, result: Any = None, undoing: int | None = None,
+    refused: Failed | None = None,
+) -> Response:  # fmt: skip
     api = api_of(request)
-    own = await _own(request)
+    own = await _own(request, name)
     chosen = wanted or own["chosen"]
     links = (await api.get(f"/v1/connections/{name}/link-kinds"))["items"]
     types = _types(await api.get(f"/v1/connections/{name}/stage-map"))
@@ -93,8 +96,8 @@ async def _page(request: Request, wanted: Any = None, *, result: Any = None, ref
     return await render(
         request, "rules.html", status=refused.status if refused else 200, name=name, own=own, types=types,
         openers=openers, more=[one for one in openers or () if one not in types], links=links, does=DOES,
-        said=chosen.get("link_kinds") or {}, result=result, refused=refused, changes=changes["items"],
-        held=request.query_params.get("held"), progress=(await api.get("/v1/progress"))["recompute"],
+        said=chosen.get("link_kinds") or {}, result=result, undoing=undoing, refused=refused,
+        changes=changes["items"], held=request.query_params.get("held"), progress=(await api.get("/v1/progress"))["recompute"],
     )  # fmt: skip
 
 
@@ -108,18 +111,30 @@ def _types(told: Mapping[str, Any]) -> dict[str, int]:
 
 
 async def undo(request: Request) -> Response:
-    """Take the last change back."""
+    """Look at what it would do to take the last change back, or take it back; made on what was shown."""
     form = await request.form()
     back = "stage-map" if form.get("back") == "stage-map" else "rules"
     name, number = str(form.get("connection", "")), request.path_params["number"]
-    now = next(
-        (one["etag"] for one in (await api_of(request).get("/v1/rules"))["connections"] if one["connection"] == name),
-        "*",
-    )
-    answer = await api_of(request).ask(
-        "POST", f"/v1/rules/changes/{number}/undo", {}, headers={"If-Match": f'"{now}"' if now != "*" else now}
-    )
+    preview = form.get("do") != "apply"
+    try:
+        answer = await api_of(request).ask(
+            "POST", f"/v1/rules/changes/{number}/undo", {}, query={"preview": preview},
+            headers={"If-Match": f'"{form.get("version", "")}"'},
+        )  # fmt: skip
+    except Failed as error:
+        if error.status not in REFUSED:
+            raise
+        return await _back(request, name, back, refused=error)
+    if preview:
+        return await _back(request, name, back, result=answer.body, undoing=number)
     return RedirectResponse(f"/connections/{name}/{back}?held={answer.body['number'] or 0}", 303)
+
+
+async def _back(request: Request, name: str, back: str, **shown: Any) -> Response:
+    """The page from which a change is taken back."""
+    if back == "stage-map":
+        return await mapping.page(request, name, {}, **shown)
+    return await _page(request, name, **shown)
 
 
 routes = [

@@ -15,6 +15,7 @@ from tests.services.web.test_watched import reading
 __all__ = ["office"]
 pytestmark = SQLITE
 MAP, RULES = "/connections/jira-acme/stage-map", "/connections/jira-acme/rules"
+BACK = {"connection": "jira-acme", "back": "stage-map"}
 
 
 def sent(page: str) -> dict[str, Any]:
@@ -58,9 +59,22 @@ async def test_what_nobody_mapped_is_filled_in_as_proposed(office: Office) -> No
         late = await http.post(MAP, data=form | {"do": "apply"})
         assert late.status_code == 412
         assert "Somebody changed this meanwhile" in late.text
-        undone = await http.post("/rules/changes/1/undo", data={"connection": "jira-acme", "back": "stage-map"})
+        stale = await http.post("/rules/changes/1/undo", data=BACK | {"version": form["version"], "do": "apply"})
+        assert stale.status_code == 412
+        assert "Somebody changed this meanwhile" in stale.text
+        back = BACK | {"version": sent(after)["version"]}
+        would = await http.post("/rules/changes/1/undo", data=back)
+        assert "What it would do to take change 1 back" in would.text
+        assert "Nothing is taken back yet." in would.text
+        assert len((await office.ask("GET", "/v1/rules/changes"))["items"]) == 1
+        undone = await http.post("/rules/changes/1/undo", data=back | {"do": "apply"})
         assert undone.headers["location"] == f"{MAP}?held=2"
-        assert "2 statuses have no meaning yet" in await shown(http, MAP)
+        now = await shown(http, MAP)
+        assert "2 statuses have no meaning yet" in now
+        twice = await http.post("/rules/changes/1/undo", data=BACK | {"version": sent(now)["version"], "back": "rules"})
+        assert twice.status_code == 409
+        assert "A later change came after it." in twice.text
+        assert "What opens a request" in twice.text
 
 
 async def test_a_state_alone_keeps_the_stage(office: Office) -> None:
