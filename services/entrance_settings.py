@@ -59,9 +59,9 @@ class EntranceSettings(BaseSettings):
     oidc_issuer: str | None = Field(
         default=None,
         title="Identity provider",
-        description="Issuer that signs people in by OpenID Connect, exactly as it names itself",
+        description="Issuer that signs people in by OpenID Connect, exactly as it names itself; https, or this machine",
         examples=["https://login.example.com"],
-        pattern=r"^https?://\S+$",
+        pattern=r"^(https://\S+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/\S*)?)$",
     )
     oidc_client_id: str | None = Field(
         default=None, title="Client at the provider", description="As whom the hub is registered there"

@@ -63,6 +63,7 @@ class Provider:
         """site_url: address under which people reach the hub. keys: seal what a browser keeps meanwhile."""
         self.settings = settings
         self._site = site_url.rstrip("/")
+        self._secure = self._site.startswith("https:")
         self._keys = keys
         self._now = now
         registry: Any = OAuth()
@@ -73,6 +74,18 @@ class Provider:
             server_metadata_url=f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration",
             client_kwargs={"scope": "openid email profile", "code_challenge_method": "S256", "timeout": _SECONDS},
         )
+
+    @property
+    def cookie(self) -> str:
+        """Name of the cookie that remembers a sign-in. As __Host- none of a neighbour's under the same domain is
+        taken, who would sign people in as somebody else."""
+        return f"__Host-{STATE_COOKIE}" if self._secure else STATE_COOKIE
+
+    def cookie_header(self, kept: str | None) -> str:
+        """The Set-Cookie header that gives a browser what it keeps meanwhile; None: that takes it away."""
+        lasts = int(_LASTS.total_seconds()) if kept else 0
+        where = "Path=/; Secure" if self._secure else "Path=/v1/sign-in"
+        return f"{self.cookie}={kept or ''}; Max-Age={lasts}; {where}; HttpOnly; SameSite=Lax"
 
     async def start(self, asked: Request, there: str) -> Start:
         """Begin a sign-in; there: the path where the browser goes afterwards. Raises Refused where it is away."""
@@ -87,7 +100,7 @@ class Provider:
 
     async def finish(self, asked: Request) -> tuple[Identity, str]:
         """Who came back, and where they go. Raises Refused for whatever cannot be believed."""
-        asked.scope["session"], there = self._opened(asked.cookies.get(STATE_COOKIE, ""))
+        asked.scope["session"], there = self._opened(asked.cookies.get(self.cookie, ""))
         try:
             await self._learn()
             token = await self._client.authorize_access_token(

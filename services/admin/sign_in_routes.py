@@ -11,7 +11,7 @@ from schemas.access import Role
 from services.admin import accounts, entering, identities, sessions, shapes
 from services.admin.entering import Entry
 from services.admin.entrance import Asking, Entered, Entrance
-from services.admin.oidc import CALLBACK, STATE_COOKIE, local
+from services.admin.oidc import CALLBACK, Provider, local
 from services.admin.shapes import Email, Me, Name, Strict, Typed
 from services.admin.signing_in import session_cookie, session_header
 from services.admin.writing import written
@@ -128,9 +128,8 @@ async def begin_elsewhere(parts: Entered, asked: Request, next: Next = "/") -> R
     try:
         start = await parts.provider.start(asked, next)
     except Refused as error:
-        return _shown(asked, error)
-    secure = "; Secure" if parts.manner.secure else ""
-    cookie = f"{STATE_COOKIE}={start.cookie}; Max-Age=600; Path=/v1/sign-in; HttpOnly; SameSite=Lax{secure}"
+        return _shown(asked, error, parts.provider)
+    cookie = parts.provider.cookie_header(start.cookie)
     return RedirectResponse(start.url, 303, {"Set-Cookie": cookie, "Cache-Control": "no-store"})
 
 
@@ -160,19 +159,19 @@ async def back_from_elsewhere(
             account = await identities.admitted(connection, identity, parts.manner.welcome, parts.by(None, asked))
             entry = await entering.entered(parts, connection, asked, account)
     except Refused as refused:
-        return _shown(asked, refused)
+        return _shown(asked, refused, parts.provider)
     answer = RedirectResponse(local(there), 303, {"Cache-Control": "no-store"})
     answer.headers.append("Set-Cookie", session_header(parts.manner, entry.session.secret))
-    answer.headers.append("Set-Cookie", f"{STATE_COOKIE}=; Max-Age=0; Path=/v1/sign-in")
+    answer.headers.append("Set-Cookie", parts.provider.cookie_header(None))
     return answer
 
 
-def _shown(asked: Request, error: Refused) -> Response:
+def _shown(asked: Request, error: Refused, provider: Provider) -> Response:
     """To a browser on the sign-in page, by its kind; to a program as every problem."""
     if "text/html" not in asked.headers.get("accept", ""):
         raise error
     answer = RedirectResponse(f"/sign-in?problem={error.kind}", 303, {"Cache-Control": "no-store"})
-    answer.headers.append("Set-Cookie", f"{STATE_COOKIE}=; Max-Age=0; Path=/v1/sign-in")
+    answer.headers.append("Set-Cookie", provider.cookie_header(None))
     return answer
 
 

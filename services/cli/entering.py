@@ -18,6 +18,7 @@ from services.cli.beginning import Tell
 from services.cli.installation import Installation, now
 from services.query.access import Access, Loopback
 from services.query.database import Database
+from services.query.https import OverHttps
 from services.query.pacing import Paced
 
 if TYPE_CHECKING:
@@ -77,9 +78,10 @@ def access_of(made: Installation, parts: Entrance) -> Access:
 
 
 def behind_proxy(made: Installation, app: "ASGIApp") -> "ASGIApp":
-    """The application, told by the proxy in front of it who its clients are."""
-    networks = made.settings.proxy_networks
-    return Forwarded(app, networks) if networks else app
+    """The application, told by the proxy in front of it who its clients are; and telling browsers of its HTTPS."""
+    networks, site = made.settings.proxy_networks, _site(made.settings)
+    told = OverHttps(app, site) if site and site.startswith("https:") else app
+    return Forwarded(told, networks) if networks else told
 
 
 async def invite(made: Installation, parts: Entrance, tell: Tell, url: str) -> None:

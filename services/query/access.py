@@ -33,6 +33,9 @@ _HEADERS = (
 )
 """What a browser is told of every answer of the API: it is no page, and nobody else's."""
 
+_UNKEPT = (b"cache-control", b"no-store")
+"""Of an answer that does not say itself how long it may be kept."""
+
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 
 
@@ -129,7 +132,8 @@ class Guard:
 
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_HEADERS]
+                kept = any(name.lower() == b"cache-control" for name, _ in message["headers"])
+                message["headers"] = [*message["headers"], *_HEADERS, *(() if kept else (_UNKEPT,))]
             await send(message)
 
         await self._guarded(scope, receive, told)
