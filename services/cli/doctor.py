@@ -6,7 +6,7 @@ import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 LITTLE_ROOM = 1_000_000_000
 """Bytes free, below which it is time to act."""
 KAFKA_SECONDS = 10.0
+_APART = timedelta(minutes=1)
+"""So much later than the beginning of the look a change may be: the hub runs on meanwhile, maybe on another machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +251,7 @@ async def _clock(made: "Installation", now: datetime) -> str:
     """The clock is not behind what it has said before: then delays and freshness would lie."""
     async with _engine(made) as engine, reading(engine) as connection:
         newest = (await connection.execute(select(func.max(changes.c.at)))).scalar_one()
-    if newest and newest > now:
+    if newest and newest > now + _APART:
         raise Misconfigured(
             f"The clock stands before the newest change, which was at {moment(newest, now)}", "Set the clock (NTP)"
         )

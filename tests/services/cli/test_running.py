@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 
 from pipelines.store import leases, pending, stamps
 from pipelines.store.engine import reading, writing
-from pipelines.store.tables import requests
+from pipelines.store.tables import changes, requests
 from schemas.errors import Misconfigured
 from services.broker import BrokerSettings, compare_topics, ensure_topics
 from services.broker.asyncapi import asyncapi_document
@@ -151,6 +151,13 @@ async def test_a_clock_that_went_back(desk: Desk) -> None:
     await make_well(desk)
     before = NOW - timedelta(days=1)
     assert await doctor.doctor(desk.made, before, desk.screen, for_programs=True) == EXIT_MISCONFIGURED
+
+
+async def test_a_change_that_came_while_it_looked_is_no_clock_that_went_back(desk: Desk) -> None:
+    await make_well(desk)
+    async with writing(desk.engine) as connection:
+        await connection.execute(update(changes).values(at=NOW + timedelta(seconds=20)))
+    assert await doctor.doctor(desk.made, NOW, desk.screen, for_programs=True) == 0
 
 
 async def test_a_database_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
