@@ -23,8 +23,8 @@ from schemas.stages import StageRule
 
 __all__ = [
     "BadRecord", "Connector", "Delivery", "Describes", "Fields", "HubError", "Inventoried", "Listed", "Misconfigured",
-    "NamesFields", "NamesLinkTypes", "Noticed", "Page", "Progress", "Pushed", "RetryLater", "SetAside", "Source",
-    "Step", "Surroundings", "Unverified", "described", "unheard",
+    "NamesFields", "NamesLinkTypes", "Noticed", "Page", "Progress", "Pushed", "RetryLater", "Scoped", "SetAside",
+    "Source", "Step", "Surroundings", "Unverified", "described", "unheard",
 ]  # fmt: skip
 
 
@@ -227,6 +227,16 @@ class NamesFields(Protocol):
 
     async def fields(self) -> Fields:
         """What there is now. Raises RetryLater, Misconfigured."""
+        ...
+
+
+@runtime_checkable
+class Scoped(Protocol):
+    """A source that says whose records it reads, where no option does; besides Source."""
+
+    async def scopes(self) -> frozenset[str]:
+        """The scopes by which addresses of its records name it, such as `hubspot:4711`. Raises RetryLater,
+        Misconfigured."""
         ...
 
 

@@ -117,6 +117,10 @@ class HubSpotSource:
         async for page in census.pages(known, cursor):
             yield page
 
+    async def scopes(self) -> frozenset[str]:
+        """The account's number, which addresses of its records hold. Raises RetryLater, Misconfigured."""
+        return frozenset({f"hubspot:{text_at(await self._account(None), 'portalId')}"})
+
     covers: timedelta | None = None
 
     async def inventory(self) -> AsyncIterator[Sequence[Listed]]:

@@ -139,7 +139,7 @@ async def _add(acting: Acting, asked: Added, once: Once) -> dict[str, Any]:
     parts = acting.parts
     wanted = wanted_of(parts, asked.connector, asked.name, asked.title, asked.options, asked.since, None)
     await _free(parts, wanted.name)
-    await setting_up.refuse_another(parts, wanted, anyway=asked.anyway)
+    await setting_up.refuse_another(parts, wanted, anyway=asked.anyway, untried=True)
     wanted, seen = await _looked(parts, wanted, unchecked=asked.unchecked)
     await setting_up.refuse_another(parts, wanted, seen, anyway=asked.anyway)
     body: dict[str, Any] = {}
@@ -196,6 +196,7 @@ async def _changed(parts: Equipment, stored: StoredConnection, wanted: Wanted, a
     if not asked.unchecked:
         async with setting_up.opened(parts, wanted, seen=seen) as tool:
             await _passes(tool)
+            seen |= await setting_up.seen_by(tool)
         wanted = wanted.with_replaced(tool)
     return await saving.change(parts, stored, wanted, seen, who)
 
@@ -328,7 +329,8 @@ async def _looked(parts: Equipment, wanted: Wanted, *, unchecked: bool) -> tuple
     async with setting_up.opened(parts, wanted) as tool:
         await _passes(tool)
         found = await sampling.sample(tool.source, wanted.connector, wanted.since, LOOKING)
-    return wanted.with_replaced(tool), setting_up.seen_in(found)
+        seen = await setting_up.seen_by(tool, found)
+    return wanted.with_replaced(tool), seen
 
 
 async def _passes(tool: Opened) -> None:

@@ -15,7 +15,7 @@ from services.feed import connections
 from services.feed.rules import configuration_of
 from services.security import KeyRing
 
-_PORTAL = "hubspot:"
+_PORTAL, _TOKEN = "hubspot:", "token "
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def tool_of(connection: str, connector: Connector, options: BaseModel, scopes: I
     token = getattr(options, "token", None)
     if _has_portal(connector) and isinstance(token, SecretStr):
         # One token belongs to one account; the digest is compared here and kept nowhere.
-        marks.add(hashlib.sha256(token.get_secret_value().encode()).hexdigest())
+        marks.add(_TOKEN + hashlib.sha256(token.get_secret_value().encode()).hexdigest())
     return Tool(connection, connector.name, frozenset(marks), own.projects, by_message=bool(user and host))
 
 
@@ -91,26 +91,43 @@ async def known(connection: AsyncConnection, catalogue: Mapping[str, Connector],
     return found
 
 
-def refuse_another(new: Tool, others: Iterable[Tool], *, anyway: bool = False) -> None:
+def refuse_another(new: Tool, others: Iterable[Tool], *, anyway: bool = False, untried: bool = False) -> None:
     """Raises Taken where another connection reads the tool, or brought its things before it was removed, and
-    where the name belonged to another tool whose things are kept."""
+    where the name belonged to another tool whose things are kept. untried: more may be seen of it than is known now."""
     for one in others:
         if one.connection == new.connection:
-            _same_name(new, one, anyway=anyway)
+            _same_name(new, one, anyway=anyway, untried=untried)
         elif one.connector == new.connector and one.marks & new.marks:
             _same_tool(new, one, anyway=anyway)
 
 
-def _same_name(new: Tool, old: Tool, *, anyway: bool) -> None:
+def _same_name(new: Tool, old: Tool, *, anyway: bool, untried: bool) -> None:
+    """A connection that was removed goes on with what it knew, if it is the same tool."""
     if not old.removed:
         return
-    other = old.connector != new.connector or (old.marks and new.marks and not old.marks & new.marks)
-    if other and not (anyway and old.connector == new.connector):
-        mend, plain, may = "Choose another --name", "Choose another name", old.connector == new.connector
+    numbers = [one.removeprefix(_PORTAL) for one in sorted(old.marks) if one.startswith(_PORTAL)]
+    # A token says nothing about the account that it belongs to, before it is tried.
+    named = frozenset(one for one in new.marks if not one.startswith(_TOKEN))
+    if numbers and old.connector == new.connector and not named:
+        if not untried:
+            raise _unknown_account(new.connection, numbers[0])
+        return
+    if old.connector != new.connector or (old.marks and named and not old.marks & named):
+        may = old.connector == new.connector and not numbers
+        if anyway and may:
+            return
+        mend, plain = "Choose another --name", "Choose another name"
         if may:
             mend += ", or say --anyway if it is the same tool under a new address"
             plain += ", or confirm that it is the same tool under a new address"
         raise Taken(f"{new.connection} was another tool, and what it brought is kept", mend, plain, anyway=may)
+
+
+def _unknown_account(name: str, number: str) -> Taken:
+    return Taken(
+        f"{name} was account {number}, what it brought is kept, and nothing says that this is the same account",
+        f"Give its number (portal: {number}), or let it be tested", f"Type its number, {number}, or let it be tested",
+    )  # fmt: skip
 
 
 def _same_tool(new: Tool, old: Tool, *, anyway: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from connectors.contract import Connector, HubError, Step
+from connectors.contract import Connector, HubError, Scoped, Step
 from pipelines.store.configuration import Configuration, ConnectionConfiguration
 from services.admin import previewing, sameness, sampling, trial
 from services.admin.equipment import Equipment
@@ -45,8 +45,6 @@ class Preview:
     judged: list[Verdict]
     by: Configuration
     """Everything that is configured, with the connection as it would be."""
-    own: ConnectionConfiguration
-    """What the connection would add to the rules."""
 
     def told(self) -> dict[str, Any]:
         """As JSON."""
@@ -61,12 +59,15 @@ class Preview:
         }
 
 
-async def refuse_another(parts: Equipment, wanted: Wanted, seen: Iterable[str] = (), *, anyway: bool = False) -> None:
-    """Raises sameness.Taken where another connection reads this tool. seen: scopes that its own things show."""
+async def refuse_another(
+    parts: Equipment, wanted: Wanted, seen: Iterable[str] = (), *, anyway: bool = False, untried: bool = False
+) -> None:
+    """Raises sameness.Taken where another connection reads this tool. seen: scopes by which its tool names it; untried:
+    it is not tried yet, so that more may be seen."""
     new = sameness.tool_of(wanted.name, wanted.connector, wanted.options, seen)
     async with parts.database.reading() as connection:
         others = await sameness.known(connection, parts.catalogue, parts.keys)
-    sameness.refuse_another(new, others, anyway=anyway)
+    sameness.refuse_another(new, others, anyway=anyway, untried=untried)
 
 
 def opened(
@@ -100,7 +101,7 @@ async def judged(
     async with parts.database.reading() as connection:
         by = await previewing.configured_with(connection, wanted.name, own)
     matches = await previewing.stored_matches(parts.database, found, outside)
-    return Preview(found, previewing.verdicts(found, by.rules, matches, most), by, own)
+    return Preview(found, previewing.verdicts(found, by.rules, matches, most), by)
 
 
 def adds(wanted: Wanted, seen: Iterable[str]) -> ConnectionConfiguration:
@@ -111,6 +112,12 @@ def adds(wanted: Wanted, seen: Iterable[str]) -> ConnectionConfiguration:
 def seen_in(found: Sample) -> frozenset[str]:
     """The scopes by which the tool's own addresses name it."""
     return scopes_in(one.fields.get("url") for one in found.things)
+
+
+async def seen_by(tool: Opened, found: Sample | None = None) -> frozenset[str]:
+    """The scopes by which the tool names itself, and its things' addresses do. Raises RetryLater, Misconfigured."""
+    own = await tool.source.scopes() if isinstance(tool.source, Scoped) else frozenset[str]()
+    return own | seen_in(found) if found else own
 
 
 async def estimated(parts: Equipment, wanted: Wanted) -> int | None:

@@ -68,7 +68,7 @@ async def _add(made: "Installation", asked: Asked, now: Callable[[], datetime], 
         if wanted.name in taken:
             raise Misconfigured(f"There is a connection {wanted.name} already", "Choose another --name", "name")
         parts = equipment(made, engine, now=now)
-        await setting_up.refuse_another(parts, wanted, anyway=asked.anyway)
+        await setting_up.refuse_another(parts, wanted, anyway=asked.anyway, untried=True)
         screen.print(Text(f"Testing {wanted.title}", style="bold"))
         async with opened_tool(parts, wanted.connector, wanted.name, wanted.options, sandbox=False) as tool:
             if not await trial.passes(tool, screen):
@@ -76,14 +76,15 @@ async def _add(made: "Installation", asked: Asked, now: Callable[[], datetime], 
                 return EXIT_MISCONFIGURED
             screen.print(Text("\nThe first things it would read", style="bold"))
             found = await sampling.sample(tool.source, wanted.connector, wanted.since)
-        await setting_up.refuse_another(parts, wanted, setting_up.seen_in(found), anyway=asked.anyway)
-        seen = await setting_up.judged(parts, wanted, found, sampling.THINGS)
-        trial.shown(found, seen.judged, screen)
+            seen = await setting_up.seen_by(tool, found)
+        await setting_up.refuse_another(parts, wanted, seen, anyway=asked.anyway)
+        preview = await setting_up.judged(parts, wanted, found, sampling.THINGS)
+        trial.shown(found, preview.judged, screen)
         wanted = wanted.with_replaced(tool)
         if not asked.yes and not _agreed(wanted, now(), ask):
             screen.print("Nothing is saved.")
             return 0
-        await saving.add(parts, wanted, seen.own, Who(THIS_MACHINE))
+        await saving.add(parts, wanted, setting_up.adds(wanted, seen), Who(THIS_MACHINE))
     screen.print(f"Saved as {wanted.name}. The running hub begins to read within seconds, or when it runs next.")
     return 0
 

@@ -69,11 +69,11 @@ def adding(applier: Applier, entry: Filed, connector: Connector, name: str, sinc
 
     async def carry_out() -> None:
         parts = applier.parts
-        await setting_up.refuse_another(parts, wanted)
+        await setting_up.refuse_another(parts, wanted, untried=not applier.unchecked)
         seen, held = frozenset[str](), wanted
         if not applier.unchecked:
             async with _tested(applier, wanted) as tool:
-                seen = setting_up.seen_in(await sampling.sample(tool.source, connector, since))
+                seen = await setting_up.seen_by(tool, await sampling.sample(tool.source, connector, since))
             held = wanted.with_replaced(tool)
         await setting_up.refuse_another(parts, held, seen)
         await saving.add(parts, held, setting_up.adds(held, seen), _WHO)
@@ -107,7 +107,7 @@ def changing(applier: Applier, entry: Filed, connector: Connector, stored: Store
         held = wanted
         if not applier.unchecked:
             async with _tested(applier, wanted) as tool:
-                held = wanted.with_replaced(tool)
+                held, seen = wanted.with_replaced(tool), seen | await setting_up.seen_by(tool)
         await saving.change(applier.parts, stored, held, seen, _WHO)
 
     yield Step(f"{stored.id}: to be changed", found.lines, carry_out)
