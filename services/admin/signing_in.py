@@ -23,6 +23,7 @@ from services.admin.identities import Identity, Welcome
 from services.admin.proxy import Distrusted, Proxy, peer_of
 from services.admin.sessions import Lasting
 from services.admin.writing import written
+from services.query.access import AGAIN
 from services.query.database import Database
 from services.query.origins import check_origin
 from services.query.refused import Refused
@@ -83,6 +84,15 @@ class Accounts:
         """Who asks. Raises Refused for a token that is none, a proxy's header from elsewhere, a foreign page."""
         headers = Headers(scope=scope)
         check_origin(scope, self.manner.site_url, known=self._known_by_itself(headers))
+        known = await self._shown(scope, headers)
+        if known is None:
+            return None
+        if known.entry and AGAIN not in scope:
+            self._used[known.entry] = self._now()
+        return known.caller
+
+    async def _shown(self, scope: Scope, headers: Headers) -> _Known | None:
+        """Whom what a request shows stands for."""
         if "authorization" in headers:
             return await self._by_token(headers["authorization"])
         named = await self._named(scope)
@@ -95,7 +105,7 @@ class Accounts:
         proxy = self.manner.proxy
         return session_cookie(headers, self.manner) is not None or bool(proxy and proxy.user in headers)
 
-    async def _by_token(self, header: str) -> Caller:
+    async def _by_token(self, header: str) -> _Known:
         scheme, _, text = header.partition(" ")
         text = text.strip()
         found = None
@@ -115,7 +125,7 @@ class Accounts:
             )  # fmt: skip
         return found
 
-    async def _by_session(self, cookie: str) -> Caller | None:
+    async def _by_session(self, cookie: str) -> _Known | None:
         async def look() -> _Known | None:
             rows = await self._database.rows(sessions.by_secret(cookie, self._now()))
             if not rows:
@@ -144,7 +154,7 @@ class Accounts:
         async with written(self._engine) as connection:
             await note(connection, None, "proxy-header.refused", "sign-in", None, None, now, address)
 
-    async def _by_proxy(self, identity: Identity) -> Caller | None:
+    async def _by_proxy(self, identity: Identity) -> _Known | None:
         async def look() -> _Known:
             async with self._database.reading() as connection:
                 account = await accounts.of_subject(connection, identity.issuer, identity.subject)
@@ -157,7 +167,7 @@ class Accounts:
         groups = ",".join(sorted(identity.groups))
         return await self._kept(f"proxy {hashed(f'{identity.subject} {identity.email} {groups}')}", look)
 
-    async def _kept(self, key: str, look: Callable[[], Awaitable[_Known | None]]) -> Caller | None:
+    async def _kept(self, key: str, look: Callable[[], Awaitable[_Known | None]]) -> _Known | None:
         clock = asyncio.get_running_loop().time
         known = self._known.get(key)
         if known is None or known.until <= clock():
@@ -168,9 +178,7 @@ class Accounts:
             self._known[key] = known
             while len(self._known) > _KNOWN_AT_MOST:
                 self._known.popitem(last=False)
-        if known.entry:
-            self._used[known.entry] = self._now()
-        return known.caller
+        return known
 
     def _fresh(self, caller: Caller, entry: tuple[Literal["token", "session"], str] | None) -> _Known:
         return _Known(caller, asyncio.get_running_loop().time() + self.manner.keep_seconds, entry)

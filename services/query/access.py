@@ -39,12 +39,20 @@ _UNKEPT = (b"cache-control", b"no-store")
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 
 
+AGAIN = "throughline.again"
+"""Key of a scope; nothing from outside can write there."""
+
+_GONE = (401, 403, 421)
+"""What a request is refused by whose session, token, account or role is not what it was."""
+
+
 class Access(Protocol):
     """Knows who asks."""
 
     async def caller(self, scope: Scope) -> Caller | None:
         """Who sends this HTTP request; None: nobody that is known, who may use open paths only.
 
+        AGAIN in the scope: it was asked before, of a request that goes on; that counts as no use of what it shows.
         Raises Refused for a request that is answered to nobody: a foreign host name, a bad credential.
         """
         ...
@@ -73,6 +81,18 @@ async def caller_of(request: Request) -> Caller:
     if known is None:
         raise unknown()
     return known
+
+
+async def may_read_on(request: Request) -> bool:
+    """Whether who began a stream would still be let in: session, token, account and role may have ended meanwhile."""
+    access: Access | None = request.scope["state"].get("access")
+    if access is None:
+        return True
+    try:
+        _admit(await access.caller({**request.scope, AGAIN: True}), request.scope["path"])
+    except Refused as no:
+        return no.status not in _GONE
+    return True
 
 
 class Needs:
@@ -143,6 +163,7 @@ class Guard:
         try:
             if "caller" not in state:
                 state["caller"] = await self._access.caller(scope)
+                state["access"] = self._access
             _admit(state["caller"], scope["path"])
         except Refused as no:
             answer = problem(no.status, no.kind, no.detail, no.mend, headers=no.headers, **no.more)

@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request
 from starlette.responses import Response
 
 from services.query import answers, reading
+from services.query.access import may_read_on
 from services.query.problems import documented, wrong
 from services.query.refused import Refused
 from services.query.serving import Serving, answer, serving, told
@@ -18,6 +20,9 @@ router = APIRouter(tags=["changes"])
 MOST = 2**63 - 1
 PAGE = 500
 RETRY_MS = 2000
+
+_LOOK_EVERY = 1.0
+"""Seconds."""
 
 Since = Annotated[int, Query(ge=0, le=MOST, description="The last number you have seen; 0: from the beginning")]
 Hub = Annotated[Serving, Depends(serving)]
@@ -66,16 +71,20 @@ async def _start(
     summary="Changes as they come",
     responses={200: {"content": {"text/event-stream": {}}}, **documented(409, 422, 503)},
 )
-async def stream(hub: Hub, start: Annotated[int, Depends(_start)]) -> AsyncIterator[ServerSentEvent]:
+async def stream(
+    hub: Hub, start: Annotated[int, Depends(_start)], asked: Request
+) -> AsyncIterator[ServerSentEvent]:  # fmt: skip
     """Server-sent events named `change`; the id is the change number, the data an item of /v1/changes.
 
-    The stream ends when this process stops: connect again with Last-Event-ID (a browser does so by itself). While it
+    The stream ends when this process stops, and within 3 s once its reader's session, token or account has ended:
+    connect again with Last-Event-ID (a browser does so by itself). While it
     is stopping, or without its database, the answer is 503, upon which a browser's EventSource gives up for good:
     listen for `error` and, with readyState 2, open a new one after a pause. A comment comes every 15 s.
     """
     seen = start
     yield ServerSentEvent(comment="changes follow", retry=RETRY_MS)
-    while not hub.closing.is_set():
+    admitted = Admitted(asked)
+    while not hub.closing.is_set() and await admitted.still():
         try:
             rows = await _next(hub, seen)
         except Refused as error:
@@ -88,6 +97,22 @@ async def stream(hub: Hub, start: Annotated[int, Depends(_start)]) -> AsyncItera
                 return
         if not rows:
             await _pause(hub)
+
+
+class Admitted:
+    """Whether the reader of a stream may read on; looked at now and then."""
+
+    def __init__(self, asked: Request) -> None:
+        self._asked = asked
+        self._until = 0.0
+
+    async def still(self) -> bool:
+        """As it is now, or was a second ago."""
+        clock = asyncio.get_running_loop().time
+        if clock() < self._until:
+            return True
+        self._until = clock() + _LOOK_EVERY
+        return await may_read_on(self._asked)
 
 
 async def _next(hub: Serving, seen: int) -> Sequence[Any]:
