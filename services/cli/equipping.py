@@ -18,12 +18,12 @@ _SECONDS = 10.0
 
 def equipment(
     made: "Installation", engine: AsyncEngine, lookups: AsyncEngine | None = None, now: Callable[[], datetime] = clock,
-    roles: Sequence[str] = (),
+    roles: Sequence[str] = (), hooks_here: str = "",
 ) -> Equipment:  # fmt: skip
     """The parts of this installation. lookups: another engine for reading, where there is one. now: an aware clock.
-    roles: what runs in this process."""
+    roles: what runs in this process. hooks_here: where it listens for webhooks."""
     settings = made.settings
-    here = f"http://{settings.webhook_host}:{settings.webhook_port}"
+    here = hooks_here or f"http://{settings.webhook_host}:{settings.webhook_port}"
     return Equipment(
         engine, Database(lookups or engine, _SECONDS), made.catalogue, made.keys, made.policy, now,
         str(settings.public_url or here).rstrip("/"), settings.public_url is not None,

@@ -34,16 +34,30 @@ class Listener(Server):
         self.title = title
         self.listening = asyncio.Event()
         self._setting = setting
+        self._claimed: list[socket.socket] = []
+
+    def claim(self) -> None:
+        """Take the port now, so that it is known before anybody is served. Raises Misconfigured."""
+        self._claimed = _sockets(self.config.host, self.config.port, self._setting)
+
+    @property
+    def port(self) -> int:
+        """The port it listens at; where 0 was asked for, once it listens, or has claimed it."""
+        if self._claimed:
+            return int(self._claimed[0].getsockname()[1])
+        return self.config.port or super().port
 
     @property
     def url(self) -> str:
-        """Where it listens, once it does."""
+        """Where it listens."""
         host = self.config.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     async def run_until_stopped(self) -> None:
         """Serve. Raises Misconfigured where nothing can listen, and what `make` raises."""
-        sockets = _sockets(self.config.host, self.config.port, self._setting)
+        if not self._claimed:
+            self.claim()
+        sockets = self._claimed
         try:
             await asyncio.to_thread(self.config.load)
             await self.serve(sockets)

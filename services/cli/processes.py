@@ -101,6 +101,8 @@ class Hub:
     subscription: Subscription | None = None
     feed: Feed | None = None
     reads: "Reads | None" = None
+    hooks_here: str = ""
+    """Where this process listens for webhooks, if it does."""
     roles: list[str] = field(default_factory=list)
     tasks: list[Awaitable[Any]] = field(default_factory=list)
     servers: list[Listener] = field(default_factory=list)
@@ -206,7 +208,9 @@ class Hub:
             schema_version=migrations.head(), closing=self.closing, writer=self.engine, changed=self._wake_publisher,
             more=ROUTERS, noting=lambda caller, where: audit.noting(caller, now, where),
         )  # fmt: skip
-        api.state.equipment = equipment(self.installation, self.engine, self.lookups, roles=self.roles)
+        api.state.equipment = equipment(
+            self.installation, self.engine, self.lookups, roles=self.roles, hooks_here=self.hooks_here
+        )
         api.state.entrance = self.entrance
         self.reads = api.state.reads
         return behind_proxy(self.installation, create_site(api, access, now))
@@ -257,16 +261,21 @@ class Hub:
         )  # fmt: skip
 
     def _add_webhooks(self) -> None:
-        settings = self.installation.settings
-        public = str(settings.public_url or f"http://{settings.webhook_host}:{settings.webhook_port}")
-        hooks = Webhooks(self.engine, self.installation.catalogue, self.installation.keys, public, now)
-        address = (settings.webhook_host, settings.webhook_port)
-        self._serve("webhooks", hooks.app, address, "THROUGHLINE_WEBHOOK")
+        address = (self.installation.settings.webhook_host, self.installation.settings.webhook_port)
+        server = self._serve("webhooks", self._hooks, address, "THROUGHLINE_WEBHOOK")
+        if not address[1]:
+            server.claim()
+        self.hooks_here = server.url
 
-    def _serve(self, title: str, make: Callable[[], ASGIApp], address: tuple[str, int], setting: str) -> None:
+    def _hooks(self) -> ASGIApp:
+        public = str(self.installation.settings.public_url or self.hooks_here)
+        return Webhooks(self.engine, self.installation.catalogue, self.installation.keys, public, now).app()
+
+    def _serve(self, title: str, make: Callable[[], ASGIApp], address: tuple[str, int], setting: str) -> Listener:
         server = Listener(title, make, address, setting, self.closing)
         self.servers.append(server)
         self.tasks.append(server.run_until_stopped())
+        return server
 
 
 async def _outlived(broker: EmbeddedBroker, pause: float = 0.5) -> None:

@@ -56,8 +56,15 @@ def test_the_first_start_tells_a_link_that_makes_the_first_account_once(tmp_path
         made = httpx2.post(f"{address}/v1/set-up", json=body)
         assert (made.status_code, made.json()["role"]) == (200, "admin")
         assert httpx2.post(f"{address}/v1/set-up", json=body | {"name": "Eve"}).status_code == 403
-        cookie = made.headers["Set-Cookie"].partition(";")[0]
-        assert httpx2.get(f"{address}/v1/requests", headers={"Cookie": cookie}).status_code == 200
+        signed_in = {"Cookie": made.headers["Set-Cookie"].partition(";")[0]}
+        assert httpx2.get(f"{address}/v1/requests", headers=signed_in).status_code == 200
+        added = {"connector": "jira", "name": "j", "unchecked": True, "options": {
+            "base_url": "https://jira.invalid",
+            "auth": {"kind": "api_token", "email": "hub@acme.example", "token": "t"}}}  # fmt: skip
+        answer = httpx2.post(f"{address}/v1/connections", json=added, headers=signed_in | {"Origin": address})
+        assert answer.status_code == 201, answer.text
+        told = httpx2.get(f"{address}/v1/connections/j/webhook", headers=signed_in).json()
+        assert httpx2.post(told["webhook"]["url"], json={}).status_code == 401
     finally:
         process.kill()
         process.communicate()
