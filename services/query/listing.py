@@ -3,10 +3,11 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from pipelines.search import terms
@@ -18,6 +19,7 @@ from services.query.instants import At
 from services.query.items import item
 from services.query.problems import documented, wrong
 from services.query.reading import Stored
+from services.query.reads import Reads
 from services.query.searching import MOST_WORDS, Search, Sort, finds, statement
 from services.query.serving import Serving, answer, serving
 from services.query.unknown import unknown
@@ -81,13 +83,20 @@ class Wanted(BaseModel):
     cursor: str | None = Field(default=None, max_length=500, description="`next` of the page before")
     limit: int = Field(default=25, ge=1, le=100)
     whole: bool = Field(default=False, description="With the whole records")
+    export: bool = Field(
+        default=False, description="For a table that is taken away: the first page notes so in the audit"
+    )
+
+    def told(self) -> dict[str, Any]:
+        """What is asked for, for the audit."""
+        return self.model_dump(mode="json", exclude_defaults=True, exclude={"cursor", "limit", "whole", "export"})
 
 
 @router.get(
     "/requests", response_model=answers.RequestPage, summary="List and search", responses=documented(400, 422, 503)
 )
 async def requests(
-    wanted: Annotated[Wanted, Query()], hub: Annotated[Serving, Depends(serving)], view: Seen
+    wanted: Annotated[Wanted, Query()], hub: Annotated[Serving, Depends(serving)], view: Seen, asked: Request
 ) -> Response:
     """A page of requests. What changes while you page may move to a place you have passed; nothing is told twice."""
     search = _search(wanted, hub)
@@ -95,6 +104,9 @@ async def requests(
     odd = await unknown(hub.database, search, ((one["connection"], one["connector"]) for one in connections))
     if odd:
         raise wrong(f"query.{odd.name}", "is none of the known values", odd.mend)
+    if wanted.export and wanted.cursor is None:
+        reads: Reads = asked.app.state.reads
+        await reads.exported(view.caller, asked.client.host if asked.client else None, wanted.told())
     page, after = await _page(hub, view, search)
     now = hub.now()
     following = paging.cursor(_kind(wanted), after) if after else None

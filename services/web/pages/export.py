@@ -25,7 +25,8 @@ _PAGE = 100
 async def exported(request: Request) -> Response:
     """All requests that are asked for. A file that ends early was cut off: a browser says that the download failed."""
     wanted = Wanted.of(request.query_params)
-    asked = {**wanted.api(zone_of(request)), "sort": wanted.sort, "order": wanted.order, "limit": _PAGE}
+    asked = {**wanted.api(zone_of(request)), "sort": wanted.sort, "order": wanted.order, "limit": _PAGE,
+             "export": True}  # fmt: skip
     api = api_of(request)
     try:
         first = await api.get("/v1/requests", **asked)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
+from sqlalchemy.exc import DBAPIError
 
 from pipelines.store import audiences
 from pipelines.store.engine import reading, writing
@@ -72,3 +73,63 @@ async def test_many_at_once(hub: Hub) -> None:
     assert await entries(hub, SAM, *["/v1/requests"] * some) == []
     (entry,) = await entries(hub, SAM, *["/v1/requests"] * many)
     assert (entry.who, entry.action, json.loads(entry.after)) == ("Sam", "bulk.read", {"count": 3 * many})
+
+
+async def test_a_hundred_references_at_once(hub: Hub) -> None:
+    hundred = "/v1/lookup?" + "&".join(["reference=MEMO-1"] * 97 + ["reference=MEMO-4", "reference=MEMO-5"])
+    found = (await hub.http.get(hundred)).json()
+    times = reads.BULK // len(found["requests"]) + 1
+    (entry,) = await entries(hub, SAM, *[hundred] * times)
+    assert (entry.action, json.loads(entry.after)["count"]) == ("bulk.read", times * len(found["requests"]))
+
+
+def collected(hub: Hub, clock: list[float]) -> reads.Reads:
+    return reads.Reads(hub.engine, lambda who, where: noting(who, lambda: NOW, where), lambda: clock[0])
+
+
+async def told(hub: Hub) -> list[tuple[str, Any]]:
+    async with reading(hub.engine) as connection:
+        rows = await connection.execute(select(audit).order_by(audit.c.number))
+        return [(row.action, json.loads(row.after)) for row in rows]
+
+
+async def test_who_reads_everything_slowly_reads_in_bulk_too(hub: Hub) -> None:
+    clock = [0.0]
+    made = collected(hub, clock)
+    for part in range(5):
+        for address in ("192.0.2.1", "192.0.2.2"):
+            for number in range(reads.BULK // 10):
+                made.by(SAM, address)(f"R-{number}", frozenset())
+        assert await told(hub) == []
+        await made.flush()
+        clock[0] += reads.WITHIN / 5 - part
+    assert await told(hub) == [("bulk.read", {"count": reads.BULK})]
+    for _ in range(3):
+        made.by(SAM, None)("R-1", frozenset())
+        clock[0] += reads.WITHIN
+        await made.flush()
+    assert len(await told(hub)) == 1
+
+
+async def test_what_could_not_be_noted_is_noted_later(hub: Hub) -> None:
+    made = collected(hub, [0.0])
+    made.by(CLARA, None)("R-1", frozenset({"board"}))
+    async with hub.engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE audit RENAME TO elsewhere")
+    with pytest.raises(DBAPIError):
+        await made.flush()
+    async with hub.engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO audit")
+    await made.flush()
+    assert await told(hub) == [("restricted.read", {"requests": ["R-1"], "count": 1, "of": ["board"]})]
+
+
+async def test_a_table_that_is_taken_away(hub: Hub) -> None:
+    """Noted before its first line, however short it is; the pages after the first are no further export."""
+    first = "/v1/requests?export=true&sort=opened&text=memo&limit=1"
+    (entry,) = await entries(hub, BERT, first)
+    assert (entry.who, entry.action, entry.object) == ("Bert", "requests.exported", "requests")
+    assert json.loads(entry.after) == {"sort": "opened", "text": "memo"}
+    following = (await hub.http.get(first)).json()["next"]
+    assert following
+    assert [one.who for one in await entries(hub, BERT, f"{first}&cursor={following}")] == ["Bert"]
