@@ -8,13 +8,14 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from pipelines.catching_up import CatchUp
+from pipelines.catching_up import LONG, CatchUp
+from pipelines.portions import write_in_portions
 from pipelines.store import aside, configuration, dedicated, leases, pending
 from pipelines.store.bulk import Bulk
 from pipelines.store.configuration import Configuration
 from pipelines.store.engine import AWAY, reading, writing
 from pipelines.store.facts import Touched
-from pipelines.understanding import Outcome, look, understand, untouched, write
+from pipelines.understanding import Outcome, look, understand, write
 from pipelines.watching import UNWATCHED, Watch
 
 logger = logging.getLogger("throughline.recompute")
@@ -23,7 +24,7 @@ LEASE, LARGE_LEASE = "recompute", "recompute large"
 CALM, REST = 5.0, 5.0
 """Very large components are worked on once in so many seconds at most, and so many times as long as that took."""
 STEP = 50
-"""Components a transaction."""
+"""Components a transaction at most; on SQLite fewer where they took long."""
 _ATTEMPTS = 3
 """To compute beside other writers, before they have to wait."""
 
@@ -46,6 +47,7 @@ class Recompute:
         self.holder = holder
         self.changed = changed
         self._rests_until = 0.0
+        self._step = STEP
 
     async def run(self, idle: float = 1.0) -> None:
         """Work for ever; an outage of the database only waits. Begins with all that could not be put together."""
@@ -98,15 +100,23 @@ class Recompute:
         return changed
 
     async def _large_beside(self) -> int | None:
-        """The same on SQLite, computed before the file is taken for writing. None: others changed what it began from
-        each time."""
-        for _ in range(_ATTEMPTS):
+        """The same on SQLite, computed before the file is taken for writing, and written in portions. None: others
+        changed what it began from each time."""
+        failed = 0
+        while failed < _ATTEMPTS:
             async with reading(self.engine) as connection:
                 outcome, rows, snapshot = await self._look(connection)
-            async with writing(self.engine) as connection:
-                same_rules = await configuration.load(connection) is snapshot
-                if same_rules and await untouched(Bulk(connection), outcome):
-                    return await self._write(connection, outcome, rows)
+
+            async def same(connection: AsyncConnection, snapshot: Configuration = snapshot) -> bool:
+                return await configuration.load(connection) is snapshot
+
+            async def then(connection: AsyncConnection, outcome: Outcome = outcome, rows: Sequence[Any] = rows) -> None:
+                await self._done(connection, outcome, rows)
+
+            portions = await write_in_portions(self.engine, outcome, same, then, self.watch)
+            if not portions.left:
+                return outcome.requests
+            failed += not portions.written
         return None
 
     async def _look(self, connection: AsyncConnection) -> tuple[Outcome, Sequence[Any], Configuration]:
@@ -118,8 +128,13 @@ class Recompute:
 
     async def _write(self, connection: AsyncConnection, outcome: Outcome, rows: Sequence[Any]) -> int:
         await write(Bulk(connection), outcome, self.watch)
-        await aside.done(Bulk(connection), rows)
+        await self._done(connection, outcome, rows)
         return outcome.requests
+
+    async def _done(self, connection: AsyncConnection, outcome: Outcome, rows: Sequence[Any]) -> None:
+        """These entries are worked off; what could not be put together is tried again after a pause."""
+        await aside.done(Bulk(connection), rows)
+        await pending.done(connection, outcome.work.failed_in, self.now())
 
     async def once(self) -> int:
         """One step. Returns how many components were computed; 0 also where another one does it."""
@@ -130,14 +145,19 @@ class Recompute:
             lease = await leases.take(connection, LEASE, self.holder, self.now())
         if lease is None:
             return 0
+        clock = asyncio.get_running_loop().time
         async with writing(self.engine) as connection:
+            began = clock()
             await leases.check(connection, lease)
-            names = await pending.due(connection, self.now(), STEP)
+            names = await pending.due(connection, self.now(), self._step)
             snapshot = await configuration.load(connection, hold=True)
             touched = Touched(snapshot.rules, components=names, everything=True)
             bulk = Bulk(connection)
             await dedicated.bring_up_to_date(bulk, touched)
             await understand(bulk, touched, snapshot)
             await pending.done(connection, names, self.now())
+        if self.engine.dialect.name == "sqlite":
+            share = LONG["sqlite"] / max(clock() - began, 0.001)
+            self._step = min(STEP, max(1, int(self._step * min(share, 1.5))))
         self.changed()
         return len(names)

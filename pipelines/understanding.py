@@ -35,7 +35,7 @@ class _Due:
 
 
 @dataclass(slots=True)
-class _Work:
+class Work:
     """What is to be folded, and where everything belongs now."""
 
     component_of: dict[str, str] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Outcome:
 
     touched: Touched
     loaded: Loaded
-    work: _Work
+    work: Work
     rows: list[RequestRow]
     ended: set[str]
     """Requests that are none any more."""
@@ -110,20 +110,6 @@ async def valid(bulk: Bulk, outcome: Outcome) -> bool:
     return await outcomes.newest(bulk) == outcome.number
 
 
-async def untouched(bulk: Bulk, outcome: Outcome) -> bool:
-    """Whether nobody changed what this outcome began from, whatever else was written meanwhile: the members and
-    requests of its components, and decisions. Facts that came meanwhile have notes of their own."""
-    if await valid(bulk, outcome):
-        return True
-    if await decisions.newest(bulk.connection) != outcome.decided:
-        return False
-    stored = await requests.stored(bulk, outcome.loaded.components)
-    same = {name: (one.etag, one.basis, one.component) for name, one in stored.items()} == {
-        name: (one.etag, one.basis, one.component) for name, one in outcome.before.items()
-    }
-    return same and await components.unchanged(bulk, outcome.loaded)
-
-
 async def write(bulk: Bulk, outcome: Outcome, watch: Watch = UNWATCHED, *, remember: bool = True) -> None:
     """Write it, and what was noted for it goes."""
     work, touched, loaded = outcome.work, outcome.touched, outcome.loaded
@@ -145,8 +131,8 @@ async def write(bulk: Bulk, outcome: Outcome, watch: Watch = UNWATCHED, *, remem
 
 async def _correlate(
     loaded: Loaded, before: dict[str, StoredRequest], touched: Touched, configuration: Configuration
-) -> _Work:
-    work = _Work()
+) -> Work:
+    work = Work()
     for artifacts in assembly.components_of(loaded):
         name = artifacts[0]
         work.component_of |= dict.fromkeys(artifacts, name)
@@ -164,7 +150,7 @@ async def _correlate(
     return work
 
 
-def _marked(loaded: Loaded, touched: Touched, work: _Work) -> set[str]:
+def _marked(loaded: Loaded, touched: Touched, work: Work) -> set[str]:
     """Requests and artifacts in none that may be like others now: what was touched, what joined one or left one."""
     names = {work.request_of.get(name, name) for name in touched.artifacts if name in work.component_of}
     for name in work.component_of:
@@ -176,7 +162,7 @@ def _marked(loaded: Loaded, touched: Touched, work: _Work) -> set[str]:
     return names
 
 
-def _leave(work: _Work, component: str, artifacts: list[str], loaded: Loaded, reason: str) -> None:
+def _leave(work: Work, component: str, artifacts: list[str], loaded: Loaded, reason: str) -> None:
     """Keep a component's requests as they were, and say why they are not up to date."""
     for artifact in artifacts:
         if request := loaded.request_of.get(artifact):
@@ -186,7 +172,7 @@ def _leave(work: _Work, component: str, artifacts: list[str], loaded: Loaded, re
     work.failed_in.add(component)
 
 
-def _plan(work: _Work, component: str, groups: Groups, before: dict[str, StoredRequest], touched: Touched) -> None:
+def _plan(work: Work, component: str, groups: Groups, before: dict[str, StoredRequest], touched: Touched) -> None:
     programmes = {one.key: one for one in groups.programmes}
     for group in groups.requests:
         work.seen.add(group.request)
@@ -203,7 +189,7 @@ def _plan(work: _Work, component: str, groups: Groups, before: dict[str, StoredR
 
 
 async def _fold(
-    bulk: Bulk, loaded: Loaded, before: dict[str, StoredRequest], work: _Work, configuration: Configuration
+    bulk: Bulk, loaded: Loaded, before: dict[str, StoredRequest], work: Work, configuration: Configuration
 ) -> list[RequestRow]:
     fields = {name: loaded.artifacts[name].fields for due in work.due for name in due.group.artifacts}
     activities = await requests.activities_of(bulk, fields)

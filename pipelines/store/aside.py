@@ -25,7 +25,8 @@ NAMED = 5
 WAITS = "it hangs together with very many artifacts; what is new in it is worked in now and then"
 
 _ARTIFACT, VALUE, _GENERIC = "large artifact", "large value", "large generic"
-_KINDS = (_ARTIFACT, VALUE, _GENERIC)
+_WHOLE = pending.WHOLE
+_KINDS = (_ARTIFACT, VALUE, _GENERIC, _WHOLE)
 
 _IN_LARGE = "JOIN components c ON c.id = m.component WHERE c.size > :large"
 _MEMBERS = f"SELECT m.artifact FROM members m {_IN_LARGE} AND m.artifact IN {{keys}}"  # noqa: S608
@@ -55,6 +56,7 @@ async def put(bulk: Bulk, touched: Touched, large: set[str]) -> None:
     rows = [(_ARTIFACT, name) for name in left]
     rows += [(VALUE, name) for name in values | (brought & touched.values)]
     rows += [(_GENERIC, name) for name in generic | (brought & touched.generic)]
+    rows += [(_WHOLE, name) for name in large & touched.components]
     await bulk.insert(tables.deferred, rows)
     await bulk.by_keys(_WAITING, left, problem=WAITS)
     if touched.identities:
@@ -87,10 +89,11 @@ async def look(bulk: Bulk, touched: Touched, limit: int = STEP) -> Sequence[Any]
     columns = tables.deferred.c
     wanted = select(tables.deferred).where(columns.kind.in_(_KINDS)).order_by(columns.kind, columns.name).limit(limit)
     rows = (await bulk.connection.execute(wanted)).all()
-    into = {_ARTIFACT: touched.artifacts, VALUE: touched.values, _GENERIC: touched.generic}
+    into = {_ARTIFACT: touched.artifacts, VALUE: touched.values, _GENERIC: touched.generic, _WHOLE: touched.components}
     for _, kind, name in rows:
         into[kind].add(name)
     touched.however_large = True
+    touched.everything = any(kind == _WHOLE for _, kind, _ in rows)
     return rows
 
 

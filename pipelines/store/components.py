@@ -98,7 +98,7 @@ async def load(bulk: Bulk, touched: Touched) -> Loaded:
 
 async def _lock(bulk: Bulk, wanted: set[str], touched: Touched) -> dict[str, int]:
     """Lock components. Returns how many artifacts each has; very large ones may be left aside instead, unlocked."""
-    most = 2**31 - 1 if touched.however_large or touched.everything else aside.LARGE
+    most = 2**31 - 1 if touched.however_large else aside.LARGE
     sql = "SELECT id, size FROM components WHERE id IN {keys} AND size <= :most ORDER BY id{lock}"
     held = {row[0]: row[1] for row in await bulk.by_keys(sql, wanted, most=most)}
     if missing := wanted - held.keys():

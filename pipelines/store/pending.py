@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store.bulk import Bulk
 from pipelines.store.metadata import Instant
-from pipelines.store.tables import components, members, pending, requests
+from pipelines.store.tables import components, deferred, members, pending, requests
 
 FAILED = "not put together"
 """The reason of those: they are tried again, for a release or a tool's next telling may have mended the cause."""
@@ -20,6 +20,8 @@ NAMING = """FROM requests WHERE id IN
 """Requests whose records show some identities."""
 RETRY = timedelta(minutes=10)
 """Between two attempts."""
+WHOLE = "large whole"
+"""The kind of deferred notes for components that are to be computed again and are too large for a step: see aside."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """In place of the last attempt: try at the next occasion."""
 
@@ -102,7 +104,7 @@ class Left:
 
 
 async def progress(connection: AsyncConnection) -> Left:
-    """What is to be computed, in one statement."""
+    """What is to be computed."""
     columns = pending.c
     told = select(
         columns.reason, func.count().label("components"), func.max(columns.at).label("at")
@@ -110,13 +112,19 @@ async def progress(connection: AsyncConnection) -> Left:
     rows = {row.reason: row for row in await connection.execute(told)}
     failed = rows.pop(FAILED, None)
     dated = [row.at for row in rows.values() if row.at > _NEVER]
-    most = max((row.components for row in rows.values()), default=0)
+    most = max((row.components for row in rows.values()), default=0) + await _large(connection)
     return Left(most, failed.components if failed else 0, max(dated, default=None), tuple(sorted(rows)))
 
 
 async def left(connection: AsyncConnection) -> int:
     """How many components are to be computed, or tried again."""
-    return int((await connection.execute(select(func.count(pending.c.component.distinct())))).scalar_one())
+    steps = int((await connection.execute(select(func.count(pending.c.component.distinct())))).scalar_one())
+    return steps + await _large(connection)
+
+
+async def _large(connection: AsyncConnection) -> int:
+    wanted = select(func.count(deferred.c.name.distinct())).where(deferred.c.kind == WHOLE)
+    return int((await connection.execute(wanted)).scalar_one())
 
 
 async def done(connection: AsyncConnection, computed: set[str], now: datetime) -> None:
