@@ -36,6 +36,11 @@ class Scale:
         """Whether it lies within."""
         return self.begin <= moment <= self.end
 
+    def part(self, length: timedelta, end: datetime) -> "Scale":
+        """So much of it, ending at a moment or as near to it as lies within."""
+        end = min(max(end, self.begin + length), self.end)
+        return Scale(max(self.begin, end - length), end)
+
     def ticks(self, most: int = 5) -> list[tuple[float, datetime]]:
         """Some moments to be written at the line, at equal distances, none too near its end."""
         length = self.end - self.begin

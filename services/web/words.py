@@ -166,6 +166,11 @@ def or_dash(value: Any) -> Any:
     return value if value not in (None, "") else Markup('<span class="unknown">{}</span>').format(escape("–"))
 
 
+def wraps(text: str) -> Markup:
+    """Words in which an address may go on in the next line where it would be read so."""
+    return escape(text).replace("@", Markup("<wbr>@"))
+
+
 def percent(share: float) -> str:
     """A share of one, in hundredths."""
     return f"{round(share * 100)} %"
@@ -199,6 +204,6 @@ def sentence(text: str) -> str:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "stage": stage, "state": state, "counted": counted, "or_dash": or_dash, "lasted": lasted, "read": read,
-    "percent": percent, "without": without, "pretty": pretty,
+    "percent": percent, "wraps": wraps, "without": without, "pretty": pretty,
     "sentence": sentence, "opens": opens, "day": day_of, "money": money, "waits": waits,
 }  # fmt: skip

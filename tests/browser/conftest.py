@@ -1,4 +1,4 @@
-"""A hub with the sandbox company in a process of its own, and a real Chromium to read its pages with."""
+"""Hubs in processes of their own, and a real Chromium to read their pages with."""
 
 import re
 import shutil
@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.browser.looking import Reader
-from tests.browser.running import running
+from tests.browser.running import PATIENCE, company
+from tests.browser.tools import World, world
 from tests.parts.presence import missing
+
+expect.set_options(timeout=PATIENCE)
 
 REQUESTS = 12
 """Requests of the company when it begins."""
@@ -46,8 +49,15 @@ async def browser(chromium_path: str) -> AsyncIterator[Browser]:
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a hub that has read the sandbox company; open to this machine."""
-    with running(tmp_path_factory.mktemp("hub"), REQUESTS) as address:
+    with company(tmp_path_factory.mktemp("hub"), REQUESTS) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Tools, and a hub that nothing is connected to when it begins."""
+    with world(tmp_path_factory.mktemp("tools"), tmp_path_factory.mktemp("empty")) as made:
+        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -62,7 +72,7 @@ async def reading(browser: Browser, address: str, name: str) -> AsyncIterator[Re
     context = await browser.new_context(
         base_url=address, viewport={"width": 1280, "height": 800}, timezone_id="Europe/Berlin", locale="en-GB"
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     page: Page = await context.new_page()
     one = Reader(page, re.sub(r"\W+", "-", name.removeprefix("test_")).strip("-"))
     yield one

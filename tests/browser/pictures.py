@@ -10,7 +10,7 @@ import httpx2
 from playwright.async_api import Browser, async_playwright
 
 from tests.browser.looking import PHONE
-from tests.browser.running import running
+from tests.browser.running import company
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
 LARGEST = 150_000
@@ -48,7 +48,7 @@ def pictures(request: str, words: str) -> tuple[Picture, ...]:
 def main() -> int:
     """Take them anew."""
     FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder), _REQUESTS) as address:
+    with tempfile.TemporaryDirectory() as folder, company(Path(folder), _REQUESTS) as address:
         with httpx2.Client(base_url=address) as http:
             query = {"whole": "true", "limit": "100", "stage": ["development", "change"]}
             items = http.get("/v1/requests", params=query).json()["items"]

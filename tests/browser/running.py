@@ -1,4 +1,4 @@
-"""A hub with the sandbox company, as `throughline up --sandbox` starts it, in a process of its own."""
+"""Commands of Throughline in processes of their own, as people start them: a hub, the sandbox's tools, or both."""
 
 import asyncio
 import os
@@ -11,37 +11,79 @@ from pathlib import Path
 
 import httpx2
 
+from tests.parts.presence import wait_until
+
+PATIENCE = 60_000
+"""Milliseconds for which a page or a process is waited for; tools are asked meanwhile, on a busy machine."""
+_ENDING = 20
+"""Seconds that a process has to end by itself."""
+
+
+class Command:
+    """One command, which may be started again as it was."""
+
+    def __init__(self, folder: Path, said: str, *words: str, **settings: str) -> None:
+        """folder: its data. said: what it says once it is ready, as a pattern."""
+        told = {"DATA_DIR": str(folder), "LOG_LEVEL": "warning", **settings}
+        self._environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+        self._environment |= {f"THROUGHLINE_{name}": value for name, value in told.items()}
+        self._command = [sys.executable, "-c", "from services.cli import main; main()", *words]
+        self._log = folder / "log"
+        self._said = said
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "re.Match[str]":
+        """What it said when it was ready."""
+        with self._log.open("w") as output:
+            process = subprocess.Popen(self._command, stdout=output, stderr=subprocess.STDOUT, env=self._environment)
+        self._process = process
+        wait_until(lambda: self._ready() is not None, PATIENCE / 1000, lambda: process.poll() is None, self._told)
+        found = self._ready()
+        assert found
+        return found
+
+    def stop(self) -> None:
+        """End it, as Ctrl-C would; where it does not, kill it."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_ENDING)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _ready(self) -> "re.Match[str] | None":
+        return re.search(self._said, self._told())
+
+    def _told(self) -> str:
+        return self._log.read_text(errors="replace")
+
 
 @contextmanager
-def running(folder: Path, requests: int) -> Iterator[str]:
-    """The hub's address, once everything that the company had at the beginning is read; open to this machine."""
-    told = {"DATA_DIR": str(folder), "API_PORT": "0", "WEBHOOK_PORT": "0", "LOG_LEVEL": "warning"}
-    command = [
-        sys.executable, "-c", "from services.cli import main; main()", "up", "--sandbox", "--pace", "1",
-        "--requests", str(requests),
-    ]  # fmt: skip
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | {f"THROUGHLINE_{k}": v for k, v in told.items()}
-    log = folder / "log"
-    with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+def running(command: Command) -> Iterator["re.Match[str]"]:
+    """It runs meanwhile; what it said when it was ready."""
     try:
-        yield asyncio.run(_read(log, process))
+        yield command.start()
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        command.stop()
 
 
-async def _read(log: Path, process: "subprocess.Popen[bytes]", seconds: float = 60) -> str:
-    async with asyncio.timeout(seconds), httpx2.AsyncClient() as http:
+@contextmanager
+def company(folder: Path, requests: int) -> Iterator[str]:
+    """The address of a hub with the sandbox company, once all that it had at the beginning is read; open to this
+    machine."""
+    words = ("up", "--sandbox", "--pace", "1", "--requests", str(requests))
+    said = r"Open (http://[\d.:]+) in a browser"
+    with running(Command(folder, said, *words, API_PORT="0", WEBHOOK_PORT="0")) as began:
+        asyncio.run(_read(began[1]))
+        yield began[1]
+
+
+async def _read(address: str) -> None:
+    async with asyncio.timeout(PATIENCE / 1000), httpx2.AsyncClient(base_url=address, timeout=60) as http:
         while True:
-            assert process.poll() is None, log.read_text()
-            found = re.search(r"Open (http://[\d.:]+) in a browser", log.read_text())
-            if found:
-                answer = (await http.get(f"{found[1]}/v1/connections")).json()["items"]
-                if len(answer) == 3 and all(one["first_read_done"] and one["true_up_to"] for one in answer):
-                    return found[1]
+            answer = (await http.get("/v1/connections")).json()["items"]
+            if len(answer) == 3 and all(one["first_read_done"] and one["true_up_to"] for one in answer):
+                return
             await asyncio.sleep(0.2)

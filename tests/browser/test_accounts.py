@@ -1,19 +1,15 @@
 """Accounts: the first one by the link, sign-in wrong and right, two roles, what each sees, and what is noted."""
 
 import asyncio
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.conftest import reading
 from tests.browser.looking import Reader
-from tests.parts.presence import wait_until
+from tests.browser.running import Command, running
 
 PASSWORD = "correct horse battery"
 
@@ -21,30 +17,9 @@ PASSWORD = "correct horse battery"
 @pytest.fixture(scope="module")
 def set_up_link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The link that a hub without accounts tells at its start; the hub runs meanwhile."""
-    folder = tmp_path_factory.mktemp("accounts")
-    told = {"DATA_DIR": str(folder), "API_PORT": "0", "WEBHOOK_PORT": "0", "LOG_LEVEL": "warning"}
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | {f"THROUGHLINE_{k}": v for k, v in told.items()}
-    command = [sys.executable, "-c", "from services.cli import main; main()", "up"]
-    log = folder / "log"
-    with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
-    try:
-        wait_until(
-            lambda: link(log) is not None, 60, lambda: process.poll() is None, lambda: log.read_text(errors="replace")
-        )
-        yield link(log) or ""
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def link(log: Path) -> str | None:
-    found = re.search(r"http://[\d.:]+/set-up\?key=\S+", log.read_text(errors="replace"))
-    return found[0] if found else None
+    said = r"http://[\d.:]+/set-up\?key=\S+"
+    with running(Command(tmp_path_factory.mktemp("accounts"), said, "up", API_PORT="0", WEBHOOK_PORT="0")) as began:
+        yield began[0]
 
 
 async def test_from_the_link_to_two_roles(browser: Browser, set_up_link: str) -> None:

@@ -1,42 +1,23 @@
 """Three tools set up through the forms, wrong first and then right; their first read watched; one changed by two."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import reading
-from tests.browser.looking import Reader
-from tests.browser.tools import PATIENCE, World, world
-
-expect.set_options(timeout=PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Tools, and a hub without connections."""
-    with world(tmp_path_factory.mktemp("tools"), tmp_path_factory.mktemp("empty")) as made:
-        yield made
+from tests.browser.looking import Reader, done, pressed
+from tests.browser.running import PATIENCE
+from tests.browser.tools import World
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def anna(browser: Browser, there: World, request: pytest.FixtureRequest) -> AsyncIterator[Reader]:
     """An admin in front of it."""
     async for one in reading(browser, there.address, request.node.name):
-        one.page.set_default_timeout(PATIENCE)
         yield one
-
-
-def done(page: Page) -> Locator:
-    """Where a page says what was done."""
-    return page.locator(".box.done[role=status]")
-
-
-async def pressed(page: Page, name: str) -> None:
-    """A button that asks a tool."""
-    await page.get_by_role("button", name=name, exact=True).click()
 
 
 async def field(page: Page, name: str, value: str) -> None:

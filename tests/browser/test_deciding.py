@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from tests.browser.looking import Reader
 
@@ -33,8 +33,10 @@ async def test_a_thing_is_taken_out_and_brought_back(reader: Reader, request_of_
     await first.get_by_role("button", name="request of their own").click()
     await expect(page.get_by_text("would go from")).to_be_visible()
     await reader.looks("preview")
-    await page.get_by_role("button", name="Take things out").click()
+    before = await decisions(page)
+    await page.get_by_role("button", name="Take things out").dblclick()
     await expect(page.get_by_role("status")).to_contain_text("Done")
+    assert await decisions(page) == before + 1
     await expect(page.get_by_text("Another matter")).to_be_visible()
     await reader.looks("done")
     await page.get_by_label("Your name").fill("Anna Berg")
@@ -48,6 +50,11 @@ async def test_a_thing_is_taken_out_and_brought_back(reader: Reader, request_of_
     await reader.goes("/decisions")
     await expect(page.get_by_label("Decisions").get_by_role("listitem").nth(1)).to_contain_text("undone by")
     await reader.looks("decisions")
+
+
+async def decisions(page: Page) -> int:
+    """How many there are."""
+    return len((await (await page.request.get("/v1/decisions", params={"limit": "100"})).json())["items"])
 
 
 async def test_what_contradicts_is_refused_with_the_decision_in_its_way(reader: Reader, request_of_three: Any) -> None:

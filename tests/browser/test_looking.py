@@ -10,6 +10,7 @@ from tests.browser.looking import Reader
     ("fault", "told"),
     [
         ("const made = document.createElement('button'); document.querySelector('main').append(made)", "light"),
+        ("const made = document.querySelector('main p'); made.style.color = 'silver'", "light"),
         ("const made = document.createElement('p'); made.textContent = 'x'.repeat(99); made.className = 'number'; "
          "document.querySelector('main').append(made)", "sideways"),
     ],

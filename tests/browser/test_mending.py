@@ -2,44 +2,31 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, expect
 
 from tests.browser.conftest import reading
-from tests.browser.looking import Reader
+from tests.browser.looking import Reader, done, pressed
+from tests.browser.running import PATIENCE
 from tests.browser.spoiling import SPOILT, spoil
-from tests.browser.tools import PATIENCE, World, world
-
-expect.set_options(timeout=PATIENCE)
+from tests.browser.tools import World
 
 
-@pytest.fixture(scope="module")
-def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Tools, and a hub."""
-    with world(tmp_path_factory.mktemp("tools"), tmp_path_factory.mktemp("hub")) as made:
-        yield made
+@pytest_asyncio.fixture(loop_scope="session", scope="module", autouse=True)
+async def only_jira(there: World) -> None:
+    """The hub has read a Jira, and nothing else is connected to it."""
+    await there.emptied()
+    await there.connected("jira")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def anna(browser: Browser, there: World, request: pytest.FixtureRequest) -> AsyncIterator[Reader]:
-    """An admin of a hub that has read a Jira."""
-    await there.connected("jira")
+    """An admin in front of it."""
     async for one in reading(browser, there.address, request.node.name):
-        one.page.set_default_timeout(PATIENCE)
         yield one
-
-
-def done(page: Page) -> Locator:
-    """Where a page says what was done."""
-    return page.locator(".box.done[role=status]")
-
-
-async def pressed(page: Page, name: str) -> None:
-    """A button of this name."""
-    await page.get_by_role("button", name=name, exact=True).click()
 
 
 async def until(anna: Reader, path: str, what: Locator, *, there: bool = True) -> None:
@@ -180,6 +167,10 @@ async def test_what_statuses_mean_is_tried_chosen_and_taken_back(anna: Reader, t
     await expect(done(page)).to_contain_text("Every request is computed with it")
     await expect(page.get_by_role("row").filter(has_text="chosen").first).to_contain_text("improvement")
     await anna.looks("holds")
+    await page.get_by_role("button", name=re.compile("^Undo change")).click()
+    await expect(page.get_by_role("heading", name=re.compile("^What it would do to take change"))).to_be_visible()
+    await expect(stage).to_have_value("improvement")
+    await anna.looks("would-be-undone")
     await page.get_by_role("button", name=re.compile("^Undo change")).click()
     await expect(done(page)).to_contain_text("It holds")
     await expect(stage).to_have_value("")

@@ -1,5 +1,6 @@
 """One request: how it stands, its life as a picture and as words, as of a day, and live."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from schemas.artifacts import request_id
-from tests.browser.looking import Reader
+from tests.browser.looking import PHONE, SCREENSHOTS, WIDE, Reader
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +30,55 @@ async def test_a_whole_life(reader: Reader, longest: Any) -> None:
     await expect(page.get_by_role("img", name="What happened in each tool, along time")).to_be_visible()
     await expect(page.get_by_role("table").get_by_role("row")).to_have_count(len(longest["artifacts"]) + 1)
     await reader.looks()
+    await page.get_by_role("heading", level=3, name="requirements").click()
+    await expect(page.get_by_text("What is needed is worked out in detail").first).to_be_visible()
     before = await page.locator(".lanes .mark").count()
-    zoom = page.get_by_role("navigation", name="Part of its life").get_by_role("link").last
+    parts = page.get_by_role("navigation", name="Part of its life")
+    zoom = parts.get_by_role("link", name="Last 7 days")
     await zoom.focus()
     await page.keyboard.press("Enter")
     await expect(zoom).to_have_attribute("aria-current", "true")
     assert await page.locator(".lanes .mark").count() <= before
+    await parts.get_by_role("link", name="Earlier").click()
+    await parts.get_by_role("link", name="Later").click()
+    await expect(page).to_have_url(re.compile("show=7&to="))
     await page.get_by_text("Each link, and why").click()
     await expect(page.get_by_role("link", name="explain").first).to_be_visible()
     await reader.looks("zoomed")
+    await readable_on_a_phone(reader, longest)
+    await with_colours_of_the_system(reader)
+
+
+async def readable_on_a_phone(reader: Reader, record: Any) -> None:
+    """The timeline is wider than the screen and begins at its newest end; the tools' names stay in sight."""
+    page = reader.page
+    await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    await reader.goes(f"/requests/{record['id']}")
+    line = page.get_by_role("region", name="Timeline")
+    assert await line.evaluate("one => one.scrollLeft + one.clientWidth >= one.scrollWidth - 1 && one.scrollLeft > 100")
+    for name in await line.locator(".names span").all():
+        box = await name.bounding_box()
+        assert box
+        assert box["x"] >= 0
+    await line.focus()
+    before = await line.evaluate("one => one.scrollLeft")
+    await page.keyboard.press("ArrowLeft")
+    await page.wait_for_function(
+        "([one, before]) => one.scrollLeft < before", arg=[await line.element_handle(), before]
+    )
+    await page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+
+
+async def with_colours_of_the_system(reader: Reader) -> None:
+    """Whoever sets colours of their own sees the stages and what happened, too."""
+    page = reader.page
+    await page.emulate_media(forced_colors="active")
+    for one in (".bars .bar.active", ".mark.step"):
+        colours = "one => [getComputedStyle(one).fill, getComputedStyle(document.body).backgroundColor]"
+        fill, ground = await page.locator(one).first.evaluate(colours)
+        assert fill != ground
+    await page.screenshot(path=SCREENSHOTS / "forced-colours.png", full_page=True)
+    await page.emulate_media(forced_colors="none")
 
 
 async def test_as_it_stood_on_a_day(reader: Reader, longest: Any) -> None:

@@ -1,10 +1,6 @@
 """A hub without connections, and the sandbox company's three tools for it to be connected to."""
 
 import asyncio
-import os
-import re
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -13,50 +9,18 @@ from typing import Any
 
 import httpx2
 
-from tests.parts.presence import free_port, wait_until
+from tests.browser.running import PATIENCE, Command, running
+from tests.parts.presence import free_port
 
 REQUESTS = 6
-PATIENCE = 60_000
-"""Milliseconds for which a page is waited for; tools are asked meanwhile, on a busy machine."""
 _SECONDS = PATIENCE / 1000
-
-
-@contextmanager
-def running(folder: Path, said: str, *words: str, **settings: str) -> Iterator["re.Match[str]"]:
-    """A command of Throughline in a process of its own. said: what it says once it is ready."""
-    told = {"DATA_DIR": str(folder), "LOG_LEVEL": "warning", **settings}
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | {f"THROUGHLINE_{k}": v for k, v in told.items()}
-    command = [sys.executable, "-c", "from services.cli import main; main()", *words]
-    log = folder / "log"
-    with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
-
-    def ready() -> "re.Match[str] | None":
-        return re.search(said, log.read_text(errors="replace"))
-
-    try:
-        wait_until(
-            lambda: ready() is not None,
-            _SECONDS,
-            lambda: process.poll() is None,
-            lambda: log.read_text(errors="replace"),
-        )
-        found = ready()
-        assert found
-        yield found
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """Where everything is, and with what one signs in."""
 
+    hub: Command
     address: str
     folder: Path
     """The hub's data."""
@@ -136,11 +100,11 @@ _SAID = (
 
 @contextmanager
 def world(tools: Path, hub: Path) -> Iterator[World]:
-    """Tools and hub. tools, hub: their folders."""
-    sandbox = running(tools, _SAID, "sandbox", "--pace", "0", "--requests", str(REQUESTS))
-    up = running(
-        hub, r"API at (http://[\d.:]+)", "up", API_PORT="0", WEBHOOK_PORT=str(free_port()), ALLOW_LOOPBACK_TOOLS="true",
-        OPEN_TO_THIS_MACHINE="true", POLL_INTERVAL="1",
+    """Tools and hub. tools, hub: their folders. The hub has the same address when it is started again."""
+    sandbox = Command(tools, _SAID, "sandbox", "--pace", "0", "--requests", str(REQUESTS))
+    up = Command(
+        hub, r"API at (http://[\d.:]+)", "up", API_PORT=str(free_port()), WEBHOOK_PORT=str(free_port()),
+        ALLOW_LOOPBACK_TOOLS="true", OPEN_TO_THIS_MACHINE="true", POLL_INTERVAL="1",
     )  # fmt: skip
-    with sandbox as made, up as began:
-        yield World(began[1], hub, *made.groups())
+    with running(sandbox) as made, running(up) as began:
+        yield World(up, began[1], hub, *made.groups())

@@ -24,7 +24,7 @@ DONE: Mapping[str, str] = {
     "again": "The change is saved. Another address is read, so everything is read again.",
     "pause": "It is paused. What was read stays, and grows older.",
     "resume": "It reads on from where it was.",
-    "stop": "It is stopped for good, until somebody resumes it.",
+    "stop": "It is stopped until somebody resumes it. What was read stays, and grows older.",
     "read-again": "It reads again; what is known already changes nothing.",
     "reset": "It begins as if it were new; what it brought stays.",
     "reconcile": "The comparison is asked for; the hub carries it out beside reading.",

@@ -44,17 +44,42 @@ def _shown(request: Request, told: Mapping[str, Any]) -> dict[str, Any]:
     record = told["request"]
     now = read(record["as_of"]) or pages.now()
     whole = drawing.life(record, now)
-    zoom = request.query_params.get("show", "life")
-    part = ZOOMS.get(zoom, ZOOMS["life"])[1]
-    scale = drawing.Scale(max(whole.begin, whole.end - part), whole.end) if whole and part else whole
     zone = zone_of(request)
+    asked = read(record["as_of"])
     return {
-        "told": told, "record": record, "zoom": zoom if zoom in ZOOMS else "life", "zooms": _zooms(whole),
-        "scale": scale, "whole": whole, "band": drawing.band(record, whole, now) if whole else (),
-        "axis": drawing.axis(whole) if whole else (), "lanes": drawing.lanes(record, scale) if scale else (),
+        "told": told, "record": record, "zooms": _zooms(whole), "whole": whole,
+        "band": drawing.band(record, whole, now) if whole else (), "axis": drawing.axis(whole) if whole else (),
         "first_day": whole.begin.astimezone(zone).date() if whole else None,
-        "today": pages.now().astimezone(zone).date(), "freshness": _of(record, told["freshness"]),
+        "today": pages.now().astimezone(zone).date(),
+        "shown_day": (asked or pages.now()).astimezone(zone).date(), "freshness": _of(record, told["freshness"]),
+        **_part(request, record, whole),
     }  # fmt: skip
+
+
+def _part(request: Request, record: Mapping[str, Any], whole: drawing.Scale | None) -> dict[str, Any]:
+    """The part of its life that is drawn and listed, and where the parts before and after it end."""
+    zoom = request.query_params.get("show", "life")
+    zoom = zoom if zoom in ZOOMS else "life"
+    length = ZOOMS[zoom][1]
+    entries = record["timeline"]["entries"]
+    shown: dict[str, Any] = {"zoom": zoom, "scale": whole, "entries": entries, "earlier": None, "later": None}
+    if whole and length:
+        scale = whole.part(length, _last(request, whole))
+        shown |= {
+            "scale": scale, "entries": [one for one in entries if (at := read(one["at"])) and scale.holds(at)],
+            "earlier": _day(request, scale.begin) if scale.begin > whole.begin else None,
+            "later": _day(request, scale.end + length) if scale.end < whole.end else None,
+        }  # fmt: skip
+    return shown | {"lanes": drawing.lanes(record, shown["scale"]) if whole else ()}
+
+
+def _last(request: Request, whole: drawing.Scale) -> datetime:
+    """The end of the day with which the drawn part ends; without one the end of all."""
+    return _end_of(request, request.query_params.get("to", "")) or whole.end
+
+
+def _day(request: Request, at: datetime) -> str:
+    return at.astimezone(zone_of(request)).date().isoformat()
 
 
 def _zooms(whole: drawing.Scale | None) -> dict[str, str]:
@@ -82,15 +107,18 @@ def _links(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _evening(request: Request) -> str | None:
     """The end of the day asked for, in the reader's zone; None: now."""
-    asked = request.query_params.get("as_of", "")
     pages: Pages = request.app.state.pages
+    evening = _end_of(request, request.query_params.get("as_of", ""))
+    return None if evening is None or evening >= pages.now() else evening.isoformat()
+
+
+def _end_of(request: Request, asked: str) -> datetime | None:
+    """The end of a day in the reader's zone; None: it is no day."""
     try:
         day = datetime.strptime(asked, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
     except ValueError:
         return None
-    now = pages.now()
-    evening = datetime.combine(day, time.max, zone_of(request))
-    return None if evening >= now else evening.isoformat()
+    return datetime.combine(day, time.max, zone_of(request))
 
 
 async def _without(request: Request, name: str, error: Failed) -> Response:

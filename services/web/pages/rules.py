@@ -97,7 +97,8 @@ async def _page(
         request, "rules.html", status=refused.status if refused else 200, name=name, own=own, types=types,
         openers=openers, more=[one for one in openers or () if one not in types], links=links, does=DOES,
         said=chosen.get("link_kinds") or {}, result=result, undoing=undoing, refused=refused,
-        changes=changes["items"], held=request.query_params.get("held"), progress=(await api.get("/v1/progress"))["recompute"],
+        changes=changes["items"], held=request.query_params.get("held"),
+        progress=(await api.get("/v1/progress"))["recompute"],
     )  # fmt: skip
 
 

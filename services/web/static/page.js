@@ -20,6 +20,16 @@ if (zone && !document.cookie.split("; ").includes(`zone=${zone}`)) {
 document.querySelector("[role=alert][tabindex]")?.focus();
 for (const one of document.querySelectorAll("[data-script]")) one.hidden = false;
 
+// A form that changes something is sent once, however often its button is pressed, until the answer is there or late.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (form.dataset.sent) return event.preventDefault();
+  form.dataset.sent = "yes";
+  setTimeout(() => delete form.dataset.sent, 10000);
+});
+addEventListener("pageshow", () => { for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent; });
+
 // Only our own server's pages, which escape everything, become elements.
 const policy = window.trustedTypes?.createPolicy("page", { createHTML: (text) => text }) ?? { createHTML: (text) => text };
 
@@ -105,6 +115,14 @@ document.querySelector("[data-rows]")?.addEventListener("keydown", (event) => {
 
 // A request's page: what changed elsewhere is put in place, and a day is chosen by a slider.
 const shown = document.querySelector("[data-request]");
+const REACHED = "a, summary, button, input:not([hidden]), [tabindex]";
+
+// The slider is there only with a script; a timeline that is wider than the screen begins at its newest end.
+function prepare(along) {
+  for (const slider of document.querySelectorAll("[data-asof] input[type=range]")) slider.hidden = false;
+  for (const line of document.querySelectorAll("[data-across]")) line.scrollLeft = along ?? line.scrollWidth;
+}
+prepare();
 
 async function renew() {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
@@ -112,13 +130,16 @@ async function renew() {
   const fresh = parsed(await answer.text()).querySelector("[data-request]");
   const here = document.querySelector("[data-request]");
   if (!fresh || fresh.dataset.etag === here.dataset.etag) return;
+  // Whoever chooses a day is not disturbed.
+  if (document.activeElement?.matches("[data-asof] input")) return document.activeElement.addEventListener("blur", renew, { once: true });
   const open = [...here.querySelectorAll("details")].map((one) => one.open);
-  const inside = here.contains(document.activeElement) ? [...here.querySelectorAll("a, summary, button")].indexOf(document.activeElement) : -2;
-  const top = scrollY;
+  const inside = here.contains(document.activeElement) ? [...here.querySelectorAll(REACHED)].indexOf(document.activeElement) : -2;
+  const top = scrollY, along = here.querySelector("[data-across]")?.scrollLeft;
   here.replaceWith(document.importNode(fresh, true));
   const now = document.querySelector("[data-request]");
   now.querySelectorAll("details").forEach((one, place) => { one.open = open[place] ?? one.open; });
-  if (inside > -2) (now.querySelectorAll("a, summary, button")[inside] ?? document.querySelector("main")).focus({ preventScroll: true });
+  prepare(along);
+  if (inside > -2) (now.querySelectorAll(REACHED)[inside] ?? document.querySelector("main")).focus({ preventScroll: true });
   scrollTo({ top, behavior: "instant" });
   document.querySelector("[data-said]").textContent = "This request has changed; the page shows it as it is now.";
 }
@@ -155,14 +176,13 @@ function follow() {
 
 if (shown && !new URLSearchParams(location.search).has("as_of")) follow();
 
-const slider = document.querySelector("[data-asof] input[type=range]");
-if (slider) {
-  const day = slider.form.querySelector("input[type=date]");
-  const first = new Date(`${slider.dataset.first}T00:00:00Z`);
-  slider.hidden = false;
-  slider.addEventListener("input", () => {
-    day.value = new Date(first.getTime() + slider.value * 86400000).toISOString().slice(0, 10);
-    slider.setAttribute("aria-valuetext", day.value);
-  });
-  slider.addEventListener("change", () => slider.form.requestSubmit());
-}
+document.addEventListener("input", ({ target }) => {
+  if (!target.matches("[data-asof] input[type=range]")) return;
+  const first = new Date(`${target.dataset.first}T00:00:00Z`);
+  const day = target.form.querySelector("input[type=date]");
+  day.value = new Date(first.getTime() + target.value * 86400000).toISOString().slice(0, 10);
+  target.setAttribute("aria-valuetext", day.value);
+});
+document.addEventListener("change", ({ target }) => {
+  if (target.matches("[data-asof] input[type=range]")) target.form.requestSubmit();
+});

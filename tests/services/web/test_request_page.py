@@ -189,7 +189,21 @@ async def test_a_part_of_its_life(zoom: str) -> None:
     page = await page_of(everything(), f"?show={zoom}")
     shown = page.count('class="mark step"') - 1  # one more explains it
     assert (shown > 0) is (zoom not in ("30", "7"))
-    assert ("Nothing happened in this time." in page) is (zoom in ("30", "7"))
+    assert ("Nothing happened in this time, " in page) is (zoom in ("30", "7"))
+
+
+async def test_one_goes_along_its_life_part_by_part() -> None:
+    newest = await page_of(everything(), "?show=7")
+    earlier = re.search(r'href="\?show=7&amp;to=([\d-]+)#life" rel="prev"', newest)
+    assert earlier
+    assert earlier[1] == (NOW - 7 * DAY).date().isoformat()
+    assert 'rel="next"' not in newest
+    oldest = await page_of(everything(), f"?show=7&to={(NOW - 300 * DAY).date()}")
+    assert 'rel="prev"' not in oldest
+    assert 'rel="next"' in oldest
+    assert oldest.count('class="mark step"') > 1
+    assert "number 29" in oldest  # the list tells the same part
+    assert "number 29" not in await page_of(everything(), "?show=7&to=someday")
 
 
 async def test_a_very_large_one_stays_a_page() -> None:
