@@ -1,4 +1,5 @@
-"""`throughline config`: connections, rules and stage maps as one file. What a file leaves out is left alone."""
+"""`throughline config`: connections, rules and stage maps as one file. What a file leaves out is left alone, unless
+somebody says that it goes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from pipelines.store.engine import reading
 from schemas.canonical import instant
 from services.admin.rules_form import LimitsForm, RulesForm, told_again
 from services.admin.saving import STOPPED
-from services.cli import chosen, filing, limits
+from services.cli import chosen, filing, limits, withdrawing
 from services.cli.adding import BEGINNING, connector_of
 from services.cli.applying import Applier, Step, adding, changing, choosing, reading_from, steering
 from services.cli.dead_letters import Ask
@@ -35,7 +36,7 @@ EXIT_DIFFERS = 7
 """A file says something else than what is set up."""
 
 KEYS = ("connections", "rules")
-OF_CONNECTION = ("connector", "title", "since", "state", "options", "rules")
+OF_CONNECTION = ("connector", "title", "since", "state", "options", "rules", withdrawing.KEY)
 STATES = (READING, PAUSED, STOPPED)
 
 
@@ -86,21 +87,25 @@ def _about_secrets(stored: list[StoredConnection]) -> list[str]:
     return [*head, *sealed] if sealed else []
 
 
-async def diff(made: "Made", path: Path, now: Callable[[], datetime], screen: Console) -> int:
-    """Tell what applying it would change; EXIT_DIFFERS where it would change anything."""
+async def diff(
+    made: "Made", path: Path, now: Callable[[], datetime], screen: Console, remove: str | None = None
+) -> int:
+    """Tell what applying it would change; EXIT_DIFFERS where it would change anything. remove: see apply."""
     async with opened(made) as (engine, _):
-        plan = await _planned(Applier(made, engine, now, screen, unchecked=True), path)
+        plan = await _planned(Applier(made, engine, now, screen, unchecked=True), path, remove)
     _show(plan, screen)
     return EXIT_DIFFERS if plan.steps else 0
 
 
 async def apply(
-    made: "Made", path: Path, now: Callable[[], datetime], screen: Console, ask: Ask, *, unchecked: bool
-) -> int:
-    """Show, ask, and carry it out step by step; the first step that fails ends it, and what was done stays."""
+    made: "Made", path: Path, now: Callable[[], datetime], screen: Console, ask: Ask, *, unchecked: bool,
+    remove: str | None = None,
+) -> int:  # fmt: skip
+    """Show, ask, and carry it out step by step; the first step that fails ends it, and what was done stays. remove:
+    connections that the file does not name go, and what they brought stays (keep) or goes, too (drop)."""
     async with opened(made) as (engine, _):
         applier = Applier(made, engine, now, screen, unchecked=unchecked)
-        plan = await _planned(applier, path)
+        plan = await _planned(applier, path, remove)
         _show(plan, screen)
         if not plan.steps:
             return 0
@@ -122,6 +127,7 @@ def _show(plan: Plan, screen: Console) -> None:
         screen.print("Nothing differs: everything is as the file says.")
     if plan.others:
         screen.print(f"Not in the file, and left alone: {', '.join(plan.others)}", markup=False)
+        screen.print("(`config apply --remove keep` or `--remove drop` removes what the file does not name.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +147,27 @@ async def _known(engine: AsyncEngine) -> _Known:
         return _Known(stored, await configuration.every(connection), for_all)
 
 
-async def _planned(applier: Applier, path: Path) -> Plan:
+async def _planned(applier: Applier, path: Path, remove: str | None) -> Plan:
     """Raises Misconfigured by line and column."""
     filed = filing.document(path, KEYS, "a set-up")
+    withdrawing.told(filed, remove)
     known, plan = await _known(applier.engine), Plan()
     every = filed.part("connections", keys=(), of="the connections")
+    gone: dict[str, str] = {}
     for name in every.told:
         entry = every.part(name, keys=OF_CONNECTION, of="a connection")
-        plan.steps += _of_connection(applier, entry, known, name)
+        if way := withdrawing.way(entry):
+            gone[name] = way
+        else:
+            plan.steps += _of_connection(applier, entry, known, name)
     if "rules" in filed.told:
         wanted = limits.checked(filed.part("rules", keys=tuple(LimitsForm.model_fields), of="the rules of all"))
         plan.steps += choosing(applier, ALL, known.for_all, wanted)
-    plan.others = [name for name in known.stored if name not in every.told]
+    others = [name for name in known.stored if name not in every.told]
+    plan.others = [] if remove else others
+    gone |= dict.fromkeys(others, remove) if remove else {}
+    # First: the tool of one that goes may be read by another that comes.
+    plan.steps[:0] = await withdrawing.withdrawing(applier, known.stored, gone)
     return plan
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.ingest import Ingest
 from pipelines.store.engine import reading, writing
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from services.cli.installation import Installation
 
 _SAY_EVERY = 5.0
+LATER = "Something else computes everything anew: the running hub ends this as soon as that is done."
 
 
 async def remove(made: "Installation", name: str, now: Callable[[], datetime], screen: Console, ask: Ask) -> None:
@@ -55,18 +57,25 @@ async def remove_all(made: "Installation", name: str, now: Callable[[], datetime
         if not ask(f"Remove {name} with all this?"):
             screen.print("Nothing is removed.")
             return
-        acting = Acting(equipment(made, engine, now=now), THIS_MACHINE, None)
-        async with writing(engine) as connection:
-            await forgotten(acting, connection, name, loss.told())
-        mappings = {each: kind.map for each, kind in made.catalogue.items()}
-        telling = Ingest(engine, mappings, now, "removal").telling
-        work = Removal(engine, telling, now, made.holder, progress=_told(time.monotonic))
-        try:
-            await work.until_finished(name)
-        except (LeaseLost, RetryLater):
-            screen.print("Something else computes everything anew: the running hub ends this as soon as that is done.")
-            return
-    screen.print(f"{name} and what it brought are removed.")
+        ended = await with_what_it_brought(made, engine, name, loss, now)
+    screen.print(f"{name} and what it brought are removed." if ended else LATER)
+
+
+async def with_what_it_brought(
+    made: "Installation", engine: AsyncEngine, name: str, loss: Loss, now: Callable[[], datetime]
+) -> bool:
+    """Remove it with all that it brought. False: it is begun, and the running hub ends it."""
+    acting = Acting(equipment(made, engine, now=now), THIS_MACHINE, None)
+    async with writing(engine) as connection:
+        await forgotten(acting, connection, name, loss.told())
+    mappings = {each: kind.map for each, kind in made.catalogue.items()}
+    telling = Ingest(engine, mappings, now, "removal").telling
+    work = Removal(engine, telling, now, made.holder, progress=_told(time.monotonic))
+    try:
+        await work.until_finished(name)
+    except (LeaseLost, RetryLater):
+        return False
+    return True
 
 
 def said(loss: Loss) -> str:

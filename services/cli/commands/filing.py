@@ -26,15 +26,25 @@ def export() -> None:
     run(config.export(installation()))
 
 
+Remove = Annotated[
+    str | None,
+    typer.Option(
+        "--remove",
+        metavar="HOW",
+        help="keep or drop: remove connections that the file does not name; what they brought stays, or goes, too",
+    ),
+]
+
+
 @app.command()
-def diff(file: File) -> None:
+def diff(file: File, remove: Remove = None) -> None:
     """Tell what applying a file would change, and change nothing. Exit code 0: nothing; 7: something.
 
     Example: [bold]throughline config diff throughline.yaml[/]
     """
     from services.cli import config
 
-    run(config.diff(installation(), file, now_here, screen()))
+    run(config.diff(installation(), file, now_here, screen(), remove))
 
 
 @app.command()
@@ -42,13 +52,15 @@ def apply(
     file: File,
     unchecked: Annotated[bool, typer.Option("--unchecked", help="Do not test the tools first")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask (for scripts)")] = False,
+    remove: Remove = None,
 ) -> None:
     """Bring the set-up to what a file says; shows first what changes. What the file does not name is left alone.
 
-    Applied again, it changes nothing.
+    Applied again, it changes nothing. A connection goes where the file says `removed: keep` or `removed: drop` of it,
+    or by --remove.
 
     Example: [bold]throughline config apply throughline.yaml[/]
     """
     from services.cli import config
 
-    run(config.apply(installation(), file, now_here, screen(), agreeing(yes=yes), unchecked=unchecked))
+    run(config.apply(installation(), file, now_here, screen(), agreeing(yes=yes), unchecked=unchecked, remove=remove))
