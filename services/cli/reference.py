@@ -61,7 +61,9 @@ options:                  # as the connector's page lists them
 and no secret. `config diff FILE` tells what applying it would change; `config apply FILE` shows that, asks, tests
 each tool that changes, and does it. Applied again it changes nothing. What the file leaves out is left alone: a
 connection it does not name, a part it does not have, and a stored secret, as long as address and kind of signing in
-are the same. What is unknown is refused by line and column, with what may be meant.
+are the same. A connection goes only where that is said, and what becomes of what it brought: `removed: keep` or
+`removed: drop` in its place in the file, or `--remove keep` or `--remove drop` for all that the file does not name.
+What is unknown is refused by line and column, with what may be meant.
 
 ```yaml
 connections:
