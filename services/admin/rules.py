@@ -270,7 +270,9 @@ class Called(BaseModel):
 async def call(
     called: Called, acting: Actor, view: Seen, if_match: IfMatch, key: Key = None, preview: Preview = False
 ) -> Response:  # fmt: skip
-    """A change of the rules of all connections together, with its preview, its history and its undo."""
+    """A change of the rules of all connections together, with its preview, its history and its undo. Where the value is
+    a name of a thing, `generic` holds for all its names (an issue's key, number and address): `chosen.called_generic`
+    of the answer lists each."""
     asked = Asked(ALL, if_match, key, preview, called.model_dump(mode="json"))
     if (done := await again(acting, asked)) is not None:
         return done

@@ -42,6 +42,10 @@ class Connection(Freshness):
     """One configured tool. Its options and secrets are not told here."""
 
     title: str
+    mailbox: str | None = Field(
+        description="Whose mailbox it reads; null: it reads none, or you may not read what it brought",
+        examples=["it-requests@acme.example"],
+    )
     since: AwareDatetime | None = Field(description="Read from when; null: from the beginning")
     attention: bool = Field(description="It will not go on by itself")
     retry_at: AwareDatetime | None

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from services.query import answers, reading
+from services.query.audience import Seen
 from services.query.problems import documented
 from services.query.serving import Serving, answer, freshness_of, serving, told
 
@@ -19,15 +20,18 @@ async def freshness(hub: Annotated[Serving, Depends(serving)]) -> Response:
 
 
 @router.get("/connections", response_model=answers.Connections, summary="The configured connections")
-async def connections(hub: Annotated[Serving, Depends(serving)]) -> Response:
-    """State, progress and problem of each connection."""
-    return answer({"items": [_told(row, hub) for row in await reading.connections(hub.database)]})
+async def connections(hub: Annotated[Serving, Depends(serving)], view: Seen) -> Response:
+    """State, progress and problem of each connection; whose mailbox it reads, where you may read what it brought."""
+    mailboxes = await reading.mailboxes(hub.database)
+    rows = await reading.connections(hub.database)
+    return answer({"items": [_told(row, hub, mailboxes.get(row.id) if view.may(row.id) else None) for row in rows]})
 
 
-def _told(row: Any, hub: Serving) -> dict[str, Any]:
+def _told(row: Any, hub: Serving, mailbox: str | None) -> dict[str, Any]:
     return {
         **freshness_of(row, hub.now()),
         "title": row.title,
+        "mailbox": mailbox,
         "since": told(row.since),
         "attention": bool(row.attention),
         "retry_at": told(row.retry_at),

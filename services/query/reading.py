@@ -46,6 +46,9 @@ CONNECTIONS = table(
 )
 """What may be read of the feed's table: options, secrets and cursors cannot be selected by accident."""
 
+_OPTIONS = table("connections", column("id", String), column("options", Text))
+"""Options, which hold no secret."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -255,6 +258,23 @@ async def actor_names(connection: AsyncConnection, identities: Iterable[str]) ->
 async def connections(database: Database) -> Sequence[Any]:
     """All connections, by id."""
     return await database.rows(select(CONNECTIONS).order_by(CONNECTIONS.c.id))
+
+
+async def mailboxes(database: Database) -> dict[str, str]:
+    """By connection: whose mailbox it reads, as its options say."""
+    rows = await database.rows(select(_OPTIONS))
+    return {row.id: user for row in rows if (user := _user(row.options))}
+
+
+def _user(options: str) -> str | None:
+    """Who signs in to a mail server; one damaged row takes no other connection down."""
+    try:
+        told = orjson.loads(options)
+    except orjson.JSONDecodeError:
+        return None
+    auth = told.get("auth") if isinstance(told, dict) and "host" in told else None
+    user = auth.get("user") if isinstance(auth, dict) else None
+    return user if isinstance(user, str) else None
 
 
 async def newest_change(database: Database) -> int:

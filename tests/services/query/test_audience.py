@@ -1,5 +1,6 @@
 """What a connection keeps to its audience comes out in no answer, for no role; the others see stages and times."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -201,3 +202,18 @@ async def test_what_a_request_waits_on_elsewhere_is_named_to_nobody_who_is_only_
     ]  # fmt: skip
     assert "MEMO-22" not in told.model_dump_json()
     assert (told.title, told.people) == (record.title, record.people)
+
+
+async def test_whose_mailbox_is_read_is_told_to_who_may_read_it(company: Hub) -> None:
+    reads = {"host": "imap.example.com", "auth": {"kind": "password", "user": "requests@example.com"}}
+    async with writing(company.engine) as connection:
+        rows = [connection_row("inbox", options=json.dumps(reads)), connection_row("kept", options=json.dumps(reads)),
+                connection_row("hurt", options='{"host')]  # fmt: skip
+        await connection.execute(insert(connections), rows)
+        await audiences.write(connection, "kept", BOARD)
+    clara = Caller("Clara", Role.VIEWER, "session", "a-c", "clara@example.com", frozenset())
+    for caller, kept in ((STRANGERS[2], None), (clara, "requests@example.com")):
+        async with read_by(company, caller) as http:
+            items = (await http.get("/v1/connections")).json()["items"]
+        told = {one["connection"]: one["mailbox"] for one in items}
+        assert told == {"memos": None, "board": None, "inbox": "requests@example.com", "kept": kept, "hurt": None}
