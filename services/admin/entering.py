@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
 from schemas.access import Role
-from services.admin import accounts, sessions, throttling
+from services.admin import accounts, identities, sessions, throttling
 from services.admin.accounts import Account, By
 from services.admin.audit import note, where_of
 from services.admin.credentials import hashed, new_secret
 from services.admin.entrance import Entrance
+from services.admin.identities import Identity
 from services.admin.sessions import Begun
 from services.admin.signing_in import session_cookie
 from services.admin.tables import set_up_links
@@ -59,6 +60,18 @@ async def _note_refused(parts: Entrance, account: Account | None, now: datetime,
     on = f"account {account.id}" if account else "sign-in"
     async with written(parts.engine) as connection:
         await note(connection, None, "sign-in.refused", on, None, None, now, where)
+
+
+async def from_elsewhere(parts: Entrance, asked: Request, identity: Identity) -> Entry:
+    """Somebody whom an identity provider vouches for. Raises Refused for who has no account here."""
+    try:
+        async with written(parts.engine) as connection:
+            account = await identities.admitted(connection, identity, parts.manner.welcome, parts.by(None, asked))
+            return await entered(parts, connection, asked, account)
+    except Refused as refused:
+        if parts.access:
+            await parts.access.refused_elsewhere(identity, refused, where_of(asked))
+        raise
 
 
 async def entered(
@@ -111,12 +124,17 @@ async def set_up(
     async with written(parts.engine) as connection:
         await throttling.begin(connection, "set-up", where, now)
     hash_ = await parts.passwords.hash(password.get_secret_value())
-    async with written(parts.engine) as connection:
-        await _use(connection, key, now)
-        await throttling.went_well(connection, "set-up", where, now)
-        by = By(None, now, where)
-        account = await accounts.add(connection, by, name, Role.ADMIN, email=email, password=hash_)
-        return await entered(parts, connection, asked, account)
+    try:
+        async with written(parts.engine) as connection:
+            await _use(connection, key, now)
+            await throttling.went_well(connection, "set-up", where, now)
+            by = By(None, now, where)
+            account = await accounts.add(connection, by, name, Role.ADMIN, email=email, password=hash_)
+            return await entered(parts, connection, asked, account)
+    except Refused as refused:
+        async with written(parts.engine) as connection:
+            await note(connection, None, "set-up.refused", "sign-in", None, {"why": refused.kind}, now, where)
+        raise
 
 
 async def _use(connection: AsyncConnection, key: SecretStr, now: datetime) -> None:

@@ -14,7 +14,6 @@ from services.admin.entrance import Asking, Entered, Entrance
 from services.admin.oidc import CALLBACK, Provider, local
 from services.admin.shapes import Email, Me, Name, Strict, Typed
 from services.admin.signing_in import session_cookie, session_header
-from services.admin.writing import written
 from services.query.access import anybody, needs
 from services.query.changing import Adding
 from services.query.problems import documented
@@ -155,9 +154,7 @@ async def back_from_elsewhere(
         if iss is not None and iss != parts.provider.settings.issuer:
             raise identities.unknown()
         identity, there = await parts.provider.finish(asked)
-        async with written(parts.engine) as connection:
-            account = await identities.admitted(connection, identity, parts.manner.welcome, parts.by(None, asked))
-            entry = await entering.entered(parts, connection, asked, account)
+        entry = await entering.from_elsewhere(parts, asked, identity)
     except Refused as refused:
         return _shown(asked, refused, parts.provider)
     answer = RedirectResponse(local(there), 303, {"Cache-Control": "no-store"})

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -33,6 +33,8 @@ logger = logging.getLogger("throughline")
 _KNOWN_AT_MOST = 4_096
 _WRITE_EVERY = 20.0
 _TOLD_EVERY = timedelta(minutes=1)
+_LONGEST = 200
+"""Characters of a name that others gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,10 @@ class Accounts:
     async def _shown(self, scope: Scope, headers: Headers) -> _Known | None:
         """Whom what a request shows stands for."""
         if "authorization" in headers:
-            return await self._by_token(headers["authorization"])
+            return await self._by_token(headers["authorization"], _client_of(scope))
         named = await self._named(scope)
         if named is not None:
-            return await self._by_proxy(named)
+            return await self._by_proxy(named, _client_of(scope))
         cookie = session_cookie(headers, self.manner)
         return await self._by_session(cookie) if cookie else None
 
@@ -105,7 +107,7 @@ class Accounts:
         proxy = self.manner.proxy
         return session_cookie(headers, self.manner) is not None or bool(proxy and proxy.user in headers)
 
-    async def _by_token(self, header: str) -> _Known:
+    async def _by_token(self, header: str, where: str | None) -> _Known:
         scheme, _, text = header.partition(" ")
         text = text.strip()
         found = None
@@ -113,8 +115,10 @@ class Accounts:
 
             async def look() -> _Known | None:
                 async with self._database.reading() as connection:
-                    row = await tokens.caller_of(connection, text, self._now())
-                return self._fresh(row[0], ("token", row[1])) if row else None
+                    caller, token = await tokens.caller_of(connection, text, self._now()) or (None, None)
+                if token and caller is None:
+                    await self.tell("token.refused", f"token {token}", token, where)
+                return self._fresh(caller, ("token", token)) if caller and token else None
 
             found = await self._kept(f"token {hashed(text)}", look)
         if found is None:
@@ -141,27 +145,40 @@ class Accounts:
         try:
             return self.manner.proxy.named(scope)
         except Distrusted:
-            await self._tell(peer_of(scope))
+            address = peer_of(scope)
+            await self.tell("proxy-header.refused", "sign-in", address or "", address)
             raise
 
-    async def _tell(self, address: str | None) -> None:
-        """Note a header of a proxy that came from elsewhere; of one address once a minute, at most."""
+    async def tell(
+        self, action: str, on: str, about: str, where: str | None, after: Mapping[str, str] | None = None
+    ) -> None:  # fmt: skip
+        """Note that somebody was refused; about the same once a minute at most, so that nobody floods the audit."""
         now = self._now()
         self._told = {one: at for one, at in self._told.items() if at > now - _TOLD_EVERY}
-        if len(self._told) >= _KNOWN_AT_MOST or (address or "") in self._told:
+        key = f"{action} {about}"
+        if len(self._told) >= _KNOWN_AT_MOST or key in self._told:
             return
-        self._told[address or ""] = now
+        self._told[key] = now
         async with written(self._engine) as connection:
-            await note(connection, None, "proxy-header.refused", "sign-in", None, None, now, address)
+            await note(connection, None, action, on, None, after, now, where)
 
-    async def _by_proxy(self, identity: Identity) -> _Known | None:
+    async def refused_elsewhere(self, identity: Identity, refused: Refused, where: str | None) -> None:
+        """Note that somebody whom the other side vouches for does not come in."""
+        told = {"issuer": identity.issuer, "subject": identity.subject[:_LONGEST], "why": refused.kind}
+        await self.tell("sign-in.refused", "sign-in", f"{identity.issuer} {identity.subject}", where, told)
+
+    async def _by_proxy(self, identity: Identity, where: str | None) -> _Known | None:
         async def look() -> _Known:
             async with self._database.reading() as connection:
                 account = await accounts.of_subject(connection, identity.issuer, identity.subject)
             if account is None or account.disabled or identities.differs(account, identity, self.manner.welcome):
-                by = By(None, self._now(), None)
-                async with written(self._engine) as connection:
-                    account = await identities.admitted(connection, identity, self.manner.welcome, by)
+                by = By(None, self._now(), where)
+                try:
+                    async with written(self._engine) as connection:
+                        account = await identities.admitted(connection, identity, self.manner.welcome, by)
+                except Refused as refused:
+                    await self.refused_elsewhere(identity, refused, where)
+                    raise
             return self._fresh(account.caller("proxy"), None)
 
         groups = ",".join(sorted(identity.groups))
@@ -206,6 +223,12 @@ class Accounts:
                 await self.flush()
             except AWAY as error:
                 logger.warning("accounts.use.unwritten", extra={"why": why_away(error)})
+
+
+def _client_of(scope: Scope) -> str | None:
+    """The address that a request came from."""
+    client = scope.get("client")
+    return str(client[0]) if client else None
 
 
 def session_cookie(headers: Headers, manner: Manner) -> str | None:

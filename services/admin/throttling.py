@@ -58,13 +58,15 @@ async def begin(connection: AsyncConnection, name: str, address: str | None, now
 
 async def went_well(connection: AsyncConnection, name: str, address: str | None, now: datetime) -> None:
     """The attempt that was begun was no failure. Those of its address before stay: somebody may guess others' there."""
-    own, *others = [subject for subject, _ in _subjects(name, address)]
-    await connection.execute(delete(attempts).where(attempts.c.subject == own))
-    if others:
-        less = case((attempts.c.failures > 0, attempts.c.failures - 1), else_=0)
-        await connection.execute(
-            update(attempts).where(attempts.c.subject.in_(others)).values(failures=less, until=now)
-        )
+    own, *_ = subjects = [subject for subject, _ in _subjects(name, address)]
+    less = case((attempts.c.failures > 0, attempts.c.failures - 1), else_=0)
+    # In the order of begin, or two at once wait for each other.
+    for subject in sorted(subjects):
+        that = attempts.c.subject == subject
+        if subject == own:
+            await connection.execute(delete(attempts).where(that))
+        else:
+            await connection.execute(update(attempts).where(that).values(failures=less, until=now))
 
 
 async def forget_old(connection: AsyncConnection, now: datetime) -> None:

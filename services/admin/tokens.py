@@ -91,8 +91,8 @@ async def revoke(connection: AsyncConnection, by: By, token: Token) -> None:
     await note(connection, by.caller, "token.revoked", f"token {token.id}", token.told(), None, by.now, by.where)
 
 
-async def caller_of(connection: AsyncConnection, text: str, now: datetime) -> tuple[Caller, str] | None:
-    """Who shows this token, and its id; None: it is none of ours, or over."""
+async def caller_of(connection: AsyncConnection, text: str, now: datetime) -> tuple[Caller | None, str] | None:
+    """Who shows this token, nobody where it is over or its account disabled; and its id. None: it is none of ours."""
     parts = split_token(text)
     if parts is None:
         return None
@@ -100,14 +100,14 @@ async def caller_of(connection: AsyncConnection, text: str, now: datetime) -> tu
     wanted = select(
         token.id.label("token"), token.hashed, token.title, token.account, token.role.label("ceiling"), accounts
     ).outerjoin_from(api_tokens, accounts, token.account == accounts.c.id)
-    alive = or_(token.expires_at.is_(None), token.expires_at > now)
-    row = (await connection.execute(wanted.where(token.id == parts[0], alive))).first()
+    over = (token.expires_at <= now).label("over")
+    row = (await connection.execute(wanted.add_columns(over).where(token.id == parts[0]))).first()
     if row is None or not same(row.hashed, parts[1]):
         return None
+    if row.over or (row.account is not None and (row.id is None or row.disabled)):
+        return None, row.token
     if row.account is None:
         return Caller(row.title, Role(row.ceiling), "token"), row.token
-    if row.id is None or row.disabled:
-        return None
     return of_row(row).caller("token", Role(row.ceiling)), row.token
 
 

@@ -182,6 +182,23 @@ async def test_a_token_is_revoked_by_its_owner_or_an_admin_and_by_nobody_else(hu
     assert actions == ["token.added", "token.added", "token.revoked", "token.revoked", "token.added"]
 
 
+async def test_a_token_that_is_shown_after_its_end_is_noted_once_a_minute(hub: Door) -> None:
+    async with hub.browser() as http:
+        await hub.signed_in(http)
+        token = (await http.post("/v1/tokens", json={"title": "x", "role": "viewer", "days": 1})).json()
+    wrong = token["token"][:-4] + "AAAA"
+    hub.clock.on(days=1)
+    async with hub.browser("192.0.2.9") as program:
+        for shown in (wrong, token["token"], token["token"]):
+            answer = await program.get("/v1/me", headers={"Authorization": f"Bearer {shown}"})
+            assert (answer.status_code, answer.json()["type"]) == (401, "urn:throughline:problem:token")
+        (entry,) = await hub.entries("token.refused")
+        assert (entry["who"], entry["on"], entry["where"]) == ("nobody", f"token {token['id']}", "192.0.2.9")
+        hub.clock.on(minutes=1)
+        await program.get("/v1/me", headers={"Authorization": f"Bearer {token['token']}"})
+    assert len(await hub.entries("token.refused")) == 2
+
+
 @SQLITE
 @pytest.mark.parametrize(
     "given", ["", "Bearer ", "Bearer x", f"Bearer tl_abcdefghij_{'x' * 43}", "Basic YTpi", "Bearer \xfc", "Bearer tl__"]
@@ -268,6 +285,8 @@ async def test_errors_name_the_field_and_never_what_was_sent(hub: Door) -> None:
             assert answer.status_code == 422, answer.text
             assert answer.json()["errors"][0]["field"] == field, answer.text
             assert "CANARY" not in answer.text
+            if body and body.get("password") == "CANARY":
+                assert answer.json()["mend"] == "body.password: give at least 12 characters."
 
 
 async def test_the_audit_is_searched_paged_and_exported(hub: Door) -> None:
@@ -324,6 +343,9 @@ async def test_a_trusted_proxy_names_who_asks(database_url: str) -> None:
         assert (await http.get("/v1/me", headers=BEN | {"X-Groups": "Sales"})).json()["role"] == "viewer"
         unknown = await http.get("/v1/me", headers=BEN | {"X-User": "eve", "X-Groups": "Sales"})
         assert (unknown.status_code, unknown.json()["type"]) == (403, "urn:throughline:problem:no-account")
+        assert (await http.get("/v1/me", headers=BEN | {"X-User": "eve", "X-Groups": "Sales"})).status_code == 403
+        (entry,) = await hub.entries("sign-in.refused")
+        assert entry["after"] == {"issuer": "proxy", "subject": "eve", "why": "no-account"}
         assert (await http.get("/v1/me", headers=SECRET)).status_code == 401, "nobody is named"
 
 

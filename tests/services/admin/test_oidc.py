@@ -124,7 +124,10 @@ async def test_who_comes_in_unknown(sqlite_url: str, issuer: str, claims: dict[s
         if status == 403:
             assert answer.json()["type"] == "urn:throughline:problem:no-account"
             assert (await http.get("/v1/me")).status_code == 401
-            assert await hub.entries() == []
+            assert (await come(http, "eve")).status_code == 403
+            (entry,) = await hub.entries()  # once a minute, at most
+            assert (entry["action"], entry["who"], entry["where"]) == ("sign-in.refused", "nobody", "192.0.2.7")
+            assert entry["after"] == {"issuer": issuer, "subject": "eve", "why": "no-account"}
 
 
 async def test_by_default_nobody_unknown_comes_in(sqlite_url: str, issuer: str) -> None:

@@ -37,9 +37,21 @@ async def test_the_first_account_is_made_once_by_the_link(hub: Door) -> None:
         for again in (key, other):
             assert (await http.post("/v1/set-up", json=body | {"key": again, "name": "Eve"})).status_code == 403
     assert await hub.link() is None
-    assert [one["action"] for one in await hub.entries()] == ["account.added", "session.begun"]
+    told = [one["action"] for one in await hub.entries()]
+    assert told == ["set-up.refused", "account.added", "session.begun", "set-up.refused", "set-up.refused"]
     kept = await hub.kept()
     assert not [secret for secret in (key, other, PASSWORD) if secret and secret in kept]
+
+
+async def test_a_link_used_twice_at_the_same_moment_makes_one_account(hub: Door) -> None:
+    key, other = await hub.link(), await hub.link()
+    async with hub.browser() as http, hub.browser() as others:
+        answers = await asyncio.gather(*(
+            each.post("/v1/set-up", json={"key": used, "name": name, "password": PASSWORD})
+            for each, used, name in ((http, key, "Anna"), (others, key, "Ben"), (others, other, "Cleo"))
+        ))  # fmt: skip
+    assert sorted(one.status_code for one in answers) == [200, 403, 403]
+    assert len(await hub.entries("account.added")) == 1
 
 
 async def test_a_link_is_good_until_there_is_an_admin_who_can_come_in(hub: Door) -> None:
@@ -148,6 +160,19 @@ async def test_many_guesses_at_once_are_no_way_around(hub: Door) -> None:
         answers = await asyncio.gather(*(hub.signed_in(http, password="wrong") for _ in range(12)))
     told = [one.status_code for one in answers]
     assert (told.count(401), told.count(429)) == (throttling.ACCOUNT.free, 12 - throttling.ACCOUNT.free)
+
+
+async def test_many_of_one_address_come_in_at_once(hub: Door) -> None:
+    """None waits for another who waits for them: on PostgreSQL one of the two would be refused."""
+    names = [f"Person {number}" for number in range(8)]
+    for name in names:
+        await hub.account(name, Role.VIEWER)
+
+    async def twice(name: str) -> list[int]:
+        async with hub.browser() as http:
+            return [(await hub.signed_in(http, name)).status_code for _ in range(2)]
+
+    assert await asyncio.gather(*map(twice, names)) == [[200, 200]] * len(names)
 
 
 async def test_an_address_that_guesses_names_waits(hub: Door) -> None:
