@@ -14,6 +14,7 @@ class Hook:
     """A webhook that the tool has."""
 
     id: str
+    name: str
     url: str
     """Where it sends to. May end with a secret, so it is never shown as it is."""
     enabled: bool

@@ -109,7 +109,8 @@ class JiraOptions(_Form):
     model_config = ConfigDict(
         title="Jira",
         json_schema_extra={
-            "reads": "Issues with their whole history, comments, links and remote links. Nothing is ever written.",
+            "reads": "Issues with their whole history, comments, links and remote links. Nothing is "
+            "written but a webhook, where an admin asks for one.",
             "account": "An account of its own that only reads: a service account (Cloud) or a user (Data Center).",
             "webhooks": {
                 "where": "Jira, System, WebHooks, Create a WebHook",
@@ -119,8 +120,10 @@ class JiraOptions(_Form):
                 ],
                 "secret": "webhook_secret",
                 "path_token": "webhook_token",
-                "registered": "Jira lets only administrators and apps register webhooks, and this connection's account "
-                "only reads: a Jira administrator enters it by hand.",
+                "listed": "Jira, System, WebHooks",
+                "registers": True,
+                "registered": "The hub enters it when an admin asks, if this connection's account has Jira's global "
+                "permission Administer Jira and no scoped token. Else a Jira administrator enters it by hand.",
             },
         },
     )  # fmt: skip

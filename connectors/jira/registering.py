@@ -141,7 +141,7 @@ class JiraRegistry:
             and told.filter == self._options.scope_jql
         )  # fmt: skip
         says = f"“{told.name}” is {'enabled' if told.enabled else 'disabled'}{told.failed}"
-        return Hook(told.id, told.url, told.enabled, fits, says)
+        return Hook(told.id, told.name, told.url, told.enabled, fits, says)
 
 
 class _Told:
@@ -187,16 +187,16 @@ def _as_newer(manner: Manner, secret: SecretStr) -> dict[str, Any]:
     return {"active": True, "configuration": more}
 
 
-def no_administrator() -> Misconfigured:
+def no_administrator() -> Forbidden:
     """The account may read, and not administer."""
-    return Misconfigured(
+    return Forbidden(
         "This connection's account is no Jira administrator, and Jira takes webhooks from no other",
         f"Give the account the global permission Administer Jira, {BY_HAND}",
     )
 
 
-def _scoped() -> Misconfigured:
-    return Misconfigured(
+def _scoped() -> Forbidden:
+    return Forbidden(
         "Atlassian's gateway, which scoped tokens work at, lets them reach no admin webhooks",
         f"Connect with an administrator's API token, {BY_HAND}",
         "auth.kind",

@@ -58,6 +58,10 @@ class OneConnection(BaseModel):
     etag: str = Field(description="What If-Match of a change names; as in the ETag header", examples=["3"])
 
 
+_GIVEN = ("connection.added", "connection.changed", "connection.webhook registered")
+"""What gives a connection secrets."""
+
+
 def etag_of(stored: StoredConnection) -> str:
     """Names what was configured; reading does not change it."""
     return str(stored.epoch)
@@ -111,9 +115,7 @@ def _readable(parts: Equipment, sealed: str) -> bool:
 
 async def _given(connection: AsyncConnection, name: str) -> dict[str, str]:
     """Secret to the instant at which it was last given, as the audit knows it."""
-    wanted = select(audit.c.at, audit.c.after).where(
-        audit.c.object == f"connection {name}", audit.c.action.in_(("connection.added", "connection.changed"))
-    )
+    wanted = select(audit.c.at, audit.c.after).where(audit.c.object == f"connection {name}", audit.c.action.in_(_GIVEN))
     found: dict[str, str] = {}
     for at, after in await connection.execute(wanted.order_by(audit.c.number)):
         noted = orjson.loads(after) if after else {}

@@ -44,7 +44,11 @@ class Hooks(BaseModel):
     secret: str = Field(description="Name of the option that proves deliveries", examples=["webhook_secret"])
     path_token: str | None = Field(default=None, description="Option that ends the address where nothing is signed")
     given: str | None = Field(default=None, description="Where the secret comes from, if the tool makes it")
-    registered: str = Field(description="Whether the hub can enter them by itself, and if not why")
+    registers: bool = Field(default=False, description="Whether the hub can enter them by itself, when it is asked")
+    registered: str = Field(description="What the hub needs for that, or why it cannot")
+    listed: str | None = Field(
+        default=None, description="Where the tool lists them", examples=["Jira, System, WebHooks"]
+    )
 
 
 class Kind(BaseModel):

@@ -1,7 +1,8 @@
 """What the parts of the API that change the installation are handed."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -48,6 +49,12 @@ class Equipment:
     running: Running = Running()
     resolver: Resolver = resolve
     """By which the names of tools are looked up."""
+    turns: MutableMapping[str, asyncio.Lock] = field(default_factory=dict)
+    """By connection: one at a time sets its webhook in the tool."""
+
+    def turn(self, name: str) -> asyncio.Lock:
+        """Held while the webhook of this connection is set."""
+        return self.turns.setdefault(name, asyncio.Lock())
 
 
 async def equipment(request: Request) -> Equipment:

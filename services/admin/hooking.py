@@ -5,7 +5,7 @@ import httpx2
 from connectors.contract import Connector, Delivery, Misconfigured, Step
 from services.admin import forms
 from services.admin.equipment import Equipment
-from services.admin.given import at, stored_whole
+from services.admin.given import stored_whole
 from services.admin.setting_up import Wanted
 from services.feed.connections import StoredConnection, split_secrets
 
@@ -25,11 +25,16 @@ def address_of(parts: Equipment, name: str) -> str:
     return f"{parts.hooks_url}/hooks/{name}"
 
 
+def proves(wanted: Wanted) -> bool:
+    """Whether a secret is given that proves deliveries."""
+    secrets = split_secrets(wanted.options)[1]
+    return any(name and name in secrets for name in hooks_of(wanted.connector))
+
+
 async def reachable(parts: Equipment, wanted: Wanted) -> Step | None:
     """Whether our listener answers at its public address; None where nobody said where that is, or no secret is
     given, so that no delivery would count. Something unsigned is sent, which the listener refuses."""
-    secrets = split_secrets(wanted.options)[1]
-    if not parts.hooks_public or not any(name and at(secrets, name) for name in hooks_of(wanted.connector)):
+    if not parts.hooks_public or not proves(wanted):
         return None
     status = await _sent(Delivery("POST", address_of(parts, wanted.name), {}, b"{}"))
     if status == _REFUSED:

@@ -9,14 +9,16 @@ from starlette.responses import Response
 from pipelines.store.pending import ask_everything
 from schemas.access import Role
 from schemas.canonical import instant
-from services.admin import removal
+from services.admin import removal, unregistering
 from services.admin.conditions import Acting, Actor, IfMatch, Preview
 from services.admin.connection_told import etag_of
 from services.admin.connections import Id
 from services.admin.equipment import Equipped
 from services.admin.refusals import unknown
 from services.admin.removal import Removing
+from services.admin.saving import Who
 from services.feed import connections
+from services.feed.connections import StoredConnection
 from services.query.access import needs
 from services.query.changing import Changing, versions
 from services.query.problems import documented
@@ -49,6 +51,9 @@ class Removed(BaseModel):
     loss: LossTold | None = Field(
         description="null: nothing is lost but its options, its secrets and how far it was read"
     )
+    left: str | None = Field(
+        description="What the hub entered in the tool, stays there, and where it is removed by hand; null: nothing"
+    )
 
 
 class RemovalTold(BaseModel):
@@ -75,23 +80,42 @@ async def remove(
     acting: Actor,
     if_match: IfMatch,
     keep: Annotated[bool, Query(description="What it brought stays in the requests; false: it goes, too")] = True,
+    unregister: Annotated[
+        bool, Query(description="Remove the webhook that the hub entered in the tool, too; see `left`")
+    ] = False,
     preview: Preview = False,
 ) -> Response:
     """Forgets its options, its secrets and how far it was read. With `keep=false` what it brought goes, too: everything
     is computed anew without it, in steps that are told under `/v1/removals`; what people decided stays. Ask with
-    `preview=true` first."""
+    `preview=true` first. A tool that is away keeps no connection: what is left in it then is told."""
+    async with acting.parts.database.reading() as reader:
+        stored = _check(identifier, await connections.get(reader, identifier), versions(if_match))
+    left = await _left(acting, stored, unregister=unregister and not preview)
+    # Looked at above; without its webhook it has lost a secret since.
+    seen = frozenset("*") if unregister else versions(if_match)
     async with acting.changing() as connection:
-        stored = await connections.get(connection, identifier)
-        if stored is None:
-            raise unknown(identifier)
-        seen = versions(if_match)
-        if "*" not in seen and etag_of(stored) not in seen:
-            raise Refused(412, "changed", "Somebody changed this connection meanwhile.", "Look at it first.",
-                          versions={identifier: etag_of(stored)})  # fmt: skip
+        _check(identifier, await connections.get(connection, identifier), seen)
         loss = None if keep else (await removal.loss(connection, identifier)).told()
         if not preview:
             await forgotten(acting, connection, identifier, loss)
-    return answer({"preview": preview, "keep": keep, "loss": loss})
+    return answer({"preview": preview, "keep": keep, "loss": loss, "left": left or None})
+
+
+def _check(name: str, stored: StoredConnection | None, seen: frozenset[str]) -> StoredConnection:
+    """Raises Refused where it is not as its caller saw it."""
+    if stored is None:
+        raise unknown(name)
+    if "*" not in seen and etag_of(stored) not in seen:
+        raise Refused(412, "changed", "Somebody changed this connection meanwhile.", "Look at it first.",
+                      versions={name: etag_of(stored)})  # fmt: skip
+    return stored
+
+
+async def _left(acting: Acting, stored: StoredConnection, *, unregister: bool) -> str:
+    kind = acting.parts.catalogue.get(stored.connector)
+    if unregister:
+        return await unregistering.removed_or_left(acting.parts, kind, stored, Who(acting.caller, acting.where))
+    return await unregistering.left(acting.parts, kind, stored)
 
 
 async def forgotten(acting: Acting, connection: Any, name: str, loss: dict[str, Any] | None) -> None:

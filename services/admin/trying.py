@@ -17,6 +17,7 @@ from services.admin import refusals, setting_up
 from services.admin.equipment import Equipment, Equipped
 from services.admin.given import Invalid, options_of
 from services.admin.hooking import reachable
+from services.admin.registering import seen
 from services.admin.setting_up import Wanted
 from services.feed import connections
 from services.feed.connections import StoredConnection
@@ -142,7 +143,8 @@ async def step_by_step(
     accept: Annotated[str, Header(description=f"{LINES}: each step as it is done, a line of JSON each")] = "*/*",
 ) -> Response:
     """Where the address leads, its certificate, signing in, what may be read, the clocks; ends at the first that
-    fails. Where a webhook's secret is given, also whether our own listener is reached at its public address.
+    fails. Where a webhook's secret is given, also whether our own listener is reached at its public address, and what
+    the tool says of the webhook.
 
     As lines of JSON each step is sent once it is done; the last line is `{"ok": …}`, or `{"problem": …}` where the tool
     could not be asked to the end."""
@@ -159,9 +161,10 @@ async def _steps(parts: Equipment, wanted: Wanted) -> AsyncIterator[dict[str, An
     async for one in setting_up.checked(parts, wanted):
         ok = ok and one.ok
         yield {"name": one.name, "ok": one.ok, "says": one.says, "needed": True}
-    hook = await reachable(parts, wanted) if ok else None
-    if hook is not None:
-        yield {"name": hook.name, "ok": hook.ok, "says": hook.says, "needed": False}
+    for look in (reachable, seen) if ok else ():
+        hook = await look(parts, wanted)
+        if hook is not None:
+            yield {"name": hook.name, "ok": hook.ok, "says": hook.says, "needed": False}
 
 
 def _well(steps: list[dict[str, Any]]) -> bool:

@@ -93,5 +93,16 @@ listed = Table(
     Column("artifact", Key, primary_key=True),  # seen in the tool by the comparison under way
 )
 
-OWN = (hours, watched, checked, notices, failures, reconciles, differences, listed)
+registrations = Table(
+    "registrations",
+    metadata,
+    Column("connection", Key, primary_key=True),  # whose webhook the hub entered in the tool
+    Column("urls", Text, nullable=False),  # JSON: addresses under which it may stand there, without a path token
+    Column("attempt", Key, nullable=False),  # of the last one who began; only that one may end it
+    Column("asked_at", Instant, nullable=False),  # before anything was written there
+    Column("done_at", Instant),  # NULL: it is not known whether what was asked for was done
+    Column("proof", Key),  # digest of the secret that was entered
+)
+
+OWN = (hours, watched, checked, notices, failures, reconciles, differences, listed, registrations)
 """All that ends with its connection."""

@@ -73,6 +73,8 @@ NEEDED: dict[str, Role | None] = {
     "DELETE /v1/connections/{identifier}": Role.ADMIN,
     "GET /v1/removals": Role.ADMIN,
     "GET /v1/connections/{identifier}/webhook": Role.ADMIN,
+    "POST /v1/connections/{identifier}/webhook": Role.ADMIN,
+    "DELETE /v1/connections/{identifier}/webhook": Role.ADMIN,
     "POST /v1/connections/{identifier}/webhook/test": Role.ADMIN,
     "POST /v1/webhook-secrets": Role.ADMIN,
     "POST /v1/connections/{identifier}/pause": Role.ADMIN,

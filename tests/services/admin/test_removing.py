@@ -102,7 +102,7 @@ async def test_kept_is_what_it_brought_by_default(office: Office) -> None:
     await office.ask("DELETE", "/v1/connections/crm", None, 428)
     await office.ask("DELETE", "/v1/connections/crm", None, 412, If_Match='"77"')
     told = await office.ask("DELETE", "/v1/connections/crm", None, If_Match='"1"')
-    assert told == {"preview": False, "keep": True, "loss": None}
+    assert told == {"preview": False, "keep": True, "loss": None, "left": None}
     assert await events_of(office, "crm") > 0
     async with reading(office.engine) as connection:
         assert await connections.get(connection, "crm") is None
