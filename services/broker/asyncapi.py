@@ -51,7 +51,7 @@ said of one thing stays in order."
 def _lifecycles_channel(topic: Topic) -> dict[str, Any]:
     about = "Requests as they are now, by request id; compacted. An id that became part of another request is told \
 as redirected."
-    return _channel(topic, "Changed requests", about, ["changed", "redirected", "ended"])
+    return _channel(topic, "Changed requests", about, ["changed", "pointed", "redirected", "ended"])
 
 
 def _channel(topic: Topic, title: str, about: str, messages: list[str]) -> dict[str, Any]:
@@ -79,9 +79,13 @@ def _messages(connectors: list[str]) -> dict[str, Any]:
         )
         for name in connectors
     }  # fmt: skip
-    told = {"changed": "LifecycleRecord", "redirected": "Redirect", "ended": "Redirect"}
-    about = {"changed": "The record as it is now", "redirected": "The id is part of another request now",
-             "ended": "The id is no request any more"}  # fmt: skip
+    told = {"changed": "LifecycleRecord", "pointed": "Pointer", "redirected": "Redirect", "ended": "Redirect"}
+    about = {
+        "changed": "The record as it is now",
+        "pointed": "The record is too large for a topic: fetch it by the API",
+        "redirected": "The id is part of another request now",
+        "ended": "The id is no request any more",
+    }
     return sources | {
         kind: _message(schema, about[kind], _lifecycle_headers(kind), "Request id") for kind, schema in told.items()
     }
@@ -129,7 +133,19 @@ def _schemas() -> dict[str, Any]:
         },
         "required": ["id", "merged_into"],
     }
-    return {**_with_parts(SourceEvent), **_with_parts(LifecycleRecord), "Redirect": redirect}
+    pointer = {
+        "title": "Pointer",
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "description": "Request id: the record is at /v1/requests/<id>"},
+            "etag": {"type": "string", "description": "Of the record as it was when this was told"},
+            "bytes": {"type": "integer", "description": "Its size"},
+        },
+        "required": ["id", "etag", "bytes"],
+    }
+    return {
+        **_with_parts(SourceEvent), **_with_parts(LifecycleRecord), "Redirect": redirect, "Pointer": pointer,
+    }  # fmt: skip
 
 
 def _with_parts(model: type[BaseModel]) -> dict[str, Any]:
