@@ -68,6 +68,8 @@ class Step:
     name: str
     ok: bool
     says: str
+    of_fields: bool = False
+    """Everything is read, but for a field that the options name (see NamesFields)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +213,15 @@ class Inventoried(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What a tool has that options and rules may name: custom fields, properties, types, pipelines."""
+    """What a tool has that options and rules may name: custom fields, properties, types, pipelines and their stages. An
+    id that is of no field begins with what it is of, as in `pipeline 77`."""
 
     there: Mapping[str, str]
     """Id to name."""
     needed: Mapping[str, str] = field(default_factory=dict)
     """Id that the options name to the dotted name of the option."""
+    ended: Mapping[str, datetime] = field(default_factory=dict)
+    """Since when something that is needed is not there, where the tool says so."""
     custom: bool = False
     """All custom fields are among them, so that what rules name and is not among them is gone."""
 

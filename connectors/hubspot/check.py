@@ -1,7 +1,7 @@
 """Can this HubSpot account be read? One step per thing that may be missing, each with how to mend it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from connectors.contract import HubError, Misconfigured, Step
@@ -25,6 +25,7 @@ SCOPES = {
     "email": "sales-email-read",
 }
 _CLOCK = timedelta(minutes=2)
+_NAMED = "Further properties"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ async def steps(hubspot: HubSpot, options: Options, now: Callable[[], datetime])
     """Each step, ending at the first that fails."""
     for trial in _trials(hubspot, options, now):
         step = await _tried(trial, options)
-        yield step
+        yield replace(step, of_fields=trial.name == _NAMED)
         if not step.ok:
             return
 
@@ -92,7 +93,7 @@ def _trials(hubspot: HubSpot, options: Options, now: Callable[[], datetime]) -> 
         _Trial("Address and token", "oauth", signed_in),
         *(_Trial(f"Read {kind} records", SCOPES[kind], _search(hubspot, kind)) for kind in readable),
         *(_Trial(f"Read {kind} pipelines", SCOPES[kind], _pipelines(hubspot, kind)) for kind in options.objects),
-        *([_Trial("Further properties", SCOPES[options.objects[0]], properties)] if options.named_properties else []),
+        *([_Trial(_NAMED, SCOPES[options.objects[0]], properties)] if options.named_properties else []),
         _Trial("Read owners", "crm.objects.owners.read", owners),
         _Trial("Clock", "", clock),
     ]

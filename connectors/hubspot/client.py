@@ -160,9 +160,10 @@ class HubSpot:
                 found += some
         return found
 
-    async def properties(self, kind: str) -> list[dict[str, Any]]:
-        """The properties that deals or tickets have: name, label, type, options ("Properties")."""
-        answer = await self._ask("GET", self.path("crm/properties", PLURALS[kind]))
+    async def properties(self, kind: str, *, archived: bool = False) -> list[dict[str, Any]]:
+        """The properties that deals or tickets have, or had: name, label, type, options, archivedAt ("Properties")."""
+        params = {"archived": "true"} if archived else None
+        answer = await self._ask("GET", self.path("crm/properties", PLURALS[kind]), params=params)
         return dicts_at(self._whole(answer), "results")
 
     async def pipelines(self, kind: str) -> list[dict[str, Any]]:

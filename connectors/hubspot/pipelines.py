@@ -1,10 +1,22 @@
 """Pipelines as HubSpot told them beside a record: labels of stages, and which of them close a deal or ticket."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from connectors.hubspot.reading import decimal_text, dicts_at, mapping_at, text_at
 from schemas.artifacts import State
+
+
+def named(pipelines: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Pipelines and their stages, id to what people call them."""
+    there: dict[str, str] = {}
+    for one in pipelines:
+        label = text_at(one, "label") or text_at(one, "id") or ""
+        there[f"pipeline {text_at(one, 'id')}"] = label
+        for stage in dicts_at(one, "stages"):
+            there[f"stage {text_at(stage, 'id')}"] = f"{text_at(stage, 'label')} of {label}"
+    return there
 
 
 class Pipelines:

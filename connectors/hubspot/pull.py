@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.contract import Fields, Listed, Misconfigured, Page, Progress, SetAside, Step, Surroundings
-from connectors.hubspot import custom, walk
+from connectors.hubspot import custom, pipelines, walk
 from connectors.hubspot.census import Census
 from connectors.hubspot.check import steps
 from connectors.hubspot.client import HubSpot
 from connectors.hubspot.options import Options
-from connectors.hubspot.reading import STAGE_PROPERTY, id_at, milliseconds, text_at
+from connectors.hubspot.reading import STAGE_PROPERTY, milliseconds, moment_at, text_at
 from connectors.hubspot.telling import Teller, on_a_record
 from connectors.transport import Client
 from schemas.artifacts import artifact_id
@@ -143,18 +143,23 @@ class HubSpotSource:
                 ]
 
     async def fields(self) -> Fields:
-        """Pipelines, named properties, and what the options name of both. Raises RetryLater, Misconfigured."""
-        there = {
-            f"pipeline {id_at(one, 'id')}": text_at(one, "label") or ""
-            for kind in self._options.objects
-            for one in await self._hubspot.pipelines(kind)
-        }
+        """Pipelines with their stages, named properties, and what the options name of these. Raises RetryLater,
+        Misconfigured."""
+        there: dict[str, str] = {}
+        for kind in self._options.objects:
+            there |= pipelines.named(await self._hubspot.pipelines(kind))
         needed = {f"pipeline {each}": "opening_pipelines" for each in self._options.opening_pipelines}
-        if self._options.named_properties:
-            for kind in self._options.objects:
-                named = custom.among(await self._hubspot.properties(kind), self._options)
-                there |= {name: text_at(one, "label") or name for name, one in named.items()}
-        return Fields(there, needed | custom.needed(self._options))
+        there |= {name: text_at(one, "label") or name for name, one in (await self._named()).items()}
+        lost = set(self._options.named_properties) - set(there)
+        ended = {name: at for name, one in (await self._named(archived=True)).items()
+                 if name in lost and (at := moment_at(one, "archivedAt"))} if lost else {}  # fmt: skip
+        return Fields(there, needed | custom.needed(self._options), ended)
+
+    async def _named(self, *, archived: bool = False) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for kind in self._options.objects if self._options.named_properties else ():
+            found |= custom.among(await self._hubspot.properties(kind, archived=archived), self._options)
+        return found
 
     async def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
         """What webhooks named as `<kind>/<record id>`; an id without a kind is looked for in every kind."""

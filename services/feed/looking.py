@@ -18,6 +18,14 @@ LOST, FIELD_GONE, FIELD_NEW = "lost", "field gone", "field new"
 MOST_NEW = 50
 """New fields noted at one look."""
 _RULES = "the rules (reference_fields)"
+FIELD = "field"
+_MENDS = {
+    FIELD: "Nothing is to be done unless it holds references to other tools: then name it in the rules",
+    "type": "Look in the rules whether it opens a request, and in the stage map where it stands",
+    "pipeline": "Look in the rules whether what is in it opens a request, and in the stage map where its stages stand",
+    "stage": "Look in the stage map where it stands, once something is in it",
+}
+"""By what it is of: what to do about a new one."""
 
 
 async def steps(connection: AsyncConnection, name: str, seen: Sequence[Step], now: datetime) -> None:
@@ -36,7 +44,7 @@ async def steps(connection: AsyncConnection, name: str, seen: Sequence[Step], no
     lost = [
         Noticed(LOST, one.name, f"{one.name}: it went well until {known[one.name]:%Y-%m-%d %H:%M} UTC", one.says)
         for one in seen
-        if not one.ok and one.name in known
+        if not one.ok and one.name in known and not one.of_fields
     ]
     await notices.note(connection, name, lost, now)
 
@@ -46,30 +54,40 @@ async def fields(connection: AsyncConnection, name: str, found: Fields, now: dat
     row = await beside.row_of(connection, name)
     before: dict[str, str] | None = orjson.loads(row.fields) if row is not None and row.fields else None
     needed = dict(found.needed) | (await _in_rules(connection, name, found.there) if found.custom else {})
-    gone = _gone(found.there, needed, before or {})
-    new = {} if before is None else {each: label for each, label in found.there.items() if each not in before}
-    told = [Noticed(FIELD_NEW, each, f"The tool has a new field: {label} ({each})", "Nothing is to be done unless it"
-                    " holds references to other tools: then name it in the rules")
-            for each, label in list(new.items())[:MOST_NEW]]  # fmt: skip
+    gone = _gone(found, needed, before or {})
+    told = _new(found.there, before or {})[:MOST_NEW]
     if before is not None or gone:
         await notices.settle(connection, name, FIELD_GONE, found.there)
     await notices.note(connection, name, [*gone, *told], now)
     await beside.put(connection, name, fields=canonical_json(dict(found.there)))
 
 
-def _gone(there: Mapping[str, str], needed: Mapping[str, str], before: Mapping[str, str]) -> list[Noticed]:
+def _new(there: Mapping[str, str], before: Mapping[str, str]) -> list[Noticed]:
+    """Notices for what came since. Of what was not looked at before nobody knows whether it is new."""
+    known = {_sort(each) for each in before}
+    return [Noticed(FIELD_NEW, each, f"The tool has a new {_sort(each)}: {label} ({each})", _MENDS[_sort(each)])
+            for each, label in there.items() if each not in before and _sort(each) in known]  # fmt: skip
+
+
+def _sort(each: str) -> str:
+    """What an id is of."""
+    begin, space, _ = each.partition(" ")
+    return begin if space and begin in _MENDS else FIELD
+
+
+def _gone(found: Fields, needed: Mapping[str, str], before: Mapping[str, str]) -> list[Noticed]:
     """Notices for what is named and is not there (any more), and for what went."""
-    found = {
-        each: Noticed(FIELD_GONE, each, f"The tool no longer has {before.get(each, each)}, which {where} names",
-                      f"Correct {where}, or make it again in the tool")
-        for each, where in needed.items()
-        if each not in there
-    }  # fmt: skip
+    told = {}
+    for each, where in needed.items():
+        if each not in found.there:
+            begin = f"Since {found.ended[each]:%Y-%m-%d} the" if each in found.ended else "The"
+            says = f"{begin} tool no longer has {before.get(each, each)}, which {where} names"
+            told[each] = Noticed(FIELD_GONE, each, says, f"Correct {where}, or make it again in the tool")
     for each, label in before.items():
-        if each not in there and each not in found:
-            says = f"The tool no longer has the field {label} ({each})"
-            found[each] = Noticed(FIELD_GONE, each, says, "Nothing is to be done unless it was meant to stay")
-    return list(found.values())
+        if each not in found.there and each not in told:
+            says = f"The tool no longer has the {_sort(each)} {label} ({each})"
+            told[each] = Noticed(FIELD_GONE, each, says, "Nothing is to be done unless it was meant to stay")
+    return list(told.values())
 
 
 async def _in_rules(connection: AsyncConnection, name: str, there: Mapping[str, str]) -> dict[str, str]:

@@ -61,7 +61,7 @@ class Lookout:
         """The steps of the check, and the tool's fields; once a day, and after a person must mend something."""
         seen = await self._steps(source)
         found = None
-        if isinstance(source, NamesFields) and all(step.ok for step in seen):
+        if isinstance(source, NamesFields) and all(step.ok or step.of_fields for step in seen):
             try:
                 found = await source.fields()
             except HubError as error:

@@ -78,6 +78,8 @@ class Account:
         self.pipelines: dict[str, list[dict[str, Any]]] = {kind: [DEFAULT_PIPELINES[kind]()] for kind in STAGES}
         self.custom: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in PROPERTIES}
         """Properties that the account made, by kind and name."""
+        self.archived: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in PROPERTIES}
+        """Those of them that it archived."""
         self.happenings: list[Happening] = []
         self._next_id = 10_000_000_001
 
@@ -109,6 +111,11 @@ class Account:
         ]
         field = {"name": name, "label": label, "type": "enumeration" if choices else type_, "options": options}
         self.custom[kind][name] = field
+
+    def archive_property(self, kind: str, name: str) -> None:
+        """A custom property that is not there any more; records keep its values out of sight."""
+        told = {"archived": True, "archivedAt": stamp(self.clock())}
+        self.archived[kind][name] = self.custom[kind].pop(name) | told
 
     def known(self, kind: str) -> set[str]:
         """Names of all properties of a kind."""

@@ -58,8 +58,10 @@ class Answers:
     def properties(self, kind: str, query: dict[str, str]) -> dict[str, Any]:
         """The properties of a kind: HubSpot's own in short, custom ones with their type and choices."""
         _allowed(query, "archived", "dataSensitivity", "locale", "properties")
-        own = ({"name": name, "label": name, "type": "string", "hubspotDefined": True} for name in PROPERTIES[kind])
-        made = ({**one, "hubspotDefined": False} for one in self._account.custom[kind].values())
+        own = [{"name": name, "label": name, "type": "string", "hubspotDefined": True} for name in PROPERTIES[kind]]
+        made = [{**one, "hubspotDefined": False} for one in self._account.custom[kind].values()]
+        if query.get("archived") == "true":
+            own, made = [], [*self._account.archived[kind].values()]
         common = {"description": "", "groupName": "information", "fieldType": "text", "options": []}
         return {"results": [common | one for one in (*own, *made)]}
 

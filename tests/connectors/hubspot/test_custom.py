@@ -96,6 +96,22 @@ async def test_a_misspelt_name_is_told_with_where_to_look(rig: CustomRig) -> Non
     assert fields.there["erp_order"] == "ERP order"
 
 
+async def test_a_property_that_was_archived_is_named_with_its_day_and_all_else_is_read(rig: CustomRig) -> None:
+    rig.deal_with(erp_order="4500012345", golive="2026-12-01")
+    async with connector.open("crm", rig.options(), rig.surroundings()) as source:
+        assert isinstance(source, NamesFields)
+        assert {"stage appointmentscheduled", "pipeline default"} <= (await source.fields()).there.keys()
+        rig.account.archive_property("deal", "golive")
+        fields = await source.fields()
+        steps = [step async for step in source.check()]
+    assert "golive" not in fields.there
+    assert (fields.needed["golive"], fields.ended) == ("due_property", {"golive": rig.account.clock()})
+    assert [(step.name, step.ok, step.of_fields) for step in steps[-1:]] == [("Further properties", False, True)]
+    one = await mapped(rig)
+    assert "due_at" not in one.fields
+    assert one.fields["fields"]["ERP order"] == "4500012345"
+
+
 async def test_a_check_says_that_all_are_there(rig: CustomRig) -> None:
     async with connector.open("crm", rig.options(), rig.surroundings()) as source:
         steps = [step async for step in source.check()]

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from connectors.contract import Fields, Misconfigured, Noticed, Step
-from pipelines.store.engine import writing
-from services.feed import connections, hours, notices
+from pipelines.store.engine import reading, writing
+from services.feed import beside, connections, hours, notices
 from services.feed.notices import Noticeboard
 from tests.services.feed.conftest import Post
 from tests.services.feed.telling import HOUR, filled, now_told, once
@@ -64,6 +64,35 @@ async def test_a_right_that_is_lost_is_told_until_it_is_back(post: Post) -> None
         post.tool.steps = well
         post.later(90_000)
         await once(post, lambda told: not told.notices)
+
+
+async def test_a_named_field_that_went_is_told_with_its_day_though_the_check_fails_by_it(post: Post) -> None:
+    needed = {"due": "due_property"}
+    post.tool.said, post.tool.named = [page(1)], Fields({"due": "Due", "pipeline 1": "Sales", "stage 1": "Won"}, needed)
+    async with running(post.feed()):
+        await read_up_to(post, 1)
+        await until(lambda: _looked(post))
+        ended = datetime(2026, 4, 1, 9, tzinfo=UTC)
+        there = {"pipeline 1": "Sales", "stage 2": "Lost", "type Bug": "Bug"}
+        post.tool.named = Fields(there, needed, ended={"due": ended})
+        post.tool.steps = [Step("answers", True, "it does"), Step("fields", False, "There is no due", of_fields=True)]
+        post.later(90_000)
+        await post.change(wanted=True)
+        told = await once(post, lambda told: any(one.kind == "field gone" for one in told.notices))
+    assert {(one.kind, one.subject): (one.says, one.mend) for one in told.notices} == {
+        ("field gone", "due"): ("Since 2026-04-01 the tool no longer has Due, which due_property names",
+                                "Correct due_property, or make it again in the tool"),
+        ("field gone", "stage 1"): ("The tool no longer has the stage Won (stage 1)",
+                                    "Nothing is to be done unless it was meant to stay"),
+        ("field new", "stage 2"): ("The tool has a new stage: Lost (stage 2)",
+                                   "Look in the stage map where it stands, once something is in it"),
+    }  # fmt: skip
+
+
+async def _looked(post: Post) -> bool:
+    async with reading(post.engine) as connection:
+        row = await beside.row_of(connection, "memos")
+    return row is not None and row.fields is not None
 
 
 async def _is(holds: bool) -> bool:
