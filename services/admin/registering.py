@@ -190,12 +190,13 @@ def _why(
 @asynccontextmanager
 async def opened_registry(parts: Equipment, connector: Connector, stored: StoredConnection) -> AsyncIterator[Registry]:
     """The tool's webhooks. Raises Misconfigured where the tool lets nobody register any."""
+    told = forms.extra_of(connector.Options).get("webhooks") or {}
+    if not told.get("registers"):
+        why = told.get("registered") or f"{connector.title} sends no webhooks: it is asked from time to time."
+        raise Misconfigured(f"{connector.title} takes no webhook from the hub", str(why))
     options = stored_whole(connector.Options, stored, parts.keys)
     async with opened_tool(parts, connector, stored.id, options, stored=stored) as tool:
-        if not isinstance(tool.source, RegistersWebhooks):
-            told = forms.extra_of(connector.Options).get("webhooks") or {}
-            why = told.get("registered") or f"{connector.title} sends no webhooks: it is asked from time to time."
-            raise Misconfigured(f"{connector.title} takes no webhook from the hub", str(why))
+        assert isinstance(tool.source, RegistersWebhooks), "its options say so"
         yield tool.source.registry
 
 

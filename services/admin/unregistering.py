@@ -78,10 +78,11 @@ async def left(parts: Equipment, connector: Connector | None, stored: StoredConn
 async def removed_or_left(parts: Equipment, connector: Connector | None, stored: StoredConnection, who: Who) -> str:
     """Before a connection goes: remove its webhook; what is left where that cannot be, in a sentence. Raises nothing:
     a tool that is away is no reason to keep a connection."""
-    if connector is None:
-        return await left(parts, connector, stored)
+    stays = await left(parts, connector, stored)
+    if not stays or connector is None:
+        return stays
     try:
         await unregister(parts, connector, stored, who)
     except HubError as error:
-        return f"{await left(parts, connector, stored)} ({str(error).rstrip('.')}.)"
+        return f"{stays} The hub could not: {str(error).rstrip('.')}."
     return ""

@@ -15,7 +15,7 @@ from schemas.canonical import instant
 from services.admin import saving
 from services.admin.saving import Who, described
 from services.admin.trial import opened_tool
-from services.cli import trial, watched
+from services.cli import hooking, trial, watched
 from services.cli.adding import BEGINNING, connector_of
 from services.cli.equipping import equipment
 from services.cli.narrow import ByWidth, stacked
@@ -114,7 +114,10 @@ async def test(made: "Installation", name: str, now: Callable[[], datetime], scr
         options = parse_options(connector.Options, with_secrets(one, made.keys))
         parts = equipment(made, engine, now=now)
         async with opened_tool(parts, connector, name, options, stored=one) as tool:
-            return 0 if await trial.passes(tool, screen) else EXIT_MISCONFIGURED
+            if not await trial.passes(tool, screen):
+                return EXIT_MISCONFIGURED
+        await hooking.look(parts, connector, one, screen)
+        return 0
 
 
 async def pause(made: "Installation", name: str, screen: Console) -> None:

@@ -13,15 +13,17 @@ from pipelines.store.engine import reading, writing
 from pipelines.store.leases import LeaseLost
 from schemas.access import THIS_MACHINE
 from schemas.errors import RetryLater
-from services.admin import removal
+from services.admin import removal, unregistering
 from services.admin.conditions import Acting
 from services.admin.removal import Loss, Removal, Removing
 from services.admin.removing import forgotten
+from services.admin.saving import Who
 from services.cli.dead_letters import Ask
 from services.cli.equipping import equipment
 from services.cli.stored import stored_one
 from services.cli.terminal import errors
 from services.cli.words import counted, listed
+from services.feed.connections import StoredConnection
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
@@ -30,8 +32,10 @@ _SAY_EVERY = 5.0
 LATER = "Something else computes everything anew: the running hub ends this as soon as that is done."
 
 
-async def remove(made: "Installation", name: str, now: Callable[[], datetime], screen: Console, ask: Ask) -> None:
-    """Forget the connection; what it brought stays."""
+async def remove(
+    made: "Installation", name: str, now: Callable[[], datetime], screen: Console, ask: Ask, *, unregister: bool = False
+) -> None:
+    """Forget the connection; what it brought stays. unregister: the webhook that the hub entered in the tool goes."""
     async with stored_one(made, name) as (engine, one):
         screen.print(
             f"Removing {one.title} ({name}) forgets its credentials, and how far it was read. "
@@ -39,24 +43,33 @@ async def remove(made: "Installation", name: str, now: Callable[[], datetime], s
             "unless you add it again under this name.",
             markup=False,
         )
+        acting = Acting(equipment(made, engine, now=now), THIS_MACHINE, None)
+        await _left(made, acting, one, screen, unregister=unregister)
         if not ask(f"Remove {name}?"):
             screen.print("Nothing is removed.")
             return
-        acting = Acting(equipment(made, engine, now=now), THIS_MACHINE, None)
+        if unregister:
+            await _unregistered(made, acting, one, screen)
         async with writing(engine) as connection:
             await forgotten(acting, connection, name, None)
     screen.print(f"{name} is removed.")
 
 
-async def remove_all(made: "Installation", name: str, now: Callable[[], datetime], screen: Console, ask: Ask) -> None:
+async def remove_all(
+    made: "Installation", name: str, now: Callable[[], datetime], screen: Console, ask: Ask, *, unregister: bool = False
+) -> None:
     """Forget the connection with all that it brought. What is begun is ended by the running hub, if not here."""
     async with stored_one(made, name) as (engine, one):
         async with reading(engine) as connection:
             loss = await removal.loss(connection, name)
+        acting = Acting(equipment(made, engine, now=now), THIS_MACHINE, None)
         screen.print(f"Removing {one.title} ({name}) with what it brought. {said(loss)}", markup=False)
+        await _left(made, acting, one, screen, unregister=unregister)
         if not ask(f"Remove {name} with all this?"):
             screen.print("Nothing is removed.")
             return
+        if unregister:
+            await _unregistered(made, acting, one, screen)
         ended = await with_what_it_brought(made, engine, name, loss, now)
     screen.print(f"{name} and what it brought are removed." if ended else LATER)
 
@@ -76,6 +89,23 @@ async def with_what_it_brought(
     except (LeaseLost, RetryLater):
         return False
     return True
+
+
+async def _left(
+    made: "Installation", acting: Acting, one: StoredConnection, screen: Console, *, unregister: bool
+) -> None:
+    """Say what becomes of the webhook that the hub entered in the tool."""
+    left = await unregistering.left(acting.parts, made.catalogue.get(one.connector), one)
+    if left and unregister:
+        screen.print(f"The webhook that the hub entered in {one.title} is removed there, too.", markup=False)
+    elif left:
+        screen.print(f"{left} Or say --unregister.", markup=False)
+
+
+async def _unregistered(made: "Installation", acting: Acting, one: StoredConnection, screen: Console) -> None:
+    kind = made.catalogue.get(one.connector)
+    if left := await unregistering.removed_or_left(acting.parts, kind, one, Who(THIS_MACHINE)):
+        screen.print(left, markup=False)
 
 
 def said(loss: Loss) -> str:

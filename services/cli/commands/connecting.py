@@ -8,7 +8,7 @@ import typer
 from services.cli.terminal import agreeing, installation, now_here, run, screen
 
 app = typer.Typer(
-    help="The tools that are read: add, test, pause, read again. Nothing is ever written to them.",
+    help="The tools that are read: add, test, pause, read again. Nothing is written to them but a webhook you ask for.",
     no_args_is_help=True,
 )
 
@@ -197,10 +197,42 @@ def reconcile(
 
 
 @app.command()
+def webhook(
+    name: Name,
+    register: Annotated[
+        bool, typer.Option("--register", help="Have the hub enter it in the tool, where the account may do that")
+    ] = False,
+    unregister: Annotated[bool, typer.Option("--unregister", help="Have the hub remove it from the tool")] = False,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="With --register: another secret, though the one there is well")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask (for scripts)")] = False,
+) -> None:
+    """Show how a connection's webhook is set up, or have it entered in the tool or removed. Says first what it writes.
+
+    Example: [bold]throughline connections webhook jira --register[/]
+    """
+    from services.cli import hooking
+
+    if register and unregister:
+        raise typer.BadParameter("give --register or --unregister")
+    made, ask = installation(), agreeing(yes=yes)
+    if register or renew:
+        run(hooking.register(made, name, now_here, screen(), ask, renew=renew))
+    elif unregister:
+        run(hooking.unregister(made, name, now_here, screen(), ask))
+    else:
+        run(hooking.show(made, name, now_here, screen()))
+
+
+@app.command()
 def remove(
     name: Name,
     with_all: Annotated[
         bool, typer.Option("--with-what-it-brought", help="What it brought goes, too; everything is computed anew")
+    ] = False,
+    unregister: Annotated[
+        bool, typer.Option("--unregister", help="Remove the webhook that the hub entered in the tool, too")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask (for scripts)")] = False,
 ) -> None:
@@ -213,4 +245,4 @@ def remove(
     from services.cli import removing
 
     work = removing.remove_all if with_all else removing.remove
-    run(work(installation(), name, now_here, screen(), agreeing(yes=yes)))
+    run(work(installation(), name, now_here, screen(), agreeing(yes=yes), unregister=unregister))
