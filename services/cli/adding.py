@@ -22,13 +22,11 @@ from services.admin.trial import opened_tool
 from services.cli import filing, form, trial
 from services.cli.equipping import equipment
 from services.cli.terminal import EXIT_MISCONFIGURED, WrongUse, choose_one, database_errors, must_exist, tell
-from services.cli.words import moment, read_start
+from services.cli.words import BEGINNING, moment, read_start
 from services.feed import connections
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
-
-BEGINNING = "beginning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,8 @@ async def _add(made: "Installation", asked: Asked, now: Callable[[], datetime], 
         taken = await _names(engine)
         wanted = _from_file(made, asked, now()) if asked.file else _from_form(made, asked, taken, now(), ask)
         if wanted.name in taken:
-            raise Misconfigured(f"There is a connection {wanted.name} already", "Choose another --name", "name")
+            mend = f"`throughline connections change {wanted.name}` changes it; for another tool give another name"
+            raise Misconfigured(f"There is a connection {wanted.name} already", mend, "name")
         parts = equipment(made, engine, now=now)
         await setting_up.refuse_another(parts, wanted, anyway=asked.anyway, untried=True)
         screen.print(Text(f"Testing {wanted.title}", style="bold"))
@@ -87,6 +86,13 @@ async def _add(made: "Installation", asked: Asked, now: Callable[[], datetime], 
         await saving.add(parts, wanted, setting_up.adds(wanted, seen), Who(THIS_MACHINE))
     screen.print(f"Saved as {wanted.name}. The running hub begins to read within seconds, or when it runs next.")
     return 0
+
+
+async def prepared(made: "Installation") -> None:
+    """An empty database gets its tables. Raises Misconfigured where it is of another release."""
+    with database_errors(made.settings):
+        async with made.engine() as engine:
+            await _ready(made, engine)
 
 
 async def _ready(made: "Installation", engine: AsyncEngine) -> None:
@@ -112,7 +118,7 @@ def _from_file(made: "Installation", asked: Asked, now: datetime) -> Wanted:
         raise Misconfigured(f"The file is about {connector.name}", f"Say `connections add {connector.name}`")
     name = asked.name or filed.text("name") or connector.name
     title = filed.text("title") or connector.title
-    since = _since(asked.since or filed.text("since") or BEGINNING, now)
+    since = _since(asked.since, now) if asked.since else filed.since(now)
     return Wanted(name, title, connector, filed.options(connector.Options, made.secret), since)
 
 

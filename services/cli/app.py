@@ -29,7 +29,6 @@ from services.cli.terminal import (
     EXIT_UNAVAILABLE,
     errors,
     installation,
-    run,
     screen,
     tell,
 )
@@ -37,26 +36,29 @@ from services.cli.terminal import (
 app = typer.Typer(
     name="throughline",
     epilog="Exit codes: 0 well, 1 unexpected, 2 wrong use, 3 a person must mend something, 4 try again later, "
-    "5 not found, 6 a decision was refused.",
+    "5 not found, 6 a decision was refused, 7 config diff found a difference, 130 ended by Ctrl-C.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for group in (asking, deciding, running):
+_RUN, _ASK, _DECIDE, _SET_UP, _TEND = "Run it", "Ask it", "Decide what belongs together", "Set it up", "Tend it"
+for group, panel in ((asking, _ASK), (deciding, _DECIDE), (running, _TEND)):
+    for command in group.app.registered_commands:
+        command.rich_help_panel = panel
     app.add_typer(group.app)
-app.add_typer(deciding.persons, name="person")
-app.add_typer(deciding.decisions, name="decisions")
-app.add_typer(suggesting.app, name="suggestions")
-app.add_typer(connecting.app, name="connections")
-app.add_typer(ruling.app, name="rules")
-app.add_typer(valuing.app, name="values")
-app.add_typer(letters.app, name="dead-letters")
-app.add_typer(filing.app, name="config")
-app.add_typer(sealing.app, name="keys")
-app.add_typer(people.accounts, name="accounts")
-app.add_typer(people.tokens, name="tokens")
-app.add_typer(people.sessions, name="sessions")
-app.add_typer(people.audit, name="audit")
+app.add_typer(deciding.persons, name="person", rich_help_panel=_DECIDE)
+app.add_typer(deciding.decisions, name="decisions", rich_help_panel=_DECIDE)
+app.add_typer(suggesting.app, name="suggestions", rich_help_panel=_DECIDE)
+app.add_typer(connecting.app, name="connections", rich_help_panel=_SET_UP)
+app.add_typer(ruling.app, name="rules", rich_help_panel=_SET_UP)
+app.add_typer(valuing.app, name="values", rich_help_panel=_SET_UP)
+app.add_typer(filing.app, name="config", rich_help_panel=_SET_UP)
+app.add_typer(people.accounts, name="accounts", rich_help_panel=_SET_UP)
+app.add_typer(people.tokens, name="tokens", rich_help_panel=_SET_UP)
+app.add_typer(people.sessions, name="sessions", rich_help_panel=_SET_UP)
+app.add_typer(sealing.app, name="keys", rich_help_panel=_TEND)
+app.add_typer(letters.app, name="dead-letters", rich_help_panel=_TEND)
+app.add_typer(people.audit, name="audit", rich_help_panel=_TEND)
 
 
 def _tell_version(wanted: bool) -> None:
@@ -77,7 +79,7 @@ def begin(
     del version
 
 
-@app.command()
+@app.command(rich_help_panel=_RUN)
 def up(
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Start the sandbox company too, and read it.")] = False,
     pace: Annotated[
@@ -97,7 +99,7 @@ def up(
     processes.run_forever(processes.run(installation(), processes.ROLES, tell, processes.telling_where(tell)))
 
 
-@app.command("run")
+@app.command("run", rich_help_panel=_RUN)
 def run_role(
     roles: Annotated[list[str], typer.Argument(help="feed, ingest, publish, query, webhooks", metavar="ROLE")],
 ) -> None:
@@ -111,7 +113,7 @@ def run_role(
     processes.run_forever(processes.run(installation(), roles, tell, processes.telling_where(tell)))
 
 
-@app.command()
+@app.command(rich_help_panel=_RUN)
 def sandbox(
     pace: Annotated[
         float, typer.Option(min=0, help="How much faster its day goes on; 1: as it is, 0: it stands")
@@ -125,32 +127,6 @@ def sandbox(
     from services.cli.sandbox import only_company
 
     only_company(installation(), pace, requests, {"jira": jira_port, "hubspot": hubspot_port, "mail": mail_port}, tell)
-
-
-@app.command()
-def migrate() -> None:
-    """Bring the database up to this release."""
-    from services.cli import upkeep
-
-    run(upkeep.migrate(installation(), tell))
-
-
-@app.command()
-def rebuild(
-    check: Annotated[
-        bool, typer.Option("--check", help="Only compare with what is in use; exit code 3: it differs")
-    ] = False,
-) -> None:
-    """Compute everything anew from what the tools said, beside the running hub, and swap at the end.
-
-    Needed after an upgrade that reads or correlates otherwise; nothing is read from the tools again. Requests that come
-    out changed are told to who follows the changes.
-
-    Example: [bold]throughline rebuild --check[/]
-    """
-    from services.cli import rebuilding
-
-    run(rebuilding.rebuild(installation(), screen(), errors, check=check))
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
 import yaml
 from rich.console import Console
 from rich.text import Text
@@ -20,12 +19,12 @@ from schemas.canonical import instant
 from services.admin.rules_form import LimitsForm, RulesForm, told_again
 from services.admin.saving import STOPPED
 from services.cli import chosen, filing, limits, withdrawing
-from services.cli.adding import BEGINNING, connector_of
+from services.cli.adding import connector_of, prepared
 from services.cli.applying import Applier, Step, adding, changing, choosing, reading_from, steering
 from services.cli.dead_letters import Ask
 from services.cli.filing import Filed
 from services.cli.terminal import opened, write_line
-from services.cli.words import read_start
+from services.cli.words import BEGINNING, is_length
 from services.feed import connections
 from services.feed.connections import PAUSED, READING, StoredConnection
 
@@ -103,6 +102,7 @@ async def apply(
 ) -> int:  # fmt: skip
     """Show, ask, and carry it out step by step; the first step that fails ends it, and what was done stays. remove:
     connections that the file does not name go, and what they brought stays (keep) or goes, too (drop)."""
+    await prepared(made)
     async with opened(made) as (engine, _):
         applier = Applier(made, engine, now, screen, unchecked=unchecked)
         plan = await _planned(applier, path, remove)
@@ -178,13 +178,13 @@ def _of_connection(applier: Applier, entry: Filed, known: _Known, name: str) -> 
     connector = connector_of(applier.made, text)
     if stored is not None and stored.connector != connector.name:
         raise entry.wrong(("connector",), f"{name} is of {stored.connector}", "Give another name to another tool")
-    begin = _begin(applier, entry)
+    since = entry.since(applier.now())
     if stored is None:
-        steps = [adding(applier, entry, connector, name, begin[0] if begin else None)]
+        steps = [adding(applier, entry, connector, name, since)]
     else:
         steps = [*changing(applier, entry, connector, stored)]
-        if begin and begin[0] != stored.since:
-            steps.append(reading_from(applier, stored, begin[0]))
+        if _fixed(entry.text("since")) and since != stored.since:
+            steps.append(reading_from(applier, stored, since))
     state = entry.text("state") or (stored.state if stored else READING)
     if state not in STATES:
         raise entry.wrong(("state",), f"{state} is no state", f"Use one of {', '.join(STATES)}")
@@ -198,12 +198,6 @@ def _of_connection(applier: Applier, entry: Filed, known: _Known, name: str) -> 
     return steps + choosing(applier, name, before, wanted)
 
 
-def _begin(applier: Applier, entry: Filed) -> tuple[datetime | None] | None:
-    """From when it is read; None where the file does not say."""
-    text = entry.text("since")
-    if text is None:
-        return None
-    try:
-        return (None if text == BEGINNING else read_start(text, applier.now(), "since"),)
-    except typer.BadParameter:
-        raise entry.wrong(("since",), f"{text} is no moment", "Give 2026-01-01, 90d or beginning") from None
+def _fixed(since: str | None) -> bool:
+    """Whether it is one moment. A length of time is another one at each look: it counts when a connection is added."""
+    return since is not None and not is_length(since)

@@ -16,12 +16,12 @@ from services.admin import saving
 from services.admin.saving import Who, described
 from services.admin.trial import opened_tool
 from services.cli import hooking, trial, watched
-from services.cli.adding import BEGINNING, connector_of
+from services.cli.adding import connector_of
 from services.cli.equipping import equipment
 from services.cli.narrow import ByWidth, stacked
 from services.cli.stored import stored_one
 from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
-from services.cli.words import moment, read_start, true_up_to
+from services.cli.words import BEGINNING, moment, read_start, true_up_to
 from services.feed import connections, watching
 from services.feed.connections import READING, StoredConnection, parse_options, with_secrets
 

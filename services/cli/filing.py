@@ -3,14 +3,17 @@
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import typer
 import yaml
 from pydantic import BaseModel, SecretStr, ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from schemas.errors import Misconfigured
+from services.cli.words import BEGINNING, read_start
 from services.feed.connections import split_secrets
 from services.feed.objections import Objection, objections
 
@@ -58,6 +61,16 @@ class Filed:
         if isinstance(value, dict | list):
             raise self.wrong((name,), f"{name} is no text", "Give a single value")
         return str(value)
+
+    def since(self, now: datetime) -> datetime | None:
+        """From when it is read; None: from the beginning, as where it does not say. Raises Misconfigured."""
+        text = self.text("since")
+        if text in (None, BEGINNING):
+            return None
+        try:
+            return read_start(str(text), now, "since")
+        except typer.BadParameter:
+            raise self.wrong(("since",), f"{text} is no moment", "Give 2026-01-01, 90d or beginning") from None
 
     def options(self, model: type[BaseModel], secret: Secret, complete: Complete = lambda _: None) -> BaseModel:
         """The checked options. complete: adds what the file may leave out. Raises Misconfigured with the place of the

@@ -159,6 +159,11 @@ def _value(kind: Any, answer: str) -> Any:
     return answer
 
 
+_FILE = "give a file: --file connection.yaml (docs/cli.md shows one), and --yes to save it"
+_AGREE = "pass --yes to save it"
+_YES_OR_NO = ("yes", "no")
+
+
 def at_terminal(say: Say) -> Ask:
     """Questions at the terminal: secrets are not shown, Enter takes the default."""
 
@@ -170,7 +175,7 @@ def at_terminal(say: Say) -> Ask:
         # What is hidden shows no default either; Enter leaves it out.
         shown = question.default not in (None, "") and not question.hidden
         while True:
-            with answered("give a file: --file connection.yaml (docs/cli.md shows one), and --yes to save it"):
+            with answered(_AGREE if question.choices == _YES_OR_NO else _FILE):
                 answer: str = typer.prompt(
                     title, default=question.default, hide_input=question.hidden, show_default=shown, err=True
                 )

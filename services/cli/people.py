@@ -134,10 +134,12 @@ async def change_account(
     return None
 
 
-async def set_password(made: "Installation", by: By, name: str, password: SecretStr, screen: Console) -> int | None:
-    """Another password; every session of the account ends."""
-    hashed = await Passwords().hash(password.get_secret_value())
-    said = "has another password, and is signed out everywhere"
+async def set_password(
+    made: "Installation", by: By, name: str, password: SecretStr | None, screen: Console
+) -> int | None:
+    """Another password, or none; every session of the account ends."""
+    hashed = await Passwords().hash(password.get_secret_value()) if password else None
+    said = f"has {'another' if hashed else 'no'} password, and is signed out everywhere"
     return await change_account(made, by, name, {"password": hashed}, said, screen)
 
 

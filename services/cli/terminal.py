@@ -75,10 +75,15 @@ def answered(instead: str) -> Iterator[None]:
         yield
     except typer.Abort as ended:
         if isinstance(ended.__context__, EOFError):
-            raise WrongUse(f"There is nobody to answer that question. Without a terminal, {instead}.") from None
+            raise nobody(instead) from None
         raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def nobody(instead: str) -> WrongUse:
+    """That a question has nobody to answer it. instead: what to pass."""
+    return WrongUse(f"There is nobody to answer that question. Without a terminal, {instead}.")
 
 
 def agreeing(*, yes: bool) -> Callable[[str], bool]:

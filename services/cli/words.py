@@ -9,8 +9,22 @@ import typer
 from pipelines.lifecycle.summary import day, lasted
 from services.admin.words import counted, listed
 
-__all__ = ["ago", "counted", "listed", "moment", "progress", "read_start", "short", "true_up_to"]
+__all__ = [
+    "BEGINNING",
+    "ago",
+    "counted",
+    "is_length",
+    "listed",
+    "moment",
+    "progress",
+    "read_start",
+    "short",
+    "true_up_to",
+]
 
+
+BEGINNING = "beginning"
+"""In place of a moment: from the first thing there is."""
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes"}
 _YEARS = range(1900, 9999)
 """Beyond them a zone's offset leads out of what a datetime can hold."""
@@ -56,17 +70,17 @@ def progress(row: Any) -> str:
     return f"{row.progress_done:,} of about {row.progress_total:,} read ({share} %)"
 
 
-def read_moment(text: str, now: datetime, option: str) -> datetime:
+def read_moment(text: str, now: datetime, option: str, also: str = "") -> datetime:
     """An instant as a person types it: `2026-03-05` (the end of that day), `2026-03-05 14:30`, or with a zone.
 
-    Raises typer.BadParameter for what is none, or lies ahead.
+    also: what else may be given. Raises typer.BadParameter for what is none, or lies ahead.
     """
     try:
         at = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise _no_moment(option) from None
+        raise _no_moment(option, also) from None
     if at.year not in _YEARS:
-        raise _no_moment(option)
+        raise _no_moment(option, also)
     only_day = len(text.strip()) == len("2026-03-05")
     if only_day:
         at = datetime.combine(at.date(), time.max)
@@ -78,15 +92,16 @@ def read_moment(text: str, now: datetime, option: str) -> datetime:
     return at
 
 
-def _no_moment(option: str) -> typer.BadParameter:
-    return typer.BadParameter("give a date or a time, such as 2026-03-05 or 2026-03-05T14:30", param_hint=option)
+def _no_moment(option: str, also: str) -> typer.BadParameter:
+    said = f"give a date or a time, such as 2026-03-05 or 2026-03-05T14:30{also}"
+    return typer.BadParameter(said, param_hint=option)
 
 
 def read_start(text: str, now: datetime, option: str) -> datetime:
     """As read_moment, but a date alone is the beginning of that day; also a length of time before now: `90d`."""
     if (length := _length(text)) is not None:
         return now - length
-    at = read_moment(text, now, option)
+    at = read_moment(text, now, option, ", or a length of time such as 90d")
     return datetime.combine(at.date(), time.min, at.tzinfo) if len(text.strip()) == len("2026-03-05") else at
 
 
@@ -96,6 +111,11 @@ def read_length(text: str, option: str) -> timedelta:
     if length is None:
         raise typer.BadParameter("give a length of time, such as 14d, 2w or 36h", param_hint=option)
     return length
+
+
+def is_length(text: str) -> bool:
+    """Whether it is a length of time."""
+    return _length(text) is not None
 
 
 def _length(text: str) -> timedelta | None:

@@ -172,6 +172,8 @@ def _operations(request: Request) -> Iterable[str]:
 
 def _told(error: Mapping[str, Any]) -> dict[str, str]:
     kind = str(error["type"])
+    if kind in ("too_short", "too_long") and isinstance(error.get("input"), str):
+        kind = f"string_{kind}"  # of a secret, which says so like a list
     default = _INSTANT if kind.startswith("datetime") else ("is not valid", "see /openapi.json for its form")
     what, mend = _MENDS.get(kind, default)
     # The name of an unknown parameter is input too.

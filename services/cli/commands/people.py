@@ -1,11 +1,12 @@
 """Commands for who may come in, and for what was done: accounts, tokens, sessions, audit."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from schemas.access import Role
-from services.cli.terminal import answered, installation, now_here, run, screen
+from services.cli.terminal import answered, installation, nobody, now_here, run, screen
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -41,10 +42,10 @@ def _by() -> "By":
     return by_whom(name, now_here())
 
 
-def _role(text: str, among: tuple[Role, ...] = (Role.VIEWER, Role.EDITOR, Role.ADMIN)) -> Role:
+def _role(text: str, among: tuple[Role, ...] = (Role.VIEWER, Role.EDITOR, Role.ADMIN), hint: str = "--role") -> Role:
     found = [role for role in among if role.value == text.lower()]
     if not found:
-        raise typer.BadParameter(f"choose of {', '.join(role.value for role in among)}", param_hint="--role")
+        raise typer.BadParameter(f"choose of {', '.join(role.value for role in among)}", param_hint=hint)
     return found[0]
 
 
@@ -53,7 +54,10 @@ def _password(reference: str | None) -> "SecretStr":
 
     if reference is not None:
         return check_password(installation().secret(reference).get_secret_value())
-    with answered("pass --password-from env:NAME or file:PATH"):
+    instead = "pass --password-from env:NAME or file:PATH"
+    if not sys.stdin.isatty():  # it could not be hidden
+        raise nobody(instead)
+    with answered(instead):
         return check_password(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
 
 
@@ -95,14 +99,14 @@ def add_account(
 
 
 @accounts.command("role")
-def set_role(name: Who, role: Annotated[str, typer.Argument(help="viewer, editor or admin")]) -> None:
+def set_role(name: Who, role: Annotated[str, typer.Argument(metavar="ROLE", help="viewer, editor or admin")]) -> None:
     """Give somebody another role; the last admin stays one.
 
     Example: [bold]throughline accounts role "Anna Berg" editor[/]
     """
     from services.cli import people
 
-    found = _role(role)
+    found = _role(role, hint="ROLE")
     said = f"has the role {found.value} now"
     run(people.change_account(installation(), _by(), name, {"role": found}, said, screen()))
 
@@ -122,14 +126,19 @@ def disable(
 
 
 @accounts.command("password")
-def set_password(name: Who, password_from: From = None) -> None:
-    """Give somebody another password; ends their sessions.
+def set_password(
+    name: Who,
+    password_from: From = None,
+    no_password: Annotated[bool, typer.Option("--no-password", help="Take it away: they sign in elsewhere")] = False,
+) -> None:
+    """Give somebody another password, or none; ends their sessions.
 
     Example: [bold]throughline accounts password "Anna Berg"[/]
     """
     from services.cli import people
 
-    run(people.set_password(installation(), _by(), name, _password(password_from), screen()))
+    password = None if no_password else _password(password_from)
+    run(people.set_password(installation(), _by(), name, password, screen()))
 
 
 @accounts.command("set-up-link")

@@ -1,10 +1,10 @@
-"""Commands for who runs the hub: status, topics, doctor, and the documents of its interfaces."""
+"""Commands for who runs the hub: how it stands, the documents of its interfaces, and what an upgrade needs."""
 
 from typing import Annotated
 
 import typer
 
-from services.cli.terminal import installation, now_here, run, screen
+from services.cli.terminal import errors, installation, now_here, run, screen, tell
 
 app = typer.Typer()
 
@@ -66,3 +66,29 @@ def asyncapi() -> None:
     from services.cli import documents
 
     documents.print_asyncapi(installation())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database up to this release."""
+    from services.cli import upkeep
+
+    run(upkeep.migrate(installation(), tell))
+
+
+@app.command()
+def rebuild(
+    check: Annotated[
+        bool, typer.Option("--check", help="Only compare with what is in use; exit code 3: it differs")
+    ] = False,
+) -> None:
+    """Compute everything anew from what the tools said, beside the running hub, and swap at the end.
+
+    Needed after an upgrade that reads or correlates otherwise; nothing is read from the tools again. Requests that come
+    out changed are told to who follows the changes.
+
+    Example: [bold]throughline rebuild --check[/]
+    """
+    from services.cli import rebuilding
+
+    run(rebuilding.rebuild(installation(), screen(), errors, check=check))

@@ -10,9 +10,12 @@ from starlette.routing import Route
 from services.web.api import Answer, Failed, api_of
 from services.web.rendering import render
 
-_ELSEWHERE: Mapping[str, str] = {
-    "sign-in-elsewhere": "Signing in there did not go through. Begin again.",
-    "unknown-person": "You are signed in there, but have no account here. Ask an admin for one.",
+_AGAIN = "Signing in there did not go through. Begin again."
+ELSEWHERE: Mapping[str, str] = {
+    "no-account": "You are signed in there, but have no account here. Ask an admin to add one with your address.",
+    "has-password": "Your account here has a password. Sign in by it; or ask an admin to take it away.",
+    "disabled": "Your account here is disabled. Ask an admin.",
+    "provider-away": "There, nobody answers as they must. Try again in a minute, or tell an admin.",
 }
 """By kind of problem that the way back from an identity provider may end in."""
 
@@ -45,7 +48,7 @@ async def signed_in(request: Request) -> Response:
 async def _page(request: Request, there: str, refused: Failed | None, *, name: str = "") -> Response:
     ways = await api_of(request).get("/v1/sign-in")
     problem = request.query_params.get("problem", "")
-    told = _ELSEWHERE.get(problem, "Signing in did not go through. Begin again.") if problem else None
+    told = ELSEWHERE.get(problem, _AGAIN) if problem else None
     return await render(
         request, "sign_in.html", status=refused.status if refused else 200, ways=ways, next=there, refused=refused,
         name=name, told=told,

@@ -91,6 +91,8 @@ def test_no_database_yet(tmp_path: Path) -> None:
         (["dead-letters", "replay"], 2, "Say which: ids, --cause or"),
         (["connections", "show", "sap"], 3, "There is no connection sap. There are crm, inbox, jira-acme"),
         (["connections", "add", "sap"], 3, "There is no connector sap"),
+        (["accounts", "role", "Anna", "boss"], 2, "Invalid value for ROLE: choose of viewer, editor, admin"),
+        (["audit", "list", "--since", "soon"], 2, "or a length of time such as 90d"),
     ],
 )
 async def test_errors_name_the_mend(desk: Desk, words: list[str], code: int, said: str) -> None:

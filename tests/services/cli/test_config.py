@@ -1,16 +1,19 @@
 """config: the set-up as a file. Applied twice it changes nothing; what is mistyped is refused by line and column."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from pipelines.store import configuration
 from pipelines.store.engine import reading, writing
 from schemas.errors import Misconfigured
 from services.cli import config
+from services.cli.installation import Installation
 from services.feed import connections
 from services.sandbox.hubspot import HubSpotServer
 from tests.services.admin.conftest import NOW
@@ -30,7 +33,7 @@ connections:
   sales:
     connector: hubspot
     title: Sales
-    since: 2026-03-01
+    since: {since}
     options:
       base_url: {url}
       token: file:{token}
@@ -62,7 +65,7 @@ async def empty(reachable: Desk) -> Desk:
 def filed(folder: Path, hubspot: HubSpotServer, text: str = FILE, **more: Any) -> Path:
     (folder / "token").write_text(hubspot.token)
     path = folder / "throughline.yaml"
-    path.write_text(text.format(url=hubspot.url, token=folder / "token", **more))
+    path.write_text(text.format(url=hubspot.url, token=folder / "token", **{"since": "2026-03-01"} | more))
     return path
 
 
@@ -154,3 +157,27 @@ async def test_a_tool_that_cannot_be_read_is_not_added(empty: Desk, hubspot: Hub
     assert "pat-na1-wrong" not in empty.printed
     async with reading(empty.engine) as connection:
         assert await connections.every(connection) == []
+
+
+async def test_it_sets_up_a_hub_that_never_ran(hubspot: HubSpotServer, tmp_path: Path) -> None:
+    made = Installation.of({"THROUGHLINE_DATA_DIR": str(tmp_path / "new"), "THROUGHLINE_ALLOW_LOOPBACK_TOOLS": "true"})
+    screen = Console(file=StringIO())
+    with pytest.raises(Misconfigured, match="There is no hub's database here yet"):
+        await config.diff(made, filed(tmp_path, hubspot), now, screen)
+    assert await config.apply(made, filed(tmp_path, hubspot), now, screen, lambda _: True, unchecked=False) == 0
+    assert await config.diff(made, filed(tmp_path, hubspot), now, screen) == 0
+
+
+async def test_a_length_of_time_counts_when_a_connection_is_added(
+    empty: Desk, hubspot: HubSpotServer, tmp_path: Path
+) -> None:
+    path = filed(tmp_path, hubspot, since="90d")
+    assert await apply(empty, path) == 0
+
+    def later() -> datetime:
+        return NOW + timedelta(days=1)
+
+    assert await config.diff(empty.made, path, later, empty.screen) == 0
+    path = filed(tmp_path, hubspot, since="2026-02-01")
+    assert await config.diff(empty.made, path, later, empty.screen) == config.EXIT_DIFFERS
+    assert "sales: to be read again from 2026-02-01" in empty.printed

@@ -71,6 +71,12 @@ async def test_a_question_that_nobody_answers_says_what_to_pass(desk: Desk, word
     assert "Aborted" not in said
 
 
+async def test_a_password_that_nobody_can_type_is_asked_for_in_one_sentence(desk: Desk) -> None:
+    code, said = run(desk, "accounts", "add", "Anna Berg")
+    assert (code, "Warning" in said) == (EXIT_WRONG_USE, False)
+    assert "Without a terminal, pass --password-from env:NAME or file:PATH." in said
+
+
 async def test_ctrl_c_at_a_question_ends_the_command(desk: Desk) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(

@@ -162,3 +162,15 @@ def test_a_bad_password_is_refused_and_not_repeated(password: str) -> None:
     with pytest.raises(people.Misconfigured) as raised:
         people.check_password(password)
     assert password not in str(raised.value)
+
+
+@BOTH
+async def test_a_password_is_taken_away(desk: Desk) -> None:
+    await added(desk)
+    await added(desk, "Ben")
+    assert await people.set_password(desk.made, BY, "Anna Berg", None, desk.screen) is None
+    assert desk.printed.endswith("Anna Berg has no password, and is signed out everywhere.\n")
+    async with reading(desk.engine) as connection:
+        anna = await accounts.called(connection, "Anna Berg")
+    assert anna is not None
+    assert anna.password is None

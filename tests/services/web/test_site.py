@@ -1,7 +1,9 @@
 """The site as a whole: who sees which page, what every page tells its browser, and what becomes of errors."""
 
 import logging
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,10 +20,12 @@ from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import open_engine, writing
 from schemas.access import THIS_MACHINE, Caller, Role
 from services import migrations
+from services.admin import identities, oidc
 from services.query.access import Access, Loopback
 from services.query.app import create_app
 from services.query.refused import Refused
 from services.web import pages
+from services.web.pages.entering import ELSEWHERE
 from services.web.site import OPEN, create_site
 from tests.pipelines.memos import memo
 from tests.services.query.conftest import BASE, COMPANY, NOW, fill, owned
@@ -122,6 +126,12 @@ async def test_who_is_not_known_signs_in_first_and_comes_back(company: AsyncEngi
         assert there.path == "/sign-in"
         assert parse_qs(there.query)["next"] == ["/requests?stage=development&text=a%26b"]
         assert (await http.get("/v1/requests")).status_code == 401
+
+
+def test_every_reason_to_keep_somebody_out_who_signed_in_elsewhere_has_its_words() -> None:
+    texts = [Path(module.__file__).read_text("utf-8") for module in (identities, oidc)]
+    kinds = {kind for text in texts for kind in re.findall(r'Refused\(\s*\d+, "([\w-]+)"', text)}
+    assert kinds - {"sign-in-elsewhere"} == set(ELSEWHERE)
 
 
 async def test_every_page_but_the_open_ones_asks_who_reads(company: AsyncEngine) -> None:
