@@ -9,16 +9,22 @@ mail. An address and what a person looks up may have any case.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.addresses import ISSUE_KEY, MAX_ADDRESS, normal_address, record_in, scope_of, unwrapped
 from schemas.artifacts import Evidence, Reference, Text, request_id
 
-__all__ = ["SMALL", "Found", "find", "normal", "own", "parse", "scope_of", "search", "understood"]
+__all__ = ["LISTED", "SMALL", "Found", "find", "normal", "own", "parse", "scope_of", "search", "understood"]
 
 SMALL = "mentions in small letters"
 """The relation of a key that stands in small letters."""
+
+LISTED = "mentions in a list"
+"""The relation of what stands at the beginning of a line, where lines begin with several different things."""
+
+SEVERAL_LISTED = 3
+"""So many different ones make it a list."""
 
 MAX_FOUND = 100
 """Distinct values kept from one text."""
@@ -40,8 +46,14 @@ _REQUEST = re.compile(rf"(?<!{_WORD})(?<![@\-])R-[A-Z2-7]{{12}}(?!{_WORD}|[-@])"
 _ADDRESS = re.compile(r"https?://[^\s<>\"`{}|\\^\x00-\x1f]+", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"<([^\s<>@\"]{1,250})@([^\s<>@\"]{1,250})>")
 _SAYS_MESSAGE_ID = re.compile(r"(?:message-?\s?id|msg-?id|in-reply-to|references)\W{0,5}$", re.IGNORECASE)
+_LINE = re.compile(r"^[ \t]*(?:[-*+•‣◦▪·–—]+|\(?[0-9]{1,3}[.)])?[ \t]*[\[(*_]{0,4}", re.MULTILINE)
+"""What may stand before the first word of a line: a bullet or a number, brackets."""
 _NUMBER = re.compile(r"[0-9]{1,20}")
 _HUBSPOT = ("hubspot.deal", "hubspot.ticket")
+
+
+_Name = tuple[str, str, str]
+"""Kind, scope, value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +72,10 @@ def find(text: Text) -> tuple[Reference, ...]:
 def search(text: Text) -> Found:
     """As `find`, and how many distinct values more the text holds than were kept."""
     places: dict[tuple[str, str, str], tuple[int, int]] = {}
-    for kind, scope, value, start, end in sorted(_candidates(text.text), key=lambda found: found[3:]):
+    every = sorted(_candidates(text.text), key=lambda found: found[3:])
+    for kind, scope, value, start, end in every:
         places.setdefault((kind, scope, value), (start, end))
+    listed = _listed(text.text, every)
     small = {("jira.key", "", value): place for value, place in _small_keys(text.text)}
     places |= {name: place for name, place in small.items() if name not in places}
     kept = sorted(list(places.items())[:MAX_FOUND], key=lambda one: one[1])
@@ -71,7 +85,7 @@ def search(text: Text) -> Found:
             scope=scope,
             value=value,
             evidence=text.evidence,
-            relation=SMALL if small.get((kind, scope, value)) == (start, end) else "mentions",
+            relation=_relation((kind, scope, value), (start, end), small, listed),
             field=text.field,
             start=start,
             end=end,
@@ -81,6 +95,21 @@ def search(text: Text) -> Found:
         for (kind, scope, value), (start, end) in kept
     )
     return Found(references, len(places) - len(kept))
+
+
+def _relation(name: _Name, place: tuple[int, int], small: Mapping[_Name, tuple[int, int]], listed: set[_Name]) -> str:
+    if small.get(name) == place:
+        return SMALL
+    return LISTED if name in listed else "mentions"
+
+
+def _listed(text: str, found: Sequence[tuple[str, str, str, int, int]]) -> set[_Name]:
+    """What begins a line, if that is several different things; () if not."""
+    if len({one[:3] for one in found}) < SEVERAL_LISTED:
+        return set()
+    begins = {line.end() for line in _LINE.finditer(text)}
+    listed = {(kind, scope, value) for kind, scope, value, start, _ in found if start in begins}
+    return listed if len(listed) >= SEVERAL_LISTED else set()
 
 
 def _candidates(text: str) -> Iterator[tuple[str, str, str, int, int]]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pipelines.correlate.decided import Decided, apart_words, kept_out
 from pipelines.correlate.evidence import Edge, Weighed, weigh
 from pipelines.correlate.explain import called, rule, thing, why
+from pipelines.correlate.listing import listing
 from pipelines.correlate.parts import Limited, RequestParts, attach, container_of, within_limit
 from pipelines.correlate.rules import Rules
 from schemas.artifacts import Evidence, request_id
@@ -33,8 +34,14 @@ def correlate(component: Component, rules: Rules) -> Groups:
     limited = within_limit(direct, weighed.nodes, rules.component, joined)
     limited.kept = [*joined, *limited.kept]
     parts = RequestParts(weighed.nodes.values(), rules, decided, silent)
-    for edge in limited.kept:
+    stated = [edge for edge in limited.kept if edge.strength is not Evidence.WRITTEN]
+    for edge in stated:
         parts.connect(edge)
+    written, lists = listing((edge for edge in limited.kept if edge.strength is Evidence.WRITTEN), parts)
+    for edge in written:
+        parts.connect(edge)
+    limited.kept = [*stated, *written]
+    weighed.mentions += lists
     programmes = attach(above, weighed, parts)
     found = _Outcome(weighed, parts, limited, programmes, rules).groups(above)
     return replace(found, kept_out=kept_out(found, silent, parts.of)) if decided.numbered else found

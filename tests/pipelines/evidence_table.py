@@ -143,6 +143,8 @@ _SAME, _OTHER = mail(1, seconds=20), mail(1, "Lunch", "Pizza?\n", 3600)
 _DIGEST = "PAY-1, PAY-2, PAY-3, PAY-4, PAY-5, PAY-6, PAY-7"
 _SUBJECT, _TEXT = mail(4, "About PAY-1"), mail(4, text="Please do PAY-1.\n")
 _MANY, _QUOTES = mail(4, text=f"{_DIGEST}\n"), mail(4, text="Thanks!\n\nOn Monday Ben wrote:\n> PAY-1 is due\n")
+_PARTS = (issue(1), issue(2, kind=SUBTASK, parent=beside(1)), issue(3, kind=SUBTASK, parent=beside(1)))
+_LIST = mail(4, text="Please look at:\n- PAY-1\n- PAY-2\n- PAY-3\n")
 _REQUEST = mail(4, text=f"It is about {request_id(P1)}.\n")
 _NO_REQUEST = mail(4, text="It is about R-AAAAAAAAAAAA.\n")
 
@@ -190,6 +192,8 @@ CASES = (
          (issue(1, customfield_10050="about 10001"), deal("10001")), (issue(1, 2),)),
     Case("a text", "mentions", WRITTEN, _TEXT.artifact, P1, (issue(1), _TEXT), (issue(1), _MANY),
          parted(_TEXT.artifact, P1)),
+    Case("a list", "mentions in a list", WRITTEN, _LIST.artifact, P1, (*_PARTS, _LIST),
+         (issue(1), issue(2), issue(3), _LIST), parted(_LIST.artifact, P1)),
     Case("a comment", "mentions", WRITTEN, P2, P1, (issue(1), issue(2), comment(2, "See PAY-1")),
          (issue(1), issue(2), comment(2, _DIGEST)), (comment(2, "", gone=True),)),
     Case("small letters", "mentions in small letters", WRITTEN, P2, P1,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipelines.references import SMALL
+from pipelines.references import LISTED, SMALL
 from schemas.artifacts import Evidence, Reference
 from tests.pipelines.company import (
     RULES,
@@ -42,6 +42,29 @@ def test_many_words_that_are_no_keys_make_no_digest() -> None:
     words = ("UTF-8", "ISO-9001", "COVID-19", "SHA-256", "MP-3", "AES-128", "PAY-1")
     groups = grouped(issue("PAY-1"), mail("m1", *written(*words)))
     assert requests(groups) == sets("PAY-1 m1")
+
+
+def listed(*keys: str) -> list[Reference]:
+    return [replace(one, relation=LISTED) for one in written(*keys)]
+
+
+def test_a_list_of_three_requests_is_a_report() -> None:
+    report = mail("report", *listed("PAY-1", "PAY-2", "PAY-3"), *written("PAY-4"))
+    groups = grouped(*(issue(f"PAY-{n}") for n in (1, 2, 3, 4)), report)
+    assert requests(groups) == sets("PAY-1", "PAY-2", "PAY-3", "PAY-4", "report")
+    assert {one.kept for one in of(groups, report).mentions} == {"the text is a list of 3 things"}
+    assert len(of(groups, report).mentions) == 4
+
+
+def test_a_list_of_two_or_of_what_belongs_together_anyway_joins() -> None:
+    two = mail("two", *listed("PAY-1", "PAY-2"))
+    assert requests(grouped(issue("PAY-1"), issue("PAY-2"), two)) == sets("PAY-1 PAY-2 two")
+    parts = issue("PAY-2", part_of("PAY-1")), issue("PAY-3", part_of("PAY-1"))
+    whole = mail("whole", *listed("PAY-1", "PAY-2", "PAY-3"))
+    assert requests(grouped(issue("PAY-1"), *parts, whole)) == sets("PAY-1 PAY-2 PAY-3 whole")
+    named = mail("named", title("PAY-1"), *listed("PAY-1", "PAY-2", "PAY-3"))
+    groups = grouped(*(issue(f"PAY-{n}") for n in (1, 2, 3)), named)
+    assert requests(groups) == sets("PAY-1 named", "PAY-2", "PAY-3"), "the subject says which one it is about"
 
 
 def test_comments_are_texts_of_their_own() -> None:

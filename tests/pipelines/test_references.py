@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.addresses import normal_address, scope_of
-from pipelines.references import AROUND, MAX_FOUND, SMALL, find, normal, own, parse, search, understood
+from pipelines.references import AROUND, LISTED, MAX_FOUND, SMALL, find, normal, own, parse, search, understood
 from schemas.artifacts import Evidence, Reference, Text, request_id
 
 
@@ -270,3 +270,21 @@ def test_a_written_key_is_found_and_looked_up_in_any_case(key: str, before: str)
     assert keys(f"See{before or ' '}{key}, please") == [key]
     assert ("jira.key", key) in parse(key.lower())
     assert parse(f"https://acme.atlassian.net/browse/{key}")[0] == ("jira.key", key)
+
+
+@pytest.mark.parametrize(
+    ("text", "listed"),
+    [
+        ("This week:\n* PAY-1 export\n* PAY-2 import\n\n* PAY-3 (late)\nsee PAY-4", "PAY-1 PAY-2 PAY-3"),
+        ("1. [PAY-1] x\n2) PAY-2\n(3) *PAY-3*", "PAY-1 PAY-2 PAY-3"),
+        ("PAY-1: done\nPAY-2: done\n  – https://a.atlassian.net/browse/PAY-3", "PAY-1 PAY-2 PAY-3"),
+        ("About PAY-3.\n- PAY-1\n- PAY-2\n- PAY-3", "PAY-1 PAY-2 PAY-3"),
+        ("- PAY-1\n- PAY-2\n- PAY-1", ""),
+        ("PAY-1, PAY-2\nand PAY-3, PAY-4", ""),
+        ("- for PAY-1\n- for PAY-2\n- for PAY-3", ""),
+    ],
+)
+def test_lines_that_begin_with_several_things_are_a_list(text: str, listed: str) -> None:
+    found = find(Text("body", text, Evidence.WRITTEN))
+    assert {one.value for one in found if one.relation == LISTED} == set(listed.split())
+    assert {one.relation for one in found} <= {LISTED, "mentions"}
