@@ -54,7 +54,7 @@ async def _differ(
 ) -> tuple[set[str], set[tuple[str, str]]]:
     """Which of these units, and which pairs with one of them, are stored otherwise than they are now."""
     bulk = Bulk(connection)
-    now, stored = await units_now(bulk, set(names)), await suggestions.load(bulk, names)
+    (now, _), stored = await units_now(bulk, set(names)), await suggestions.load(bulk, names)
     bodies = {name: one.body for name, one in now.items()}
     other = {name for name in names if bodies.get(name) != stored.get(name)}
     found = {

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pipelines.store import decisions, leases, requests, stamps, suggestions
+from pipelines.store import decisions, leases, requests, stamps, suggestions, unit_people
 from pipelines.store.bulk import Bulk
 from pipelines.store.engine import AWAY, reading, writing
 from pipelines.store.leases import Lease
@@ -42,7 +42,7 @@ LOOKED_AT, COMPARED = 50, 20
 """Units a step."""
 OFFERS = 60.0
 """Seconds between two looks at what may be offered, while there is other work."""
-_FORM = 1
+_FORM = 2
 """Counts up when units or blocks are made otherwise."""
 
 
@@ -155,21 +155,25 @@ class Suggesting:
     async def _look(self, marks: list[tuple[int, str]], lease: Lease) -> None:
         """Look at what is marked; what is as it was needs no comparing."""
         marked = {name for _, name in marks}
-        passes = sorted(name for name in marked if name.startswith(suggestions.PASS))
-        names, going_on = marked - set(passes), list[str]()
+        many = {name for name in marked if name.startswith(suggestions.PASS)}
+        persons = {name for name in many if name.startswith(unit_people.PERSON)}
+        passes, names = sorted(many - persons), marked - many
         async with reading(self.engine) as connection:
             bulk = Bulk(connection)
+            more, going_on = await unit_people.units_of(bulk, persons, suggestions.PAGE)
+            names |= set(more)
             if passes:  # one page of one pass; what else is marked keeps its mark's turn
                 more, following = await suggestions.page(connection, passes[0])
                 names |= set(more)
-                going_on = [*passes[1:], *([following] if following else [])]
-            found = await units_now(bulk, names)
+                going_on += [*passes[1:], *([following] if following else [])]
+            found, people = await units_now(bulk, names)
             before = await suggestions.load(bulk, names)
         changed = {name: one for name, one in found.items() if before.get(name) != one.body}
         async with writing(self.engine) as connection:
             await leases.check(connection, lease)
             bulk = Bulk(connection)
             await suggestions.write_units(bulk, changed, before.keys() - found.keys())
+            await unit_people.keep(bulk, names, people)
             await suggestions.done(bulk, [number for number, _ in marks], going_on)
 
     async def _compare(self, names: list[str], lease: Lease) -> None:
@@ -202,13 +206,17 @@ def _score(pairs: list[tuple[Unit, Unit]], sizes: Sizes, model: Model, apart: Ap
     return [one for one in found if one]
 
 
-async def units_now(bulk: Bulk, names: set[str]) -> dict[str, Looked]:
-    """These units as they are now; those that are gone, or of which nothing can be compared, are left out."""
+async def units_now(bulk: Bulk, names: set[str]) -> tuple[dict[str, Looked], dict[str, frozenset[str]]]:
+    """These units as they are now, and who takes part in them, by identity; those that are gone are left out, of the
+    units those too of which nothing can be compared."""
     members = await suggestions.members(bulk, names)
-    who = {name for one in members.values() for told in one.told for name in _people(told.fields)}
+    parts = {
+        unit: frozenset(name for told in one.told for name in _people(told.fields)) for unit, one in members.items()
+    }
+    who = {name for names in parts.values() for name in names}
     known = await requests.identities_of(bulk, who)
     people = keys(known.values(), (await decisions.load(bulk, who)).held)
-    return await asyncio.to_thread(_made, members, people)
+    return await asyncio.to_thread(_made, members, people), parts
 
 
 def _made(members: Mapping[str, Members], people: Mapping[str, tuple[str, ...]]) -> dict[str, Looked]:

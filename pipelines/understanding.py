@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from pipelines import assembly
 from pipelines.correlate import correlate
 from pipelines.lifecycle import fold
-from pipelines.store import aside, components, decisions, deferred, outcomes, pending, requests, suggestions
+from pipelines.store import (
+    aside,
+    components,
+    decisions,
+    deferred,
+    outcomes,
+    pending,
+    requests,
+    suggestions,
+    unit_people,
+)
 from pipelines.store.bulk import Bulk
 from pipelines.store.components import Loaded
 from pipelines.store.configuration import Configuration
@@ -123,7 +133,7 @@ async def write(bulk: Bulk, outcome: Outcome, watch: Watch = UNWATCHED, *, remem
             await pending.ask(bulk.connection, work.failed_in)
             changed = outcome.ended | {row.id for row in outcome.rows}
             await suggestions.mark(bulk, _marked(loaded, touched, work) | changed)
-            await suggestions.mark_of_people(bulk, touched.identities | touched.many_named)
+            await unit_people.mark(bulk, touched.identities | touched.many_named)
         await requests.write(bulk, outcome.rows, outcome.ended, requests.own_ids(loaded.artifacts, work.request_of))
         if touched.notes is not None:
             await deferred.drop(bulk, touched.notes)

@@ -11,7 +11,9 @@ unit_marks = Table(
     "unit_marks",
     metadata,
     Column("number", Number, primary_key=True),
-    Column("unit", Key, nullable=False),  # may have changed since it was last looked at; `*…`: a pass over all of them
+    Column(
+        "unit", Key, nullable=False
+    ),  # may have changed since it was last looked at; `*…`: many of them, see suggestions.PASS
 )
 
 units = Table(
@@ -27,6 +29,14 @@ unit_blocks = Table(
     Column("block", Key, primary_key=True),  # units that share some are compared
     Column("unit", Key, primary_key=True),
     Index("ix_unit_blocks_unit", "unit"),
+)
+
+unit_people = Table(
+    "unit_people",
+    metadata,
+    Column("identity", Key, primary_key=True),  # of whoever takes part in what is looked at of the unit
+    Column("unit", Key, primary_key=True),
+    Index("ix_unit_people_unit", "unit"),
 )
 
 block_sizes = Table(

@@ -10,7 +10,7 @@ from sqlalchemy import delete, exists, func, insert, or_, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pipelines.store import decisions
+from pipelines.store import decisions, unit_people
 from pipelines.store.bulk import Bulk
 from pipelines.store.components import stands
 from pipelines.store.decisions import Decisions
@@ -31,7 +31,7 @@ from schemas.artifacts import Reference
 from schemas.canonical import canonical_json, instant
 
 PASS = "*"  # noqa: S105 - no password
-"""How a mark begins that stands for a pass over all units: `*<what>|<after>`, with where it has come to."""
+"""How a mark begins that stands for many units: `*<what>|<after>`, with where a pass over them has come to."""
 PASSES = ("requests", "artifacts", "units")
 PAGE = 500
 """Units that a pass asks for at once."""
@@ -83,6 +83,9 @@ async def marks(connection: AsyncConnection, limit: int) -> Sequence[Any]:
 async def page(connection: AsyncConnection, told: str) -> tuple[list[str], str | None]:
     """The next units of a pass, and the mark with which it goes on; None at its end."""
     what, _, after = told.removeprefix(PASS).partition("|")
+    if what == unit_people.REST:
+        identity, place = orjson.loads(after)
+        return await unit_people.rest(connection, identity, place, PAGE)
     sql = {
         "requests": "SELECT id FROM requests WHERE id > :after ORDER BY id",
         "artifacts": "SELECT artifact FROM members WHERE artifact > :after AND request IS NULL ORDER BY artifact",
@@ -188,14 +191,6 @@ async def done(bulk: Bulk, numbers: Sequence[int], going_on: Iterable[str]) -> N
     """These marks were looked at; passes go on with new ones."""
     await bulk.connection.execute(delete(unit_marks).where(unit_marks.c.number.in_(numbers)))
     await mark(bulk, going_on)
-
-
-async def mark_of_people(bulk: Bulk, identities: Iterable[str]) -> None:
-    """Have those artifacts looked at that are in no request and that these did something to: they are known
-    otherwise now. Of requests their records tell."""
-    sql = """INSERT INTO unit_marks (unit) SELECT DISTINCT m.artifact FROM activities a
-        JOIN members m ON m.artifact = a.artifact WHERE a.actor IN {keys} AND m.request IS NULL"""
-    await bulk.by_keys(sql, identities)
 
 
 async def next_uncompared(connection: AsyncConnection, limit: int) -> list[str]:

@@ -1,7 +1,7 @@
 """A tool as small as can be: memos that are known by a key and mention others in their text.
 
 A memo may say more: `old`, the number of the key that it had before it was moved; `notes`, the notes that stand under
-it (number to text); `deleted`.
+it (number to text); `deleted`; `copy`, names of those who are on copy; `address`, of who wrote it.
 """
 
 from dataclasses import dataclass
@@ -75,6 +75,11 @@ def map_memo(event: SourceEvent) -> Mapped:
             "status": {"id": told["status"], "label": told["status"], "category": None, "pipeline": None},
         }
         | {name: told[name] for name in ("out_of_scope", "deleted") if name in told}
+        | (
+            {"participants": [{"role": "cc", "identity": f"{scope}/account/{one}"} for one in told["copy"]]}
+            if "copy" in told
+            else {}
+        )
         | ({"standing": {"note:": [f"note:{one}" for one in told["notes"]]}} if "notes" in told else {}),
         parts={"memo": Part(tuple(references), texts)}
         | {
@@ -82,7 +87,7 @@ def map_memo(event: SourceEvent) -> Mapped:
             for one, text in told.get("notes", {}).items()
         },
         activities=(said,),
-        identities=(Identity(person, told["by"].title(), f"{told['by']}@example.com"),),
+        identities=(Identity(person, told["by"].title(), told.get("address", f"{told['by']}@example.com")),),
     )
 
 
