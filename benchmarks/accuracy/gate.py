@@ -10,7 +10,7 @@ F1 = 0.98
 EXACT = 0.95
 TRAP_PRECISION = 0.95
 ENOUGH_PAIRS = 500
-"""A trap is judged where it concerns this many pairs."""
+"""A trap that concerns fewer pairs misses its floor only where it is surely below it: its whole interval of 95 % is."""
 
 
 def missed(measured: Measured) -> Iterator[str]:
@@ -26,7 +26,8 @@ def missed(measured: Measured) -> Iterator[str]:
         if value < floor:
             yield f"{what}: {value:.4f}, at least {floor}"
     for result in measured.traps:
-        if result.pairs >= ENOUGH_PAIRS and result.precision.value < TRAP_PRECISION:
+        enough = result.pairs >= ENOUGH_PAIRS
+        if (result.precision.value if enough else result.precision.interval()[1]) < TRAP_PRECISION:
             yield f"precision in {result.trap.name}: {result.precision.value:.4f}, at least {TRAP_PRECISION}"
     if measured.unread:
         yield f"source events that were not understood: {measured.unread}, none allowed"

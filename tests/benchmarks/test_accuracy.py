@@ -146,6 +146,14 @@ def test_the_gate_names_each_floor_that_is_missed() -> None:
     assert list(gate.missed(unread)) == ["source events that were not understood: 2, none allowed"]
 
 
+def test_a_trap_of_few_pairs_is_missed_where_it_is_surely_too_bad() -> None:
+    good = _measured(_three(), [1, 1, 1, 2, 2, 3])
+    for precision, pairs, missed in ((Share(0, 40), 60, True), (Share(3, 4), 60, False), (Share(560, 600), 600, True),
+                                     (Share(56, 60), 90, False), (Share(600, 600), 600, False)):  # fmt: skip
+        traps = (replace(good.traps[0], pairs=pairs, precision=precision),)
+        assert bool(list(gate.missed(replace(good, traps=traps)))) is missed, precision
+
+
 def test_the_section_replaces_itself_and_nothing_else() -> None:
     told = report.section([_measured(_three(), [1, 1, 1, 2, 2, 3])] * 2, [])
     page = "# Benchmarks\n\n## One\n\n1\n\n## Two\n\n2\n"
