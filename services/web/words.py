@@ -166,6 +166,19 @@ def or_dash(value: Any) -> Any:
     return value if value not in (None, "") else Markup('<span class="unknown">{}</span>').format(escape("–"))
 
 
+_BROWSERS = (("Edg", "Edge"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"), ("curl", "curl"))
+_SYSTEMS = (
+    ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)  # fmt: skip
+
+
+def browser(agent: str | None) -> str:
+    """What a browser calls itself, in two words; as it is where it says neither."""
+    found = [next((name for part, name in known if part in (agent or "")), "") for known in (_BROWSERS, _SYSTEMS)]
+    return " on ".join(filter(None, found)) or agent or "not told"
+
+
 def wraps(text: str) -> Markup:
     """Words in which an address may go on in the next line where it would be read so."""
     return escape(text).replace("@", Markup("<wbr>@"))
@@ -204,6 +217,6 @@ def sentence(text: str) -> str:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "stage": stage, "state": state, "counted": counted, "or_dash": or_dash, "lasted": lasted, "read": read,
-    "percent": percent, "wraps": wraps, "without": without, "pretty": pretty,
+    "percent": percent, "wraps": wraps, "browser": browser, "without": without, "pretty": pretty,
     "sentence": sentence, "opens": opens, "day": day_of, "money": money, "waits": waits,
 }  # fmt: skip

@@ -116,6 +116,13 @@ async def test_without_a_script(browser: Browser, hub: str, wanted: Any) -> None
     await page.get_by_label("As it stood on").fill(wanted["created_at"][:10])
     await page.get_by_role("button", name="Show").click()
     await expect(page.get_by_role("status").first).to_contain_text("by today's knowledge")
+    await page.goto(f"/requests/{wanted['id']}/correct")
+    await page.get_by_role("checkbox").last.check()
+    await page.get_by_label("Your name").first.fill("Anna Berg")
+    await page.get_by_role("button", name="request of their own").click()
+    await expect(page.get_by_role("heading", name="What it would change")).to_be_visible()
+    await page.get_by_role("link", name="Leave it as it is").click()
+    await expect(page).to_have_url(re.compile("/correct$"))
     await context.close()
 
 

@@ -13,9 +13,20 @@ _MOST = 250
 """Pages that are looked at: every kind among them, since those of one kind come one after the other."""
 
 
+def needs_a_script(page: str) -> list[str]:
+    """What on a page does nothing without one: a button outside a form, a form that says not where it goes or cannot
+    be sent, a link that leads nowhere."""
+    forms = re.findall(r"<form\b.*?</form>", page, re.DOTALL)
+    found = [one[:80] for one in forms if " action=" not in one.partition(">")[0] or "<button" not in one]
+    outside = re.sub(r"<form\b.*?</form>", "", page, flags=re.DOTALL)
+    found += re.findall(r"<button[^>]*>", outside)
+    return found + re.findall(r'href="(?:#|javascript:[^"]*)"| on\w+="[^"]*"', page)
+
+
 @pytest.mark.timeout(240)
 async def test_no_link_leads_nowhere(hub: str) -> None:
-    waiting, seen, wrong = deque(["/"]), {"/"}, []
+    waiting, seen = deque(["/"]), {"/"}
+    wrong: list[tuple[str, int | str]] = []
     kinds: dict[str, int] = {}
     async with httpx2.AsyncClient(base_url=hub, timeout=30) as http:
         while waiting and len(kinds) < _MOST:
@@ -25,6 +36,7 @@ async def test_no_link_leads_nowhere(hub: str) -> None:
                 wrong.append((path, answer.status_code))
             if "html" not in answer.headers.get("content-type", ""):
                 continue
+            wrong += [(path, fault) for fault in needs_a_script(answer.text)]
             for found in _LINK.findall(answer.text):
                 there = urlsplit(urljoin(path, unescape(found)))
                 to = there.path + (f"?{there.query}" if there.query else "")

@@ -12,7 +12,7 @@ from tests.browser.conftest import reading
 from tests.browser.looking import Reader, done, pressed
 from tests.browser.running import PATIENCE
 from tests.browser.spoiling import SPOILT, spoil
-from tests.browser.tools import World
+from tests.browser.tools import World, taken_out
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module", autouse=True)
@@ -93,6 +93,16 @@ async def test_webhooks_are_set_up(anna: Reader) -> None:
     await pressed(page, "Send a test delivery")
     await expect(done(page)).to_contain_text("The delivery arrived")
     await anna.looks("delivery")
+    await pressed(page, "Register it in Jira")
+    await expect(page.locator(".box.notice")).to_contain_text("Jira gets the webhook “Throughline (jira)”")
+    await anna.looks("register")
+    await pressed(page, "Write this in the tool")
+    await expect(done(page)).to_contain_text("The webhook stands in the tool")
+    await pressed(page, "Look at it in Jira")
+    await expect(page.locator(".box.notice")).to_contain_text("as it should be: nothing is written")
+    await pressed(page, "Remove it from Jira")
+    await pressed(page, "Remove it there")
+    await expect(done(page)).to_contain_text("The webhook is removed from the tool")
 
 
 async def test_a_dead_letter_is_mended_and_replayed(anna: Reader, there: World) -> None:
@@ -198,6 +208,22 @@ async def test_about(anna: Reader) -> None:
     await expect(page.get_by_role("definition").filter(has_text="SQLite")).to_be_visible()
     await expect(page.get_by_role("row").filter(has_text="Jira")).to_contain_text("reading")
     await anna.looks("about")
+
+
+async def test_a_page_left_open_over_a_restart(anna: Reader, there: World) -> None:
+    page = anna.page
+    async with there.api() as http:
+        items = (await http.get("/v1/requests", params={"whole": "true", "limit": "100"})).json()["items"]
+    record = max((one["record"] for one in items), key=lambda one: len(one["artifacts"]))
+    await anna.goes(f"/requests/{record['id']}")
+    rows = page.get_by_role("table").get_by_role("row")
+    before = await rows.count()
+    there.hub.stop()
+    there.hub.start()
+    async with taken_out(page, record):
+        await expect(rows).to_have_count(before - 1)
+    await expect(rows).to_have_count(before)
+    anna.complaints.clear()  # the browser says that nobody answered meanwhile
 
 
 async def test_removed_after_saying_what_is_lost(anna: Reader, there: World) -> None:

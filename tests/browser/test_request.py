@@ -1,16 +1,15 @@
 """One request: how it stands, its life as a picture and as words, as of a day, and live."""
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Route, expect
 
 from schemas.artifacts import request_id
 from tests.browser.looking import PHONE, SCREENSHOTS, WIDE, Reader
+from tests.browser.tools import taken_out
 
 
 @pytest.fixture(scope="module")
@@ -93,20 +92,6 @@ async def test_as_it_stood_on_a_day(reader: Reader, longest: Any) -> None:
     await slider.focus()
     await page.keyboard.press("Home")
     await expect(page.get_by_role("status").first).to_contain_text("by today's knowledge")
-
-
-@asynccontextmanager
-async def taken_out(page: Page, record: Any) -> AsyncIterator[None]:
-    """Somebody else takes an issue out of the request, and brings it back."""
-    out = next(one["id"] for one in reversed(record["artifacts"]) if one["kind"] == "issue")
-    wish = {"kind": "split", "request": record["id"], "artifacts": [out], "by": "Bo Lind"}
-    sent = await page.request.post("/v1/decisions", data=wish, headers={"If-Match": "*"})
-    number = (await sent.json())["decision"]["number"]
-    try:
-        yield
-    finally:
-        undo = {"kind": "undo", "decision": number, "by": "Bo Lind"}
-        await page.request.post("/v1/decisions", data=undo, headers={"If-Match": "*"})
 
 
 async def test_what_somebody_else_changes_is_seen_at_once(reader: Reader, longest: Any) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from playwright.async_api import Page
 
 from tests.browser.running import PATIENCE, Command, running
 from tests.parts.presence import free_port
@@ -108,3 +109,17 @@ def world(tools: Path, hub: Path) -> Iterator[World]:
     )  # fmt: skip
     with running(sandbox) as made, running(up) as began:
         yield World(up, began[1], hub, *made.groups())
+
+
+@asynccontextmanager
+async def taken_out(page: Page, record: Any) -> AsyncIterator[None]:
+    """Somebody else takes an issue out of the request, and brings it back."""
+    out = next(one["id"] for one in reversed(record["artifacts"]) if one["kind"] == "issue")
+    wish = {"kind": "split", "request": record["id"], "artifacts": [out], "by": "Bo Lind"}
+    sent = await page.request.post("/v1/decisions", data=wish, headers={"If-Match": "*"})
+    number = (await sent.json())["decision"]["number"]
+    try:
+        yield
+    finally:
+        undo = {"kind": "undo", "decision": number, "by": "Bo Lind"}
+        await page.request.post("/v1/decisions", data=undo, headers={"If-Match": "*"})

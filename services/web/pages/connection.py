@@ -28,6 +28,8 @@ DONE: Mapping[str, str] = {
     "read-again": "It reads again; what is known already changes nothing.",
     "reset": "It begins as if it were new; what it brought stays.",
     "reconcile": "The comparison is asked for; the hub carries it out beside reading.",
+    "webhook": "The webhook stands in the tool, and its secret here. A test delivery shows whether the way is open.",
+    "no-webhook": "The webhook is removed from the tool. What it told is read by asking, a little later.",
 }
 """What was done, as the page says it afterwards."""
 
@@ -38,7 +40,8 @@ async def one(request: Request) -> Response:
 
 
 async def _page(request: Request, refused: Failed | None = None, **said: Any) -> Response:
-    """said: tried, what came of a delivery of our own; secret, a new one that is shown this once."""
+    """said: tried, what came of a delivery of our own; secret, a new one that is shown this once; plan, what would be
+    written in the tool, or removed there; part, where what was refused is told, if not at the top."""
     name = request.path_params["id"]
     api = api_of(request)
     told = await api.get(f"/v1/connections/{name}/watching")
@@ -54,10 +57,16 @@ async def _page(request: Request, refused: Failed | None = None, **said: Any) ->
     return await render(
         request, "connection.html", status=refused.status if refused else 200, one=told, stored=stored,
         labels=_labels(kind, stored), set_up=_set_up(kind, stored), differences=differences, refused=refused,
-        pulse=pulse(told["hours"], pages.now()),
+        pulse=pulse(told["hours"], pages.now()), warnings=_warnings(told),
         done=next((words for key, words in DONE.items() if key in request.query_params), None), hook=hook,
-        **{"tried": None, "secret": None, **said},
+        **{"tried": None, "secret": None, "plan": None, "part": None, **said},
     )  # fmt: skip
+
+
+def _warnings(told: Mapping[str, Any]) -> list[str]:
+    """Those that are told nowhere else on the page."""
+    known = [one["says"] for one in told["notices"]] + [one["problem"] for one in told["failures"]]
+    return [line for line in told["warnings"] if not any(one in line for one in known)]
 
 
 async def _kind(request: Request, name: str) -> Mapping[str, Any] | None:
@@ -131,6 +140,32 @@ async def new_secret(request: Request) -> Response:
     return await _page(request, secret=told["secret"])
 
 
+async def enter(request: Request) -> Response:
+    """Say what the hub would enter in the tool; then, when the reader agrees, enter it."""
+    form = await request.form()
+    wish = {"renew": form.get("renew") == "yes"}
+    return await _hook(request, "POST", wish, "webhook", sure=form.get("sure") == "yes")
+
+
+async def take_away(request: Request) -> Response:
+    """Say what would be removed in the tool; then, when the reader agrees, remove it."""
+    form = await request.form()
+    return await _hook(request, "DELETE", {}, "no-webhook", sure=form.get("sure") == "yes")
+
+
+async def _hook(request: Request, method: str, body: dict[str, Any], done: str, *, sure: bool) -> Response:
+    name = request.path_params["id"]
+    try:
+        told = await api_of(request).ask(method, f"/v1/connections/{name}/webhook", body, query={"preview": not sure})
+    except Failed as error:
+        if error.status not in _TOLD:
+            raise
+        return await _page(request, error, part="webhooks")
+    if sure:
+        return RedirectResponse(f"/connections/{name}?{done}=1#webhooks", 303)
+    return await _page(request, plan={"removes": method == "DELETE", **body, **told.body})
+
+
 async def change(request: Request) -> Response:
     """Its form, filled in."""
     return await forms.shown(request, await _stored(request))
@@ -179,7 +214,7 @@ async def _removing(request: Request, refused: Failed | None = None) -> Response
     loss = (await api.ask("DELETE", f"/v1/connections/{name}", query={"keep": False, "preview": True})).body
     return await render(
         request, "removing.html", status=refused.status if refused else 200, stored=stored, loss=loss["loss"],
-        refused=refused,
+        left=loss["left"], refused=refused,
     )  # fmt: skip
 
 
@@ -192,18 +227,21 @@ async def removed(request: Request) -> Response:
         return await _removing(request, Failed(422, {"detail": "Say what becomes of what it brought."}))
     headers = {"If-Match": str(form.get("version") or "*")}
     try:
-        await api_of(request).ask("DELETE", f"/v1/connections/{name}", query={"keep": keep}, headers=headers)
+        wish: dict[str, Any] = {"keep": keep, "unregister": form.get("unregister") == "yes"}
+        told = await api_of(request).ask("DELETE", f"/v1/connections/{name}", query=wish, headers=headers)
     except Failed as error:
         if error.status not in _TOLD:
             raise
         return await _removing(request, error)
-    return RedirectResponse(f"/connections?removed={name}", 303)
+    return RedirectResponse(f"/connections?removed={name}" + ("&left=1" if told.body["left"] else ""), 303)
 
 
 routes = [
     Route("/connections/{id}", one),
     Route("/connections/{id}/change", change),
     Route("/connections/{id}/change", changed, methods=["POST"]),
+    Route("/connections/{id}/webhook-enter", enter, methods=["POST"]),
+    Route("/connections/{id}/webhook-remove", take_away, methods=["POST"]),
     Route("/connections/{id}/webhook-test", deliver, methods=["POST"]),
     Route("/connections/{id}/webhook-secret", new_secret, methods=["POST"]),
     Route("/connections/{id}/remove", remove),

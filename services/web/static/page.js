@@ -125,7 +125,8 @@ function prepare(along) {
 prepare();
 
 async function renew() {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => undefined);
+  if (!answer || answer.status >= 500) return; // the hub is away: the stream tells when it is back
   if (!answer.ok || answer.redirected) return location.reload();
   const fresh = parsed(await answer.text()).querySelector("[data-request]");
   const here = document.querySelector("[data-request]");
@@ -145,7 +146,7 @@ async function renew() {
 }
 
 function follow() {
-  let changes, pause = 1000, waiting, seen = "";
+  let changes, pause = 1000, waiting, seen = "", lost = false;
   function listen() {
     // A number that was seen is given on, so that nothing is missed between two streams.
     changes = new EventSource(`/v1/changes/stream${seen && `?since=${seen}`}`);
@@ -154,8 +155,13 @@ function follow() {
       const change = JSON.parse(event.data);
       if (change.request === shown.dataset.request) change.merged_into ? location.reload() : renew();
     });
-    changes.addEventListener("open", () => { pause = 1000; });
+    changes.addEventListener("open", () => {
+      pause = 1000;
+      if (lost) renew(); // what happened while nobody listened
+      lost = false;
+    });
     changes.addEventListener("error", () => {
+      lost = true;
       // After a refusal a browser gives up for good: try again, each time later, and look who is signed in.
       if (changes.readyState !== EventSource.CLOSED) return;
       seen = "";
