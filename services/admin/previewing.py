@@ -79,7 +79,7 @@ def _verdict(
         other = called.get(group.anchor, group.anchor)
         return Verdict(thing, "joins", f"joins {other}" + (f": {why}" if why else ""), None, other, why or None)
     others = len(group.artifacts) - 1
-    more = f", which {counted(others, 'other thing')} here joins" if others else ""
+    more = f", which {counted(others, 'other thing')} here join{'s' if others == 1 else ''}" if others else ""
     return Verdict(thing, "opens", f"opens a request{more}")
 
 

@@ -59,18 +59,18 @@ options:                  # as the connector's page lists them
 
 `throughline config export` writes connections, what was chosen for their rules and stage maps, and the limits of all,
 and no secret. `config diff FILE` tells what applying it would change; `config apply FILE` shows that, asks, tests
-each tool that changes, and does it. Applied again it changes nothing. What the file leaves out is left alone: a
-connection it does not name, a part it does not have, and a stored secret, as long as address and kind of signing in
-are the same. A connection goes only where that is said, and what becomes of what it brought: `removed: keep` or
-`removed: drop` in its place in the file, or `--remove keep` or `--remove drop` for all that the file does not name.
-What is unknown is refused by line and column, with what may be meant.
+each tool that changes, and does it, also where no hub ran yet. Applied again it changes nothing. What the file leaves
+out is left alone: a connection it does not name, a part it does not have, and a stored secret, as long as address and
+kind of signing in are the same. A connection goes only where that is said, and what becomes of what it brought:
+`removed: keep` or `removed: drop` in its place in the file, or `--remove keep` or `--remove drop` for all that the
+file does not name. What is unknown is refused by line and column, with what may be meant.
 
 ```yaml
 connections:
   jira-acme:                # permanent
     connector: jira
     title: Jira of Acme
-    since: 2026-01-01       # or 90d, or beginning; another moment reads again
+    since: 2026-01-01       # or beginning; another one reads again. 90d: when it is added
     state: reading          # or paused, stopped
     options:
       base_url: https://acme.atlassian.net

@@ -283,6 +283,7 @@ async def _alone(wish: Wish, say: Tell) -> None:
         say(f"HubSpot  {ready.hubspot}   account {ready.portal}   {ready.hubspot_token}")
         say(f"IMAP     {ready.mail_host}:{ready.mail_port} (plain)   {ready.mail_user}   {ready.mail_password}")
         say(f"Worth looking up: {', '.join(ready.examples)}")
+        say("A hub started with THROUGHLINE_ALLOW_LOOPBACK_TOOLS=true can be connected to them. Ctrl-C ends them.")
 
         def tell(happening: Happening) -> None:
             say(f"{happening.tool:8} {happening.what} {running.player.key(happening.name)}")
