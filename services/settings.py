@@ -34,8 +34,13 @@ def _beside_the_data(name: str) -> Any:
 
 
 def _data_dir(environ: Mapping[str, str]) -> Path:
-    home = environ.get("XDG_DATA_HOME") or Path(environ.get("HOME") or Path.home()) / ".local/share"
+    home = environ.get("XDG_DATA_HOME") or Path(environ.get("HOME") or home_here()) / ".local/share"
     return Path(home) / "throughline"
+
+
+def home_here() -> Path:
+    """The user's home; `~` where there is none, as for a number without a name in a container."""
+    return Path(os.path.expanduser("~"))  # noqa: PTH111 - Path's own raises where there is none
 
 
 class Settings(EntranceSettings):
@@ -205,6 +210,13 @@ class Settings(EntranceSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what `read_settings` hands in, so that there is one reader of one environment."""
         return (init_settings,)
+
+    @field_validator("data_dir", mode="after")
+    @classmethod
+    def _whole(cls, path: Path) -> Path:
+        if path.parts[:1] == ("~",):
+            raise ValueError("nobody's home is known here; give the whole path")
+        return path
 
     @field_validator("database_url", mode="after")
     @classmethod

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from schemas.errors import Misconfigured
-from services.settings import Settings, read_secret, read_settings
+from services.settings import Settings, home_here, read_secret, read_settings
 
 # What takes long to load is loaded when a command first asks for it: a look-up needs neither Kafka nor connectors.
 if TYPE_CHECKING:
@@ -153,5 +153,5 @@ class Installation:
 
 def _short(path: Path) -> str:
     """A path as people write it."""
-    home = Path.home()
+    home = home_here()
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

@@ -34,6 +34,13 @@ def test_the_data_directory_moves_all_that_lies_in_it() -> None:
     assert url_of({"THROUGHLINE_DATA_DIR": "/srv/hub"}) == "sqlite+aiosqlite:////srv/hub/throughline.db"
 
 
+def test_a_user_without_a_home_says_where_the_data_lies() -> None:
+    nowhere = {"HOME": "~"}  # as Python says it where there is none
+    with pytest.raises(Misconfigured, match="THROUGHLINE_DATA_DIR: nobody's home is known here; give the whole path"):
+        read_settings(nowhere)
+    assert read_settings(nowhere | {"THROUGHLINE_DATA_DIR": "/srv/hub"}).data_dir == Path("/srv/hub")
+
+
 @pytest.mark.parametrize(
     ("given", "used"),
     [
