@@ -105,6 +105,7 @@ class Sandbox:
             at = clock()
             self.folder.live(at)
             self.player.play(happening, at)
+            await asyncio.to_thread(self.player.jira.registry.send)
             self.player.jira.requests.clear()
             tell(happening)
 
@@ -118,7 +119,7 @@ async def sandbox(wish: Wish) -> AsyncIterator[Sandbox]:
         ports = {tool: _port(tool, wish.ports, standing.ports) for tool in TOOLS}
         account = Account(clock, lag=_LAG * 3)
         mail = MailServer(now=clock, port=ports["mail"])
-        jira = FakeJira(now=clock, lag=_LAG, port=ports["jira"], burst=2000)
+        jira = FakeJira(now=clock, lag=_LAG, port=ports["jira"], burst=2000, administrator=True)
         company = Company(standing.seed, standing.began_at, standing.requests, standing.months)
         player = Player(jira, account, mail.mailbox, standing.began_at - standing.months * MONTH - timedelta(days=1))
         happenings, truth = company.happenings(), Truth()

@@ -163,7 +163,7 @@ async def _hook(request: Request, method: str, body: dict[str, Any], done: str, 
         return await _page(request, error, part="webhooks")
     if sure:
         return RedirectResponse(f"/connections/{name}?{done}=1#webhooks", 303)
-    return await _page(request, plan={"removes": method == "DELETE", **body, **told.body})
+    return await _page(request, plan={"removes": method == "DELETE", "warning": None, **body, **told.body})
 
 
 async def change(request: Request) -> Response:

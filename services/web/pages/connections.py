@@ -25,6 +25,7 @@ async def every(request: Request) -> Response:
     pages: Pages = request.app.state.pages
     return await render(
         request, "connections.html", items=items, removals=removals["items"], gone=request.query_params.get("removed"),
+        left="left" in request.query_params,
         pulses={one["id"]: pulse(one["hours"], pages.now()) for one in items}, progress=await api.get("/v1/progress"),
     )  # fmt: skip
 
