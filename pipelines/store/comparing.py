@@ -11,14 +11,19 @@ from pipelines.store.requests import GONE
 
 CHANGED = """SELECT n.id, n.etag FROM {here} n LEFT JOIN {there} o ON o.id = n.id
     WHERE o.etag IS NULL OR o.etag <> n.etag"""
-ENDED = """SELECT o.id, coalesce('-> ' || m.request, :gone) FROM {there} o
-    LEFT JOIN {here} n ON n.id = o.id LEFT JOIN {members} m ON m.own_id = o.id WHERE n.id IS NULL"""
-"""Which requests to mark, for `mark`: those whose record is another or new; ids that are none any more."""
+ENDED = """SELECT o.id, coalesce('-> ' || CASE WHEN m.own_id IS NOT NULL THEN m.request ELSE (
+        SELECT r.id FROM {former} f JOIN {members} s ON s.artifact = f.artifact JOIN {here} r ON r.id = s.request
+        WHERE f.request = o.id ORDER BY r.opened_at = '', r.opened_at, r.id LIMIT 1) END, :gone)
+    FROM {there} o LEFT JOIN {here} n ON n.id = o.id LEFT JOIN {members} m ON m.own_id = o.id WHERE n.id IS NULL"""
+"""Which requests to mark, for `mark`: those whose record is another or new; ids that are none any more. Where the
+artifact that owns such an id is gone, as with a connection that was removed with what it brought, the id leads to the
+oldest request that holds any of the others."""
 
 
 async def mark(connection: AsyncConnection, second: Beside, which: str) -> int:
     """Mark requests as unpublished. Returns how many."""
-    names = second.names(tables.requests) | {"members": second.names(tables.members)["here"]}
+    members = second.names(tables.members)
+    names = second.names(tables.requests) | {"members": members["here"], "former": members["there"]}
     into = second.names(tables.unpublished)["there"]
     sql = f"""INSERT INTO {into} (request, etag) {which.format(**names)}
         ON CONFLICT (request) DO UPDATE SET etag = excluded.etag"""

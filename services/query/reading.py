@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store.bulk import Bulk
 from pipelines.store.metadata import Instant
-from pipelines.store.tables import activities, changes, facets, members
+from pipelines.store.tables import activities, changes, facets, members, unpublished
 from schemas.canonical import storable
 from services.query.database import Database
 from services.query.paging import Place
@@ -46,6 +46,8 @@ CONNECTIONS = table(
 )
 """What may be read of the feed's table: options, secrets and cursors cannot be selected by accident."""
 
+_ELSEWHERE = "-> "
+"""Begins what stands in place of an ETag where an id leads to another; see pipelines.store.tables.unpublished."""
 _OPTIONS = table("connections", column("id", String), column("options", Text))
 """Options, which hold no secret."""
 
@@ -110,6 +112,17 @@ async def owner(database: Database, identifier: str) -> Known | None:
     """The artifact that owns this request id for ever."""
     async with database.reading() as connection:
         return next(iter((await known(connection, [identifier])).get(identifier, [])), None)
+
+
+async def led(database: Database, identifier: str) -> str | None:
+    """Where a request id leads whose artifact is gone, as it was told when that went."""
+    waiting = select(unpublished.c.etag).where(unpublished.c.request == identifier)
+    newest = select(changes.c.merged_into).where(changes.c.request == identifier)
+    for (etag,) in await database.rows(waiting):
+        if etag.startswith(_ELSEWHERE):
+            return str(etag).removeprefix(_ELSEWHERE)
+    rows = await database.rows(newest.order_by(changes.c.number.desc()).limit(1))
+    return rows[0][0] if rows else None
 
 
 _KNOWN = """

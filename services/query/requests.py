@@ -61,6 +61,8 @@ async def _stored(asked: Request, identifier: Id, hub: Hub, view: Seen) -> Store
     freshness = await hub.freshness.current()
     if owner:
         raise await _in_no_request(hub, view, owner, freshness)
+    if (new := await reading.led(hub.database, identifier)) is not None:
+        raise Moved(asked, identifier, new)
     raise Refused(
         404, "unknown-request", "Nothing that is read so far has this request id.",
         "See freshness for what is read and up to when; look for any other reference under /v1/lookup?reference=.",

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.ingest import Ingest
+from pipelines.publish import Publisher
 from pipelines.rebuild import Rebuild
 from pipelines.store import configuration, tables
 from pipelines.store.engine import reading, writing
@@ -95,6 +96,50 @@ async def test_it_may_be_added_again_when_that_is_done(office: Office) -> None:
         await removal(office).once()
         await office.ask("POST", "/v1/connections", body, 201)
     assert (await office.ask("GET", "/v1/removals"))["items"] == []
+
+
+async def publish(office: Office) -> None:
+    async def send(batch: Any) -> list[bool]:
+        return [True] * len(batch)
+
+    while await Publisher(office.engine, send, lambda: NOW, "test").once():
+        pass
+
+
+async def gone(office: Office, name: str) -> None:
+    await office.ask("DELETE", f"/v1/connections/{name}?keep=false", None, If_Match="*")
+    assert await removal(office).once()
+
+
+async def test_the_id_of_what_went_leads_to_what_is_left(office: Office) -> None:
+    """For ever, also where that goes in its turn; an id of which nothing is left leads nowhere."""
+    told = await office.ask("DELETE", "/v1/connections/inbox?keep=false&preview=true", None, If_Match="*")
+    assert told["loss"]["other_id"] == 1
+    await gone(office, "inbox")
+    first = await office.http.get(f"/v1/requests/{REQUEST}/timeline?limit=5")
+    await publish(office)
+    moved = await office.http.get(f"/v1/requests/{REQUEST}/timeline?limit=5")
+    assert (first.status_code, moved.status_code) == (308, 308)
+    assert first.headers["location"] == moved.headers["location"]
+    second = moved.json()["request"]
+    assert moved.headers["location"].endswith(f"/v1/requests/{second}/timeline?limit=5")
+    assert {"request": REQUEST, "merged_into": second}.items() <= (
+        next(one for one in await changes(office) if one["request"] == REQUEST and one["merged_into"]).items()
+    )
+    await gone(office, "crm")
+    await publish(office)
+    left = await office.http.get(f"/v1/requests/{REQUEST}", follow_redirects=True)
+    assert left.status_code == 200
+    assert "jira-acme/issue/10012" in {one["id"] for one in left.json()["request"]["artifacts"]}
+    await gone(office, "jira-acme")
+    await publish(office)
+    last = await office.http.get(f"/v1/requests/{REQUEST}", follow_redirects=True)
+    assert (last.status_code, last.json()["type"]) == (404, "urn:throughline:problem:unknown-request")
+
+
+async def changes(office: Office) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await office.ask("GET", "/v1/changes?since=0"))["items"]
+    return found
 
 
 @SQLITE
