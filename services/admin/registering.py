@@ -53,14 +53,14 @@ class Plan:
         if self.does == "keep":
             assert self.instead is not None
             return f"{self.instead.says} in {self.title}, and as it should be: nothing is written."
-        of = f", of {self.manner.filter}" if self.manner.filter else ", of all that it has"
-        what = f"sends to {self.url} when things are told: {', '.join(self.manner.events)}{of}"
-        proof = "ends its address with a new token" if self.manner.ends_address else "signs with a new secret"
+        where = f", where {self.manner.filter}" if self.manner.filter else ""
+        sends = f"sends to {self.url}. It tells of {', '.join(self.manner.events)}{where}"
+        proof = "its address ends with a new token" if self.manner.ends_address else "it signs with a new secret"
+        what = f"{sends}; {proof}, which only this hub keeps."
         if self.instead is None:
-            told = f"{self.title} gets the webhook “{self.manner.name}”, which {what}. It {proof}."
+            told = f"{self.title} gets the webhook “{self.manner.name}”, which {what}"
         else:
-            told = f"{self.instead.says} in {self.title}; {self.why}. It is written over: “{self.manner.name}” {what}. "
-            told += f"It {proof}."
+            told = f"{self.instead.says} in {self.title}; {self.why}. It is written over: “{self.manner.name}” {what}"
         gone = "".join(f" {one.says}, sends to us, too, and goes." for one in self.also)
         return told + gone
 

@@ -41,9 +41,9 @@ from services.query.signed import Noting
 VERSION = "1"
 
 _ABOUT = """Look up business requests: merged from every tool that knows a part of them, with the reason of every link,
-and up to when each tool's part is true. Nothing is ever written to a tool; what people decide about what belongs
-together is the only thing that can be changed. Errors are problem documents (RFC 9457) that name the field and the
-mend. Instants are ISO 8601 with a time zone."""
+and up to when each tool's part is true. Nothing is written to a tool but a webhook that an admin asks for; what people
+decide about what belongs together, and the set-up, are all that can be changed. Errors are problem documents
+(RFC 9457) that name the field and the mend. Instants are ISO 8601 with a time zone."""
 
 
 def create_app(
