@@ -21,7 +21,10 @@ Options = Mapping[str, Any]
 TYPED, STORED = "typed", "stored"
 """States of a secret: typed a moment ago; stored with the connection. Both are kept when the input is left empty."""
 
-_WORDS = {TYPED: "Typed a moment ago; leave it empty to keep it.", STORED: "Stored; leave it empty to keep it."}
+_WORDS = {
+    TYPED: "Typed a moment ago; leave it empty to keep it. Another address asks for it again.",
+    STORED: "Stored; leave it empty to keep it. Another address asks for it again.",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Instants, lengths of time and states as people read them. Dates are written so that no language is needed."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
@@ -215,8 +216,16 @@ def sentence(text: str) -> str:
     return whole if whole.endswith((".", "?", "!", "…")) or not whole else f"{whole}."
 
 
+def plainly(text: str) -> str:
+    """What the API says of an input, without where it stands in a request: `body.old_password is missing`."""
+    return _PLACE.sub(lambda found: found[1].replace("_", " ").replace(".", ", ").capitalize(), text, count=1)
+
+
+_PLACE = re.compile(r"^(?:body|query|path)\.(\w+(?:\.\w+)*)(?=[: ])")
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "stage": stage, "state": state, "counted": counted, "or_dash": or_dash, "lasted": lasted, "read": read,
     "percent": percent, "wraps": wraps, "browser": browser, "without": without, "pretty": pretty,
     "sentence": sentence, "opens": opens, "day": day_of, "money": money, "waits": waits,
+    "plainly": plainly,
 }  # fmt: skip
