@@ -54,11 +54,11 @@ class Looked:
         return self.looked < self.of
 
 
-async def real(connection: AsyncConnection, name: str) -> Looked:
-    """Every kind, type and status of a connection's artifacts; where there are very many, of an even sample of them.
-    Two statements."""
+async def real(connection: AsyncConnection, name: str, *, exact: bool = False) -> Looked:
+    """Every kind, type and status of a connection's artifacts; where there are very many, of an even sample of them,
+    unless it is to be exact. Two statements."""
     of = await count(connection, name)
-    each = max(1, ceil(of / EXACT))
+    each = 1 if exact else max(1, ceil(of / EXACT))
     sample = f" TABLESAMPLE SYSTEM ({100 / each:.4f}) REPEATABLE (1)" if each > 1 else ""
     inner = _LOOKED_AT[connection.dialect.name].replace("{sample}", sample)
     sql = f"SELECT kind, type, status, count(*) AS artifacts FROM ({inner}) s GROUP BY kind, type, status"  # noqa: S608

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from connectors.addresses import Policy, Resolver, resolve
 from connectors.contract import Connector
+from services.admin.counting import Counts
 from services.query.database import Database
 from services.security import KeyRing
 
@@ -49,6 +50,12 @@ class Equipment:
     running: Running = Running()
     resolver: Resolver = resolve
     """By which the names of tools are looked up."""
+    counts: Counts = field(init=False)
+    """What is counted beside the answers."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counts", Counts(self.now))
+
     turns: MutableMapping[str, asyncio.Lock] = field(default_factory=dict)
     """By connection: one at a time sets its webhook in the tool."""
 

@@ -1,11 +1,12 @@
 """The stage map of one connection: its tool's real statuses, where each stands and why, and a change of it."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
 from fastapi import APIRouter, Body
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
@@ -19,7 +20,7 @@ from pipelines.store.tables import facets
 from pipelines.trying import MOST
 from schemas.access import Role
 from schemas.artifacts import State, Status
-from schemas.canonical import storable
+from schemas.canonical import instant, storable
 from schemas.stages import STAGES
 from services.admin import rules_told
 from services.admin.conditions import Actor, IfMatch, Key, Preview
@@ -98,7 +99,13 @@ class StageMapAnswer(BaseModel):
     chosen: list[dict[str, Any]] = Field(description="Rows that a person chose, asked first and in this order")
     statuses: list[StatusTold] = Field(description="Those that no row knows first, then those of most artifacts")
     unmapped: int = Field(description="How many no row knows")
-    sample: Sample | None = Field(description="null: every artifact was looked at")
+    sample: Sample | None = Field(
+        description="null: every artifact was looked at; else they are counted meanwhile: ask again"
+    )
+    counted_at: AwareDatetime | None = Field(
+        description="Where there are very many: when they were counted, at most ten minutes ago or while they are "
+        "counted anew; null: just now"
+    )
     withheld: bool = Field(description="You may not read what this connection brought: its statuses are not told")
     etag: str = Field(description="Of what is chosen for the connection: give it as If-Match")
 
@@ -123,8 +130,9 @@ async def stage_map(identifier: Name, acting: Actor, view: Seen) -> Response:
         if name not in every:
             raise unknown()
         by = await configuration.load(connection)
-        looked = await statuses.real(connection, name)
-        missed = await _missed(connection, name, looked)
+        counted = acting.parts.counts.of(acting.parts.database, name) if await _many(connection, name) else None
+        looked = counted.looked if counted else await statuses.real(connection, name)
+        missed = await _missed(connection, name, looked, counted=bool(counted))
     told = _told(name, every, by, looked, missed) if view.may(name) else []
     own = every[name]
     return answer(
@@ -133,14 +141,20 @@ async def stage_map(identifier: Name, acting: Actor, view: Seen) -> Response:
             "chosen": [told_row(rule) for rule in own.chosen.stages], "statuses": told[:MOST_TOLD],
             "unmapped": sum(one["by"] == "nothing" for one in told),
             "sample": {"looked": looked.looked, "of": looked.of} if looked.sample else None,
+            "counted_at": instant(counted.at.astimezone(UTC)) if counted else None,
             "withheld": not view.may(name), "etag": etag_of(own.chosen),
         }
     )  # fmt: skip
 
 
-async def _missed(connection: AsyncConnection, name: str, looked: Looked) -> list[Real]:
-    """Statuses of requests that no row knows and a sample did not meet: they are noted with each request."""
-    if not looked.sample:
+async def _many(connection: AsyncConnection, name: str) -> bool:
+    return await statuses.count(connection, name) > statuses.EXACT
+
+
+async def _missed(connection: AsyncConnection, name: str, looked: Looked, *, counted: bool) -> list[Real]:
+    """Statuses of requests that no row knows and a sample, or an older count, did not meet: they are noted with each
+    request."""
+    if not looked.sample and not counted:
         return []
     begin = orjson.dumps([name]).decode().removesuffix("]") + ","
     noted = select(facets.c.value, func.count()).where(
@@ -219,7 +233,7 @@ async def concerned(connection: AsyncConnection, one: Trial) -> Concerned:
     """Components with an artifact of a status that would stand elsewhere: some of each status, those of most artifacts
     first."""
     words = _words(one)
-    if words and await statuses.count(connection, one.name) > statuses.EXACT:
+    if words and await _many(connection, one.name):
         return await _gathered(
             words, lambda word, most: statuses.components_saying(connection, one.name, word, most), more=False
         )

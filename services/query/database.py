@@ -73,6 +73,10 @@ class Database:
         self._plain = engine
         self._engine = engine.execution_options(**options)
 
+    def within(self, seconds: float) -> "Database":
+        """The same for what may take as long as this."""
+        return Database(self._plain, seconds)
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection for the statements of one answer, all within the time. Raises TooSlow, Away, NotMigrated."""

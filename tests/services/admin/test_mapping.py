@@ -1,5 +1,6 @@
 """The stage map of a connection: the tool's real statuses, why each stands where, a proposal, a change tried first."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -142,6 +143,14 @@ async def test_of_very_many_a_sample_is_looked_at_and_what_a_row_names_is_found(
     told = await map_of(office)
     assert told["sample"]["of"] == 4006
     assert told["sample"]["looked"] < 4006
+    assert told["counted_at"] is None
+    async with asyncio.timeout(30):
+        while (counted := await map_of(office))["sample"] is not None:
+            await asyncio.sleep(0.05)
+    assert counted["counted_at"] == "2026-04-01T12:00:00.000000Z"
+    assert {one["status"]: one["artifacts"] for one in counted["statuses"]} | {"Open": 3000} == {
+        one["status"]: one["artifacts"] for one in counted["statuses"]
+    }  # fmt: skip
     # No sample misses what no row knows, for that is noted with each request.
     assert {"Awaiting board", "100 % \\ ready_"} <= {one["status"] for one in told["statuses"]}
     row = TO_ALIGNMENT | {"status": "AWAITING board"}
