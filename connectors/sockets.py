@@ -250,7 +250,10 @@ def failure(error: Exception, host: str) -> HubError:
                 "Name the file of your company's certificate authority, or correct the host name",
             )
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return RetryLater(f"{host} does not speak TLS at this port, or broke off its greeting")
+        return RetryLater(
+            f"{host} does not speak TLS at this port, or broke off its greeting; if it stays so, correct "
+            "port or encryption"
+        )
     if any("timeout" in type(cause).__name__.lower() for cause in causes):
         return RetryLater(f"{host} did not answer in time")
     if any("Connect" in type(cause).__name__ or "NewConnection" in type(cause).__name__ for cause in causes):
