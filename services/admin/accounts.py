@@ -16,6 +16,7 @@ from schemas.canonical import canonical_json, storable
 from services.admin.audit import note
 from services.admin.credentials import new_id
 from services.admin.tables import accounts, sessions
+from services.query.problems import wrong
 from services.query.refused import Refused
 
 
@@ -72,6 +73,30 @@ class By:
 def name_key(name: str) -> str:
     """One spelling for all that look alike: width, case and spaces do not tell two names apart."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+_LOOKS = str.maketrans(
+    "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0456\u0458\u0455\u04bb\u0501\u051b\u051d"
+    "\u03b1\u03b2\u03b5\u03b6\u03b7\u03b9\u03ba\u03bc\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u0131l10",
+    "abekmhopctyxijshdqw" "abezhikmnoptyxiiio",
+)  # fmt: skip
+"""Cyrillic and Greek letters, and digits, that look like a Latin letter in one case or the other."""
+
+_UNSEEN = ("Cf", "Cc", "Co", "Cn")
+"""Categories of what no reader sees."""
+
+
+def likeness(name: str) -> str:
+    """Equal for names that nobody tells apart by looking: letters of other alphabets, and what is not seen at all."""
+    seen = "".join(one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) not in _UNSEEN)
+    return name_key("".join(one for one in seen if not "\ufe00" <= one <= "\ufe0f")).translate(_LOOKS)
+
+
+async def looks_taken(connection: AsyncConnection, name: str, mine: str | None = None) -> bool:
+    """Whether another account's name looks the same. mine: id of an account that does not count."""
+    wanted = likeness(name)
+    rows = await connection.execute(select(accounts.c.id, accounts.c.name))
+    return any(row.id != mine and likeness(row.name) == wanted for row in rows)
 
 
 def of_row(row: Row[Any]) -> Account:
@@ -156,6 +181,14 @@ async def _check_free(connection: AsyncConnection, account: Account) -> None:
     found = (await connection.execute(select(accounts).where(same, accounts.c.id != account.id))).all()
     for row in found:
         raise _taken("name" if row.name_key == name_key(account.name) else "e-mail address")
+    await _check_looks(connection, account.name, account.id)
+
+
+async def _check_looks(connection: AsyncConnection, name: str, mine: str) -> None:
+    if not likeness(name):
+        raise wrong("body.name", "shows nothing", "give a name that people can read")
+    if await looks_taken(connection, name, mine):
+        raise _taken("name, or one that looks like it")
 
 
 def _taken(what: str) -> Refused:
@@ -173,10 +206,11 @@ async def change(
     changed = {name: value for name, value in to.items() if value != getattr(account, name)}
     if not changed:
         return account
-    if changed.get("disabled") or changed.get("role", Role.ADMIN) is not Role.ADMIN:
+    if _shuts_out(account, changed):
         await _check_last(connection, account)
     stored = dict(changed)
     if "name" in changed:
+        await _check_looks(connection, changed["name"], account.id)
         stored["name_key"] = name_key(changed["name"])
     if "groups" in changed:
         stored["groups"] = canonical_json(sorted(changed["groups"]))
@@ -199,6 +233,13 @@ async def change(
     before, now = _parts(account, changed), _parts(after, changed)
     await note(connection, by.caller, "account.changed", f"account {account.id}", before, now, by.now, by.where)
     return after
+
+
+def _shuts_out(account: Account, changed: Mapping[str, Any]) -> bool:
+    """Whether an admin would be none, or could not come in any more."""
+    if changed.get("disabled") or changed.get("role", Role.ADMIN) is not Role.ADMIN:
+        return True
+    return not changed.get("password", account.password) and not changed.get("subject", account.subject)
 
 
 def outdated() -> Refused:

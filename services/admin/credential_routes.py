@@ -23,7 +23,7 @@ from services.query.serving import answer
 router = APIRouter(tags=["accounts"], dependencies=[needs(Role.VIEWER)], responses=documented(401, 403, 422, 503))
 changing = APIRouter(
     tags=["accounts"], dependencies=[needs(Role.VIEWER)], route_class=Adding,
-    responses=documented(400, 401, 403, 404, 413, 415, 422, 503),
+    responses=documented(400, 401, 403, 404, 409, 413, 415, 422, 503),
 )  # fmt: skip
 
 Everybodys = Annotated[bool, Query(description="Everybody's, for admins; else one's own")]

@@ -47,6 +47,12 @@ class Welcome:
         return Role.VIEWER if welcome else None
 
 
+def address(told: str | None) -> str | None:
+    """A verified e-mail address as it is kept. None for one with letters beyond ASCII: in lower case some of them
+    become others (the Kelvin sign is a k), and with them the address another's."""
+    return told.lower() if told and told.isascii() else None
+
+
 def unknown() -> Refused:
     """Signed in elsewhere, and not let in here."""
     return Refused(
@@ -101,10 +107,12 @@ async def _new(connection: AsyncConnection, identity: Identity, welcome: Welcome
 
 async def _free_name(connection: AsyncConnection, identity: Identity) -> str:
     """Nobody comes in under another's name."""
-    wanted = " ".join(storable(identity.name).split())[:_LONGEST] or identity.email or "somebody"
+    wanted = " ".join(storable(identity.name).split())[:_LONGEST]
+    if not accounts.likeness(wanted):
+        wanted = identity.email or "somebody"
     for number in range(1, _NAMES_TRIED):
         name = wanted if number == 1 else f"{wanted} ({number})"
-        if await accounts.called(connection, name) is None:
+        if await accounts.called(connection, name) is None and not await accounts.looks_taken(connection, name):
             return name
     return f"{wanted} {identity.subject}"[:_LONGEST]
 

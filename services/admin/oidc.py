@@ -20,7 +20,7 @@ from starlette.requests import Request
 
 from schemas.canonical import instant, parse_instant
 from schemas.errors import Misconfigured
-from services.admin.identities import Identity
+from services.admin.identities import Identity, address
 from services.query.refused import Refused
 from services.security import KeyRing
 
@@ -130,7 +130,7 @@ class Provider:
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
         verified = str(claims.get("email_verified", "")).lower() == "true"
-        email = _text(claims.get("email")) if verified else None
+        email = address(_text(claims.get("email"))) if verified else None
         name = _text(claims.get("name")) or _text(claims.get("preferred_username")) or email or "somebody"
         groups = claims.get(self.settings.groups_claim)
         groups = [groups] if isinstance(groups, str) else groups if isinstance(groups, list) else []

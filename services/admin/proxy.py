@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.admin.identities import Identity
+from services.admin.identities import Identity, address
 from services.query.refused import Refused
 
 ISSUER = "proxy"
@@ -54,7 +54,7 @@ class Proxy:
         if not users[0].strip():
             raise Distrusted
         return Identity(
-            ISSUER, users[0].strip(), users[0].strip(), self._single(headers, self.email),
+            ISSUER, users[0].strip(), users[0].strip(), address(self._single(headers, self.email)),
             frozenset(part.strip() for part in (self._single(headers, self.groups) or "").split(",") if part.strip()),
         )  # fmt: skip
 

@@ -13,6 +13,9 @@ from services.admin.accounts import Account, of_row
 from services.admin.credentials import hashed, new_id, new_secret
 from services.admin.tables import accounts, sessions
 
+MOST = 100
+"""Sessions of one account."""
+
 _LONGEST_AGENT = 200
 
 
@@ -52,7 +55,12 @@ async def begin(
     connection: AsyncConnection, account: Account, lasting: Lasting, now: datetime, address: str | None,
     agent: str | None,
 ) -> Begun:  # fmt: skip
-    """A new session."""
+    """A new session. Of more than MOST the one that was used longest ago ends."""
+    unused = sessions.c.seen_at.desc(), sessions.c.created_at.desc(), sessions.c.id
+    kept = select(sessions.c.id).where(sessions.c.account == account.id).order_by(*unused).limit(MOST - 1)
+    await connection.execute(
+        delete(sessions).where(sessions.c.account == account.id, sessions.c.id.not_in(kept.scalar_subquery()))
+    )
     begun = Begun(new_id("S"), new_secret())
     await connection.execute(
         insert(sessions).values(

@@ -14,6 +14,10 @@ from services.admin.accounts import By, of_row
 from services.admin.audit import note
 from services.admin.credentials import new_token, same, split_token
 from services.admin.tables import accounts, api_tokens
+from services.query.refused import Refused
+
+MOST = 100
+"""Tokens of one account."""
 
 NOTED_EVERY = timedelta(minutes=1)
 """So often the last use is written at most: else every look-up would be a write."""
@@ -42,7 +46,12 @@ class Token:
 async def add(
     connection: AsyncConnection, by: By, title: str, role: Role, account: str | None, lasts: timedelta | None
 ) -> tuple[Token, str]:
-    """A new token and its text, which is nowhere to be found again. lasts: None: until it is revoked."""
+    """A new token and its text, which is nowhere to be found again. lasts: None: until it is revoked. Raises Refused
+    for an account that has MOST."""
+    if account is not None and len(await every(connection, account)) >= MOST:
+        raise Refused(
+            409, "too-many-tokens", f"There are {MOST} tokens of yours already.", "Revoke those that nothing uses."
+        )  # fmt: skip
     name, secret, text = new_token()
     made = Token(
         name, " ".join(storable(title).split()), role, account, None, by.now, by.now + lasts if lasts else None

@@ -38,7 +38,7 @@ class Boundary:
         try:
             await self._app(scope, receive, watched)
         except Exception as error:  # noqa: BLE001 - the boundary of this worker
-            if started and _reader_left(error):
+            if isinstance(error, ClientDisconnect) or (started and _reader_left(error)):
                 return
             name = self._error_ids()
             # Where it happened and what kind it is, never its text: that may hold content.

@@ -3,24 +3,91 @@
 import asyncio
 from collections.abc import Callable
 from types import FrameType
+from typing import ClassVar
 
 import uvicorn
 from starlette.types import ASGIApp
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+PATIENCE = 60.0
+"""Seconds within which a request must have come whole: who drips holds a connection, and no more."""
+
+LONGEST_HEAD = 512 * 1024
+"""Bytes of what stands before a body."""
+
+
+class Punctual(HttpToolsProtocol):
+    """A connection that is closed where a request does not come whole in time, or its head has no end."""
+
+    patience: ClassVar[float] = PATIENCE
+    _late: asyncio.TimerHandle | None = None
+    _head: int | None = 0
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody connected."""
+        super().connection_made(transport)
+        self._wait()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """A part of a request."""
+        super().data_received(data)
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > LONGEST_HEAD:
+                self.transport.close()
+
+    @override
+    def on_message_begin(self) -> None:
+        """A request begins, the first or another."""
+        self._head = 0
+        self._wait()
+        super().on_message_begin()
+
+    @override
+    def on_headers_complete(self) -> None:
+        """What follows is the body, whose size is looked at where it is read."""
+        self._head = None
+        super().on_headers_complete()
+
+    @override
+    def on_message_complete(self) -> None:
+        """A request has come."""
+        self._end()
+        super().on_message_complete()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is closed."""
+        self._end()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(self.patience, self.transport.close)
+
+    def _end(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 class Server(uvicorn.Server):
     """Serves one application on one address until a signal or stop(). `port` is known once it listens.
 
-    made_later: app makes the application when it is loaded.
+    made_later: app makes the application when it is loaded. patience: seconds within which a request must have come.
     """
 
     def __init__(
         self, app: ASGIApp | Callable[[], ASGIApp], host: str, port: int, closing: asyncio.Event, *,
-        made_later: bool = False,
+        made_later: bool = False, patience: float = PATIENCE,
     ) -> None:  # fmt: skip
+        protocol = type("Punctual", (Punctual,), {"patience": patience})
         super().__init__(
             uvicorn.Config(
-                app, factory=made_later, host=host, port=port, loop="uvloop", http="httptools", ws="none",
+                app, factory=made_later, host=host, port=port, loop="uvloop", http=protocol, ws="none",
                 lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False,
                 timeout_graceful_shutdown=3,
             )

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.access import Role
-from services.admin.identities import Welcome
+from services.admin.identities import Welcome, address
 from services.admin.oidc import Provider, ProviderSettings, local
 from services.admin.signing_in import Manner
 from services.security import KeyRing, new_key
@@ -171,6 +171,12 @@ async def test_nobody_comes_in_under_anothers_name_or_address(hub: Door, issuer:
         await come(http, "eve")
         me = (await http.get("/v1/me")).json()
     assert (me["name"], me["role"], me["email"]) == ("ANNA (2)", "viewer", None)
+    user(issuer, "mallory", name="\u0410nna", groups=["Staff"])  # a Cyrillic letter
+    user(issuer, "nobody", name="\u200b", groups=["Staff"])
+    async with hub.browser() as http:
+        for sub, name in (("mallory", "\u0410nna (3)"), ("nobody", "somebody")):
+            await come(http, sub)
+            assert (await http.get("/v1/me")).json()["name"] == name
 
 
 async def test_who_is_disabled_stays_out(hub: Door, issuer: str) -> None:
@@ -280,6 +286,11 @@ async def test_nothing_secret_is_kept(hub: Door, issuer: str, caplog: pytest.Log
     for secret in ("CANARY", PASSWORD, code, *cookies):
         assert secret not in await hub.kept()
         assert secret not in said
+
+
+def test_an_address_that_only_looks_like_anothers_does_not_count() -> None:
+    assert address("Mike@Acme.example") == "mike@acme.example"
+    assert address("mi\u212ae@acme.example") is None, "the Kelvin sign is a k in lower case"
 
 
 @pytest.mark.parametrize(
