@@ -114,7 +114,9 @@ async def test_two_change_one_connection(anna: Reader, there: World) -> None:
     await there.connected("jira")
     page = anna.page
     await anna.goes("/connections/jira/change")
-    await expect(page.get_by_text("Stored; leave it empty to keep it. Another address asks for it again.")).to_be_visible()
+    await expect(
+        page.get_by_text("Stored; leave it empty to keep it. Another address asks for it again.")
+    ).to_be_visible()
     await anna.looks("change")
     other = await page.context.new_page()
     await other.goto("/connections/jira/change")
