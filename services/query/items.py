@@ -73,16 +73,17 @@ class Brief(BaseModel):
 
 
 class Briefs:
-    """Those of the records that were told last, by ETag: parsing one costs more than reading its row."""
+    """Those of the records that were told last: parsing one costs more than reading its row."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._told: OrderedDict[str, Brief] = OrderedDict()
+        self._told: OrderedDict[tuple[str, int], Brief] = OrderedDict()
 
     def of(self, row: Row) -> Brief:
         """What an item needs. Raises ValidationError for what is no record."""
-        brief = self._told.pop(row.etag, None) or Brief.of(row.record)
-        self._told[row.etag] = brief
+        key = row.etag, hash(row.record)  # as of another day, a request has another text and the same ETag
+        brief = self._told.pop(key, None) or Brief.of(row.record)
+        self._told[key] = brief
         if len(self._told) > self._most:
             self._told.popitem(last=False)
         return brief

@@ -1,7 +1,8 @@
 """Who may call what: every operation of the API stands in this table, and refuses everybody below its role."""
 
 import re
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
@@ -11,7 +12,7 @@ from starlette.types import Scope
 from pipelines.store.engine import open_engine
 from schemas.access import Caller, Role
 from services.admin.routers import ROUTERS
-from services.query.app import create_app
+from services.query.app import create_app, openapi_document
 from tests.services.query.conftest import NOW, client_of
 
 ANYBODY = None
@@ -119,19 +120,23 @@ class Someone:
         return Caller("somebody", self._role, "token", "a-1") if self._role else None
 
 
-def application(role: Role | None) -> Any:
-    return create_app(open_engine("sqlite+aiosqlite://"), lambda: NOW, access=Someone(role), check_seconds=0.1,
-                      more=ROUTERS)  # fmt: skip
+@asynccontextmanager
+async def asked_by(role: Role | None) -> AsyncIterator[httpx2.AsyncClient]:
+    engine = open_engine("sqlite+aiosqlite://")
+    app = create_app(engine, lambda: NOW, access=Someone(role), check_seconds=0.1, more=ROUTERS)
+    async with client_of(app) as http:
+        yield http
+    await engine.dispose()
 
 
 def test_the_table_holds_every_operation() -> None:
-    paths = application(None).openapi()["paths"]
+    paths = openapi_document(ROUTERS)["paths"]
     assert {f"{method.upper()} {path}" for path, operations in paths.items() for method in operations} == set(NEEDED)
 
 
 @pytest.mark.parametrize("role", [None, *Role], ids=lambda role: role or "nobody")
 async def test_every_operation_refuses_those_below_its_role(role: Role | None) -> None:
-    async with client_of(application(role)) as http:
+    async with asked_by(role) as http:
         for operation, needed in NEEDED.items():
             if needed is ANYBODY or (role and role.covers(needed)):
                 continue
@@ -142,7 +147,7 @@ async def test_every_operation_refuses_those_below_its_role(role: Role | None) -
 
 @pytest.mark.parametrize("role", list(Role))
 async def test_no_operation_refuses_its_own_role(role: Role) -> None:
-    async with client_of(application(role)) as http:
+    async with asked_by(role) as http:
         for operation, needed in NEEDED.items():
             if needed is role and not operation.endswith("/stream"):
                 answer = await called(http, operation)

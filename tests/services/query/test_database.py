@@ -34,7 +34,8 @@ async def test_connections_beyond_the_pool_are_closed(database_url: str, caplog:
 
 async def test_a_statement_that_was_ended_leaves_a_connection_that_serves(database_url: str) -> None:
     engine = open_engine(database_url, pool_size=1, ping=False)
-    database = Database(engine, 0.1)
+    await asyncio.gather(*(Database(engine, 60).direct(ASLEEP, "") for _ in range(2)))  # connecting takes its time
+    database = Database(engine, 2)
     for _ in range(3):  # more than the pool holds
         with pytest.raises(Refused, match="did not answer"):
             await database.direct("SELECT pg_sleep(30), :1::text", "")
