@@ -12,7 +12,7 @@ from pipelines.store.choices import Choice
 from pipelines.store.configuration import Chosen, Configuration, ConnectionConfiguration, Installation
 from pipelines.store.pending import ask_everything
 from pipelines.trying import MOST, Difference, difference, difference_among, difference_in
-from schemas.canonical import digest
+from schemas.canonical import canonical_json, digest
 from schemas.errors import Misconfigured
 from services.admin.rules_form import told_again
 from services.admin.words import counted
@@ -97,10 +97,8 @@ def _plain(one: Configuration) -> Any:
 
 
 def etag_of(choice: Choice) -> str:
-    """Of what was chosen."""
-    return digest(choice.to_json() if isinstance(choice, Installation) else str(sorted(told_again(choice).items())))[
-        :16
-    ]
+    """Of what was chosen, in whatever order its names were given."""
+    return digest(choice.to_json() if isinstance(choice, Installation) else canonical_json(told_again(choice)))[:16]
 
 
 def said(found: Difference) -> str:
