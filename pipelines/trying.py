@@ -49,6 +49,8 @@ class Difference:
     merged: int = 0
     """Requests that would be one with another."""
     split: int = 0
+    grown: int = 0
+    """Requests that would be joined by what is in none."""
     begun: int = 0
     """New ones, of artifacts that are in none."""
     ended: int = 0
@@ -69,7 +71,8 @@ class Difference:
     @property
     def any(self) -> bool:
         """Whether anything would change."""
-        return bool(self.other_stage or self.other_state or self.merged or self.split or self.begun or self.ended)
+        parts = self.merged, self.split, self.grown, self.begun, self.ended
+        return any((self.other_stage, self.other_state, *parts))
 
 
 async def difference(
@@ -148,11 +151,14 @@ def _members(before: Groups, after: Groups, told: Difference) -> set[str]:
     merged = {request for those in sources.values() if len(those) > 1 for request in those}
     split = {request for request, those in parts.items() if len(those) > 1}
     ended = {request for request, those in parts.items() if those == {None}}
+    joined = {request for name, request in will.items() if name not in was}
+    grown = {min(sources[one]) for one in joined & sources.keys()} - merged - split
     told.merged += len(merged)
     told.split += len(split)
+    told.grown += len(grown)
     told.ended += len(ended)
     told.begun += len(set(will.values()) - sources.keys())
-    return merged | split | ended
+    return merged | split | grown | ended
 
 
 def _standing(

@@ -112,6 +112,7 @@ class DifferenceAnswer(BaseModel):
     other_state: int = Field(description="In the same stage")
     merged: int = Field(description="Would be one with another")
     split: int
+    grown: int = Field(description="Would be joined by things that are in none")
     begun: int = Field(description="New ones, of things that are in none")
     ended: int = Field(description="Would be no request any more")
     examples: list[str] = Field(description="Ids of some that would change, as they are now")
@@ -190,7 +191,18 @@ def answer_told(
 
 def difference_told(found: Difference) -> dict[str, Any]:
     """A difference as JSON."""
-    numbers = ("requests", "other_stage", "other_state", "merged", "split", "begun", "ended", "examples", "sample")
+    numbers = (
+        "requests",
+        "other_stage",
+        "other_state",
+        "merged",
+        "split",
+        "grown",
+        "begun",
+        "ended",
+        "examples",
+        "sample",
+    )
     return {
         "said": said(found),
         "groups": found.components,

@@ -114,6 +114,7 @@ def said(found: Difference) -> str:
         (found.other_state, "in the same stage with another state"),
         (found.merged, "one with another"),
         (found.split, "split"),
+        (found.grown, "joined by what is in none"),
         (found.begun, "new"),
         (found.ended, "no request any more"),
     )

@@ -104,8 +104,8 @@ def story(number: int, deal: str | None, version: int = 1) -> SourceEvent:
     return teller(connection="jira", names=CRM_DEAL).issue_fields(told, version, [])
 
 
-def deal(number: str) -> SourceEvent:
-    fields = {"title": "Portal", "natural_key": number, "opens": True, "created_at": "2026-03-01T08:00:00.000000Z"}
+def deal(number: str, *, opens: bool = True) -> SourceEvent:
+    fields = {"title": "Portal", "natural_key": number, "opens": opens, "created_at": "2026-03-01T08:00:00.000000Z"}
     itself = [["hubspot.deal", "crm", number, "identity", "is"]]
     return telling("crm", "hubspot", "deal", number, fields=fields, references=itself)
 
@@ -161,6 +161,17 @@ async def test_a_rule_finds_what_was_read_before_it_and_is_taken_back(engine: As
     assert await computed(engine) == sets("1", "2", "10000000037")
     assert await indexed(engine) == set()
     assert [row for row in await rows(engine, tables.reference_values) if row.mentions] == []
+
+
+async def test_a_request_that_something_outside_would_join_grows(engine: AsyncEngine) -> None:
+    now = await know(engine, {})
+    await ingest_of(engine)(records([story(1, "10000000037"), deal("10000000037", opens=False)]))
+    assert await computed(engine) == sets("1")
+    then = await _would_be(engine, {"crm deal": "hubspot.deal"})
+    (request,) = await rows(engine, tables.requests)
+    async with reading(engine) as connection:
+        tried = await difference(connection, now, then, "jira")
+    assert tried == Difference(components=2, requests=1, grown=1, examples=[request.id])
 
 
 async def _would_be(engine: AsyncEngine, fields: dict[str, str]) -> configuration.Configuration:
