@@ -124,6 +124,7 @@ async def test_what_a_webhook_told_outlives_a_kill(jira: FakeJira, hub: World, p
         accepted = {changed[0].id}  # nobody answered, yet it is stored
     assert accepted
     process = hub.start()
+    await hears(hub)  # what was told may be known already: it is not asked to end before it runs
     try:
         async with asyncio.timeout(60):
             while not accepted <= await in_review(hub):
