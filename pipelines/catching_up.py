@@ -18,6 +18,7 @@ from pipelines.store.bulk import Bulk
 from pipelines.store.engine import AWAY, reading, refuses, writing
 from pipelines.store.facts import Notes, Touched
 from pipelines.understanding import Outcome, look, valid, write
+from pipelines.waiting import Waiting
 from pipelines.watching import UNWATCHED, Watch
 from schemas.errors import RetryLater
 
@@ -49,6 +50,7 @@ class CatchUp:
         self.engine, self.changed, self.watch, self.clock = engine, changed, watch, clock
         self.behind = False
         """Whether the newest batch was full: more is waiting behind it."""
+        self.waiting = Waiting("understanding", "understanding", logger)
         self._ended, self._took = float("-inf"), 0.0
         self._most = FIRST
         self._left = asyncio.Event()
@@ -78,9 +80,11 @@ class CatchUp:
             try:
                 await self.all()
             except (*AWAY, RetryLater) as error:
-                logger.warning("understanding.step.failed", extra={"error": type(error).__name__})
+                self.waiting.away(error)
                 self._left.set()
                 await asyncio.sleep(idle)
+            else:
+                self.waiting.over()
 
     async def all(self) -> int:
         """Understand what is left now. Returns how many requests changed."""

@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines.store import leases
 from pipelines.store.bulk import Bulk
-from pipelines.store.engine import AWAY, reading, why_away, writing
+from pipelines.store.engine import AWAY, reading, writing
 from pipelines.store.requests import GONE
 from pipelines.store.tables import changes, unpublished
+from pipelines.waiting import Waiting
 from schemas.canonical import canonical_json, instant
 
 logger = logging.getLogger("throughline.publish")
@@ -81,8 +82,7 @@ class Publisher:
         self.lease: leases.Lease | None = None
         self._held_at = now()
         self.wake = asyncio.Event()
-        self.waits = ""
-        """What publishing waits for; empty when for nothing."""
+        self.waiting = Waiting("publishing", "publish", logger)
 
     async def run(self, idle: float = 0.5) -> None:
         """Publish for ever; `wake` cuts the waiting for new changes short."""
@@ -99,15 +99,12 @@ class Publisher:
     async def _step(self) -> int:
         try:
             done = await self.once()
-            self.waits = ""
+            self.waiting.over()
             return done
         except leases.LeaseLost:
             self.lease = None
         except AWAY as error:
-            waits = f"publishing waits for the database: {why_away(error)}"
-            if waits != self.waits:
-                logger.warning("publish.waits", extra={"problem": waits})
-            self.waits = waits
+            self.waiting.away(error)
             await asyncio.sleep(1)
         return 0
 

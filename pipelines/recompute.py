@@ -16,6 +16,7 @@ from pipelines.store.configuration import Configuration
 from pipelines.store.engine import AWAY, reading, writing
 from pipelines.store.facts import Touched
 from pipelines.understanding import Outcome, look, understand, write
+from pipelines.waiting import Waiting
 from pipelines.watching import UNWATCHED, Watch
 
 logger = logging.getLogger("throughline.recompute")
@@ -51,7 +52,7 @@ class Recompute:
 
     async def run(self, idle: float = 1.0) -> None:
         """Work for ever; an outage of the database only waits. Begins with all that could not be put together."""
-        begun = False
+        begun, waiting = False, Waiting("computing again", "recompute", logger)
         clock = asyncio.get_running_loop().time
         while True:
             try:
@@ -61,8 +62,11 @@ class Recompute:
                 if clock() > self._rests_until:
                     await self.large()
                 done = await self.once()
-            except (*AWAY, leases.LeaseLost) as error:
-                logger.warning("recompute.step.failed", extra={"error": type(error).__name__})
+                waiting.over()
+            except leases.LeaseLost:
+                done = 0
+            except AWAY as error:
+                waiting.away(error)
                 done = 0
             if not done:
                 await asyncio.sleep(idle)

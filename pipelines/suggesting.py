@@ -27,6 +27,7 @@ from pipelines.suggest.features import Sizes
 from pipelines.suggest.model import Model, load
 from pipelines.suggest.people import keys
 from pipelines.suggest.scoring import Suggestion, suggestion
+from pipelines.waiting import Waiting
 from schemas.artifacts import participants_in
 from schemas.canonical import canonical_json
 
@@ -72,6 +73,7 @@ class Suggesting:
     async def run(self, idle: float = 2.0, breath: float = 0.05) -> None:
         """Work for ever; an outage of the database only waits. Begins anew with everything after an upgrade."""
         begun, clock = False, asyncio.get_running_loop().time
+        waiting = Waiting("suggesting", "suggesting", logger)
         offered = clock()
         while True:
             done = 0
@@ -82,8 +84,11 @@ class Suggesting:
                     if not done or clock() - offered > OFFERS:
                         await self.offer()
                         offered = clock()
-            except (*AWAY, leases.LeaseLost) as error:
-                logger.warning("suggesting.step.failed", extra={"error": type(error).__name__})
+                    waiting.over()
+            except leases.LeaseLost:
+                pass
+            except AWAY as error:
+                waiting.away(error)
             await asyncio.sleep(breath if done else idle)
 
     async def begin(self) -> bool:

@@ -20,6 +20,7 @@ from pipelines.store.engine import AWAY, reading, writing
 from pipelines.store.facts import Telling
 from pipelines.store.leases import LeaseLost
 from pipelines.store.tables import artifacts, dead_letters, members, source_events
+from pipelines.waiting import Waiting
 from schemas.errors import HubError
 from schemas.events import SourceEvent
 from services.feed import connections
@@ -147,12 +148,17 @@ class Removal:
 
     async def run(self, idle: float = 5.0) -> None:
         """For ever; whatever stops it only makes it wait, and is told."""
+        waiting = Waiting("removing", "removal", logger)
         while True:
             try:
-                if await self.once():
+                left = await self.once()
+                waiting.over()
+                if left:
                     continue
-            except (*AWAY, LeaseLost) as error:
-                logger.warning("removal.waits", extra={"kind": type(error).__name__})
+            except LeaseLost:
+                pass
+            except AWAY as error:
+                waiting.away(error)
             except HubError as error:
                 logger.warning("removal.waits", extra={"problem": str(error)})
                 await self._waits(str(error))

@@ -6,6 +6,7 @@ from datetime import datetime
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pipelines.ingest import Ingest
 from pipelines.publish import Publisher
 from pipelines.store import stamps
 from pipelines.store.engine import AWAY, reading
@@ -23,6 +24,7 @@ def checks(
     now: Callable[[], datetime],
     *,
     feed: Feed | None,
+    ingest: Ingest | None,
     subscription: Subscription | None,
     publisher: Publisher | None,
 ) -> Mapping[str, Check]:
@@ -35,13 +37,15 @@ def checks(
 
     found: dict[str, Check] = {"broker": kafka}
     if feed is not None:
-        found["feed"] = _waits(lambda: feed.waits)
+        found["feed"] = _waits(lambda: feed.waiting.says)
         found["connections"] = lambda: connections(engine, now())
     if subscription is not None:
         found["ingest"] = _waits(lambda: subscription.health(now().timestamp()).reason)
         found["mapping"] = lambda: _mapping(engine)
+    if ingest is not None:
+        found["understanding"] = _waits(lambda: ingest.catch_up.waiting.says)
     if publisher is not None:
-        found["publish"] = _waits(lambda: publisher.waits)
+        found["publish"] = _waits(lambda: publisher.waiting.says)
     return found
 
 

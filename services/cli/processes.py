@@ -98,6 +98,7 @@ class Hub:
     tell: Tell
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     publisher: Publisher | None = None
+    ingest: Ingest | None = None
     subscription: Subscription | None = None
     feed: Feed | None = None
     reads: "Reads | None" = None
@@ -114,17 +115,13 @@ class Hub:
 
     def _add_ingest(self) -> None:
         mappings = {name: one.map for name, one in self.installation.catalogue.items()}
-        ingest = Ingest(
+        ingest = self.ingest = Ingest(
             self.engine, mappings, now, self.ready.incarnation, self._changed, self.watch,
             self.installation.settings.batch_size,
         )  # fmt: skip
         connector_of = {self.settings.topic(source_topic(name)): name for name in mappings}
         guard = GapGuard(
-            self.engine,
-            ingest,
-            self._positions,
-            self.ready.incarnation,
-            connector_of,
+            self.engine, ingest, self._positions, self.ready.incarnation, connector_of,
             embedded=self.embedded is not None,
         )  # fmt: skip
         self.subscription = batch_subscriber(
@@ -257,7 +254,7 @@ class Hub:
     def _checks(self) -> Mapping[str, Check]:
         return checks(
             self.broker, self.settings, self.lookups, now,
-            feed=self.feed, subscription=self.subscription, publisher=self.publisher,
+            feed=self.feed, ingest=self.ingest, subscription=self.subscription, publisher=self.publisher,
         )  # fmt: skip
 
     def _add_webhooks(self) -> None:

@@ -9,7 +9,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from connectors.contract import Misconfigured, RetryLater
 from pipelines.store import leases
-from pipelines.store.engine import AWAY, reading, why_away, writing
+from pipelines.store.engine import AWAY, reading, writing
+from pipelines.waiting import Waiting
 from services.feed import beside, budgets, connections, failures, notices, pages, rules
 from services.feed.connections import READING, Reconfigured, StoredConnection
 from services.feed.failures import Failed
@@ -48,8 +49,7 @@ class Feed:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, int] = {}
         self._rests: dict[str, datetime] = {}
-        self.waits = ""
-        """What all reading waits for; empty when for nothing."""
+        self.waiting = Waiting("reading", "feed", logger)
         self._of_this_release = False
         """Whether stored rules hold what this release's connectors say."""
 
@@ -74,7 +74,7 @@ class Feed:
             for one in stored:
                 await self._care(one)
         except AWAY as error:
-            self._away(error)
+            self.waiting.away(error)
             await asyncio.sleep(1)
         except Exception as error:
             logger.exception("feed.step.failed", extra={"kind": type(error).__name__})
@@ -92,17 +92,9 @@ class Feed:
         if changed:
             logger.info("rules.refreshed", extra={"connections": changed})
 
-    def _away(self, error: BaseException) -> None:
-        """Say once what reading waits for."""
-        waits = f"reading waits for the database: {why_away(error)}"
-        if waits != self.waits:
-            logger.warning("feed.waits", extra={"problem": waits})
-        self.waits = waits
-
     def _back(self) -> None:
-        if self.waits and not any(rest > self.shared.now() for rest in self._rests.values()):
-            logger.warning("feed.goes.on", extra={"problem": None})
-            self.waits = ""
+        if not any(rest > self.shared.now() for rest in self._rests.values()):
+            self.waiting.over()
 
     def _may_run(self, stored: StoredConnection) -> bool:
         reader = self.readers.get(stored.id)
@@ -158,7 +150,7 @@ class Feed:
             await self._until_it_ends(name)
         except AWAY as error:
             self._rests[name] = self.shared.now() + min(self._wait(name, None), _REST)
-            self._away(error)
+            self.waiting.away(error)
         finally:
             self.readers.pop(name, None)
             self._tasks.pop(name, None)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pipelines.store.dead_letters import REPLAY_HEADER, WANTED
 from pipelines.store.engine import AWAY, reading, writing
 from pipelines.store.tables import dead_letters
+from pipelines.waiting import Waiting
 from schemas.events import MAX_EVENT_BYTES, Undecodable, from_kafka, to_kafka
 from services.feed import letters
 from services.feed.flow import Outgoing, Send
@@ -85,10 +86,12 @@ async def _note(engine: AsyncEngine, taken: Sequence[str]) -> None:
 
 async def run(engine: AsyncEngine, send: Send, idle: float = 2.0, pause: float = PAUSE) -> None:
     """Look for wanted letters for ever, a batch at a time; an outage of the database only waits."""
+    waiting = Waiting("publishing letters again", "letters", logger)
     while True:
         try:
             done = await step(engine, send)
+            waiting.over()
         except AWAY as error:
-            logger.warning("letters.step.failed", extra={"error": type(error).__name__})
+            waiting.away(error)
             done = 0
         await asyncio.sleep(pause if done else idle)

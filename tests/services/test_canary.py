@@ -204,7 +204,7 @@ async def test_no_content_and_no_secret_where_it_does_not_belong(
             await _junk(hub)
         await _told_by_webhook(jira, pushes, hooks)
         await until(lambda: there(engine, "dead_letters WHERE cause LIKE 'refused%'", 1), hub.log)
-        for table, said in (("facets", "understanding.step.failed"), ("parts", "the batch will be repeated")):
+        for table, said in (("facets", "understanding.waits"), ("parts", "the batch will be repeated")):
             await rename(engine, table, "away")
             jira.hands.create("PAY", f"{TITLE} again", at=datetime.now(UTC), by=jira.account)
             assert pushes.send() == [204]

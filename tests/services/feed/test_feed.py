@@ -357,17 +357,17 @@ async def test_a_database_that_is_away_is_told_once_and_no_tool_is_asked_meanwhi
         await read_up_to(post, 1)
         async with post.engine.begin() as connection:
             await connection.exec_driver_sql("ALTER TABLE leases RENAME TO away")
-        await until(lambda: _true(bool(feed.waits)))
+        await until(lambda: _true(bool(feed.waiting.says)))
         post.later(5)
         await until(lambda: _true(not feed.readers))
         asked = len(post.tool.asked)
         await asyncio.sleep(1.2)
         assert len(post.tool.asked) == asked
-        assert feed.waits.startswith("reading waits for the database: ")
+        assert feed.waiting.says.startswith("reading waits for the database: ")
         assert [one.message for one in caplog.records].count("feed.waits") <= 2
         async with post.engine.begin() as connection:
             await connection.exec_driver_sql("ALTER TABLE away RENAME TO leases")
         post.tool.said.append(page(2))
         post.later(30)
         await read_up_to(post, 2)
-        await until(lambda: _true(not feed.waits))
+        await until(lambda: _true(not feed.waiting.says))
