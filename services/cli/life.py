@@ -1,6 +1,6 @@
 """A request's life as a person reads it: pure rendering of a record, in the width there is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -294,12 +294,30 @@ def _freshness(life: Life) -> Iterator[RenderableType]:
 
 def connections_shown(rows: Sequence[Any], now: datetime) -> RenderableType:
     """Up to when each connection is true, and what keeps it from being newer."""
+    return _by_connection((row, _fresh(row, now)) for row in rows)
+
+
+def read_shown(read: Sequence[tuple[Any, str | None]], now: datetime) -> RenderableType:
+    """The same, with what each reads: of mail whose mailbox, and since when."""
+    return _by_connection((row, Text.assemble(_read(row, mailbox, now), _fresh(row, now))) for row, mailbox in read)
+
+
+def _by_connection(told: Iterable[tuple[Any, Text]]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
-    for row in rows:
-        fresh = Text(true_up_to(row, now))
-        if row.problem:
-            fresh.append(f"; {row.problem}", style="red" if row.attention else "yellow")
-        table.add_row(f"  {row.id}", fresh)
+    for row, words in told:
+        table.add_row(f"  {row.id}", words)
     return table
+
+
+def _read(row: Any, mailbox: str | None, now: datetime) -> str:
+    box = f"mailbox {mailbox}, " if mailbox else ""
+    return f"{box}{f'since {day(row.since, now)}' if row.since else 'from its beginning'}, "
+
+
+def _fresh(row: Any, now: datetime) -> Text:
+    fresh = Text(true_up_to(row, now))
+    if row.problem:
+        fresh.append(f"; {row.problem}", style="red" if row.attention else "yellow")
+    return fresh

@@ -9,7 +9,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from schemas.records import LifecycleRecord
-from services.cli.life import Life, connections_shown, shown
+from services.cli.life import Life, read_shown, shown
 from services.cli.lists import table_of
 from services.cli.terminal import EXIT_NOT_FOUND, opened, tell, write_line
 from services.cli.words import moment, short
@@ -38,10 +38,10 @@ async def lookup(
         async with database.reading() as connection:
             found = (await find(connection, [reference]))[0]
             stored = await reading.requests(connection, found.requests)
-        rows = await reading.connections(database)
+        read = await reading.connections_read(database)
         told = [stored[name] for name in found.requests if name in stored]
         if not told:
-            _no_request(found, reference, rows, now, screen, as_json=as_json)
+            _no_request(found, reference, read, now, screen, as_json=as_json)
             return EXIT_NOT_FOUND
         records = {one.id: one.record for one in told}
         if as_of:
@@ -58,6 +58,7 @@ async def lookup(
             _programme(found, [replace(one, record=records[one.id]) for one in told if one.id in records], now)
         )
     else:
+        rows = [row for row, _ in read]
         _print(reference, [one for one in told if one.id in records], records, rows, now, screen)
         _decided(found.artifacts, screen)
     return 0
@@ -102,9 +103,11 @@ def _print(
         screen.print(shown(Life(record, rows, now, one.problem, full_blocks=blocks)))
 
 
-def _no_request(
-    found: Found, reference: str, rows: Sequence[Any], now: datetime, screen: Console, *, as_json: bool
-) -> None:
+Read = Sequence[tuple[Any, str | None]]
+"""Rows of connections, and whose mailbox each reads."""
+
+
+def _no_request(found: Found, reference: str, read: Read, now: datetime, screen: Console, *, as_json: bool) -> None:
     if as_json:
         tell("It is known, but in no request." if found.artifacts else "Not found in what is read so far.")
         for one in found.artifacts:
@@ -114,7 +117,7 @@ def _no_request(
     if found.artifacts:
         _outside(found.artifacts, screen)
         return
-    _not_found(found, reference, rows, now, screen)
+    _not_found(found, reference, read, now, screen)
 
 
 def _outside(artifacts: Sequence[Known], screen: Console) -> None:
@@ -146,7 +149,7 @@ def decisions_of(one: Known) -> Iterator[Text]:
         yield words.append(f"\n  `{told['undo']}` takes that back.", style="dim")
 
 
-def _not_found(found: Found, reference: str, rows: Sequence[Any], now: datetime, screen: Console) -> None:
+def _not_found(found: Found, reference: str, read: Read, now: datetime, screen: Console) -> None:
     meant = " or ".join(dict.fromkeys(f"{_KINDS.get(kind, kind)} {short(value)}" for kind, value in found.read_as))
     screen.print(Text(f"Not found: {short(reference)}", style="yellow"))
     if meant:
@@ -154,8 +157,14 @@ def _not_found(found: Found, reference: str, rows: Sequence[Any], now: datetime,
     else:
         screen.print("That is no reference: give a key, an address, a Message-ID, a number or a request id.")
         screen.print("To look for words, use `throughline requests --text …`.", markup=False)
-    if rows:
+    if read:
         screen.print("\nWhat is read, and up to when:")
-        screen.print(connections_shown(rows, now))
+        screen.print(read_shown(read, now))
+        to = " or ".join(sorted({mailbox for _, mailbox in read if mailbox})) or "a mailbox that is read"
+        screen.print(
+            f"\nYour own mailbox is not read. Forward the mail to {to}: there it is found by its own subject, sender "
+            "and date. Or look for its words or its sender: `throughline requests --text … --person …`.",
+            markup=False,
+        )
     else:
         screen.print("\nNothing is read: there is no connection yet (`throughline connections add`).", markup=False)

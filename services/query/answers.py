@@ -25,6 +25,17 @@ class Freshness(BaseModel):
     problem: str | None = Field(description="What a person must mend, or what it is waiting for")
 
 
+class Read(Freshness):
+    """What one connection reads, since when, and up to when that is true."""
+
+    title: str
+    mailbox: str | None = Field(
+        description="Whose mailbox it reads; null: it reads none, or you may not read what it brought",
+        examples=["it-requests@acme.example"],
+    )
+    since: AwareDatetime | None = Field(description="Read from when; null: from the beginning")
+
+
 class FreshnessAnswer(BaseModel):
     """Up to when each connection is true."""
 
@@ -38,15 +49,9 @@ class Progress(BaseModel):
     total: int | None
 
 
-class Connection(Freshness):
+class Connection(Read):
     """One configured tool. Its options and secrets are not told here."""
 
-    title: str
-    mailbox: str | None = Field(
-        description="Whose mailbox it reads; null: it reads none, or you may not read what it brought",
-        examples=["it-requests@acme.example"],
-    )
-    since: AwareDatetime | None = Field(description="Read from when; null: from the beginning")
     attention: bool = Field(description="It will not go on by itself")
     retry_at: AwareDatetime | None
     progress: Progress
@@ -168,7 +173,7 @@ class LookupAnswer(BaseModel):
 
     items: list[LookupItem]
     requests: dict[str, RequestItem] = Field(description="The requests named above, by id")
-    freshness: list[Freshness]
+    freshness: list[Read] = Field(description="What is read, and up to when that is true; of mail, whose mailbox")
 
 
 class TimelineActivity(BaseModel):

@@ -1,6 +1,6 @@
 """What a caller may read: the one place where it is decided, for every answer."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any
@@ -83,6 +83,10 @@ class View:
         """Whether they may read what a connection brought, wherever it is. connection: "" for one that is not known,
         and so may be any."""
         return connection not in self.outside if connection else not self.outside
+
+    def reading(self, read: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What is read, with whose mailbox only where they may read what it brought."""
+        return [one if self.may(one["connection"]) else one | {"mailbox": None} for one in read]
 
     def admit(self, connection: str) -> None:
         """Raises Refused where they may not read what a connection brought."""

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from services.query import answers, reading
 from services.query.audience import Seen
 from services.query.problems import documented
-from services.query.serving import Serving, answer, freshness_of, serving, told
+from services.query.serving import Serving, answer, read_of, serving, told
 
 router = APIRouter(tags=["connections"], responses=documented(503))
 
@@ -22,17 +22,13 @@ async def freshness(hub: Annotated[Serving, Depends(serving)]) -> Response:
 @router.get("/connections", response_model=answers.Connections, summary="The configured connections")
 async def connections(hub: Annotated[Serving, Depends(serving)], view: Seen) -> Response:
     """State, progress and problem of each connection; whose mailbox it reads, where you may read what it brought."""
-    mailboxes = await reading.mailboxes(hub.database)
-    rows = await reading.connections(hub.database)
-    return answer({"items": [_told(row, hub, mailboxes.get(row.id) if view.may(row.id) else None) for row in rows]})
+    rows = await reading.connections_read(hub.database)
+    return answer({"items": view.reading([_told(row, hub, mailbox) for row, mailbox in rows])})
 
 
 def _told(row: Any, hub: Serving, mailbox: str | None) -> dict[str, Any]:
     return {
-        **freshness_of(row, hub.now()),
-        "title": row.title,
-        "mailbox": mailbox,
-        "since": told(row.since),
+        **read_of(row, hub.now(), mailbox),
         "attention": bool(row.attention),
         "retry_at": told(row.retry_at),
         "progress": {"done": row.progress_done, "total": row.progress_total},

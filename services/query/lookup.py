@@ -53,8 +53,8 @@ async def lookup(
     """Each answer keeps the place of its reference.
 
     `in a request` names the requests; `programme` names those that belong to it; `in no request` means that the thing
-    was read and belongs to none; `not found` means that nothing read so far is known by it: `freshness` says up to
-    when that is true.
+    was read and belongs to none; `not found` means that nothing read so far is known by it: `freshness` says what
+    is read, since when, and up to when that is true.
     """
     return await _answer(hub, view, reference, whole=whole)
 
@@ -67,7 +67,7 @@ async def _answer(hub: Serving, view: View, references: Sequence[str], *, whole:
         {
             "items": [_told(place, each, view, shown) for place, each in enumerate(found)],
             "requests": {name: item(one, now, whole=whole) for name, one in shown.items()},
-            "freshness": await hub.freshness.current(),
+            "freshness": view.reading(await hub.read.current()),
         }
     )
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     column,
     func,
     literal,
+    literal_column,
     select,
     table,
     tuple_,
@@ -23,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store.bulk import Bulk
 from pipelines.store.metadata import Instant
-from pipelines.store.tables import activities, changes, facets, members, unpublished
+from pipelines.store.tables import activities, changes, facets, members
 from schemas.canonical import storable
 from services.query.database import Database
 from services.query.paging import Place
@@ -48,7 +49,7 @@ CONNECTIONS = table(
 
 _ELSEWHERE = "-> "
 """Begins what stands in place of an ETag where an id leads to another; see pipelines.store.tables.unpublished."""
-_OPTIONS = table("connections", column("id", String), column("options", Text))
+_OPTIONS = literal_column("connections.options", Text).label("options")
 """Options, which hold no secret."""
 
 
@@ -108,21 +109,23 @@ class Known:
         return self.artifact.split("/", 2)[2]
 
 
-async def owner(database: Database, identifier: str) -> Known | None:
-    """The artifact that owns this request id for ever."""
-    async with database.reading() as connection:
-        return next(iter((await known(connection, [identifier])).get(identifier, [])), None)
+_LED = """
+SELECT c.request, c.merged_into, c.number FROM changes c
+WHERE c.request IN {keys} AND NOT EXISTS (
+    SELECT 1 FROM changes l WHERE l.request = c.request AND l.number > c.number)
+UNION ALL SELECT u.request, u.etag, NULL FROM unpublished u WHERE u.request IN {keys}"""
 
 
-async def led(database: Database, identifier: str) -> str | None:
-    """Where a request id leads whose artifact is gone, as it was told when that went."""
-    waiting = select(unpublished.c.etag).where(unpublished.c.request == identifier)
-    newest = select(changes.c.merged_into).where(changes.c.request == identifier)
-    for (etag,) in await database.rows(waiting):
-        if etag.startswith(_ELSEWHERE):
-            return str(etag).removeprefix(_ELSEWHERE)
-    rows = await database.rows(newest.order_by(changes.c.number.desc()).limit(1))
-    return rows[0][0] if rows else None
+async def led(connection: AsyncConnection, identifiers: Iterable[str]) -> dict[str, str]:
+    """Where request ids lead that no artifact owns any more, as it was told when these went. In one statement."""
+    found: dict[str, str] = {}
+    for request, to, number in await Bulk(connection).by_keys(_LED, identifiers):
+        if number is not None:
+            if to:
+                found.setdefault(request, to)  # what is not published yet is newer
+        elif to.startswith(_ELSEWHERE):
+            found[request] = to.removeprefix(_ELSEWHERE)
+    return found
 
 
 _KNOWN = """
@@ -273,10 +276,10 @@ async def connections(database: Database) -> Sequence[Any]:
     return await database.rows(select(CONNECTIONS).order_by(CONNECTIONS.c.id))
 
 
-async def mailboxes(database: Database) -> dict[str, str]:
-    """By connection: whose mailbox it reads, as its options say."""
-    rows = await database.rows(select(_OPTIONS))
-    return {row.id: user for row in rows if (user := _user(row.options))}
+async def connections_read(database: Database) -> list[tuple[Any, str | None]]:
+    """All connections, by id; and whose mailbox each reads, as its options say."""
+    rows = await database.rows(select(CONNECTIONS, _OPTIONS).order_by(CONNECTIONS.c.id))
+    return [(row, _user(row.options)) for row in rows]
 
 
 def _user(options: str) -> str | None:

@@ -67,6 +67,11 @@ def freshness_of(row: Any, now: datetime) -> dict[str, Any]:
     }
 
 
+def read_of(row: Any, now: datetime, mailbox: str | None) -> dict[str, Any]:
+    """What one connection reads and since when, beside its freshness."""
+    return {**freshness_of(row, now), "title": row.title, "mailbox": mailbox, "since": told(row.since)}
+
+
 def told(at: datetime | None) -> str | None:
     """An instant as text."""
     return instant(at.astimezone(UTC)) if at else None
@@ -78,6 +83,8 @@ class Serving:
 
     database: Database
     freshness: Kept[list[dict[str, Any]]]
+    read: Kept[list[dict[str, Any]]]
+    """What each connection reads. Whose mailbox is not for everybody: see View.reading."""
     newest: Kept[int]
     """The newest change number, as old as a stream may lag."""
     audiences: Kept[dict[str, Audience]]
@@ -110,6 +117,9 @@ class Serving:
         async def freshness() -> list[dict[str, Any]]:
             return [freshness_of(row, now()) for row in await reading.connections(database)]
 
+        async def read() -> list[dict[str, Any]]:
+            return [read_of(row, now(), mailbox) for row, mailbox in await reading.connections_read(database)]
+
         async def newest() -> int:
             return await reading.newest_change(database)
 
@@ -121,8 +131,9 @@ class Serving:
             return await reading.standing(database)
 
         return cls(
-            database, Kept(freshness, keep_seconds), Kept(newest, poll_seconds), Kept(read_by, keep_seconds),
-            Kept(standing, keep_seconds), now, checks, metrics, schema_version, closing, poll_seconds, check_seconds,
+            database, Kept(freshness, keep_seconds), Kept(read, keep_seconds), Kept(newest, poll_seconds),
+            Kept(read_by, keep_seconds), Kept(standing, keep_seconds), now, checks, metrics, schema_version, closing,
+            poll_seconds, check_seconds,
         )  # fmt: skip
 
 

@@ -8,11 +8,13 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from pipelines.store.engine import writing
 from schemas.artifacts import request_id
 from schemas.canonical import instant
 from schemas.records import LifecycleRecord
 from services.cli.lookup import lookup
 from services.cli.terminal import EXIT_NOT_FOUND, Screen
+from services.feed import connections
 from tests.services.cli.company import BLOCKER, ISSUE, NOW, day, read, telling
 from tests.services.cli.conftest import BOTH, Desk
 
@@ -62,9 +64,12 @@ Up to when
 
 FRESHNESS = """
 What is read, and up to when:
-  crm        true up to 31 March 18:42; HubSpot refuses the token (401). Enter a new one
-  inbox      first read under way: 120 of about 400 read (30 %)
-  jira-acme  true up to 14:40
+  crm        from its beginning, true up to 31 March 18:42; HubSpot refuses the token (401). Enter a new one
+  inbox      mailbox it-requests@acme.example, since 3 March, first read under way: 120 of about 400 read (30 %)
+  jira-acme  from its beginning, true up to 14:40
+
+Your own mailbox is not read. Forward the mail to it-requests@acme.example: there it is found by its own subject, sender
+and date. Or look for its words or its sender: `throughline requests --text … --person …`.
 """
 
 
@@ -196,6 +201,10 @@ async def test_a_programme_lists_its_requests(desk: Desk, capsys: pytest.Capture
 
 
 async def test_not_found_says_what_is_read(desk: Desk) -> None:
+    reads = {"host": "imap.acme.example", "auth": {"kind": "password", "user": "it-requests@acme.example"}}
+    async with writing(desk.engine) as connection:
+        await connections.change(connection, "inbox", options=json.dumps(reads), since=day(1))
+    desk.screen.width = 120
     assert await look(desk, "PAY-77") == EXIT_NOT_FOUND
     said = "Not found: PAY-77\nRead as the issue key PAY-77; nothing that is read so far is known by that.\n"
     assert desk.printed == said + FRESHNESS

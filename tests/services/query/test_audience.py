@@ -215,5 +215,7 @@ async def test_whose_mailbox_is_read_is_told_to_who_may_read_it(company: Hub) ->
     for caller, kept in ((STRANGERS[2], None), (clara, "requests@example.com")):
         async with read_by(company, caller) as http:
             items = (await http.get("/v1/connections")).json()["items"]
-        told = {one["connection"]: one["mailbox"] for one in items}
-        assert told == {"memos": None, "board": None, "inbox": "requests@example.com", "kept": kept, "hurt": None}
+            nowhere = (await http.get("/v1/lookup", params={"reference": "PAY-99"})).json()["freshness"]
+        for read in (items, nowhere):
+            told = {one["connection"]: one["mailbox"] for one in read}
+            assert told == {"memos": None, "board": None, "inbox": "requests@example.com", "kept": kept, "hurt": None}

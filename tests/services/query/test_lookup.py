@@ -60,7 +60,9 @@ async def test_not_found_says_what_is_read(hub: Hub) -> None:
             "requests": [], "artifacts": [],
         }
     ]  # fmt: skip
-    assert answer["freshness"][0]["true_up_to"] == "2026-04-01T11:58:00.000000Z"
+    read = answer["freshness"][0]
+    assert (read["title"], read["mailbox"], read["since"]) == ("Memos", None, None)
+    assert read["true_up_to"] == "2026-04-01T11:58:00.000000Z"
 
 
 async def test_what_is_no_reference_is_found_nowhere(hub: Hub) -> None:
