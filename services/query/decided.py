@@ -1,7 +1,7 @@
 """Decisions as they are stored, as the API and the command line tell them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
@@ -163,12 +163,6 @@ async def kept(connection: AsyncConnection, artifacts: dict[str, str | None]) ->
         )
         for name in sorted(out.keys() | about.keys())
     }
-
-
-async def kept_out(connection: AsyncConnection, artifacts: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """By each of these artifacts, which are in no request, the decision that keeps it out; see `kept`."""
-    found = await kept(connection, dict.fromkeys(artifacts))
-    return {name: one.out for name, one in found.items() if one.out}
 
 
 def _short(decision: Decision, called: Callable[[str], str]) -> dict[str, Any]:

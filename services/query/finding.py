@@ -20,6 +20,9 @@ _ARTIFACT = re.compile(r"[^/:]+/[^/]+/.")
 MOST_BELOW = 50
 """Requests of a programme that are told."""
 
+MOST_LED = 20
+"""Ids that are gone, one after the other, over which an old id is followed."""
+
 MOST_ARTIFACTS = 50
 """Told for one reference; a value that more artifacts are known by names nothing."""
 
@@ -54,13 +57,31 @@ class Found:
 async def find(connection: AsyncConnection, references: Sequence[str]) -> list[Found]:
     """What each reference leads to, in their order; one statement for all, and one where some are in no request.
 
-    A reference is a key, an address, a Message-ID, a number, a request id or an artifact id.
+    A reference is a key, an address, a Message-ID, a number, a request id or an artifact id. A request id whose own
+    artifact is gone names the one by which the request is known that the id was last told to lead to.
     """
     asked = [(text.strip(), parse(text)) for text in references]
     names = {name for text, pairs in asked for name in _names(text, pairs)}
     known = await reading.known(connection, names)
+    ids = {value for _, pairs in asked for kind, value in pairs if kind == "request"}
+    known |= await _led(connection, ids - known.keys())
     found = await _with_below(connection, [_found(text, pairs, known) for text, pairs in asked])
     return await _with_decisions(connection, found)
+
+
+async def _led(connection: AsyncConnection, gone: set[str]) -> dict[str, list[Known]]:
+    """What is named by request ids that no artifact owns any more. One id may have led to another that went as well."""
+    stands = {name: name for name in gone}
+    found: dict[str, list[Known]] = {}
+    for _ in range(MOST_LED):
+        if not stands:
+            break
+        led = await reading.led(connection, stands.values())
+        stands = {name: led[at] for name, at in stands.items() if at in led}
+        known = await reading.known(connection, stands.values())
+        found |= {name: known[at] for name, at in stands.items() if at in known}
+        stands = {name: at for name, at in stands.items() if at not in known}
+    return found
 
 
 async def look_up(database: Database, references: Sequence[str]) -> tuple[list[Found], dict[str, Stored]]:

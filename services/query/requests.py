@@ -1,7 +1,6 @@
 """One request by its id: the record as it is stored, or as it stood at an earlier moment."""
 
 import re
-from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
@@ -16,9 +15,9 @@ from pipelines.lifecycle.summary import summary as summed_up
 from pipelines.lifecycle.withholding import withheld
 from pipelines.recall import recall
 from schemas.records import LifecycleRecord
-from services.query import answers, decided, reading
+from services.query import answers, reading
 from services.query.audience import Seen, View, view_of
-from services.query.finding import told
+from services.query.finding import find, told
 from services.query.instants import At
 from services.query.problems import documented, wrong
 from services.query.reading import Known, Stored
@@ -55,14 +54,14 @@ async def _stored(asked: Request, identifier: Id, hub: Hub, view: Seen) -> Store
     found = await reading.request(hub.database, identifier)
     if found is not None:
         return view.shown(found)
-    owner = await reading.owner(hub.database, identifier)
+    async with hub.database.reading() as connection:
+        leads = (await find(connection, [identifier]))[0].artifacts
+    owner = leads[0] if leads else None
     if owner and owner.request and owner.request != identifier:
         raise Moved(asked, identifier, owner.request)
     freshness = await hub.freshness.current()
     if owner:
-        raise await _in_no_request(hub, view, owner, freshness)
-    if (new := await reading.led(hub.database, identifier)) is not None:
-        raise Moved(asked, identifier, new)
+        raise _in_no_request(view, owner, freshness)
     raise Refused(
         404, "unknown-request", "Nothing that is read so far has this request id.",
         "See freshness for what is read and up to when; look for any other reference under /v1/lookup?reference=.",
@@ -70,13 +69,12 @@ async def _stored(asked: Request, identifier: Id, hub: Hub, view: Seen) -> Store
     )  # fmt: skip
 
 
-async def _in_no_request(hub: Serving, view: View, owner: Known, freshness: Any) -> Refused:
-    async with hub.database.reading() as connection:
-        kept = (await decided.kept_out(connection, [owner.artifact])).get(owner.artifact)
+def _in_no_request(view: View, owner: Known, freshness: Any) -> Refused:
     says, mend = "The thing that owns this id is known, but in no request.", "It may join one later; ask again."
+    kept = owner.kept_out
     if kept and not view.outside:  # it may name other things than this one
         says, mend = f"{kept['said']}.", f"Undo decision {kept['number']} if it no longer holds."
-    more = {"artifact": told(view.artifact(replace(owner, kept_out=kept))), "freshness": freshness}
+    more = {"artifact": told(view.artifact(owner)), "freshness": freshness}
     return Refused(404, "in-no-request", says, mend, headers=None, **more)
 
 
