@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jira import JIRA
 
-from connectors.addresses import Policy, checked_addresses, objection, resolve
+from connectors.addresses import Policy, Resolver, checked_addresses, objection, resolve
 from connectors.contract import Misconfigured, RetryLater
 from connectors.transport import Limiter, Network
 from tests.connectors.small_server import Script, serving
@@ -111,7 +111,7 @@ def test_public_and_allowed_addresses_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", [s for text in ("127.0.0.1", "169.254.169.254", "10.0.0.7") for s in spellings(ip_address(text))]
+    "host", [s for text in ("127.0.0.1", "169.254.169.254", "10.0.0.7") for s in spellings(IPv4Address(text))]
 )
 def test_odd_spellings_are_judged_by_where_they_lead(host: str) -> None:
     with pytest.raises(Misconfigured):
@@ -133,7 +133,8 @@ def test_a_name_without_address_is_waited_for() -> None:
     def nobody(host: str, port: int) -> list[str]:
         raise OSError("no such name")
 
-    for resolver in (nobody, lambda host, port: []):
+    resolvers: tuple[Resolver, ...] = (nobody, lambda host, port: [])
+    for resolver in resolvers:
         with pytest.raises(RetryLater, match=r"tool\.example"):
             checked_addresses("tool.example", 443, CLOSED, resolver)
 

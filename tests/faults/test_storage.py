@@ -202,7 +202,7 @@ async def test_a_task_that_is_cut_off_leaves_the_file_to_the_next(sqlite_url: st
             while True:
                 await connection.execute(text("UPDATE t SET a = a + 1 RETURNING a"))
 
-    kept = []
+    kept: list[BaseException | None] = []
     for _ in range(60):
         task = asyncio.create_task(work())
         await asyncio.sleep(chance.random() * 0.02)

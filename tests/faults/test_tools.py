@@ -56,7 +56,8 @@ async def titles(hub: World) -> set[str]:
 async def problem(hub: World) -> str | None:
     """What the only connection waits for."""
     async with reading(hub.engine) as connection:
-        return (await connection.execute(select(connections.c.problem))).scalar_one()
+        found: str | None = (await connection.execute(select(connections.c.problem))).scalar_one()
+    return found
 
 
 async def waits(hub: World) -> bool:

@@ -4,6 +4,7 @@ A memo may say more: `old`, the number of the key that it had before it was move
 it (number to text); `deleted`; `copy`, names of those who are on copy; `address`, of who wrote it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -99,7 +100,7 @@ class Record:
     partition: int
     offset: int
     value: bytes | None
-    headers: list[tuple[str, bytes | None]]
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 def records(events: list[SourceEvent], *, first: int = 0, partition: int = 0) -> list[Record]:

@@ -10,7 +10,7 @@ from pipelines.references import find, understood
 from pipelines.store.encoding import activity_of, activity_row, reference_of, reference_row
 from schemas.artifacts import Activity, ActivityKind, Audience, Evidence, Reference, Text
 
-STORABLE = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=60)
+STORABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=60)
 NAMING = st.lists(
     st.sampled_from(["PAY-12", " ", "R-ABCDEFGH2345", "<m1@x.example>", "https://a.atlassian.net/browse/PAY-7", "\n"])
     | STORABLE

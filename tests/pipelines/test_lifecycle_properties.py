@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from itertools import pairwise
+from operator import ne
 from typing import Any
 
 from hypothesis import given, settings
@@ -115,7 +117,7 @@ def consistent_lives(draw: st.DrawFn) -> tuple[RequestInput, datetime, RequestIn
         member = issue(number, first, times[0], kind="Release" if release else "Story")
         at_moment = first
         for when in times[1:]:
-            after = draw(names.filter(lambda name, before=before: name != before))
+            after = draw(names.filter(partial(ne, before)))
             activities.append(moved(member, when, before, after))
             before = after
             at_moment = after if when <= moment else at_moment

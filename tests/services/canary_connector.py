@@ -15,7 +15,7 @@ from schemas.stages import StageRule
 AT = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
-class Options(BaseModel):
+class CanaryOptions(BaseModel):
     token: SecretStr
     words: str
 
@@ -23,7 +23,7 @@ class Options(BaseModel):
 class CanarySource:
     """Tells one thing whose mapping raises, one that is bad, and one that is not even an event."""
 
-    def __init__(self, connection: str, options: Options) -> None:
+    def __init__(self, connection: str, options: CanaryOptions) -> None:
         self.connection, self.options = connection, options
 
     def _event(self, number: str) -> SourceEvent:
@@ -51,12 +51,14 @@ class CanarySource:
 class CanaryConnector:
     name: ClassVar[str] = "canary"
     title: ClassVar[str] = "Canary"
-    Options: ClassVar[type[BaseModel]] = Options
+    Options: ClassVar[type[BaseModel]] = CanaryOptions
     stages: ClassVar[tuple[StageRule, ...]] = ()
     link_kinds: ClassVar[Mapping[str, str]] = {}
 
     @asynccontextmanager
-    async def open(self, connection: str, options: Options, surroundings: Surroundings) -> AsyncIterator[CanarySource]:
+    async def open(
+        self, connection: str, options: CanaryOptions, surroundings: Surroundings
+    ) -> AsyncIterator[CanarySource]:
         yield CanarySource(connection, options)
 
     def map(self, event: SourceEvent) -> Mapped:
@@ -64,7 +66,7 @@ class CanaryConnector:
             raise BadRecord("words: none of them is known; mend them in the tool")
         raise ValueError(f"cannot make sense of {event.payload}")
 
-    def verify(self, connection: str, options: Options, delivery: Delivery, now: datetime) -> Pushed:
+    def verify(self, connection: str, options: CanaryOptions, delivery: Delivery, now: datetime) -> Pushed:
         raise Unverified("it never pushes")
 
 

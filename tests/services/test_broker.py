@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -90,7 +91,7 @@ async def test_a_published_page_arrives_whole_and_in_order_per_key(bootstrap: Bu
     for key in {key for key, _ in got}:
         numbers = [number for each, number in got if each == key]
         assert numbers == sorted(numbers)
-    assert sorted(placed) == sorted(places)
+    assert sorted(one for one in placed if isinstance(one, Placed)) == sorted(places)
     assert (health.well, health.reason, health.partitions) == (True, "", 4)
     assert silent.reason.startswith("group ingest: no answer from Kafka for 1")
     assert sum(lag.values()) == 0
@@ -220,7 +221,7 @@ async def test_kill_of_the_broker_loses_nothing_acknowledged(
     refused = 0
     make = reader(settings, lambda batch: got.update(int(record.value) for record in batch))
     async with connected(settings, make) as (broker, (subscription,)):
-        killing = asyncio.get_running_loop().run_in_executor(None, lambda: (time.sleep(0.5), kafka.kill()))
+        killing = asyncio.create_task(_killed_soon(kafka))
         start = 0
         while not refused or start < 1000:
             numbers = page(settings, 100, start)
@@ -239,12 +240,21 @@ async def test_kill_of_the_broker_loses_nothing_acknowledged(
     assert len(acknowledged) >= 300
 
 
+async def _killed_soon(kafka: Kafka) -> None:
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(kafka.kill)
+
+
+def _extended(mine: list[int], batch: Batch) -> None:
+    mine.extend(int(record.value) for record in batch)
+
+
 @pytest.mark.kafka
 async def test_two_readers_share_the_partitions(kafka_bus: Bus) -> None:
     settings = kafka_bus.settings
     await ensure_topics(settings, ["jira"])
     got: tuple[list[int], list[int]] = ([], [])
-    makers = [reader(settings, lambda batch, mine=mine: mine.extend(int(r.value) for r in batch)) for mine in got]
+    makers = [reader(settings, partial(_extended, mine)) for mine in got]
     async with connected(settings, makers[0]) as (broker, (one,)), connected(settings, makers[1]) as (_, (other,)):
         await until(lambda: [each.health(time.time()).partitions for each in (one, other)] == [2, 2])
         await publish_page(broker, page(settings, 200))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from confluent_kafka.admin import (
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclBinding,
     AclOperation,
     AclPermissionType,
@@ -18,7 +18,7 @@ from confluent_kafka.admin import (
     ResourcePatternType,
     ResourceType,
 )
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from schemas.errors import HubError, Misconfigured, RetryLater
 from services.broker import (
@@ -44,8 +44,8 @@ from tests.parts.presence import free_port
 
 
 def secure(kafka: Kafka, user: str = USER, password: str = PASSWORD, **other: Any) -> BrokerSettings:
-    values = {"mechanism": "scram-sha-512", "username": user, "password": password, "tls": True} | other
-    return BrokerSettings(**{"bootstrap": kafka.bootstrap, "ca_file": kafka.ca_file} | values)
+    values: dict[str, Any] = {"mechanism": "scram-sha-512", "username": user, "password": password, "tls": True} | other
+    return BrokerSettings(**{"bootstrap": kafka.bootstrap, "ca_file": kafka.ca_file, **values})
 
 
 async def refusal(settings: BrokerSettings) -> HubError:
@@ -190,11 +190,18 @@ def test_a_ca_file_that_is_none(tmp_path: Path) -> None:
         assert said.value.field == "ca_file"
 
 
+PLANTED = "planted-word"
+
+
 def test_the_password_is_not_shown() -> None:
     settings = BrokerSettings(
-        bootstrap="kafka.example.com:9093", tls=True, mechanism="plain", username="u", password="planted-word"
+        bootstrap="kafka.example.com:9093",
+        tls=True,
+        mechanism="plain",
+        username="u",
+        password=SecretStr(PLANTED),
     )
-    assert "planted-word" not in repr(settings) + str(settings) + settings.model_dump_json()
+    assert PLANTED not in repr(settings) + str(settings) + settings.model_dump_json()
 
 
 # --- topics ---
@@ -324,4 +331,4 @@ def test_own_ca_is_the_only_one_trusted(secure_kafka: Kafka) -> None:
     context = secure(secure_kafka).security().ssl_context
     assert context is not None
     assert context.verify_mode == ssl.CERT_REQUIRED
-    assert [dict(part[0] for part in each["subject"]) for each in context.get_ca_certs()] == [{"commonName": "test-ca"}]
+    assert [str(each["subject"]) for each in context.get_ca_certs()] == ["((('commonName', 'test-ca'),),)"]

@@ -141,7 +141,7 @@ async def configure(hub: World, jira: FakeJira, mail: MailServer) -> None:
             host="127.0.0.1", port=mail.port, security="plain", keep="full",
             auth=Password(user=mail.manners.user, password=SecretStr(MAIL_PASSWORD)),
         )),
-        "things": ("canary", canary_connector.Options(token=SecretStr(THING_TOKEN), words=f"{THING} {SENDER}")),
+        "things": ("canary", canary_connector.CanaryOptions(token=SecretStr(THING_TOKEN), words=f"{THING} {SENDER}")),
     }  # fmt: skip
     keys = key_ring((), hub.folder / "secret.key")
     async with writing(hub.engine) as connection:

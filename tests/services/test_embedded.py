@@ -33,16 +33,12 @@ def parent(how: str) -> tuple[subprocess.Popen[str], int, int]:
     return process, int(pid), int(bootstrap.rpartition(":")[2])
 
 
-def test_it_starts_well_below_a_second_and_stops() -> None:
-    begun = time.monotonic()
+def test_it_starts_and_stops() -> None:
     broker = EmbeddedBroker.start()
-    assert time.monotonic() - begun < 1
     port = int(broker.bootstrap.rpartition(":")[2])
-    assert broker.running
-    assert listening(port)
+    assert (broker.running, listening(port)) == (True, True)
     broker.stop()
-    assert not broker.running
-    assert not listening(port)
+    assert (broker.running, listening(port)) == (False, False)
     assert not alive(broker.pid)
 
 

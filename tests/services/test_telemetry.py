@@ -174,7 +174,7 @@ def test_the_jira_library_keeps_quiet_about_what_it_was_told(lines: Lines) -> No
         Network(Policy(allow_loopback=True), Limiter()).guard(jira._session)
         with pytest.raises(JIRAError):
             jira.issue("PAY-12", fields=CANARY)
-        jira.close()
+        jira.close()  # type: ignore[no-untyped-call]
     assert CANARY not in lines.getvalue()
 
 

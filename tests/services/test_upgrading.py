@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from alembic import command
 from pydantic import SecretStr
-from sqlalchemy import Connection, DateTime, MetaData, Table, func, insert, inspect, select, text
+from sqlalchemy import Connection, DateTime, DefaultClause, MetaData, Table, func, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -100,7 +100,7 @@ def _count_on(connection: Connection, found: MetaData) -> None:
         return
     for table in found.tables.values():
         for column in table.primary_key:
-            if "nextval" in str(column.server_default.arg if column.server_default else ""):
+            if isinstance(column.server_default, DefaultClause) and "nextval" in str(column.server_default.arg):
                 newest = select(func.coalesce(func.max(column), 0) + 1).scalar_subquery()
                 sequence = func.pg_get_serial_sequence(table.name, column.name)
                 connection.execute(select(func.setval(sequence, newest, text("false"))))

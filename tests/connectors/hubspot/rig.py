@@ -24,7 +24,7 @@ RECORDINGS = Path(__file__).parent / "recordings.json"
 class QuickNetwork(Network):
     """A network that gives up on a silent server after 0.3 seconds."""
 
-    def client(self, base_url: str, **told: Any) -> Client:  # type: ignore[override]
+    def client(self, base_url: str, **told: Any) -> Client:
         return super().client(base_url, **(told | {"timeout": 0.3}))
 
 
@@ -131,7 +131,8 @@ class HubSpotRig(Rig):
         elif kind == "merge":
             self.account.set("deal", deal, hs_merged_object_ids="")
         else:
-            self.account.set("deal", deal, **{"title": {"dealname": "Other"}, "description": {"description": ""}}[kind])
+            emptied: dict[str, Any] = {"dealname": "Other"} if kind == "title" else {"description": ""}
+            self.account.set("deal", deal, **emptied)
 
     @property
     def writes(self) -> Sequence[str]:

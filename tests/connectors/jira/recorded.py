@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from connectors.contract import Delivery
 from connectors.jira import connector
 from connectors.jira.options import ApiToken, JiraOptions
@@ -18,8 +20,8 @@ FOLDER = Path(__file__).parent / "recordings"
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 OPTIONS = JiraOptions(
     base_url="https://acme.atlassian.net",
-    auth=ApiToken(email="reader@acme.example", token="t"),
-    webhook_secret="s3cret",
+    auth=ApiToken(email="reader@acme.example", token=SecretStr("t")),
+    webhook_secret=SecretStr("s3cret"),
 )
 
 
@@ -31,7 +33,8 @@ def recording(name: str) -> dict[str, Any]:
 
 def teller(**more: Any) -> Teller:
     """Tells as a connection with default options does."""
-    given = {"connection": "c-test", "keep": "full", "read_restricted": False, "site": "https://acme.atlassian.net"}
+    given: dict[str, Any] = {"connection": "c-test", "keep": "full", "read_restricted": False}
+    given |= {"site": "https://acme.atlassian.net"}
     names = {
         "customfield_10014": {"name": "Epic Link", "custom": "com.pyxis.greenhopper.jira:gh-epic-link"},
         "customfield_10030": {"name": "Business Unit", "custom": "select"},

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, ClassVar, Self
 
 import requests
+from pydantic import SecretStr
 
 from connectors.contract import HubError, Misconfigured, RetryLater, Surroundings
 from connectors.jira import connector
@@ -111,9 +112,9 @@ class JiraRig(Rig):
 
     def options(self, **more: Any) -> JiraOptions:
         auth = (
-            ApiToken(email=self.fake.email, token=self.fake.token)
+            ApiToken(email=self.fake.email, token=SecretStr(self.fake.token))
             if self.edition == "cloud"
-            else PersonalAccessToken(token=self.fake.token)
+            else PersonalAccessToken(token=SecretStr(self.fake.token))
         )
         given: dict[str, Any] = {"base_url": self.fake.url, "edition": self.edition, "auth": auth}
         given |= {"projects": ("PAY", "OPS"), "page_size": 5, "webhook_secret": SECRET}
@@ -138,7 +139,8 @@ class JiraRig(Rig):
         self.fake.fault(name, on=on)
 
     def add_evidence(self, kind: str, artifact: str) -> str:
-        issue, by = self.issue(artifact), {"at": self.clock, "by": self.anna}
+        issue = self.issue(artifact)
+        by: dict[str, Any] = {"at": self.clock, "by": self.anna}
         if kind == "title":
             self.jira.change(issue, title="Refunds, see OPS-99", **by)
             return "Refunds, see OPS-99"
@@ -158,7 +160,8 @@ class JiraRig(Rig):
         return "url|https://wiki.example/Page/7"
 
     def remove_evidence(self, kind: str, artifact: str) -> None:
-        issue, by = self.issue(artifact), {"at": self.clock, "by": self.anna}
+        issue = self.issue(artifact)
+        by: dict[str, Any] = {"at": self.clock, "by": self.anna}
         if kind == "title":
             self.jira.change(issue, title="Refunds", **by)
         elif kind == "description":

@@ -1,6 +1,7 @@
 """Exact results of mapping own recordings."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -209,7 +210,7 @@ def test_a_webhook_and_a_read_tell_one_activity() -> None:
     status, assigned = connector.map(event).activities
     assert (status.key, status.at) == ("c-test/10412/30005/0", datetime(2026, 3, 10, 8, 0, 0, 262_000, tzinfo=UTC))
     assert (assigned.from_value, assigned.to_value) == ("712020:0e2f-11", None)
-    history = {"id": "30005", "created": "2026-03-10T09:00:00.248+0100", "author": None, "items": []}
+    history: dict[str, Any] = {"id": "30005", "created": "2026-03-10T09:00:00.248+0100", "author": None, "items": []}
     (fetched,) = teller()._changelog("10412", [history])
     assert (fetched.order, fetched.rank) > (event.order, event.rank)
 

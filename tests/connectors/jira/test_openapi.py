@@ -133,7 +133,7 @@ def _wrong_answers(rig: CloudRig, asked: list[tuple[str, str, Any]]) -> list[str
 )
 async def test_the_fake_refuses_what_jira_refuses(method: str, resource: str, given: dict[str, Any]) -> None:
     async with CloudRig() as rig:
-        body = {"json": given} if method == "POST" else {"params": given}
+        body: dict[str, Any] = {"json": given} if method == "POST" else {"params": given}
         url = f"{rig.fake.url}/rest/api/3/{resource}"
         auth = (rig.fake.email, rig.fake.token)
         answer = await asyncio.to_thread(requests.request, method, url, auth=auth, timeout=10, **body)

@@ -268,7 +268,8 @@ async def test_a_scoped_token_works_only_at_the_gateway() -> None:
     with FakeJira(scoped=True) as fake:
         fake.state.add_project("PAY", "Payments")
         token = {"email": fake.email, "token": fake.token}
-        options = JiraOptions(base_url=fake.url, auth=ScopedToken(**token, gateway=fake.url), cloud_id=fake.cloud_id)
+        auth = ScopedToken.model_validate({**token, "gateway": fake.url})
+        options = JiraOptions(base_url=fake.url, auth=auth, cloud_id=fake.cloud_id)
         surroundings = Surroundings(lambda: datetime.now(UTC), network())
         async with connector.open("c", options, surroundings) as source:
             assert [step.ok async for step in source.check()] == [True, True, True, True]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from connectors.contract import Surroundings
 from connectors.jira import connector
@@ -188,9 +189,9 @@ async def test_recorded_histories_replayed_through_the_fake() -> None:
             for item in entry["items"]
             if item["field"] == "status"
         }
-        auth = ApiToken(email=fake.email, token=fake.token)
+        auth = ApiToken(email=fake.email, token=SecretStr(fake.token))
         options = JiraOptions(base_url=fake.url, auth=auth, page_size=100, remote_links=False)
-        keys: dict[str, str] = {}
+        keys: dict[str, Any] = {}
         found = []
         async with connector.open("c", options, Surroundings(fake.now, network())) as source:
             async for page in source.pages(None, None):

@@ -16,6 +16,7 @@ from connectors.jira.options import JiraOptions, PersonalAccessToken, ScopedToke
 from connectors.jira.registering import EVENTS, NEWER, OLDER
 from connectors.registering import RegistersWebhooks, Registry
 from services.sandbox.jira import FakeJira
+from services.sandbox.jira_shapes import Edition
 from tests.connectors.jira.listening import listening
 from tests.connectors.jira.rigs import network
 from tests.connectors.jira.test_webhooks import Inbox
@@ -23,7 +24,7 @@ from tests.connectors.jira.test_webhooks import Inbox
 SECRET = SecretStr("CANARY-secret-of-forty-three-characters-0123")
 URL = "https://hooks.acme.example/hooks/jira-acme"
 NEW, OLD = (10, 3, 2), (9, 12, 8)
-KINDS = [("cloud", NEW), ("datacenter", NEW), ("datacenter", OLD)]
+KINDS: list[tuple[Edition, tuple[int, ...]]] = [("cloud", NEW), ("datacenter", NEW), ("datacenter", OLD)]
 
 
 def options(fake: FakeJira, **more: Any) -> JiraOptions:
@@ -43,6 +44,7 @@ async def registry(fake: FakeJira, **more: Any) -> AsyncIterator[Registry]:
 
 @pytest.fixture
 def jira(request: pytest.FixtureRequest) -> Any:
+    edition: Edition
     edition, version = getattr(request, "param", KINDS[0])
     with FakeJira(edition, version=version, administrator=True, burst=100_000) as fake:
         fake.state.add_project("PAY", "Payments")

@@ -60,7 +60,7 @@ async def test_lost_doubled_and_mixed_deliveries_change_nothing(rig_type: type[J
     inbox = Inbox()
     async with rig_type() as rig:
         with listening(inbox.app) as url:
-            trouble = {"loss": 0.3, "duplicates": 0.4, "disorder": True, "seed": seed}
+            trouble: dict[str, Any] = {"loss": 0.3, "duplicates": 0.4, "disorder": True, "seed": seed}
             hooks = Webhooks(rig.fake, f"{url}/hook", secret=SECRET, **trouble)
             life(rig)
             statuses = await asyncio.to_thread(hooks.send)

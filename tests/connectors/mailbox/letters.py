@@ -4,6 +4,7 @@ import functools
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime
+from typing import Any
 
 from connectors.mailbox import MailboxOptions
 from connectors.mailbox.message import leaves, parse
@@ -40,16 +41,16 @@ def with_file(size: int, number: int = 90) -> bytes:
     return mail.as_bytes()
 
 
-def options(port: int = 1, **given: object) -> MailboxOptions:
+def options(port: int = 1, **given: Any) -> MailboxOptions:
     """Options for a server on loopback."""
-    told = {
+    told: dict[str, Any] = {
         "host": "127.0.0.1", "port": port, "security": "plain",
         "auth": {"kind": "password", "user": "requests@sandbox.example", "password": "sandbox-secret"},
     }  # fmt: skip
     return MailboxOptions.model_validate(told | given)
 
 
-def told(raw: bytes, arrived: datetime | None = NOON, folder: str = "INBOX", **given: object) -> SourceEvent:
+def told(raw: bytes, arrived: datetime | None = NOON, folder: str = "INBOX", **given: Any) -> SourceEvent:
     """The source event of a mail read whole, with line ends as on the wire."""
     found = Found("c-test", folder, arrived, NOON + timedelta(hours=1))
     mail = parse(raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))

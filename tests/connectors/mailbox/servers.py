@@ -97,7 +97,7 @@ class ImapPost(Post):
             _, said = client.fetch("1:*", "(BODY.PEEK[] INTERNALDATE)")
             mails = [one[1] for one in said if isinstance(one, tuple)]
             lines = [line for one in said for line in (one if isinstance(one, tuple) else (one,))]
-            dates = [date[1].decode() for date in map(_INTERNAL_DATE.search, lines) if date]
+            dates = [date[1].decode() for line in lines if line and (date := _INTERNAL_DATE.search(line))]
         with self._client() as client:
             client.delete(_quoted(folder))
             client.create(_quoted(folder))

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +18,7 @@ from tests.connectors.mailbox.letters import NOON, letter, told
 from tests.connectors.mailbox.shapes import SHAPES
 
 
-def mapped(raw: bytes, arrived: datetime | None = NOON, **given: object) -> Mapped:
+def mapped(raw: bytes, arrived: datetime | None = NOON, **given: Any) -> Mapped:
     return connector.map(told(raw, arrived, **given))
 
 

@@ -206,7 +206,7 @@ async def test_a_token_that_is_shown_after_its_end_is_noted_once_a_minute(hub: D
 async def test_what_is_no_token_is_refused_though_there_is_a_session(hub: Door, given: str) -> None:
     async with hub.browser() as http:
         await hub.signed_in(http)
-        answer = await http.get("/v1/me", headers={"Authorization": given.encode("latin-1")})
+        answer = await http.get("/v1/me", headers={b"Authorization": given.encode("latin-1")})
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 

@@ -159,7 +159,7 @@ async def test_a_stored_secret_is_never_sent_elsewhere(office: Office, hubspot: 
     await office.ask("POST", "/v1/connections", sales(hubspot), 201)
     async with hubspot_server() as other:
         other.exchanges = []
-        moved = {"title": "", "options": {"base_url": other.url, "share": 1}}
+        moved: dict[str, Any] = {"title": "", "options": {"base_url": other.url, "share": 1}}
         told = await office.ask("PUT", "/v1/connections/sales", moved, 422, If_Match="*")
         assert [(one["field"], one["problem"]) for one in told["errors"]] == [
             ("token", "is needed for the new address")

@@ -268,7 +268,8 @@ async def test_an_account_that_may_not_is_told_both_ways_out(site: Office, jira:
         assert "no Jira administrator" in told["detail"]
         assert "Administer Jira" in told["mend"]
         assert "by hand in Jira, System, WebHooks" in told["mend"]
-    assert jira.registry.written == jira.writes == []
+    assert jira.registry.written == []
+    assert jira.writes == []
     assert (await site.ask("GET", HOOK))["webhook"]["registration"] is None
     assert [action for action, _, _ in await audited(site) if "webhook" in action] == []
 

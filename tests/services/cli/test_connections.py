@@ -61,7 +61,7 @@ def answering(answers: dict[str, Any], asked: list[str] | None = None) -> Any:
         if isinstance(given, list):
             given = given.pop(0)
         assert given is not None, f"{question.title} needs an answer"
-        return given
+        return str(given)
 
     return ask
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from pipelines.store.engine import reading, writing
 from schemas.access import Role
+from schemas.errors import Misconfigured
 from services.admin import accounts, sessions, tokens
 from services.admin.accounts import Account
 from services.admin.auditing import Sought
@@ -109,6 +110,7 @@ async def test_a_token_is_shown_once_listed_and_revoked(desk: Desk, capsys: pyte
         found = await tokens.caller_of(connection, text, NOW + timedelta(days=4000))
     assert found is not None
     caller, name = found
+    assert caller is not None
     assert (caller.name, caller.role, caller.how, caller.account) == ("Prometheus", Role.WATCHER, "token", None)
     await people.list_tokens(desk.made, NOW, desk.screen, as_json=False)
     printed = desk.printed
@@ -159,7 +161,7 @@ async def test_what_was_done_is_told_and_exported_without_secrets(
 
 @pytest.mark.parametrize("password", ["short", "x" * 201])
 def test_a_bad_password_is_refused_and_not_repeated(password: str) -> None:
-    with pytest.raises(people.Misconfigured) as raised:
+    with pytest.raises(Misconfigured) as raised:
         people.check_password(password)
     assert password not in str(raised.value)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 from pydantic import SecretStr
+from rich.console import Console
 from sqlalchemy import insert, select, update
 
 from pipelines.store import leases, pending, stamps
@@ -79,7 +80,7 @@ async def test_status_for_programs(desk: Desk, capsys: pytest.CaptureFixture[str
 async def examined(desk: Desk, **settings: str) -> tuple[int, dict[str, str]]:
     """Exit code, and what doctor says of everything that is wrong."""
     made = Installation.of(desk.environ | {f"THROUGHLINE_{name.upper()}": value for name, value in settings.items()})
-    wide = documents.Console(file=desk.paper, width=1000)
+    wide = Console(file=desk.paper, width=1000)
     code = await doctor.doctor(made, NOW, wide, for_programs=False)
     wrong = [line.removeprefix("  wrong ") for line in desk.printed.splitlines() if line.startswith("  wrong ")]
     return code, {line.partition(": ")[0]: line.partition(": ")[2] for line in wrong}
@@ -162,7 +163,7 @@ async def test_a_change_that_came_while_it_looked_is_no_clock_that_went_back(des
 
 async def test_a_database_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = Installation.of({"THROUGHLINE_DATA_DIR": str(tmp_path / "none"), "HOME": str(tmp_path)})
-    code = await doctor.doctor(made, NOW, documents.Console(width=100), for_programs=True)
+    code = await doctor.doctor(made, NOW, Console(width=100), for_programs=True)
     found = {one["name"]: one for one in map(json.loads, capsys.readouterr().out.splitlines())}
     assert code == EXIT_MISCONFIGURED
     assert "There is no hub's database here yet" in found["database"]["says"]
@@ -186,12 +187,12 @@ async def test_topics_are_compared_and_not_made(kafka: Kafka) -> None:
 def test_topics_and_rights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = Installation.of({"HOME": str(tmp_path), "THROUGHLINE_TOPIC_PREFIX": "acme.",
                             "THROUGHLINE_KAFKA_BOOTSTRAP": "kafka:9092"})  # fmt: skip
-    documents.print_topics(made, documents.Console(width=100), for_programs=False)
+    documents.print_topics(made, Console(width=100), for_programs=False)
     printed = capsys.readouterr().out
     assert "acme.source.jira" in printed
     assert "retention.ms=2592000000" in printed
     assert "publish: tells changed requests" in printed
-    documents.print_topics(made, documents.Console(width=100), for_programs=True)
+    documents.print_topics(made, Console(width=100), for_programs=True)
     told = json.loads(capsys.readouterr().out)
     assert {"kind": "group", "name": "acme.ingest", "operation": "READ"} in told["rights"]["ingest"]
     assert [one["name"] for one in told["topics"]][-1] == "acme.lifecycles"

@@ -9,10 +9,11 @@ from pipelines.answering import Answer
 from pipelines.suggest.model import Model
 from pipelines.suggesting import Suggesting
 from schemas.artifacts import request_id
+from schemas.canonical import instant
 from services.cli import suggesting
 from services.cli.suggesting import Filters, Given
 from services.cli.terminal import EXIT_NOT_FOUND, EXIT_REFUSED
-from tests.services.cli.company import BERT, NOW, day, instant, read, telling
+from tests.services.cli.company import BERT, NOW, day, read, telling
 from tests.services.cli.conftest import BOTH, Desk
 from tests.services.cli.test_commands import typed
 from tests.services.cli.test_rules import asked

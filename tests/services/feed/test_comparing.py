@@ -27,7 +27,7 @@ AT = datetime(2026, 3, 10, tzinfo=UTC)
 
 
 async def nobody_else(connection: AsyncConnection) -> None:
-    assert connection
+    assert not connection.closed
 
 
 def listed(number: int, at: datetime | None = AT) -> Listed:

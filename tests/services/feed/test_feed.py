@@ -286,6 +286,7 @@ async def test_a_delivery_that_comes_while_a_page_is_read_is_not_left_until_the_
                 await deliver(post, b"tell 4")
                 await asyncio.sleep(0.1)  # the feed sees the flag meanwhile
             for one in self.said:
+                assert isinstance(one, Page)
                 yield one
 
     post.tool = Slow()

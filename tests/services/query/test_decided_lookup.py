@@ -33,7 +33,8 @@ async def test_what_hangs_below_what_is_no_request_names_the_decision(hub: Hub) 
         assert one["apart"] == []
     refused = await hub.get(f"/v1/requests/{owned(21)}", 404)
     assert refused["detail"] == "Anna Berg decided on 1 April 2026 that MEMO-20 is no request (decision 1)."
-    why = await hub.get("/v1/why", **{"from": "MEMO-21", "with": "MEMO-23"})
+    pair: dict[str, Any] = {"from": "MEMO-21", "with": "MEMO-23"}
+    why = await hub.get("/v1/why", **pair)
     assert why["outside"][0]["why"].startswith(
         "MEMO-21 is in no request: Anna Berg decided on 1 April 2026 that what it belongs to is no request (decision 1)"
     )

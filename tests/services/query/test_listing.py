@@ -20,9 +20,9 @@ from tests.services.query.conftest import Hub, owned
 async def ids(hub: Hub, **parameters: Any) -> list[str]:
     """All requests of a list, one a page."""
     found: list[str] = []
-    cursor = None
+    cursor: str | None = None
     while True:
-        more = {"cursor": cursor} if cursor else {}
+        more: dict[str, Any] = {"cursor": cursor} if cursor else {}
         page = await hub.get("/v1/requests", limit=1, **more, **parameters)
         found += [item["id"] for item in page["items"]]
         cursor = page["next"]
@@ -224,7 +224,7 @@ async def test_no_filter_under_any_order_looks_through_all_requests(many: AsyncC
 async def _cheap(connection: AsyncConnection, search: Search, name: str) -> None:
     sql = str(statement(search).compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
     if connection.dialect.name == "sqlite":
-        steps = [row[3] for row in (await connection.exec_driver_sql("EXPLAIN QUERY PLAN " + sql)).all()]
+        steps = [row.detail for row in (await connection.exec_driver_sql("EXPLAIN QUERY PLAN " + sql)).all()]
         looked = [step for step in steps if step.startswith(("SCAN requests", "SCAN driver", "SCAN facets"))]
         if name == "none":
             looked = [step for step in looked if "COVERING INDEX" not in step]

@@ -13,9 +13,9 @@ from tests.services.query.conftest import Hub, owned
 async def pages(hub: Hub, path: str, **parameters: Any) -> list[Any]:
     """All items, two at a time."""
     found: list[Any] = []
-    cursor = None
+    cursor: str | None = None
     while True:
-        more = {"cursor": cursor} if cursor else {}
+        more: dict[str, Any] = {"cursor": cursor} if cursor else {}
         page = await hub.get(path, limit=2, **more, **parameters)
         assert len(page["items"]) <= 2
         found += page["items"]

@@ -80,10 +80,10 @@ async def _expensive(connection: AsyncConnection, statement: str, parameters: An
     """Steps of the plan that go through a large table."""
     if connection.dialect.name == "sqlite":
         for row in (await connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters)).all():
-            words = row[3].split()
+            words = row.detail.split()
             named = _table_of(statement, words[1]) if words[0] == "SCAN" and len(words) > 1 else ""
             if (named in BIG and "COVERING" not in words) or "ix_activities_actor" in words:
-                yield row[3]
+                yield row.detail
         return
     plan = (await connection.exec_driver_sql("EXPLAIN (ANALYZE, FORMAT JSON) " + statement, parameters)).scalar_one()
     touched = sum(visited((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))

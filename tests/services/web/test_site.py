@@ -129,7 +129,7 @@ async def test_who_is_not_known_signs_in_first_and_comes_back(company: AsyncEngi
 
 
 def test_every_reason_to_keep_somebody_out_who_signed_in_elsewhere_has_its_words() -> None:
-    texts = [Path(module.__file__).read_text("utf-8") for module in (identities, oidc)]
+    texts = [Path(str(module.__file__)).read_text("utf-8") for module in (identities, oidc)]
     kinds = {kind for text in texts for kind in re.findall(r'Refused\(\s*\d+, "([\w-]+)"', text)}
     assert kinds - {"sign-in-elsewhere"} == set(ELSEWHERE)
 
