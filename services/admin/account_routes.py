@@ -127,7 +127,7 @@ async def change(
         if not versions(if_match) & {"*", seen.etag.strip('"')}:
             raise accounts.outdated()
         keep = await _this_session(parts, connection, asked) if mine else None
-        made = await accounts.change(connection, parts.by(caller, asked), seen, to, keep=keep)
+        made = await accounts.change(connection, parts.by(caller, asked), seen, to, keep=keep, issuers=parts.issuers)
     parts.forget()
     return answer(shapes.account_told(made), headers={"ETag": made.etag})
 
@@ -152,13 +152,13 @@ async def _check_old(parts: Entrance, account: Account, given: AccountChange) ->
     """Raises Refused where the password before is not given, or wrong; wrong ones count as sign-ins that failed."""
     if given.old_password is None:
         raise wrong("body.old_password", "is missing", "give the password that you have now")
-    now = parts.now()
+    now, who = parts.now(), throttling.whose(account, account.name)
     async with written(parts.engine) as connection:
-        await throttling.begin(connection, account.name, None, now)
+        await throttling.begin(connection, who, None, now)
     if not await parts.passwords.verify(account.password, given.old_password.get_secret_value()):
         raise wrong("body.old_password", "is not your password", "give the password that you have now")
     async with written(parts.engine) as connection:
-        await throttling.went_well(connection, account.name, None, now)
+        await throttling.went_well(connection, who, None, now)
 
 
 async def _wanted(parts: Entrance, given: AccountChange) -> dict[str, Any]:

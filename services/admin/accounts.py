@@ -196,18 +196,20 @@ def _taken(what: str) -> Refused:
 
 
 async def change(
-    connection: AsyncConnection, by: By, account: Account, to: Mapping[str, Any], *, keep: str | None = None
-) -> Account:
+    connection: AsyncConnection, by: By, account: Account, to: Mapping[str, Any], *, keep: str | None = None,
+    issuers: frozenset[str] | None = None,
+) -> Account:  # fmt: skip
     """Change role, disabled, email, password (a hash), name. Ends the account's sessions, but `keep`, where its
     password or its being disabled changes.
 
-    account: as it was seen. Raises Refused where it was changed meanwhile, or is the last admin and would be none.
+    account: as it was seen. issuers: who signs people in elsewhere now; None: whoever ever did. Raises Refused where
+    it was changed meanwhile, or is the last admin and would be none.
     """
     changed = {name: value for name, value in to.items() if value != getattr(account, name)}
     if not changed:
         return account
-    if _shuts_out(account, changed):
-        await _check_last(connection, account)
+    if _shuts_out(account, changed, issuers):
+        await _check_last(connection, account, issuers)
     stored = dict(changed)
     if "name" in changed:
         await _check_looks(connection, changed["name"], account.id)
@@ -235,11 +237,16 @@ async def change(
     return after
 
 
-def _shuts_out(account: Account, changed: Mapping[str, Any]) -> bool:
+def _shuts_out(account: Account, changed: Mapping[str, Any], issuers: frozenset[str] | None) -> bool:
     """Whether an admin would be none, or could not come in any more."""
     if changed.get("disabled") or changed.get("role", Role.ADMIN) is not Role.ADMIN:
         return True
-    return not changed.get("password", account.password) and not changed.get("subject", account.subject)
+    told = {name: changed.get(name, getattr(account, name)) for name in ("password", "subject", "issuer")}
+    return not _comes_in(told["password"], told["subject"], told["issuer"], issuers)
+
+
+def _comes_in(password: str | None, subject: str | None, issuer: str | None, issuers: frozenset[str] | None) -> bool:
+    return bool(password or (subject and (issuers is None or issuer in issuers)))
 
 
 def outdated() -> Refused:
@@ -252,11 +259,11 @@ def _parts(account: Account, changed: Mapping[str, Any]) -> dict[str, Any]:
     return {name: told[name] for name in changed if name in told}
 
 
-async def _check_last(connection: AsyncConnection, account: Account) -> None:
+async def _check_last(connection: AsyncConnection, account: Account, issuers: frozenset[str] | None) -> None:
     """Raises Refused where nobody could set things up any more. Locks the admins, so that two do not shut out each
     other."""
     rows = await connection.execute(_ADMINS.order_by(accounts.c.id).with_for_update())
-    able = [row.id for row in rows if row.password or row.subject]
+    able = [row.id for row in rows if _comes_in(row.password, row.subject, row.issuer, issuers)]
     if able == [account.id]:
         raise Refused(409, "last-admin", "This is the last admin.", "Make somebody else an admin first.")
 

@@ -40,10 +40,11 @@ def _wrong() -> Refused:
 async def by_password(parts: Entrance, asked: Request, name: str, password: SecretStr) -> Entry:
     """Sign in. Raises Refused, in the same words whatever is wrong."""
     now, where = parts.now(), where_of(asked)
-    async with written(parts.engine) as connection:
-        await throttling.begin(connection, name, where, now)
     async with parts.database.reading() as connection:
         account = await accounts.called(connection, name)
+    who = throttling.whose(account, name)
+    async with written(parts.engine) as connection:
+        await throttling.begin(connection, who, where, now)
     right = await parts.passwords.verify(account.password if account else None, password.get_secret_value())
     if account is None or not right or account.disabled:
         await _note_refused(parts, account, now, where)
@@ -52,7 +53,7 @@ async def by_password(parts: Entrance, asked: Request, name: str, password: Secr
     if account.password and parts.passwords.outdated(account.password):
         better = await parts.passwords.hash(password.get_secret_value())
     async with written(parts.engine) as connection:
-        await throttling.went_well(connection, name, where, now)
+        await throttling.went_well(connection, who, where, now)
         return await entered(parts, connection, asked, account, better=better)
 
 
@@ -122,12 +123,12 @@ async def set_up(
     now, where = parts.now(), where_of(asked)
     # As for a sign-in: nobody tries keys, or makes us hash, as often as they like.
     async with written(parts.engine) as connection:
-        await throttling.begin(connection, "set-up", where, now)
+        await throttling.begin(connection, throttling.SET_UP, where, now)
     hash_ = await parts.passwords.hash(password.get_secret_value())
     try:
         async with written(parts.engine) as connection:
             await _use(connection, key, now)
-            await throttling.went_well(connection, "set-up", where, now)
+            await throttling.went_well(connection, throttling.SET_UP, where, now)
             by = By(None, now, where)
             account = await accounts.add(connection, by, name, Role.ADMIN, email=email, password=hash_)
             return await entered(parts, connection, asked, account)

@@ -13,6 +13,7 @@ from schemas.access import Caller
 from services.admin.accounts import By
 from services.admin.audit import where_of
 from services.admin.passwords import Passwords
+from services.admin.proxy import ISSUER
 from services.admin.signing_in import Accounts, Manner
 from services.query.access import caller_of
 from services.query.database import Database
@@ -40,6 +41,12 @@ class Entrance:
     def by(self, caller: Caller | None, asked: Request) -> By:
         """Who changes something by this request."""
         return By(caller, self.now(), where_of(asked))
+
+    @property
+    def issuers(self) -> frozenset[str]:
+        """Who else signs people in now."""
+        proxy = {ISSUER} if self.manner.proxy else set()
+        return frozenset(proxy | ({self.provider.settings.issuer} if self.provider else set()))
 
     def forget(self) -> None:
         """Something about somebody changed."""

@@ -1,6 +1,7 @@
 """Failed sign-ins make the next ones wait: longer and longer, per account and per address.
 
-An attempt counts as failed until it went well, so that many at once are no way around.
+An account is one whatever it is called by: its name, its e-mail address, its id. An attempt counts as failed until it
+went well, so that many at once are no way around.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from sqlalchemy import case, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.canonical import digest
-from services.admin.accounts import name_key
+from services.admin.accounts import Account, name_key
 from services.admin.tables import sign_in_attempts as attempts
 from services.query.refused import Refused
 
@@ -38,15 +39,24 @@ ADDRESS = Patience(20, timedelta(minutes=15))
 """Many people may share an address."""
 
 
-def _subjects(name: str, address: str | None) -> list[tuple[str, Patience]]:
-    # Hashed: people type their password where the name belongs.
-    told = [(digest("name", name_key(name)), ACCOUNT)]
+def whose(account: Account | None, typed: str) -> str:
+    """Who is to be signed in: an account, or what was typed where there is none. Hashed, for people type their password
+    where the name belongs."""
+    return digest("account", account.id) if account else digest("name", name_key(typed))
+
+
+SET_UP = digest("set-up", "")
+"""Whoever makes the first account."""
+
+
+def _subjects(who: str, address: str | None) -> list[tuple[str, Patience]]:
+    told = [(who, ACCOUNT)]
     return [*told, (digest("address", address), ADDRESS)] if address else told
 
 
-async def begin(connection: AsyncConnection, name: str, address: str | None, now: datetime) -> None:
+async def begin(connection: AsyncConnection, who: str, address: str | None, now: datetime) -> None:
     """Count an attempt as failed, before it is looked at. Raises Refused where it is too early for one."""
-    for subject, patience in sorted(_subjects(name, address), key=lambda one: one[0]):
+    for subject, patience in sorted(_subjects(who, address), key=lambda one: one[0]):
         await _ensure(connection, subject, now)
         row = (await connection.execute(select(attempts).where(attempts.c.subject == subject).with_for_update())).one()
         if row.until > now:
@@ -56,9 +66,9 @@ async def begin(connection: AsyncConnection, name: str, address: str | None, now
         await connection.execute(update(attempts).where(attempts.c.subject == subject).values(**values))
 
 
-async def went_well(connection: AsyncConnection, name: str, address: str | None, now: datetime) -> None:
+async def went_well(connection: AsyncConnection, who: str, address: str | None, now: datetime) -> None:
     """The attempt that was begun was no failure. Those of its address before stay: somebody may guess others' there."""
-    own, *_ = subjects = [subject for subject, _ in _subjects(name, address)]
+    own, *_ = subjects = [subject for subject, _ in _subjects(who, address)]
     less = case((attempts.c.failures > 0, attempts.c.failures - 1), else_=0)
     # In the order of begin, or two at once wait for each other.
     for subject in sorted(subjects):

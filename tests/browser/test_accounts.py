@@ -49,6 +49,10 @@ async def the_first_account(anna: Reader, path: str) -> None:
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Make the account").click()
     await expect(page.get_by_role("link", name="Anna Berg")).to_be_visible()
+    await anna.goes(path, 410)
+    await expect(page.get_by_text("This link was used")).to_be_visible()
+    await expect(page.get_by_label("Your name")).to_have_count(0)
+    await anna.looks("used-link")
 
 
 async def signing_in(anna: Reader) -> None:
@@ -82,6 +86,11 @@ async def letting_in(anna: Reader) -> None:
     await page.get_by_label("First password").fill(PASSWORD)
     await page.get_by_role("button", name="Add", exact=True).click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Vera Holm")
+    await page.get_by_role("button", name="Take the password away").click()
+    await expect(page.get_by_role("button", name="Take the password away")).to_have_count(0)
+    await page.get_by_label("New password").fill(PASSWORD)
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("button", name="Take the password away")).to_be_visible()
     await anna.looks("account")
     await anna.goes("/accounts")
     await anna.looks("accounts")

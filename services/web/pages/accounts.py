@@ -120,20 +120,34 @@ async def one(request: Request) -> Response:
 
 
 async def _account(request: Request, refused: Failed | None) -> Response:
-    told = await api_of(request).get(f"/v1/accounts/{request.path_params['id']}")
+    api = api_of(request)
+    told = await api.get(f"/v1/accounts/{request.path_params['id']}")
+    ways = await api.get("/v1/sign-in")
     status = refused.status if refused else 200
     saved = "saved" in request.query_params
     return await render(
-        request, "account.html", status=status, account=told, refused=refused, roles=ROLES, saved=saved
+        request, "account.html", status=status, account=told, refused=refused, roles=ROLES, saved=saved,
+        elsewhere=ways["elsewhere"], mine=told["id"] == request.scope["state"]["caller"].account,
     )  # fmt: skip
 
 
 async def change(request: Request) -> Response:
     """Change it, as it was shown."""
     form = await request.form()
-    name = request.path_params["id"]
     to: dict[str, Any] = _given(form, ("name", "role", "password"))
     to |= {"email": str(form.get("email", "")).strip() or None, "disabled": form.get("disabled") == "true"}
+    return await _changed(request, form, to)
+
+
+async def without_password(request: Request) -> Response:
+    """Take its password away: they sign in elsewhere only. For one's own, the password is asked for."""
+    form = await request.form()
+    own = {"old_password": str(form["old_password"])} if "old_password" in form else {}
+    return await _changed(request, form, {"password": None} | own)
+
+
+async def _changed(request: Request, form: FormData, to: dict[str, Any]) -> Response:
+    name = request.path_params["id"]
     headers = {"If-Match": str(form.get("version", "*")), **_browser(request)}
     try:
         await api_of(request).ask("PATCH", f"/v1/accounts/{name}", to, headers=headers)
@@ -166,5 +180,6 @@ routes = [
     Route("/accounts", add, methods=["POST"]),
     Route("/accounts/{id}", one),
     Route("/accounts/{id}", change, methods=["POST"]),
+    Route("/accounts/{id}/password", without_password, methods=["POST"]),
     Route("/audit", audit),
 ]

@@ -56,8 +56,13 @@ async def _page(request: Request, there: str, refused: Failed | None, *, name: s
 
 
 async def set_up(request: Request) -> Response:
-    """The first account, by the link that the hub told."""
-    return await render(request, "set_up.html", key=request.query_params.get("key", ""), refused=None, given={})
+    """The first account, by the link that the hub told; once there is an admin, links are over, and it says so."""
+    ways = await api_of(request).get("/v1/sign-in")
+    key = request.query_params.get("key", "")
+    return await render(
+        request, "set_up.html", status=200 if ways["set_up"] else 410, key=key, over=not ways["set_up"], refused=None,
+        given={},
+    )  # fmt: skip
 
 
 async def made(request: Request) -> Response:
@@ -72,7 +77,7 @@ async def made(request: Request) -> Response:
             raise
         shown = {name: given[name] or "" for name in ("name", "email")}
         return await render(
-            request, "set_up.html", status=error.status, key=given["key"], refused=error, given=shown
+            request, "set_up.html", status=error.status, key=given["key"], over=False, refused=error, given=shown
         )  # fmt: skip
     return _with_cookie(RedirectResponse("/connections", 303), entered)
 

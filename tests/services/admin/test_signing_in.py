@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import pytest
 from argon2 import PasswordHasher
@@ -125,9 +126,9 @@ async def test_an_unknown_name_takes_as_much_hashing_as_a_known_one(hub: Door) -
     asked: list[str] = []
 
     class Counted(PasswordHasher):
-        def verify(self, hash: str | bytes, password: str | bytes) -> bool:  # noqa: A002 - the parent's name
+        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - the parent's name
             asked.append(str(password))
-            return bool(super().verify(hash, password))
+            return super().verify(hash, password)
 
     passwords = Passwords(Counted(time_cost=1, memory_cost=1024, parallelism=1))
     assert not await passwords.verify(None, "anything")
@@ -138,7 +139,7 @@ async def test_an_unknown_name_takes_as_much_hashing_as_a_known_one(hub: Door) -
 
 async def test_failures_make_the_next_sign_in_wait_longer_and_longer(hub: Door) -> None:
     await hub.account()
-    waits = []
+    waits: list[int] = []
     for _ in range(14):
         async with hub.browser(f"198.51.100.{len(waits)}") as http:
             while (answer := await hub.signed_in(http, password="wrong")).status_code == 429:
@@ -152,6 +153,25 @@ async def test_failures_make_the_next_sign_in_wait_longer_and_longer(hub: Door) 
     async with hub.browser() as http:
         assert (await hub.signed_in(http)).status_code == 200
         assert (await hub.signed_in(http, password="wrong")).status_code == 401, "what went well ends the waiting"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_an_account_is_one_whatever_it_is_called_by(hub: Door) -> None:
+    anna = await hub.account(email="anna@acme.example")
+    called = ["Anna", "ANNA@acme.example", anna.id, " anna ", "anna@acme.example", "Anna"]
+    told = []
+    for number, name in enumerate(called):
+        async with hub.browser(f"198.51.100.{number}") as http:
+            told.append((await hub.signed_in(http, name, "wrong")).status_code)
+    assert told == [401] * throttling.ACCOUNT.free + [429]
+    async with hub.browser() as http:
+        for name in ("Anna", "anna@acme.example", anna.id):
+            assert (await hub.signed_in(http, name)).status_code == 429
+        assert (await hub.signed_in(http, "Somebody else")).status_code == 401
+        hub.clock.on(minutes=5)
+        assert (await hub.signed_in(http, "anna@acme.example")).status_code == 200, "and forgets under every name"
+        for name in ("Anna", anna.id, "anna@acme.example", "Anna"):
+            assert (await hub.signed_in(http, name, "wrong")).status_code == 401
 
 
 async def test_many_guesses_at_once_are_no_way_around(hub: Door) -> None:
