@@ -18,13 +18,14 @@ from pipelines import assembly
 from pipelines.correlate import correlate, dating
 from pipelines.correlate.paths import ends
 from pipelines.correlate.reasons import Reason, Said, Shared, reason
-from pipelines.correlate.rules import Rules
+from pipelines.correlate.rules import Rules, fingerprint
 from pipelines.references import AROUND, search
 from pipelines.store import components, configuration
 from pipelines.store.bulk import Bulk
 from pipelines.store.components import Loaded, StoredArtifact
 from pipelines.store.configuration import Configuration
 from pipelines.store.encoding import activity_of
+from pipelines.store.stamps import MAPPING_VERSION
 from pipelines.store.tables import members
 from schemas.artifacts import Activity, ActivityKind, Evidence, Text
 from schemas.canonical import parse_instant
@@ -51,6 +52,8 @@ class Why:
     reason: Reason
     words: dict[Link, Words]
     """Of every link in the answer."""
+    version: str
+    """Of the rules by which it is so, as `version_of` gives it."""
 
 
 Reading = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
@@ -76,7 +79,14 @@ async def why(reading: Reading, left: str, right: str) -> Why:
     words = {said.link: shown.words(said.link) for said in (*found.steps, *found.against)}
     asked = [node for node in both.nodes if node.artifact in {left, right}]
     dated = _dated(found, both.nodes, happened, snapshot.rules)
-    return Why(replace(dated, shared=tuple(shown.shared(one, asked) for one in dated.shared)), words)
+    told = replace(dated, shared=tuple(shown.shared(one, asked) for one in dated.shared))
+    return Why(told, words, version_of(snapshot.rules))
+
+
+def version_of(rules: Rules) -> str:
+    """The version of all rules together: what this release makes of stored events, and a fingerprint of what is
+    configured. Equal versions give equal answers."""
+    return f"{MAPPING_VERSION}-{fingerprint(rules)}"
 
 
 def _reason(component: Component, rules: Rules, left: str, right: str) -> Reason:

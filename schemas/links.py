@@ -76,7 +76,6 @@ class Link:
     why: str
     """One plain sentence."""
     rule: str
-    version: int
     kept: str = ""
     """What kept a mention from joining; "" for links that join and for dependencies."""
     decision: int | None = None

@@ -4,6 +4,6 @@ rules.py is the configuration, meaning.py what a reference may mean, evidence.py
 become requests, explain.py the sentences, grouping.py the whole.
 """
 
-from pipelines.correlate.grouping import VERSION, correlate
+from pipelines.correlate.grouping import correlate
 
-__all__ = ["VERSION", "correlate"]
+__all__ = ["correlate"]

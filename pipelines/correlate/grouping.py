@@ -18,9 +18,6 @@ from pipelines.correlate.rules import Rules
 from schemas.artifacts import Evidence, request_id
 from schemas.links import Component, Group, Groups, Link, LinkKind, Node, Programme
 
-VERSION = 1
-"""The version of the rules; each link says by which it was made."""
-
 
 def correlate(component: Component, rules: Rules) -> Groups:
     """The requests of a component. Near-linear in the number of its references."""
@@ -161,7 +158,6 @@ class _Outcome:
             relation=reference.relation,
             why=why(edge, self._nodes, self._subjects),
             rule=rule(edge),
-            version=VERSION,
             kept=edge.kept,
             decision=edge.decision.number if edge.decision else None,
             field=reference.field,

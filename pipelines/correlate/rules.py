@@ -1,9 +1,11 @@
 """The rules of correlation: a frozen snapshot of configuration, and what follows from it for one artifact or value."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
 
 from schemas.artifacts import Evidence, Reference
+from schemas.canonical import canonical_json, digest
 from schemas.links import LinkKind, Node
 
 BUILT_IN: Mapping[str, LinkKind] = {
@@ -93,6 +95,19 @@ class Rules:
         if chosen is not None:
             return (node.type or "").lower() in {name.lower() for name in chosen}
         return node.opens if node.opens is not None else node.type_level == 0
+
+
+def fingerprint(rules: Rules) -> str:
+    """Eight characters that are others as soon as any rule is: of a connection, or of all together."""
+    return digest(canonical_json(_plain(rules)))[:8]
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return sorted(value) if isinstance(value, frozenset) else value
 
 
 def automatic(node: Node) -> bool:

@@ -10,6 +10,7 @@ from pipelines.store import choices, configuration, relations
 from pipelines.store import values as stored_values
 from pipelines.store.choices import Choice
 from pipelines.store.configuration import ALL, Chosen, Installation
+from pipelines.why import version_of
 from schemas.access import Role
 from schemas.canonical import storable
 from schemas.errors import Misconfigured
@@ -63,6 +64,7 @@ async def rules(acting: Actor) -> Response:
         {
             "installation": {"chosen": told_again(chosen), "holds": limits, "etag": etag_of(chosen)},
             "connections": told,
+            "version": version_of(holds),
         }
     )
 

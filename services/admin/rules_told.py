@@ -46,6 +46,7 @@ class Rules(BaseModel):
 
     installation: InstallationRules
     connections: list[ConnectionRules]
+    version: str = Field(description="Of all of these together; links tell it, too", examples=["8-3f9a1c04"])
 
 
 class RulesChange(BaseModel):

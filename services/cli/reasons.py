@@ -12,7 +12,7 @@ from rich.text import Text
 
 from pipelines.correlate.evidence import CALLED_GENERIC
 from pipelines.correlate.reasons import Reason, Said
-from pipelines.why import Why, Words, why
+from pipelines.why import Why, why
 from schemas.artifacts import request_id
 from services.cli.terminal import EXIT_NOT_FOUND, opened, tell, write_line
 from services.cli.words import listed, moment, short
@@ -101,11 +101,12 @@ def _steps(steps: Sequence[Said], answer: Why, now: datetime) -> RenderableType:
     table.add_column(justify="right", no_wrap=True, style="dim")
     table.add_column(ratio=1)
     for place, said in enumerate(steps, 1):
-        table.add_row(f"  {place}", _step(said, answer.words[said.link], now))
+        table.add_row(f"  {place}", _step(said, answer, now))
     return table
 
 
-def _step(said: Said, words: Words, now: datetime) -> RenderableType:
+def _step(said: Said, answer: Why, now: datetime) -> RenderableType:
+    words = answer.words[said.link]
     lines = [Text(said.sentence, style="yellow" if said.kept else "")]
     if said.carried_by:
         lines.append(Text(f"{said.carried_by:,} artifacts name it", style="yellow"))
@@ -113,7 +114,7 @@ def _step(said: Said, words: Words, now: datetime) -> RenderableType:
         lines.append(_quoted(words.around, words.marked))
     if words.hidden:
         lines.append(Text("(words that are left out)", style="dim"))
-    lines.append(Text(_basis(said, now), style="dim"))
+    lines.append(Text(_basis(said, answer.version, now), style="dim"))
     return Group(*lines)
 
 
@@ -126,14 +127,14 @@ def _quoted(around: str, marked: tuple[int, int] | None) -> Text:
     return Text.assemble(f"“{around[:start]}", value, f"{around[end:]}”")
 
 
-def _basis(said: Said, now: datetime) -> str:
+def _basis(said: Said, version: str, now: datetime) -> str:
     """By which rule, where it stands, since when."""
     link = said.link
     place = f", field {link.field}" if link.field else ""
     if link.start >= 0:
         place += f", character {link.start + 1}"
     since = f"since {moment(said.since, now)}" if said.since else "since when is not known"
-    return f"{link.rule} (rules version {link.version}){place}, {since}"
+    return f"{link.rule} (rules version {version}){place}, {since}"
 
 
 def _apart(reason: Reason) -> Iterator[RenderableType]:

@@ -18,6 +18,7 @@ from pipelines.store.choices import Choice, current
 from pipelines.store.configuration import ALL, NO_CHOICE, NOTHING, Chosen, ConnectionConfiguration
 from pipelines.store.configuration import Installation as Choices
 from pipelines.store.engine import reading
+from pipelines.why import version_of
 from schemas.errors import Misconfigured
 from schemas.stages import StageRule
 from services.admin import rules_links
@@ -190,10 +191,11 @@ async def show_all(made: "Installation", screen: Console, *, for_programs: bool)
         own, holds = await configuration.installation(connection), (await configuration.load(connection)).rules
     told = told_again(Choices(**{name: getattr(holds, name) for name in limits.KEYS}))
     if for_programs:
-        write_line(orjson.dumps({"chosen": told_again(own), "holds": told}).decode())
+        write_line(orjson.dumps({"chosen": told_again(own), "holds": told, "version": version_of(holds)}).decode())
         return
     _heading(screen, "For all connections together")
     for name, value in told.items():
         words = ", ".join(value) if isinstance(value, list) else f"{value:,}"
         mark = "chosen" if name in told_again(own) else "by default"
         screen.print(Text(f"  {name}: {words}").append(f"  {mark}", style="dim"))
+    screen.print(Text(f"Version {version_of(holds)}, with what each connection adds; `throughline why` tells it, too."))

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines.correlate.reasons import Said, Shared
 from pipelines.lifecycle.withholding import NOT_SHOWN, connection_of
-from pipelines.why import Why, Words, why
+from pipelines.why import Why, why
 from schemas.canonical import instant
 from schemas.errors import RetryLater
 from services.query.audience import View
@@ -43,7 +43,7 @@ def _free(one: Known) -> bool:
 def told(found: Why) -> dict[str, Any]:
     """The answer as JSON values."""
     reason = found.reason
-    steps = [_link(said, found.words) for said in reason.steps]
+    steps = [_link(said, found) for said in reason.steps]
     return {
         "left": reason.left,
         "right": reason.right,
@@ -57,7 +57,7 @@ def told(found: Why) -> dict[str, Any]:
         "decisions": [{"number": number, "why": sentence} for number, sentence in reason.decisions],
         "outside": [{"artifact": artifact, "why": sentence} for artifact, sentence in reason.outside],
         "shared": [_shared(one) for one in reason.shared],
-        "against": [_link(said, found.words) for said in reason.against],
+        "against": [_link(said, found) for said in reason.against],
         "more_against": reason.more_against,
         "remarks": reason.remarks,
     }
@@ -111,8 +111,8 @@ def _withheld(link: dict[str, Any]) -> dict[str, Any]:
     return {**link, **nothing, "why": NOT_SHOWN, "kept": kept, "value": value, "hidden": True}
 
 
-def _link(said: Said, words: dict[Any, Words]) -> dict[str, Any]:
-    link, shown = said.link, words[said.link]
+def _link(said: Said, found: Why) -> dict[str, Any]:
+    link, shown = said.link, found.words[said.link]
     placed = link.start >= 0
     return {
         "left": link.from_artifact,
@@ -123,7 +123,7 @@ def _link(said: Said, words: dict[Any, Words]) -> dict[str, Any]:
         "why": said.sentence,
         "since": instant(said.since.astimezone(UTC)) if said.since else None,
         "rule": link.rule,
-        "version": link.version,
+        "version": found.version,
         "kept": said.kept or None,
         "value": _value(link.key),
         "field": link.field or None,

@@ -27,7 +27,10 @@ class WhyLink(BaseModel):
     why: str = Field(examples=["The mail of 3 May 2026 names PAY-12 in its subject"])
     since: AwareDatetime | None = Field(description="When the evidence came to be; null: its tool does not say")
     rule: str = Field(examples=["named in title"])
-    version: int = Field(description="Of the rules")
+    version: str = Field(
+        description="Of all rules together: another one as soon as a release or a person changes any. `/v1/rules` "
+        "tells the one that holds", examples=["8-3f9a1c04"],
+    )  # fmt: skip
     kept: str | None = Field(description="What keeps it from joining; null: it joins")
     value: WhyValue
     field: str | None = Field(description="Where it stands: a field, a header, `comment:<id>`", examples=["subject"])

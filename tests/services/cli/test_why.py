@@ -12,7 +12,9 @@ from rich.console import Console
 
 from pipelines.deciding import Deciding, Wish
 from pipelines.references import find
-from pipelines.why import Why, Words
+from pipelines.store import configuration
+from pipelines.store.engine import reading
+from pipelines.why import Why, Words, version_of
 from schemas.artifacts import Evidence, Text, request_id
 from schemas.canonical import instant
 from schemas.decisions import DecisionKind
@@ -49,6 +51,12 @@ async def said(desk: Desk, reference: str, other: str | None = None, *, code: in
 
 
 @BOTH
+async def version(desk: Desk) -> str:
+    """Of the rules that hold."""
+    async with reading(desk.engine) as connection:
+        return version_of((await configuration.load(connection)).rules)
+
+
 async def test_the_chain_with_its_words(desk: Desk) -> None:
     await read(desk.engine, [WEEKLY, ASKS], first=10)  # type: ignore[list-item]
     assert (
@@ -60,7 +68,7 @@ The mail of 8 March 2026 names PAY-31 in its subject.
 How
   1  The mail of 8 March 2026 names PAY-31 in its subject
      “Could [PAY-31] be sooner?”
-     named in title (rules version 1), field subject, character 7, since when is not known
+     named in title (rules version {await version(desk)}), field subject, character 7, since when is not known
 
 What speaks against it
   The mail of 7 March 2026 names PAY-31 in its text, but the text names 6 things ({request_id("inbox/mail/m2")})
@@ -88,7 +96,7 @@ joins nothing.
 
 The nearest that leads from one to the other
   1  PAY-12 is blocked by PAY-31, but waiting for something is shown and joins nothing
-     link type (rules version 1), since when is not known
+     link type (rules version {await version(desk)}), since when is not known
 
 What would bring them together
   In a tool: a link between them of a kind that joins, or the key of one in the other's title.
@@ -139,7 +147,8 @@ def test_the_example_of_the_page_is_what_is_printed() -> None:
     nobody = Found((), ()), Found((), ())
     ends = [Known(name, "", "", "", None, None, None) for name in (answer.left, answer.right)]
     paper = io.StringIO()
-    Console(file=paper, width=WIDTH, highlight=False).print(shown(Why(answer, words), nobody, (ends[0], ends[1]), NOW))
+    told = shown(Why(answer, words, "8-3f9a1c04"), nobody, (ends[0], ends[1]), NOW)
+    Console(file=paper, width=WIDTH, highlight=False).print(told)
     printed = "".join(line.rstrip() + "\n" for line in paper.getvalue().splitlines())
     assert printed.replace(request_id("jira-a/issue/PAY-12"), "R-MZXW6YTBOI3D") == example
 

@@ -4,13 +4,21 @@ from typing import Any
 
 from sqlalchemy import event as listen
 
-from pipelines.store import tables
+from pipelines.store import configuration, tables
 from pipelines.store.bulk import Bulk
-from pipelines.store.configuration import ConnectionConfiguration, write
+from pipelines.store.configuration import ConnectionConfiguration, Installation, write
+from pipelines.store.engine import reading, writing
+from pipelines.why import version_of
 from tests.pipelines.memos import memo
 from tests.services.query.conftest import Hub, owned
 
 M = "memos/memo/"
+
+
+async def version(hub: Hub) -> str:
+    """Of the rules that hold."""
+    async with reading(hub.engine) as connection:
+        return version_of((await configuration.load(connection)).rules)
 
 
 async def within(hub: Hub, number: int, status: int = 200, **ends: str) -> Any:
@@ -40,12 +48,25 @@ async def test_each_link_says_where_since_when_and_by_which_rule(hub: Hub) -> No
     assert mention | {"left": "", "right": ""} == {
         "left": "", "right": "", "relation": "mentions", "effect": "joins", "evidence": "written",
         "why": "MEMO-2 names MEMO-1 in its text", "since": "2026-03-01T11:00:00.000000Z", "rule": "named in text",
-        "version": 1, "kept": None, "value": {"kind": "jira.key", "value": "MEMO-1"}, "field": "text", "start": 8,
-        "end": 14, "around": "part of MEMO-1", "marked": [8, 14], "hidden": False, "carried_by": None,
-        "decision": None, "other_request": None,
+        "version": await version(hub), "kept": None, "value": {"kind": "jira.key", "value": "MEMO-1"},
+        "field": "text", "start": 8, "end": 14, "around": "part of MEMO-1", "marked": [8, 14], "hidden": False,
+        "carried_by": None, "decision": None, "other_request": None,
     }  # fmt: skip
     assert (parent["rule"], parent["evidence"], parent["since"]) == ("parent", "explicit", None)
     assert (parent["field"], parent["start"], parent["around"], parent["marked"]) == (None, None, None, None)
+
+
+async def test_a_link_tells_other_rules_by_another_version_and_the_same_by_the_same(hub: Hub) -> None:
+    async def told(chosen: Installation) -> str:
+        async with writing(hub.engine) as connection:
+            await configuration.choose_for_all(connection, chosen)
+        (link,) = (await within(hub, 1, to="MEMO-2"))["chain"]
+        return str(link["version"])
+
+    before, after = await told(Installation()), await told(Installation(generic=60))
+    assert before != after
+    assert await told(Installation(generic=70)) not in {before, after}
+    assert await told(Installation()) == before
 
 
 async def test_what_nothing_links(hub: Hub) -> None:
