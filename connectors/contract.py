@@ -23,8 +23,8 @@ from schemas.stages import StageRule
 
 __all__ = [
     "BadRecord", "Connector", "Delivery", "Describes", "Fields", "HubError", "Inventoried", "Listed", "Misconfigured",
-    "NamesFields", "NamesLinkTypes", "Noticed", "Page", "Progress", "Pushed", "RetryLater", "Scoped", "SetAside",
-    "Source", "Step", "Surroundings", "Unverified", "described", "unheard",
+    "NamesFields", "NamesLinkTypes", "Noticed", "Page", "Progress", "Pushed", "Remarks", "RetryLater", "Scoped",
+    "SetAside", "Source", "Step", "Surroundings", "Unverified", "described", "unheard",
 ]  # fmt: skip
 
 
@@ -222,6 +222,8 @@ class Fields:
     """Id that the options name to the dotted name of the option."""
     ended: Mapping[str, datetime] = field(default_factory=dict)
     """Since when something that is needed is not there, where the tool says so."""
+    near: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What may be meant by something that is needed and not there, the likeliest first."""
     custom: bool = False
     """All custom fields are among them, so that what rules name and is not among them is gone."""
 
@@ -232,6 +234,15 @@ class NamesFields(Protocol):
 
     async def fields(self) -> Fields:
         """What there is now. Raises RetryLater, Misconfigured."""
+        ...
+
+
+@runtime_checkable
+class Remarks(Protocol):
+    """A source that can tell what in its options leads nowhere, though the rest is read; besides Source."""
+
+    async def remarks(self) -> Sequence[str]:
+        """In words that can stand alone; none: nothing. Raises RetryLater, Misconfigured."""
         ...
 
 

@@ -179,9 +179,9 @@ class JiraOptions(_Form):
         description="Also read issues with a security level, and comments for a role, a group or agents only",
     )
     keep: Literal["full", "excerpt", "references"] = Field(
-        default="full",
+        default="excerpt",
         title="Keep of texts",
-        description="Full text, the first 500 characters, or only what names other things",
+        description="Full text, the first 500 characters and what the rest names, or only what names other things",
         json_schema_extra={"choices": {"full": "Full text", "excerpt": "Excerpt", "references": "References only"}},
     )
     remote_links: bool = Field(

@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Self
 
-from connectors.contract import HubError, Listed, Misconfigured, Page, Step, Surroundings
+from connectors.contract import Fields, HubError, Listed, Misconfigured, Page, Step, Surroundings
 from connectors.mailbox.cursor import Cursor, FolderCursor
 from connectors.mailbox.oauth import Tokens
 from connectors.mailbox.options import MailboxOptions, OAuthClient, OAuthToken
 from connectors.mailbox.payload import message_id_of
 from connectors.mailbox.reading import PAGE, Place, batches
-from connectors.mailbox.rules import chosen, missing
+from connectors.mailbox.rules import chosen, is_pattern, missing, nearest
 from connectors.mailbox.session import BadToken, Session, Worker
 
 _GOODBYE_SECONDS = 1.5
@@ -29,6 +29,7 @@ _SKEW = timedelta(minutes=2)
 IDLE_SECONDS = 540.0
 """IDLE is renewed before 10 minutes: routers forget quiet connections (RFC 2177 says 29 minutes)."""
 
+_FOLDER = "folder"
 LISTED = timedelta(days=14)
 """How far back an inventory goes: a mail never changes, and older ones were compared before."""
 
@@ -83,8 +84,7 @@ class MailboxSource:
 
     async def count(self, since: datetime | None) -> int | None:
         """How many mails a first read from `since` on goes over, by whole days. Raises RetryLater, Misconfigured."""
-        begin = since or self._options.since
-        day = (begin - timedelta(days=1)).date() if begin else None
+        day = _day(since or self._options.since)
         session, number = await self._signed_in(), 0
         for name in await self._folders(session):
             number += await self._worker.run(_counted, session, name, day)
@@ -98,7 +98,8 @@ class MailboxSource:
             session = await self._signed_in()
             names = await self._folders(session)
             if cursor is None:
-                known.total = sum([(await self._worker.run(session.examine, name)).exists for name in names])
+                day = _day(known.since)
+                known.total = sum([await self._worker.run(_counted, session, name, day) for name in names])
             for name in names:
                 async for page in self._folder(Place(session, self._connection, name, self._options), known):
                     yield page
@@ -117,8 +118,7 @@ class MailboxSource:
         if read is None or read.void(state):
             # No UID means what it meant: read all again. Events hold no UID, so what was told keeps its event id.
             read = FolderCursor(state.validity, 0)
-        day = (known.since - timedelta(days=1)).date() if known.since else None  # SINCE counts the server's own days
-        uids = place.session.uids(read.uid, state, day)
+        uids = place.session.uids(read.uid, state, _day(known.since))
         while chunk := await self._worker.run(lambda: list(itertools.islice(uids, PAGE))):
             mails = await self._worker.run(place.look, chunk, known.since)
             for batch in batches(mails):
@@ -217,18 +217,37 @@ class MailboxSource:
 
     async def _folders(self, session: Session) -> list[str]:
         listed = await self._worker.run(session.folders)
-        absent = missing(listed, self._options)
+        absent = [wish for wish in missing(listed, self._options) if not is_pattern(wish)]
         if absent:
-            place = self._options.folders.index(absent[0]) + 1
             raise Misconfigured(
-                f"The mailbox lacks folder number {place} of the list",
-                "Correct the name, or give the account the right to read it",
+                f"The mailbox has no folder {absent[0]}",
+                f"{_meant(absent[0], listed)}Correct the name, or give the account the right to read it",
                 "folders",
             )
         names = chosen(listed, self._options)
         if not names:
-            raise Misconfigured("No folder is left to read", "Name at least one folder that exists", "folders")
+            lost = "; ".join(_fits_none(wish, listed) for wish in missing(listed, self._options))
+            problem = "No folder is left to read" + (f": {lost}" if lost else "")
+            raise Misconfigured(problem, "Name at least one folder that exists", "folders")
         return names
+
+    async def remarks(self) -> list[str]:
+        """Patterns that no folder fits, each with what may be meant: what else they name is read all the same. Raises
+        RetryLater, Misconfigured."""
+        session = await self._signed_in()
+        listed = await self._worker.run(session.folders)
+        return [_fits_none(wish, listed) for wish in missing(listed, self._options)]
+
+    async def fields(self) -> Fields:
+        """The folders that the options name, as far as there are any: for one that is there no more, or not yet."""
+        session = await self._signed_in()
+        listed = await self._worker.run(session.folders)
+        absent = missing(listed, self._options)
+        return Fields(
+            there={f"{_FOLDER} {wish}": wish for wish in self._options.folders if wish not in absent},
+            needed={f"{_FOLDER} {wish}": "folders" for wish in self._options.folders},
+            near={f"{_FOLDER} {wish}": tuple(nearest(wish, listed)) for wish in absent},
+        )
 
     async def _can_reach(self) -> str:
         session = await self._worker.run(Session.connect, self._options, self._around.network, self._worker.line)
@@ -241,7 +260,8 @@ class MailboxSource:
         return "Signed in; " + ("the server tells of new mail by itself" if idle else "new mail is found by polling")
 
     async def _can_list(self) -> str:
-        return f"Folders to read: {len(await self._folders(await self._signed_in()))}"
+        names = await self._folders(await self._signed_in())
+        return "; ".join([f"Folders to read: {len(names)}", *await self.remarks()])
 
     async def _agrees(self) -> str:
         """IMAP tells no time. Only a clock that is ahead can be seen, by mail that arrives in our future; and a mail
@@ -259,10 +279,25 @@ class MailboxSource:
         return f"Mails in them: {sum(state.exists for state in states)}; opened for reading only"
 
 
+def _meant(wish: str, listed: Sequence[tuple[str, frozenset[str]]]) -> str:
+    near = nearest(wish, listed)
+    return f"Is {' or '.join(near)} meant? " if near else ""
+
+
+def _fits_none(wish: str, listed: Sequence[tuple[str, frozenset[str]]]) -> str:
+    near = nearest(wish, listed)
+    return f"no folder fits {wish}" + (f" (nearest: {', '.join(near)})" if near else "")
+
+
 def _counted(session: Session, folder: str, day: date | None) -> int:
     """Mails of a folder that arrived on this day or later; None: all. Blocks."""
     state = session.examine(folder)
     return sum(1 for _ in session.uids(0, state, day)) if day else state.exists
+
+
+def _day(since: datetime | None) -> date | None:
+    """From which day on mail is asked for: the server counts days of its own zone."""
+    return (since - timedelta(days=1)).date() if since else None
 
 
 def _newest(session: Session, folder: str) -> datetime | None:

@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
 
 from connectors.mailbox.headers import Headers, addresses, decoded, first
 from connectors.mailbox.mapping import audience_of
 from connectors.mailbox.options import MailboxOptions
 
+_PARTS = re.compile(r"[/.\\]")
+"""Between the names of a folder's path; which one a server takes does not matter here."""
+_NEAR, _MOST = 0.6, 3
 LOOKED_AT = "FROM SENDER SUBJECT SENSITIVITY"
 """The headers that decide."""
 
@@ -49,9 +53,34 @@ def _is_chosen(name: str, flags: frozenset[str], options: MailboxOptions) -> boo
 
 
 def missing(folders: Sequence[tuple[str, frozenset[str]]], options: MailboxOptions) -> list[str]:
-    """Folders that the options name exactly and the server does not have."""
+    """Folders that the options name exactly and the server does not have, and patterns that no folder fits."""
     known = [name for name, flags in folders if "\\noselect" not in flags]
-    return [wish for wish in options.folders if "*" not in wish and not any(_same(wish, name) for name in known)]
+    return [wish for wish in options.folders if not any(_fits(wish, name) for name in known)]
+
+
+def is_pattern(wish: str) -> bool:
+    """Whether it may fit folders that are not there yet."""
+    return "*" in wish
+
+
+def nearest(wish: str, folders: Sequence[tuple[str, frozenset[str]]]) -> list[str]:
+    """Folders that may be meant by a name or a pattern that none fits, the likeliest first."""
+    bare = _bare(wish)
+    likely = [(max(_alike(bare, _bare(name)), _alike(bare, _bare(_PARTS.split(name)[-1]))), name)
+              for name, flags in folders if "\\noselect" not in flags]  # fmt: skip
+    return [name for likeness, name in sorted(likely, key=lambda one: (-one[0], one[1])) if likeness >= _NEAR][:_MOST]
+
+
+def _bare(name: str) -> str:
+    return name.replace("*", "").strip("/. ").casefold()
+
+
+def _alike(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+
+
+def _fits(wish: str, name: str) -> bool:
+    return _same(wish, name) or (is_pattern(wish) and _matches(wish, name))
 
 
 def _same(wish: str, name: str) -> bool:

@@ -22,7 +22,7 @@ from services.admin import audit, removal
 from services.admin.equipment import Equipment
 from services.admin.given import WHERE_TO, elsewhere
 from services.admin.setting_up import Wanted
-from services.feed import connections
+from services.feed import connections, looking
 from services.feed.connections import PAUSED, READING, StoredConnection, split_secrets
 from services.feed.rules import configuration_of
 from services.security import KeyRing, key_id_of
@@ -128,6 +128,7 @@ async def change(parts: Equipment, stored: StoredConnection, wanted: Wanted, see
     async with writing(parts.engine) as connection:
         if not await connections.reconfigure(connection, stored, wanted.title, wanted.options, parts.keys):
             raise Meanwhile(stored.id)
+        await looking.anew(connection, stored.id)
         if again:
             await connections.start_again(connection, stored.id, stored.since)
         before = (await configuration.every(connection)).get(stored.id)

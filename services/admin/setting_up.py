@@ -1,6 +1,6 @@
 """A connection that is to be: tried, looked through, and kept from reading what another one reads. Stores nothing."""
 
-from collections.abc import AsyncIterator, Iterable, Set
+from collections.abc import AsyncIterator, Iterable, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from connectors.contract import Connector, HubError, Scoped, Step
+from connectors.contract import Connector, HubError, Remarks, Scoped, Step
 from pipelines.store.configuration import Configuration, ConnectionConfiguration
 from services.admin import previewing, sameness, sampling, trial
 from services.admin.equipment import Equipment
@@ -45,6 +45,8 @@ class Preview:
     judged: list[Verdict]
     by: Configuration
     """Everything that is configured, with the connection as it would be."""
+    remarks: Sequence[str] = ()
+    """What in the options leads nowhere."""
 
     def told(self) -> dict[str, Any]:
         """As JSON."""
@@ -56,6 +58,7 @@ class Preview:
             "unmapped": previewing.unknown_statuses(self.found.things, self.by),
             "unusable": self.found.unusable,
             "cut": self.found.cut,
+            "remarks": list(self.remarks),
         }
 
 
@@ -90,7 +93,8 @@ async def previewed(parts: Equipment, wanted: Wanted, seconds: float, outside: S
     Raises HubError as reading does."""
     async with opened(parts, wanted) as tool:
         found = await sampling.newest(tool.source, wanted.connector, wanted.since, parts.now(), seconds)
-    return await judged(parts, wanted, found, sampling.NEWEST, outside)
+        remarks = await tool.source.remarks() if isinstance(tool.source, Remarks) else ()
+    return replace(await judged(parts, wanted, found, sampling.NEWEST, outside), remarks=remarks)
 
 
 async def judged(

@@ -125,6 +125,10 @@ class Previewed(BaseModel):
     unmapped: list[UnknownStatusTold]
     unusable: int = Field(description="Records that could not be understood")
     cut: bool = Field(description="The tool was too slow to show more in time")
+    remarks: list[str] = Field(
+        description="What in the options leads nowhere, though the rest is read",
+        examples=[["no folder fits Projekts/* (nearest: Projects)"]],
+    )
 
 
 class Estimated(BaseModel):

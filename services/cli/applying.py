@@ -46,6 +46,8 @@ class Applier:
     screen: Console
     unchecked: bool = False
     """Tools are not tested before."""
+    unregister: bool = False
+    """The webhooks that the hub entered in the tools of connections that go are removed there, too."""
 
     @property
     def parts(self) -> Equipment:

@@ -87,24 +87,26 @@ def _about_secrets(stored: list[StoredConnection]) -> list[str]:
 
 
 async def diff(
-    made: "Made", path: Path, now: Callable[[], datetime], screen: Console, remove: str | None = None
-) -> int:
-    """Tell what applying it would change; EXIT_DIFFERS where it would change anything. remove: see apply."""
+    made: "Made", path: Path, now: Callable[[], datetime], screen: Console, remove: str | None = None,
+    *, unregister: bool = False,
+) -> int:  # fmt: skip
+    """Tell what applying it would change; EXIT_DIFFERS where it would change anything. remove, unregister: as apply."""
     async with opened(made) as (engine, _):
-        plan = await _planned(Applier(made, engine, now, screen, unchecked=True), path, remove)
+        plan = await _planned(Applier(made, engine, now, screen, unchecked=True, unregister=unregister), path, remove)
     _show(plan, screen)
     return EXIT_DIFFERS if plan.steps else 0
 
 
 async def apply(
     made: "Made", path: Path, now: Callable[[], datetime], screen: Console, ask: Ask, *, unchecked: bool,
-    remove: str | None = None,
+    remove: str | None = None, unregister: bool = False,
 ) -> int:  # fmt: skip
     """Show, ask, and carry it out step by step; the first step that fails ends it, and what was done stays. remove:
-    connections that the file does not name go, and what they brought stays (keep) or goes, too (drop)."""
+    connections that the file does not name go, and what they brought stays (keep) or goes, too (drop). unregister:
+    of those that go, the webhooks that the hub entered in their tools go, too."""
     await prepared(made)
     async with opened(made) as (engine, _):
-        applier = Applier(made, engine, now, screen, unchecked=unchecked)
+        applier = Applier(made, engine, now, screen, unchecked=unchecked, unregister=unregister)
         plan = await _planned(applier, path, remove)
         _show(plan, screen)
         if not plan.steps:

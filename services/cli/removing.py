@@ -15,6 +15,7 @@ from schemas.access import THIS_MACHINE
 from schemas.errors import RetryLater
 from services.admin import removal, unregistering
 from services.admin.conditions import Acting
+from services.admin.equipment import Equipment
 from services.admin.removal import Loss, Removal, Removing
 from services.admin.removing import forgotten
 from services.admin.saving import Who
@@ -44,12 +45,13 @@ async def remove(
             markup=False,
         )
         acting = Acting(equipment(made, engine, now=now), THIS_MACHINE, None)
-        await _left(made, acting, one, screen, unregister=unregister)
+        if stays := await left(made, acting.parts, one, unregister=unregister):
+            screen.print(stays, markup=False)
         if not ask(f"Remove {name}?"):
             screen.print("Nothing is removed.")
             return
         if unregister:
-            await _unregistered(made, acting, one, screen)
+            await unregistered(made, acting.parts, one, screen)
         async with writing(engine) as connection:
             await forgotten(acting, connection, name, None)
     screen.print(f"{name} is removed.")
@@ -64,12 +66,13 @@ async def remove_all(
             loss = await removal.loss(connection, name)
         acting = Acting(equipment(made, engine, now=now), THIS_MACHINE, None)
         screen.print(f"Removing {one.title} ({name}) with what it brought. {said(loss)}", markup=False)
-        await _left(made, acting, one, screen, unregister=unregister)
+        if stays := await left(made, acting.parts, one, unregister=unregister):
+            screen.print(stays, markup=False)
         if not ask(f"Remove {name} with all this?"):
             screen.print("Nothing is removed.")
             return
         if unregister:
-            await _unregistered(made, acting, one, screen)
+            await unregistered(made, acting.parts, one, screen)
         ended = await with_what_it_brought(made, engine, name, loss, now)
     screen.print(f"{name} and what it brought are removed." if ended else LATER)
 
@@ -91,21 +94,19 @@ async def with_what_it_brought(
     return True
 
 
-async def _left(
-    made: "Installation", acting: Acting, one: StoredConnection, screen: Console, *, unregister: bool
-) -> None:
-    """Say what becomes of the webhook that the hub entered in the tool."""
-    left = await unregistering.left(acting.parts, made.catalogue.get(one.connector), one)
-    if left and unregister:
-        screen.print(f"The webhook that the hub entered in {one.title} is removed there, too.", markup=False)
-    elif left:
-        screen.print(f"{left} Or say --unregister.", markup=False)
+async def left(made: "Installation", parts: Equipment, one: StoredConnection, *, unregister: bool) -> str:
+    """What becomes of the webhook that the hub entered in the tool; "" where it entered none."""
+    stays = await unregistering.left(parts, made.catalogue.get(one.connector), one)
+    if stays and unregister:
+        return f"The webhook that the hub entered in {one.title} is removed there, too."
+    return f"{stays} Or say --unregister." if stays else ""
 
 
-async def _unregistered(made: "Installation", acting: Acting, one: StoredConnection, screen: Console) -> None:
+async def unregistered(made: "Installation", parts: Equipment, one: StoredConnection, screen: Console) -> None:
+    """Remove that webhook, and say what could not be."""
     kind = made.catalogue.get(one.connector)
-    if left := await unregistering.removed_or_left(acting.parts, kind, one, Who(THIS_MACHINE)):
-        screen.print(left, markup=False)
+    if stays := await unregistering.removed_or_left(parts, kind, one, Who(THIS_MACHINE)):
+        screen.print(stays, markup=False)
 
 
 def said(loss: Loss) -> str:

@@ -61,7 +61,7 @@ def joined(ready: Ready) -> tuple[Joined, ...]:
         "folders": ready.folders, "own": [f"@{HOUSE}"], "keep": "full",
     }  # fmt: skip
     return (
-        Joined(_NAMES[0], "jira", jira),
+        Joined(_NAMES[0], "jira", jira | {"keep": "full"}),
         Joined(_NAMES[1], "hubspot", hubspot | {"keep": "full"}),
         Joined(_NAMES[2], "mailbox", mail),
     )

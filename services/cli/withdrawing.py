@@ -55,18 +55,27 @@ async def withdrawing(applier: Applier, stored: Mapping[str, StoredConnection], 
 
 
 async def _withdrawing(applier: Applier, one: StoredConnection, how: str) -> Step:
+    left = await removing.left(applier.made, applier.parts, one, unregister=applier.unregister)
+    told = [left] if left else []
     if how == KEEP:
         line = "What it brought stays in the requests, and is never brought up to date again"
-        return Step(f"{one.id}: to be removed", [line], lambda: _kept(applier, one.id))
+        return Step(f"{one.id}: to be removed", [line, *told], lambda: _kept(applier, one))
     async with reading(applier.engine) as connection:
         loss = await removal.loss(connection, one.id)
 
     async def carry_out() -> None:
+        await _unregistered(applier, one)
         await removing.with_what_it_brought(applier.made, applier.engine, one.id, loss, applier.now)
 
-    return Step(f"{one.id}: to be removed with what it brought", [removing.said(loss)], carry_out)
+    return Step(f"{one.id}: to be removed with what it brought", [removing.said(loss), *told], carry_out)
 
 
-async def _kept(applier: Applier, name: str) -> None:
+async def _kept(applier: Applier, one: StoredConnection) -> None:
+    await _unregistered(applier, one)
     async with writing(applier.engine) as connection:
-        await forgotten(Acting(applier.parts, THIS_MACHINE, None), connection, name, None)
+        await forgotten(Acting(applier.parts, THIS_MACHINE, None), connection, one.id, None)
+
+
+async def _unregistered(applier: Applier, one: StoredConnection) -> None:
+    if applier.unregister:
+        await removing.unregistered(applier.made, applier.parts, one, applier.screen)

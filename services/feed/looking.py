@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,6 +13,7 @@ from pipelines.store import configuration
 from schemas.canonical import canonical_json
 from services.feed import beside, notices
 from services.feed.watch_tables import checked
+from services.feed.watch_tables import notices as table
 
 LOST, FIELD_GONE, FIELD_NEW = "lost", "field gone", "field new"
 MOST_NEW = 50
@@ -22,6 +23,7 @@ FIELD = "field"
 _MENDS = {
     FIELD: "Nothing is to be done unless it holds references to other tools: then name it in the rules",
     "type": "Look in the rules whether it opens a request, and in the stage map where it stands",
+    "folder": "Nothing is to be done: what is in it is read",
     "pipeline": "Look in the rules whether what is in it opens a request, and in the stage map where its stages stand",
     "stage": "Look in the stage map where it stands, once something is in it",
 }
@@ -47,6 +49,13 @@ async def steps(connection: AsyncConnection, name: str, seen: Sequence[Step], no
         if not one.ok and one.name in known and not one.of_fields
     ]
     await notices.note(connection, name, lost, now)
+
+
+async def anew(connection: AsyncConnection, name: str) -> None:
+    """Options are others: what was said of the ones before holds no more, and the reader looks at its next round."""
+    told = (table.c.connection == name) & table.c.kind.in_((LOST, FIELD_GONE))
+    await connection.execute(delete(table).where(told))
+    await beside.put(connection, name, looked_at=None, fields=None)
 
 
 async def fields(connection: AsyncConnection, name: str, found: Fields, now: datetime) -> None:
@@ -80,14 +89,26 @@ def _gone(found: Fields, needed: Mapping[str, str], before: Mapping[str, str]) -
     told = {}
     for each, where in needed.items():
         if each not in found.there:
-            begin = f"Since {found.ended[each]:%Y-%m-%d} the" if each in found.ended else "The"
-            says = f"{begin} tool no longer has {before.get(each, each)}, which {where} names"
-            told[each] = Noticed(FIELD_GONE, each, says, f"Correct {where}, or make it again in the tool")
+            told[each] = _missed(found, each, where, before.get(each))
     for each, label in before.items():
         if each not in found.there and each not in told:
             says = f"The tool no longer has the {_sort(each)} {label} ({each})"
             told[each] = Noticed(FIELD_GONE, each, says, "Nothing is to be done unless it was meant to stay")
     return list(told.values())
+
+
+def _missed(found: Fields, each: str, where: str, label: str | None) -> Noticed:
+    """What is named and is not there. label: as it was called when it was."""
+    begin = f"Since {found.ended[each]:%Y-%m-%d} the" if each in found.ended else "The"
+    once = each in found.ended or label is not None
+    named = each if _sort(each) == FIELD else f"the {each}"
+    near = found.near.get(each, ())
+    meant = f": is {' or '.join(near)} meant? Or" if near else ", or"
+    return Noticed(
+        FIELD_GONE, each,
+        f"{begin} tool {'no longer has' if once else 'does not have'} {label or named}, which {where} names",
+        f"Correct {where}{meant} make it {'again ' if once else ''}in the tool",
+    )  # fmt: skip
 
 
 async def _in_rules(connection: AsyncConnection, name: str, there: Mapping[str, str]) -> dict[str, str]:

@@ -13,11 +13,11 @@ from markupsafe import Markup, escape
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 STAGES: Mapping[str, str] = {
-    "alignment": "The business and IT agree on what is asked for, and whether it will be done",
-    "requirements": "What is needed is worked out in detail",
-    "development": "It is being built",
-    "change": "It is being rolled out",
-    "improvement": "It is in use, and learned from",
+    "alignment": "Business and IT agree on what is asked for, and whether it will be done",
+    "requirements": "Working out in detail what is needed",
+    "development": "Building it",
+    "change": "Rolling it out",
+    "improvement": "Using it, and learning from it",
     "not mapped": "A tool uses a status that nobody has given a meaning yet",
 }
 """What each stage means."""

@@ -30,7 +30,7 @@ async def test_a_whole_life(reader: Reader, longest: Any) -> None:
     await expect(page.get_by_role("table").get_by_role("row")).to_have_count(len(longest["artifacts"]) + 1)
     await reader.looks()
     await page.get_by_role("heading", level=3, name="requirements").click()
-    await expect(page.get_by_text("What is needed is worked out in detail").first).to_be_visible()
+    await expect(page.get_by_text("Working out in detail what is needed").first).to_be_visible()
     before = await page.locator(".lanes .mark").count()
     parts = page.get_by_role("navigation", name="Part of its life")
     zoom = parts.get_by_role("link", name="Last 7 days")

@@ -36,15 +36,24 @@ Remove = Annotated[
 ]
 
 
+Unregister = Annotated[
+    bool,
+    typer.Option(
+        "--unregister",
+        help="Of connections that go, also remove the webhooks that the hub entered in their tools",
+    ),
+]
+
+
 @app.command()
-def diff(file: File, remove: Remove = None) -> None:
+def diff(file: File, remove: Remove = None, unregister: Unregister = False) -> None:
     """Tell what applying a file would change, and change nothing. Exit code 0: nothing; 7: something.
 
     Example: [bold]throughline config diff throughline.yaml[/]
     """
     from services.cli import config
 
-    run(config.diff(installation(), file, now_here, screen(), remove))
+    run(config.diff(installation(), file, now_here, screen(), remove, unregister=unregister))
 
 
 @app.command()
@@ -53,14 +62,20 @@ def apply(
     unchecked: Annotated[bool, typer.Option("--unchecked", help="Do not test the tools first")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask (for scripts)")] = False,
     remove: Remove = None,
+    unregister: Unregister = False,
 ) -> None:
     """Bring the set-up to what a file says; shows first what changes. What the file does not name is left alone.
 
     Applied again, it changes nothing. A connection goes where the file says `removed: keep` or `removed: drop` of it,
-    or by --remove.
+    or by --remove. What the hub entered in its tool is said, and goes by --unregister.
 
     Example: [bold]throughline config apply throughline.yaml[/]
     """
     from services.cli import config
 
-    run(config.apply(installation(), file, now_here, screen(), agreeing(yes=yes), unchecked=unchecked, remove=remove))
+    ask = agreeing(yes=yes)
+    run(
+        config.apply(
+            installation(), file, now_here, screen(), ask, unchecked=unchecked, remove=remove, unregister=unregister
+        )
+    )

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from schemas.access import Caller
 from services.web import forms
-from services.web.api import Failed, api_of
+from services.web.api import Api, Failed, api_of
 from services.web.drafts import Drafts
 from services.web.forms import STORED, TYPED, Filling, Wrong
 from services.web.rendering import Pages, render, zone_of
@@ -120,11 +120,19 @@ async def tried(request: Request, sheet: Sheet) -> Response:
     try:
         if sheet.do == "preview":
             preview = await api.post("/v1/connections/preview", wish)
-            much = await api.post("/v1/connections/estimate", wish)
-            return await shown(request, sheet, preview=preview, much=much)
+            return await shown(request, sheet, preview=preview, much=await _estimated(api, wish))
         return await step_by_step(request, sheet, wish)
     except Failed as error:
         return await refused(request, sheet, error)
+
+
+async def _estimated(api: Api, wish: Mapping[str, Any]) -> dict[str, Any] | None:
+    """How much there is; None where the tool is too slow to count it, which takes no preview away."""
+    try:
+        much: dict[str, Any] = await api.post("/v1/connections/estimate", wish)
+    except Failed:
+        return None
+    return much
 
 
 async def step_by_step(request: Request, sheet: Sheet, wish: Mapping[str, Any]) -> Response:

@@ -156,8 +156,25 @@ async def test_wrong_password_says_what_to_do(post: Post) -> None:
 
 async def test_a_named_folder_that_is_missing(post: Post) -> None:
     async with opened(post, folders=("INBOX", "Nowhere")) as mailbox:
-        with pytest.raises(Misconfigured, match="number 2"):
+        with pytest.raises(Misconfigured, match="no folder Nowhere"):
             await pages_of(mailbox)
+
+
+async def test_a_pattern_that_no_folder_fits_is_pointed_out(post: Post) -> None:
+    post.deliver("INBOX", letter().as_bytes(), NOON)
+    async with opened(post, folders=("INBOX", "INBOXS*")) as mailbox:
+        steps = {step.name: step async for step in mailbox.check()}
+        assert steps["folders"].ok
+        assert steps["folders"].says == "Folders to read: 1; no folder fits INBOXS* (nearest: INBOX)"
+        assert await mailbox.remarks() == ["no folder fits INBOXS* (nearest: INBOX)"]
+        found = await mailbox.fields()
+        assert (dict(found.there), dict(found.near)) == ({"folder INBOX": "INBOX"}, {"folder INBOXS*": ("INBOX",)})
+        assert set(found.needed) == {"folder INBOX", "folder INBOXS*"}
+        assert len(events_of(await pages_of(mailbox))) >= 1
+    async with opened(post, folders=("INBOXS*",)) as mailbox:
+        with pytest.raises(Misconfigured, match=r"No folder is left to read: no folder fits INBOXS\*") as caught:
+            await pages_of(mailbox)
+    assert caught.value.field == "folders"
 
 
 async def test_a_long_text_is_cut_with_its_size_and_hash(post: Post) -> None:

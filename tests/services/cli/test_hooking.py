@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -9,8 +10,8 @@ from pydantic import SecretStr
 from connectors.jira.options import ApiToken, JiraOptions
 from pipelines.store.engine import reading, writing
 from schemas.errors import Misconfigured
+from services.cli import config, hooking, removing
 from services.cli import connections as commands
-from services.cli import hooking, removing
 from services.cli.installation import Installation
 from services.feed import connections
 from services.sandbox.jira import FakeJira
@@ -106,6 +107,26 @@ async def test_removing_says_what_stays_in_the_tool(site: Desk, jira: FakeJira, 
     assert ("stays in the tool: remove it in Jira, System, WebHooks. The hub could not" in told) is away
     assert told.endswith("j is removed.")
     assert len(jira.registry.entered) == (1 if away else 0)
+    async with reading(site.engine) as connection:
+        assert await connections.get(connection, "j") is None
+
+
+@pytest.mark.parametrize("how", ["keep", "drop"])
+async def test_a_file_that_takes_it_away_removes_the_webhook_where_that_is_said(
+    site: Desk, jira: FakeJira, tmp_path: Path, how: str
+) -> None:
+    await hooking.register(site.made, "j", lambda: NOW, site.screen, lambda _: True, renew=False)
+    path = tmp_path / "set-up.yaml"
+    path.write_text(f"connections:\n  j: {{removed: {how}}}\n")
+    await config.diff(site.made, path, lambda: NOW, site.screen)
+    assert "hooks/j stays in the tool: remove it in Jira, System, WebHooks. Or say --unregister." in words(site)
+    await config.diff(site.made, path, lambda: NOW, site.screen, unregister=True)
+    assert "The webhook that the hub entered in Jira is removed there, too." in words(site)
+    assert len(jira.registry.entered) == 1
+    await config.apply(
+        site.made, path, lambda: NOW, site.screen, lambda _: True, unchecked=False, unregister=True
+    )  # fmt: skip
+    assert jira.registry.entered == {}
     async with reading(site.engine) as connection:
         assert await connections.get(connection, "j") is None
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.contract import Fields, Misconfigured, Noticed, Step
 from pipelines.store.engine import reading, writing
-from services.feed import beside, connections, hours, notices
+from services.feed import beside, connections, hours, looking, notices
 from services.feed.notices import Noticeboard
 from tests.services.feed.conftest import Post
 from tests.services.feed.telling import HOUR, filled, now_told, once
@@ -115,6 +115,24 @@ async def test_fields_that_go_or_come_are_told(post: Post) -> None:
     assert {(one.kind, one.subject) for one in told.notices} == {
         ("field gone", "f2"), ("field new", "f3"), ("field new", "f9")
     }  # fmt: skip
+
+
+async def test_other_options_are_looked_at_at_once(post: Post) -> None:
+    post.tool.said = [page(1)]
+    near = {"folder Projekt*": ("Projects", "Products")}
+    post.tool.named = Fields({}, {"folder Projekt*": "folders"}, near=near)
+    async with running(post.feed()):
+        told = await once(post, lambda told: bool(told.notices))
+        (gone,) = told.notices
+        assert gone.says == "The tool does not have the folder Projekt*, which folders names"
+        assert gone.mend == "Correct folders: is Projects or Products meant? Or make it in the tool"
+        post.tool.named = Fields({"folder Projects": "Projects"}, {"folder Projects": "folders"})
+        async with writing(post.engine) as connection:
+            await looking.anew(connection, "memos")
+        await post.change(wanted=True)
+        await until(lambda: _looked(post))
+        told = await once(post, lambda told: not told.notices)
+    assert told.warnings == ()
 
 
 # --- silence ---

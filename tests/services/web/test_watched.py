@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx2
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.access import THIS_MACHINE, Caller, Role
 from services.web.site import create_site
@@ -67,3 +69,26 @@ async def test_a_refused_form_keeps_what_was_typed_but_no_secret(office: Office)
     assert "PAY, &#34;A, B&#34;" in answer.text
     assert '<a href="#base_url">' in answer.text
     assert 'aria-invalid="true"' in answer.text
+
+
+def too_slow_to_count(api: ASGIApp) -> ASGIApp:
+    """The same API beside a tool that shows its last things and is too slow to say how many there are."""
+    nothing = {"things": [], "counts": {}, "unmapped": [], "unusable": 0, "cut": False, "remarks": []}
+    slow = {"type": "urn:throughline:problem:too-slow", "title": "Later", "status": 503, "detail": "No answer."}
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        told = {"/v1/connections/preview": (nothing, 200), "/v1/connections/estimate": (slow, 503)}.get(
+            scope.get("path", "")
+        )
+        await (JSONResponse(*told) if told else api)(scope, receive, send)
+
+    return answering
+
+
+async def test_a_preview_stands_though_nobody_could_count(office: Office) -> None:
+    site = create_site(too_slow_to_count(office.app), As(THIS_MACHINE), lambda: NOW)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(site), base_url=BASE) as http:
+        told = await http.post("/connect/hubspot", data={"token": "pat", "connection.name": "x", "do": "preview"})
+    assert told.status_code == 200
+    assert "What it would bring" in told.text
+    assert "How much there is in all could not be counted in time" in told.text
