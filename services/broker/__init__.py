@@ -13,6 +13,7 @@ from services.broker.batches import Batch, BatchFailed, Handler, Health, Subscri
 from services.broker.connect import close, connect, open_broker
 from services.broker.embedded import EmbeddedBroker, EmbeddedBrokerError
 from services.broker.publish import MAX_RECORD_BYTES, Outgoing, Placed, RecordTooLarge, Unconfirmed, publish_page
+from services.broker.reach import Reach
 from services.broker.settings import BrokerSettings
 from services.broker.topics import (
     LIFECYCLES,
@@ -29,7 +30,7 @@ from services.broker.topics import (
 __all__ = [
     "LIFECYCLES", "MAX_RECORD_BYTES",
     "Batch", "BatchFailed", "BrokerSettings", "EmbeddedBroker", "EmbeddedBrokerError", "Handler", "Health", "Outgoing",
-    "Placed", "Ready", "RecordTooLarge", "Right", "Subscription", "Topic", "Unconfirmed",
+    "Placed", "Reach", "Ready", "RecordTooLarge", "Right", "Subscription", "Topic", "Unconfirmed",
     "batch_subscriber", "close", "compare_topics", "connect", "ensure_topics", "open_broker", "publish_page", "rights",
     "source_topic", "topics",
 ]  # fmt: skip

@@ -3,14 +3,13 @@
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
-from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.ingest import Ingest
 from pipelines.publish import Publisher
 from pipelines.store import stamps
 from pipelines.store.engine import AWAY, reading
-from services.broker import BrokerSettings
+from services.broker import Reach
 from services.broker.batches import Subscription
 from services.feed import watching
 from services.feed.feed import Feed
@@ -18,8 +17,7 @@ from services.query.serving import Check, Note
 
 
 def checks(
-    broker: KafkaBroker,
-    settings: BrokerSettings,
+    reach: Reach,
     engine: AsyncEngine,
     now: Callable[[], datetime],
     *,
@@ -29,13 +27,7 @@ def checks(
     publisher: Publisher | None,
 ) -> Mapping[str, Check]:
     """By name: the broker, and each role that is here."""
-
-    async def kafka() -> str | None:
-        if await broker.ping(2.0):
-            return None
-        return f"Kafka at {settings.bootstrap} does not answer; reading waits for it"
-
-    found: dict[str, Check] = {"broker": kafka}
+    found: dict[str, Check] = {"broker": reach.problem}
     if feed is not None:
         found["feed"] = _waits(lambda: feed.waiting.says)
         found["connections"] = lambda: connections(engine, now())

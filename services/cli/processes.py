@@ -27,6 +27,7 @@ from services.broker import (
     EmbeddedBroker,
     Outgoing,
     Placed,
+    Reach,
     Ready,
     batch_subscriber,
     close,
@@ -253,7 +254,7 @@ class Hub:
 
     def _checks(self) -> Mapping[str, Check]:
         return checks(
-            self.broker, self.settings, self.lookups, now,
+            Reach(self.broker, self.settings), self.lookups, now,
             feed=self.feed, ingest=self.ingest, subscription=self.subscription, publisher=self.publisher,
         )  # fmt: skip
 
@@ -304,8 +305,7 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         made = Hub(installation, engine, lookups, settings, embedded, ready, broker, watch, tell)
         for role in sorted(roles):
             made.add(role)
-        if embedded:
-            made.tasks.append(_outlived(embedded))
+        made.tasks.append(_outlived(embedded) if embedded else Reach(broker, settings).run())
         if "query" not in roles:
             made.add_probes()
         await connect(broker, settings, tell=tell)

@@ -14,6 +14,7 @@ from pipelines.waiting import Waiting
 from services.feed import beside, budgets, connections, failures, notices, pages, rules
 from services.feed.connections import READING, Reconfigured, StoredConnection
 from services.feed.failures import Failed
+from services.feed.flow import NotTaken
 from services.feed.reader import Reader, Reading
 
 logger = logging.getLogger("throughline.feed")
@@ -22,7 +23,7 @@ LEASE = timedelta(seconds=10)
 _FIRST_WAIT = timedelta(seconds=5)
 _LONGEST_WAIT = timedelta(minutes=15)
 _REST = timedelta(seconds=30)
-"""At most, after the database took nothing: it is tried all the time, but no tool is asked in vain."""
+"""At most, after the database or the broker took nothing: both are tried all the time, but no tool is asked in vain."""
 _LOOK_AGAIN = timedelta(minutes=15)
 """After this a misconfigured connection is tried once more: somebody may have mended it in the tool."""
 
@@ -49,6 +50,7 @@ class Feed:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, int] = {}
         self._rests: dict[str, datetime] = {}
+        self._said: dict[str, str] = {}
         self.waiting = Waiting("reading", "feed", logger)
         self._of_this_release = False
         """Whether stored rules hold what this release's connectors say."""
@@ -166,12 +168,14 @@ class Feed:
         except Misconfigured as error:
             await self._tell(name, self._failed(name, "mend", error.problem, error.mend), _LOOK_AGAIN)
         except RetryLater as error:
-            mend = "It comes back by itself"
-            await self._tell(name, self._failed(name, "wait", error.reason, mend), self._wait(name, error.after))
+            failed = self._failed(name, "wait", error.reason, "It comes back by itself")
+            wait = self._wait(name, error.after)
+            await self._tell(name, failed, min(wait, _REST) if isinstance(error, NotTaken) else wait)
         except Exception as error:
-            logger.exception("connection.read.failed", extra={"connection": name})
             words = f"reading failed unexpectedly ({type(error).__name__})"
+            # First: a refused connection to the database is nothing of this connection's, and cannot be told there.
             await self._tell(name, self._failed(name, "unexpected", words, _UNEXPECTED), self._wait(name, None))
+            logger.exception("connection.read.failed", extra={"connection": name})
 
     def _failed(self, name: str, kind: failures.Kind, problem: str, mend: str) -> Failed:
         return Failed(kind, problem, mend, self.readers[name].stored.cursor)
@@ -205,7 +209,9 @@ class Feed:
                 retry_at=now + (_LOOK_AGAIN if stuck else wait), wanted=False,
             )  # fmt: skip
             await notices.note(connection, name, reader.lookout.board.take(now), now)
-        logger.warning("connection.read.stopped", extra={"connection": name, "problem": problem})
+        if reader.succeeded or problem != self._said.get(name):
+            logger.warning("connection.read.stopped", extra={"connection": name, "problem": problem})
+        self._said[name] = problem
 
     @staticmethod
     def _stuck(reader: Reader, failed: Failed, times: int) -> str:

@@ -46,6 +46,10 @@ class NotApplied(RetryLater):
     """What was published is not understood yet: it is read and published again, from the last cursor that is safe."""
 
 
+class NotTaken(RetryLater):
+    """The broker did not acknowledge a page."""
+
+
 class Flow:
     """Publishes pages, and follows them until they are applied."""
 
@@ -123,7 +127,7 @@ class Flow:
         results = await self.bus.send(chunk)
         failed = [result for result in results if isinstance(result, Exception)]
         if failed:
-            raise RetryLater(f"Kafka did not take {len(failed)} of {len(chunk)} records ({type(failed[0]).__name__})")
+            raise NotTaken(f"Kafka did not take {len(failed)} of {len(chunk)} records ({type(failed[0]).__name__})")
         placed = [result for result in results if not isinstance(result, Exception)]
         if self.bus.embedded:
             sizes = (len(value) for _, _, value, _ in chunk)
