@@ -8,11 +8,16 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from sqlalchemy import select
 from sqlalchemy.engine import make_url
 
+from pipelines.store import tables
+from pipelines.store.engine import reading
 from services.broker import Outgoing, close, connect, open_broker, publish_page, source_topic
 from services.sandbox.jira import FakeJira
 from tests.conftest import Bus, _kafka_bus
@@ -92,29 +97,66 @@ async def test_two_ingest_workers_of_which_one_is_killed(hub: World, calm: dict[
 
 
 async def test_a_fifth_of_all_records_comes_twice_and_out_of_order(hub: World, calm: dict[str, str]) -> None:
+    """While more is read, and once more when all is."""
+    chance = random.Random(3)
     process = hub.start()
+    await some_read(hub)
+    assert await _repeat(hub.bus, chance) > 0
     await hub.settled(process=process)
-    await _repeat(hub.bus, random.Random(3))
-    await asyncio.sleep(1)
+    again = await _repeat(hub.bus, chance)
+    assert again > ISSUES // 5
+    offsets = await _ends(hub.bus)
+    async with asyncio.timeout(60):
+        while not await _applied(hub, offsets):
+            await asyncio.sleep(0.1)
     await finish(hub, process, calm=calm)
 
 
-async def _repeat(bus: Bus, chance: random.Random) -> None:
-    """Publish records of the topic once more."""
-    from aiokafka import AIOKafkaConsumer
-
-    topic = bus.settings.topic(source_topic("jira"))
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bus.settings.bootstrap, auto_offset_reset="earliest")
-    await consumer.start()
+async def _repeat(bus: Bus, chance: random.Random) -> int:
+    """Publish a fifth of what is on the topic now once more. Returns how many records."""
     taken = []
-    while batch := await consumer.getmany(timeout_ms=1500):
-        taken += [record for records in batch.values() for record in records]
-    await consumer.stop()
+    ends = await _ends(bus)
+    async with _reading(bus) as consumer:
+        consumer.assign(list(ends))
+        await consumer.seek_to_beginning()
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                taken += records
     again = chance.sample(taken, len(taken) // 5)
+    topic = bus.settings.topic(source_topic("jira"))
     broker = open_broker(bus.settings)
     await connect(broker, bus.settings, wait=10)
     await publish_page(broker, [Outgoing(topic, record.key, record.value, record.headers) for record in again])
     await close(broker)
+    return len(again)
+
+
+@asynccontextmanager
+async def _reading(bus: Bus) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=bus.settings.bootstrap)
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def _ends(bus: Bus) -> dict[TopicPartition, int]:
+    """Where each partition of Jira's topic ends now."""
+    topic = bus.settings.topic(source_topic("jira"))
+    async with _reading(bus) as consumer:
+        here = [TopicPartition(topic, number) for number in range(bus.settings.partitions)]
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(here)
+        return ends
+
+
+async def _applied(hub: World, ends: dict[TopicPartition, int]) -> bool:
+    """Whether ingest has taken all of it in."""
+    of = tables.applied_offsets.c
+    async with reading(hub.engine) as connection:
+        rows = (await connection.execute(select(of.topic, of.partition, of.next))).all()
+    applied = {(row.topic, row.partition): row.next for row in rows}
+    return all(applied.get((one.topic, one.partition), 0) >= end for one, end in ends.items())
 
 
 async def test_a_database_restored_from_before_while_kafka_went_on(
