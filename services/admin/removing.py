@@ -9,7 +9,7 @@ from starlette.responses import Response
 from pipelines.store.pending import ask_everything
 from schemas.access import Role
 from schemas.canonical import instant
-from services.admin import removal, unregistering
+from services.admin import removal, sameness, unregistering
 from services.admin.conditions import Acting, Actor, IfMatch, Preview
 from services.admin.connection_told import etag_of
 from services.admin.connections import Id
@@ -127,6 +127,8 @@ async def forgotten(acting: Acting, connection: Any, name: str, loss: dict[str, 
         if not await connections.brought(connection, name):
             await ask_everything(connection, f"connection {name} removed", acting.now)
         await connections.remove(connection, name)
+        if stored is not None:
+            await sameness.remember(connection, stored)
     before = {"title": stored.title, "connector": stored.connector, "options": stored.options} if stored else None
     action = "connection.removed" if loss is None else "connection.removed with what it brought"
     await acting.note(connection, action, f"connection {name}", before, loss)

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,10 +12,11 @@ from connectors.contract import Connector
 from pipelines.store import configuration
 from schemas.errors import Misconfigured
 from services.feed import connections
+from services.feed.connections import StoredConnection
 from services.feed.rules import configuration_of
 from services.security import KeyRing
 
-_PORTAL, _TOKEN = "hubspot:", "token "
+_PORTAL, _TOKEN, _MAILBOX = "hubspot:", "token ", "mailbox:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,27 @@ def tool_of(connection: str, connector: Connector, options: BaseModel, scopes: I
         marks.add(f"cloud {cloud.lower()}")
     user, host = getattr(getattr(options, "auth", None), "user", None), getattr(options, "host", None)
     if user and host:
-        marks.add(f"mailbox {user.lower()} at {host.lower()}")
+        marks.add(_mailbox(user, host))
     token = getattr(options, "token", None)
     if _has_portal(connector) and isinstance(token, SecretStr):
         # One token belongs to one account; the digest is compared here and kept nowhere.
         marks.add(_TOKEN + hashlib.sha256(token.get_secret_value().encode()).hexdigest())
     return Tool(connection, connector.name, frozenset(marks), own.projects, by_message=bool(user and host))
+
+
+def _mailbox(user: str, host: str) -> str:
+    """Which mailbox it is, in a form that names nobody: it is kept after its connection is removed."""
+    return _MAILBOX + hashlib.sha256(f"{user.lower()} at {host.lower()}".encode()).hexdigest()[:32]
+
+
+async def remember(connection: AsyncConnection, gone: StoredConnection) -> None:
+    """After a connection was removed, with its options: which mailbox it read, where what it brought is kept."""
+    host, auth = gone.options.get("host"), gone.options.get("auth")
+    user = auth.get("user") if isinstance(auth, dict) else None
+    own = (await configuration.every(connection)).get(gone.id)
+    if isinstance(user, str) and isinstance(host, str) and own is not None:
+        known = replace(own, scopes=own.scopes | {_mailbox(user, host)}, chosen=configuration.NOTHING)
+        await configuration.write(connection, gone.id, known)  # what was chosen stays
 
 
 def _has_portal(connector: Connector) -> bool:
@@ -132,11 +148,16 @@ def _unknown_account(name: str, number: str) -> Taken:
 
 def _same_tool(new: Tool, old: Tool, *, anyway: bool) -> None:
     if old.removed:
+        mend = f"Add it again under its old name: --name {old.connection}"
+        plain = f"Add it again under its old name, {old.connection}"
+        if anyway and new.by_message:
+            return
+        if new.by_message:
+            mend, plain = f"{mend}; or say --anyway", f"{plain}; or confirm that it is to have another"
         raise Taken(
-            f"{old.connection} read this tool before it was removed, and what it brought is kept",
-            f"Add it again under its old name: --name {old.connection}",
-            f"Add it again under its old name, {old.connection}",
-        )
+            f"{old.connection} read this tool before it was removed, and what it brought is kept", mend, plain,
+            anyway=new.by_message,
+        )  # fmt: skip
     apart = new.by_message or bool(new.projects and old.projects and not new.projects & old.projects)
     if apart and anyway:
         return

@@ -10,13 +10,15 @@ from pipelines.references import scope_of
 from pipelines.store import configuration
 from pipelines.store.configuration import Chosen, ConnectionConfiguration
 from pipelines.store.engine import reading, writing
+from schemas.canonical import canonical_json
+from services.feed import connections
 from services.sandbox.hubspot import HubSpotServer
 from services.sandbox.hubspot_account import Account
 from services.sandbox.hubspot_limits import Limits
 from services.sandbox.jira import FakeJira
 from services.sandbox.mailbox import MailServer
 from tests.services.admin.conftest import NOW, SQLITE, Office
-from tests.services.admin.test_tools import jira_form, mail_form
+from tests.services.admin.test_tools import PASSWORD, USER, jira_form, mail_form
 from tests.services.admin.tools import sales
 
 CHOSEN = Chosen(projects=frozenset({"OPS"}))
@@ -100,3 +102,23 @@ async def test_a_mailbox_goes_on_with_what_it_knew(office: Office) -> None:
         await removed(office, "inbox")
         await office.ask("POST", "/v1/connections", mail_form(server) | {"name": "inbox"}, 201)
     await goes_on(office, "inbox")
+
+
+async def test_a_mailbox_is_known_again_under_whatever_name(office: Office) -> None:
+    async with MailServer(now=lambda: NOW) as server:
+        form = mail_form(server)
+        async with writing(office.engine) as connection:
+            reads = {"host": "127.0.0.1", "auth": {"kind": "password", "user": USER.upper()}}
+            await connections.change(connection, "inbox", options=canonical_json(reads))
+        await removed(office, "inbox")
+        told = await office.ask("POST", "/v1/connections", form | {"name": "mail-two"}, 409)
+        assert told["detail"] == "inbox read this tool before it was removed, and what it brought is kept"
+        assert told["mend"].startswith("Add it again under its old name, inbox")
+        assert told["anyway"] is True
+        other = form | {"name": "inbox", "options": form["options"] | {"auth": {"kind": "password", "user": "else"}}}
+        other["options"]["auth"]["password"] = PASSWORD
+        told = await office.ask("POST", "/v1/connections", other | {"unchecked": True}, 409)
+        assert (told["detail"], told["anyway"]) == ("inbox was another tool, and what it brought is kept", True)
+        await office.ask("POST", "/v1/connections", form | {"name": "inbox"}, 201)
+    await goes_on(office, "inbox")
+    assert not any(scope.startswith("mailbox:") for scope in (await rules_of(office, "inbox")).scopes)
