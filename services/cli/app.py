@@ -96,7 +96,9 @@ def up(
 
         up_with_company(installation(), pace, requests, tell)
         return
-    processes.run_forever(processes.run(installation(), processes.ROLES, tell, processes.telling_where(tell)))
+    processes.run_forever(
+        processes.run(installation(), processes.ROLES, tell, processes.telling_where(tell, processes.ROLES))
+    )
 
 
 @app.command("run", rich_help_panel=_RUN)
@@ -110,7 +112,7 @@ def run_role(
     if unknown:
         raise typer.BadParameter(f"{unknown[0]} is no role; choose of {', '.join(processes.ROLES)}")
     processes.configure_logging(installation())
-    processes.run_forever(processes.run(installation(), roles, tell, processes.telling_where(tell)))
+    processes.run_forever(processes.run(installation(), roles, tell, processes.telling_where(tell, roles)))
 
 
 @app.command(rich_help_panel=_RUN)

@@ -1,9 +1,9 @@
-"""What a process does at its start, before its roles run: tables, stamps, keys, memory."""
+"""What a process does at its start, before its roles run: tables, stamps, keys, memory; and what it says of itself."""
 
 import asyncio
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -68,3 +68,13 @@ def calm_collector() -> None:
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def said_to_run(roles: Sequence[str], where: Sequence[str], *, whole: bool) -> str:
+    """What runs, and where it listens. whole: these are all roles; some of them are not the hub."""
+    one, places = len(set(roles)) == 1, f"{': ' if where else ''}{', '.join(where)}"
+    if whole:
+        return f"The hub runs{places}. Ctrl-C ends it."
+    named = " and ".join(dict.fromkeys(roles))
+    told = f"The role {named} of the hub runs" if one else f"The roles {named} of the hub run"
+    return f"{told}{places}. Ctrl-C ends {'it' if one else 'them'}."

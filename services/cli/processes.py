@@ -38,7 +38,7 @@ from services.broker import (
     source_topic,
 )  # fmt: skip
 from services.broker.batches import Subscription
-from services.cli.beginning import Tell, calm_collector, keys_told, stamped, upgraded
+from services.cli.beginning import Tell, calm_collector, keys_told, said_to_run, stamped, upgraded
 from services.cli.installation import Installation, now
 from services.cli.listeners import Listener
 from services.cli.probes import checks
@@ -333,14 +333,14 @@ async def nothing(_: Hub) -> None:
     """Nothing more is to be done with the hub."""
 
 
-def telling_where(tell: Tell) -> Beside:
-    """Say once where the hub listens."""
+def telling_where(tell: Tell, roles: Sequence[str]) -> Beside:
+    """Say once what runs, and where it listens."""
 
     async def say(running: Hub) -> None:
         for server in running.servers:
             await server.listening.wait()
         where = [f"{one.title} at {one.url}" for one in running.servers]
-        tell(f"The hub runs{': ' if where else ''}{', '.join(where)}. Ctrl-C ends it.")
+        tell(said_to_run(roles, where, whole=set(roles) == set(ROLES)))
 
     return say
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,7 +15,9 @@ import pytest
 
 from pipelines.store.engine import writing
 from services import migrations
+from services.cli.beginning import said_to_run
 from services.cli.installation import Installation
+from services.cli.processes import ROLES
 from services.feed import connections
 
 
@@ -24,6 +27,16 @@ def up(folder: Path, **settings: str) -> "subprocess.Popen[str]":
         [sys.executable, "-c", "from services.cli import main; main()", "up"], stderr=subprocess.PIPE, text=True,
         env={"PATH": os.environ["PATH"], "HOME": str(folder)} | {f"THROUGHLINE_{k}": v for k, v in told.items()},
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("roles", "where", "said"), [
+    (ROLES, ["the API at http://a"], "The hub runs: the API at http://a. Ctrl-C ends it."),
+    (["ingest"], [], "The role ingest of the hub runs. Ctrl-C ends it."),
+    (["feed", "ingest", "feed"], ["probes at http://b"],
+     "The roles feed and ingest of the hub run: probes at http://b. Ctrl-C ends them."),
+])  # fmt: skip
+def test_what_runs_is_said_as_it_is(roles: Sequence[str], where: list[str], said: str) -> None:
+    assert said_to_run(roles, where, whole=set(roles) == set(ROLES)) == said
 
 
 def test_it_says_in_one_line_where_it_listens_and_ends_at_ctrl_c(tmp_path: Path) -> None:
