@@ -40,14 +40,17 @@ def test_a_data_directory_that_nobody_can_make() -> None:
     assert "The data directory /proc/nope cannot be made" in said
 
 
-def test_a_taken_port_is_named_with_its_setting(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        environ = {"THROUGHLINE_DATA_DIR": str(tmp_path / "data"), "THROUGHLINE_API_PORT": str(port),
-                   "THROUGHLINE_WEBHOOK_PORT": "0"}  # fmt: skip
+@pytest.mark.parametrize(("taken", "free"), [("API", "WEBHOOK"), ("WEBHOOK", "API")])
+def test_a_taken_port_is_named_with_its_setting(tmp_path: Path, taken: str, free: str) -> None:
+    """The embedded broker's cannot be: the system gives it one that is free."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        environ = {"THROUGHLINE_DATA_DIR": str(tmp_path / "data"), f"THROUGHLINE_{taken}_PORT": str(port),
+                   f"THROUGHLINE_{free}_PORT": "0"}  # fmt: skip
         code, said = throughline(environ, "up")
     assert code == EXIT_MISCONFIGURED
-    assert f"Nothing can listen at 127.0.0.1:{port}. Stop what listens there, or set THROUGHLINE_API_PORT" in said
+    mend = f"Stop what listens there, or set THROUGHLINE_{taken}_PORT to another port"
+    assert f"Nothing can listen at 127.0.0.1:{port}. {mend}" in said
     assert said.startswith("Cannot go on"), "no library speaks first"
 
 
