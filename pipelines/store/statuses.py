@@ -14,6 +14,8 @@ from schemas.artifacts import Status
 
 EXACT = 50_000
 """Artifacts of a connection up to which each is looked at; of more, about so many."""
+MOST = 10_000
+"""Kinds, types and statuses that are told, those of most artifacts first; it bounds what an answer holds in memory."""
 
 _LOOKED_AT = {
     # The index holds the row's number, so that rows that are passed over are not read.
@@ -44,6 +46,7 @@ class Looked:
     """What was found, and how much was looked at."""
 
     statuses: tuple[Real, ...]
+    """Those of most artifacts first."""
     looked: int
     of: int
     """Artifacts that the connection has."""
@@ -54,19 +57,22 @@ class Looked:
         return self.looked < self.of
 
 
-async def real(connection: AsyncConnection, name: str, *, exact: bool = False) -> Looked:
+async def real(connection: AsyncConnection, name: str, *, exact: bool = False, most: int = MOST) -> Looked:
     """Every kind, type and status of a connection's artifacts; where there are very many, of an even sample of them,
     unless it is to be exact. Two statements."""
     of = await count(connection, name)
     each = 1 if exact else max(1, ceil(of / EXACT))
     sample = f" TABLESAMPLE SYSTEM ({100 / each:.4f}) REPEATABLE (1)" if each > 1 else ""
     inner = _LOOKED_AT[connection.dialect.name].replace("{sample}", sample)
-    sql = f"SELECT kind, type, status, count(*) AS artifacts FROM ({inner}) s GROUP BY kind, type, status"  # noqa: S608
+    sql = f"""SELECT kind, type, status, count(*) AS artifacts, sum(count(*)) OVER () AS looked
+        FROM ({inner}) s GROUP BY kind, type, status ORDER BY artifacts DESC LIMIT :most"""  # noqa: S608
     found: Counter[tuple[str, str | None, str | None]] = Counter()
-    for row in await connection.execute(text(sql), {"name": name, "each": each}):
+    looked = 0
+    for row in await connection.execute(text(sql), {"name": name, "each": each, "most": most}):
         found[row.kind, row.type, row.status if row.status != "null" else None] += row.artifacts
+        looked = int(row.looked)
     statuses = tuple(Real(*key[:2], _status(key[2]), key[2], number) for key, number in found.items())
-    return Looked(statuses, sum(found.values()), of)
+    return Looked(statuses, looked, of)
 
 
 async def count(connection: AsyncConnection, name: str) -> int:

@@ -15,6 +15,9 @@ logger = logging.getLogger("throughline.admin")
 
 SECONDS = 300.0
 """A count may take so long."""
+KEPT = 20
+"""Connections whose counts are kept: those that were counted last. One holds about 60 kB at 100 statuses, however many
+artifacts have them, and 5 MB at the most statuses that are told."""
 OLD = timedelta(minutes=10)
 """An older count is still told, and made anew meanwhile."""
 
@@ -48,6 +51,10 @@ class Counts:
         at = self.now()
         try:
             async with database.reading() as connection:
-                self._known[name] = Counted(await statuses.real(connection, name, exact=True), at)
+                looked = await statuses.real(connection, name, exact=True)
+            self._known.pop(name, None)
+            self._known[name] = Counted(looked, at)
+            for old in list(self._known)[:-KEPT]:
+                del self._known[old]
         except Refused as error:
             logger.warning("statuses.not.counted", extra={"connection": name, "problem": error.detail})
