@@ -27,6 +27,8 @@ from tests.parts.postgres import Postgres
 
 ISSUES = 60
 
+pytestmark = pytest.mark.timeout(240)
+
 
 @pytest.fixture(scope="module")
 def jira() -> Iterator[FakeJira]:

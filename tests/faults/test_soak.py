@@ -1,6 +1,7 @@
 """A hundred kills at random moments while a company's day goes on: `make soak`; SOAK.md keeps the last result."""
 
 import asyncio
+import dataclasses
 import os
 import random
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,8 +27,9 @@ RESULT = Path(__file__).parent / "SOAK.md"
 _HEAD = """# The last soak
 
 `make soak` kills the hub by `kill -9` while it reads the company's Jira, HubSpot and mailbox and its day goes on: every
-third time at a named point, else at a random moment. Then its records are compared with those of a hub that was left
-alone. "Stored" counts the killed processes that stored an event.
+third time at a named point, else at a random moment of the span in which a hub that is left alone works; every second
+time after something was stored. Then its records are compared with those of a hub that was left alone. "Stored" counts
+the killed processes that stored an event.
 
 | pair | date | commit | seed | kills | stored | source events | requests | changes | minutes | Python | outcome |
 |---|---|---|---|---|---|---|---|---|---|---|---|
@@ -44,11 +47,11 @@ def company() -> Iterator[Office]:
 async def test_a_hundred_kills_change_nothing(company: Office, pair: Pair, tmp_path: Path) -> None:
     chance, begun = random.Random(SEED), time.monotonic()
     async with installed(company.joined, company.things, pair.bus, pair.database_url, tmp_path / "hub") as hub:
-        beginning, lived = await first(hub), 0
+        working, lived = await span(hub, company, tmp_path), 0
         for turn in range(KILLS):
             await asyncio.to_thread(company.go_on, chance.randint(3, 9))
             before = (await hub.standing())["events"]
-            await killed(hub, chance, turn, beginning * chance.uniform(0.5, 2))
+            await killed(hub, chance, turn, working)
             lived += (await hub.standing())["events"] > before
         await hub.a_day_passes()
         process = hub.start()
@@ -78,27 +81,50 @@ async def test_a_hundred_kills_change_nothing(company: Office, pair: Pair, tmp_p
     assert standing["events"] >= EVENTS
 
 
-async def first(hub: World) -> float:
-    """How many seconds a start takes here until something is stored."""
-    begun = time.monotonic()
-    process = hub.start()
-    while not (await hub.standing())["events"]:
-        assert process.poll() is None, hub.log()
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Seconds from the start of a hub that is left alone until it has stored something, and until all is worked in."""
+
+    stored: float
+    whole: float
+
+
+async def span(hub: World, company: Office, folder: Path) -> Span:
+    """How a start that has some news to read takes here, beside the hub that will be killed."""
+    apart = hub.bus.settings.model_copy(update={"prefix": hub.bus.settings.prefix + "span."})
+    bus, url = dataclasses.replace(hub.bus, settings=apart), f"sqlite+aiosqlite:///{folder / 'span.sqlite3'}"
+    async with installed(hub.joined, hub.things, bus, url, folder / "span") as calm:
+        process = calm.start()
+        await calm.settled(600, process=process)
+        end(process)
+        await asyncio.to_thread(company.go_on, 6)
+        before, begun = (await calm.standing())["events"], time.monotonic()
+        process = calm.start()
+        await something(calm, before, process)
+        stored = time.monotonic() - begun
+        await calm.settled(600, process=process)
+        whole = time.monotonic() - begun
+        end(process)
+    return Span(stored, whole)
+
+
+async def something(hub: World, before: int, process: "subprocess.Popen[bytes]", seconds: float = 60) -> None:
+    """Wait until more is stored than before, or the process has ended."""
+    deadline = time.monotonic() + seconds
+    while (await hub.standing())["events"] == before and process.poll() is None and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
-    end(process, signal.SIGKILL)
-    return time.monotonic() - begun
 
 
-async def killed(hub: World, chance: random.Random, turn: int, after: float) -> None:
-    """One life: to a named point where it comes to it in time, else so many seconds; every second time it reads."""
+async def killed(hub: World, chance: random.Random, turn: int, working: Span) -> None:
+    """One life: to a named point where it comes to it, else to a random moment while it works; every second time after
+    something was stored, else perhaps while it starts."""
     point = chance.choice(sorted(POINTS)) if turn % 3 == 0 else "-"
     before = (await hub.standing())["events"]
     process = hub.start(point, chance.randint(1, 4))
-    deadline = time.monotonic() + 10 * after
-    while turn % 2 and (await hub.standing())["events"] == before and time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        await asyncio.sleep(0.1)
+    after = chance.uniform(working.stored / 2, working.whole)
+    if turn % 2:
+        await something(hub, before, process)
+        after = chance.uniform(0, working.whole - working.stored)
     try:
         await asyncio.to_thread(process.wait, after)
     except subprocess.TimeoutExpired:

@@ -1,12 +1,15 @@
 """Storage that is full, read-only or away: the hub waits, says so once and in /readyz, and goes on; nothing is lost."""
 
 import asyncio
+import itertools
+import json
 import os
 import random
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
@@ -23,6 +26,8 @@ from tests.parts.postgres import Postgres
 from tests.parts.presence import free_port
 
 ISSUES = 40
+
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
@@ -185,10 +190,26 @@ async def test_a_broker_that_is_away(jira: FakeJira, kafka: Kafka, postgres_url:
         await asyncio.to_thread(kafka.kill)
         said = await Health(hub).until(lambda said: "broker" in said)
         assert said["broker"].endswith("does not answer; reading waits for it")
-        await asyncio.sleep(8)
+        await _in_log(hub, "broker.waits")
+        jira.hands.create("PAY", "Told meanwhile", at=datetime.now(UTC), by=jira.account)
+        await _in_log(hub, "Kafka did not take")
         assert process.poll() is None, hub.log()
         await asyncio.to_thread(kafka.start)
-        await goes_on(hub, process, "Kafka")
+        await _in_log(hub, "broker.goes.on")
+        await goes_on(hub, process, "does not answer; reading waits for it")
+    lines = [json.loads(line) for line in (hub.folder / "hub.log").read_text().splitlines() if line.startswith("{")]
+    away = False
+    for line in lines:
+        away = line["event"] == "broker.waits" or (away and line["event"] != "broker.goes.on")
+        assert not away or not line["logger"].startswith("aiokafka")
+    stopped = [line["problem"] for line in lines if line["event"] == "connection.read.stopped"]
+    assert not any(one == other for one, other in itertools.pairwise(stopped))
+
+
+async def _in_log(hub: World, word: str) -> None:
+    async with asyncio.timeout(60):
+        while word not in (hub.folder / "hub.log").read_text():
+            await asyncio.sleep(0.1)
 
 
 async def test_a_task_that_is_cut_off_leaves_the_file_to_the_next(sqlite_url: str) -> None:
