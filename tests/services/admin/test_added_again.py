@@ -17,8 +17,9 @@ from services.sandbox.hubspot_account import Account
 from services.sandbox.hubspot_limits import Limits
 from services.sandbox.jira import FakeJira
 from services.sandbox.mailbox import MailServer
+from services.sandbox.post import PASSWORD, USER
 from tests.services.admin.conftest import NOW, SQLITE, Office
-from tests.services.admin.test_tools import PASSWORD, USER, jira_form, mail_form
+from tests.services.admin.test_tools import jira_form, mail_form
 from tests.services.admin.tools import sales
 
 CHOSEN = Chosen(projects=frozenset({"OPS"}))
