@@ -55,7 +55,7 @@ demo: install ## Start a hub and a sandbox company on this machine, all of it in
 	@THROUGHLINE_DATA_DIR=.demo THROUGHLINE_LOG_LEVEL=warning THROUGHLINE_LOG_FORMAT=text \
 	  $(BIN)/throughline up --sandbox
 
-parts: ## Fetch a real Kafka broker for the tests (needs Java 17 and Maven)
+parts: ## Fetch a real Kafka broker and identity provider for the tests (needs Java 17 and Maven)
 	@$(PYTHON) -m tests.parts.fetch
 
 bench: install ## Measure, and write benchmarks/RESULTS.md

@@ -41,6 +41,7 @@ __all__ = [
     "Answer",
     "Client",
     "Forbidden",
+    "Guarded",
     "Limiter",
     "Network",
     "NotFound",
@@ -306,3 +307,44 @@ class _Body(httpx2.AsyncByteStream):
         close = getattr(self._stream, "aclose", None)
         if close is not None:
             await close()
+
+
+class Guarded(httpx2.AsyncBaseTransport):
+    """For an HTTP client that a library makes: every connection goes through the guard, without TLS to this machine
+    only; answers are read whole, bounded in size and time. It may be used again after it was closed.
+
+    Its requests raise HubErrors. Redirects and proxies are the client's own: tell it to follow none, and use none.
+    """
+
+    def __init__(self, policy: Policy, resolver: Resolver = resolve) -> None:
+        guard = Guard(policy, resolver)
+        self._pools = {
+            "https": _Transport(httpx2.create_ssl_context(), GuardedBackend(guard, plain=False)),
+            "http": _Transport(None, GuardedBackend(guard, plain=True)),
+        }
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """One request."""
+        pool = self._pools.get(request.url.scheme)
+        if pool is None or request.url.userinfo:
+            raise Misconfigured("That is not a web address", "Give it as https://host, without user and password")
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                answer = await pool.handle_async_request(request)
+                try:
+                    body = await _read(answer)
+                finally:
+                    await answer.aclose()
+        except (httpx2.HTTPError, *_CORE_ERRORS, OSError) as error:
+            raise failure(error, request.url.host) from None
+        told = [(name, value) for name, value in answer.headers.raw if name.lower() not in _OF_THE_WIRE]
+        return httpx2.Response(answer.status_code, headers=told, content=body)
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        for pool in self._pools.values():
+            await pool.aclose()
+
+
+_OF_THE_WIRE = (b"content-encoding", b"content-length", b"transfer-encoding")
+"""Headers about the body as it was sent, which is read and unpacked."""

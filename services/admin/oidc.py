@@ -7,6 +7,7 @@ e-mail address counts only where the provider says that it verified it.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -18,8 +19,10 @@ from joserfc.errors import JoseError
 from pydantic import SecretStr
 from starlette.requests import Request
 
+from connectors.addresses import Policy, Resolver, resolve
+from connectors.transport import Guarded
 from schemas.canonical import instant, parse_instant
-from schemas.errors import Misconfigured
+from schemas.errors import HubError, Misconfigured
 from services.admin.identities import Identity, address
 from services.query.refused import Refused
 from services.security import KeyRing
@@ -28,11 +31,14 @@ STATE_COOKIE = "throughline-sign-in"
 START, CALLBACK = "/v1/sign-in/oidc", "/v1/sign-in/oidc/callback"
 
 _LASTS = timedelta(minutes=10)
+_LEARNED_FOR = timedelta(hours=1)
+"""So long what the provider says of itself is believed without asking again."""
 _SECONDS = 10.0
+_ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 _PLACE = ("sign-in", "oidc")
 """What the cookie's seal is bound to; no connection is called so, and none opens it."""
 _SIGNED_BY_KEY_PAIR = ("RS", "PS", "ES", "Ed")
-_BROKEN = (AuthlibBaseError, JoseError, httpx2.HTTPError, ValueError, KeyError, RuntimeError, TypeError)
+_BROKEN = (AuthlibBaseError, JoseError, HubError, httpx2.HTTPError, ValueError, KeyError, RuntimeError, TypeError)
 """What the client raises for an answer that cannot be believed, or for none."""
 
 
@@ -59,21 +65,34 @@ class Start:
 class Provider:
     """An identity provider."""
 
-    def __init__(self, settings: ProviderSettings, site_url: str, keys: KeyRing, now: Callable[[], datetime]) -> None:
-        """site_url: address under which people reach the hub. keys: seal what a browser keeps meanwhile."""
+    def __init__(
+        self, settings: ProviderSettings, site_url: str, keys: KeyRing, now: Callable[[], datetime],
+        policy: Policy | None = None, resolver: Resolver = resolve,
+    ) -> None:  # fmt: skip
+        """site_url: address under which people reach the hub. keys: seal what a browser keeps meanwhile. policy: what
+        may be reached of what the provider names besides its own host."""
         self.settings = settings
         self._site = site_url.rstrip("/")
         self._secure = self._site.startswith("https:")
         self._keys = keys
         self._now = now
+        self._way = _Way(settings.issuer, policy or Policy(), resolver)
+        self._learned_at = now()
+        self._client: Any = self._unlearned()
+
+    def _unlearned(self) -> Any:
+        """A client that knows nothing of the provider yet."""
         registry: Any = OAuth()
-        self._client: Any = registry.register(
+        return registry.register(
             "provider",
-            client_id=settings.client_id,
-            client_secret=settings.client_secret.get_secret_value(),
-            server_metadata_url=f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration",
-            client_kwargs={"scope": "openid email profile", "code_challenge_method": "S256", "timeout": _SECONDS},
-        )
+            client_id=self.settings.client_id,
+            client_secret=self.settings.client_secret.get_secret_value(),
+            server_metadata_url=f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration",
+            client_kwargs={
+                "scope": "openid email profile", "code_challenge_method": "S256", "timeout": _SECONDS,
+                "transport": self._way, "trust_env": False, "follow_redirects": False,
+            },
+        )  # fmt: skip
 
     @property
     def cookie(self) -> str:
@@ -92,9 +111,10 @@ class Provider:
         kept: dict[str, Any] = {}
         asked.scope["session"] = kept
         try:
-            await self._learn()
-            answer = await self._client.authorize_redirect(asked, self._site + CALLBACK)
+            client = await self._learned()
+            answer = await client.authorize_redirect(asked, self._site + CALLBACK)
         except _BROKEN:
+            self._client = self._unlearned()
             raise _away() from None
         return Start(answer.headers["location"], self._sealed(kept, local(there)))
 
@@ -102,8 +122,8 @@ class Provider:
         """Who came back, and where they go. Raises Refused for whatever cannot be believed."""
         asked.scope["session"], there = self._opened(asked.cookies.get(self.cookie, ""))
         try:
-            await self._learn()
-            token = await self._client.authorize_access_token(
+            client = await self._learned()
+            token = await client.authorize_access_token(
                 asked,
                 # Without these a token made for another client passes, if it only names us as authorised party.
                 claims_options={
@@ -112,21 +132,28 @@ class Provider:
                 },
             )
         except _BROKEN:
+            # It may have other keys, or other addresses, than it had.
+            self._client = self._unlearned()
             raise _again() from None
         claims = token.get("userinfo")
         if not claims or not claims.get("sub"):
             raise _again()
         return self._identity(claims), there
 
-    async def _learn(self) -> None:
-        """What the provider can do. Only signatures by a key pair count: who knows our secret must not sign for it."""
-        told = await self._client.load_server_metadata()
+    async def _learned(self) -> Any:
+        """A client that knows what the provider can do. Only signatures by a key pair count: who knows our secret must
+        not sign for it."""
+        if self._now() - self._learned_at >= _LEARNED_FOR:
+            self._learned_at, self._client = self._now(), self._unlearned()
+        client = self._client
+        told = await client.load_server_metadata()
         if told.get("issuer") != self.settings.issuer:
             raise ValueError("another issuer")
         algorithms = told.get("id_token_signing_alg_values_supported") or ["RS256"]
         told["id_token_signing_alg_values_supported"] = [
             one for one in algorithms if one.startswith(_SIGNED_BY_KEY_PAIR)
         ]
+        return client
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
         verified = str(claims.get("email_verified", "")).lower() == "true"
@@ -150,6 +177,25 @@ class Provider:
         if parse_instant(told["until"]) <= self._now():
             raise _again()
         return cast("dict[str, Any]", told["session"]), str(told["there"])
+
+
+class _Way(httpx2.AsyncBaseTransport):
+    """The way to the provider. Whoever runs the hub names its host, which may be in their own house; what else it names
+    itself, such as where the client's secret is sent to, is no more trusted than a tool's address. Metadata services
+    are reached by neither."""
+
+    def __init__(self, issuer: str, policy: Policy, resolver: Resolver) -> None:
+        self._host = urlsplit(issuer).hostname
+        self._own = Guarded(Policy(allow_loopback=True, allowed=_ANYWHERE), resolver)
+        self._others = Guarded(policy, resolver)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        way = self._own if request.url.host == self._host else self._others
+        return await way.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for way in (self._own, self._others):
+            await way.aclose()
 
 
 def local(path: str) -> str:

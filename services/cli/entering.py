@@ -69,7 +69,7 @@ def _provider(made: Installation) -> "Provider | None":
     from services.admin.oidc import Provider, ProviderSettings
 
     told = ProviderSettings(settings.oidc_issuer, client, secret, settings.oidc_title, settings.oidc_groups_claim)
-    return Provider(told, site, made.keys, now)
+    return Provider(told, site, made.keys, now, made.policy)
 
 
 def access_of(made: Installation, parts: Entrance) -> Access:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.parts.fetch import libraries
+from tests.parts.fetch import KAFKA
 from tests.parts.leash import Leashed
 from tests.parts.presence import PartMissing, free_port, listening, wait_until
 
@@ -94,7 +94,7 @@ class Kafka:
     def __init__(self, folder: Path, *, secure: bool = False) -> None:
         if shutil.which("java") is None:
             raise PartMissing("Java 17 (for Kafka)")
-        if not libraries().is_dir():
+        if not KAFKA.folder.is_dir():
             raise PartMissing("Kafka's jars: run `make parts`")
         self.secure = secure
         self.port, self.inner, self.controller = free_port(), free_port(), free_port()
@@ -150,4 +150,4 @@ class Kafka:
     @staticmethod
     def _java(*words: str) -> list[str]:
         return ["java", "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-                "-Dlog4j2.configurationFile=log4j2.properties", "-cp", f"{libraries()}/*", *words]  # fmt: skip
+                "-Dlog4j2.configurationFile=log4j2.properties", "-cp", f"{KAFKA.folder}/*", *words]  # fmt: skip

@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -234,18 +233,6 @@ async def test_a_sign_in_that_takes_too_long_begins_again(sqlite_url: str, issue
         await refused(http, path)
 
 
-async def test_a_token_for_another_client_is_refused(sqlite_url: str, issuer: str) -> None:
-    """As if the provider had answered with one: the hub comes back as another client than it asked as."""
-    keys = KeyRing([new_key()])
-    user(issuer, "ben", name="Ben", groups=["Staff"])
-    async with open_door(sqlite_url, issuer, WELCOME, keys=keys) as hub, hub.browser() as http:
-        provided = hub.parts.provider
-        assert provided is not None
-        path = await agreed(await begun(http), "ben")
-        provided.settings = replace(provided.settings, client_id="somebody-else")
-        await refused(http, path)
-
-
 async def test_another_issuer_than_was_set_is_refused(sqlite_url: str, issuer: str) -> None:
     async with open_door(sqlite_url, issuer + "/", WELCOME) as hub, hub.browser() as http:
         answer = await http.get(START)
@@ -254,14 +241,6 @@ async def test_another_issuer_than_was_set_is_refused(sqlite_url: str, issuer: s
         user(issuer, "ben", name="Ben", groups=["Staff"])
         path = await agreed(await begun(http), "ben")
         assert (await http.get(f"{path}&iss=https://evil.example")).status_code == 403
-
-
-async def test_a_provider_that_is_away_is_told_as_such(sqlite_url: str) -> None:
-    async with open_door(sqlite_url, "http://127.0.0.1:1", WELCOME) as hub, hub.browser() as http:
-        answer = await http.get(START)
-        assert (answer.status_code, answer.json()["type"]) == (503, "urn:throughline:problem:provider-away")
-        await hub.account()
-        assert (await hub.signed_in(http)).status_code == 200, "passwords go on"
 
 
 async def test_without_a_provider_there_is_no_way(sqlite_url: str) -> None:
