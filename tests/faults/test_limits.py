@@ -16,7 +16,6 @@ from pipelines.publish import LARGEST_RECORD, Change, Publisher, to_kafka
 from pipelines.store import tables
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import open_engine, reading, writing
-from pipelines.store.metadata import metadata
 from schemas.artifacts import request_id
 from schemas.canonical import digest
 from services.broker.publish import MAX_RECORD_BYTES
@@ -27,8 +26,9 @@ from services.security import key_ring
 from tests.conftest import Bus, Pair
 from tests.connectors.mailbox.letters import letter, options
 from tests.faults.world import START, World, end, world
+from tests.parts.copies import prepared
 from tests.pipelines.memos import memo, records
-from tests.pipelines.test_ingest import NOW, ingest_of
+from tests.pipelines.test_ingest import NOW, configured, ingest_of
 
 CHANGES, WORDS = 20_000, 3_000_000
 
@@ -117,11 +117,8 @@ async def expect_told(bus: Bus, stored: dict[str, str]) -> None:
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    await prepared(database_url, configured)
     engine = open_engine(database_url)
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-    async with writing(engine) as connection:
-        await write(connection, "memos", ConnectionConfiguration("jira", frozenset({"MEMO"})))
     yield engine
     await engine.dispose()
 

@@ -23,7 +23,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from benchmarks.story import options_of
 from pipelines.store import configuration, tables
 from pipelines.store.engine import open_engine, reading, writing
-from services import migrations
 from services.cli.sandbox import Joined
 from services.feed import connections
 from services.feed.rules import configuration_of
@@ -32,6 +31,7 @@ from services.feed.tables import pages as page_table
 from services.sandbox.jira import FakeJira
 from services.security import key_ring
 from tests.conftest import Bus
+from tests.parts.copies import prepared
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
@@ -180,8 +180,8 @@ async def installed(
 ) -> AsyncIterator[World]:
     """An installation with its connections configured; no process runs yet."""
     folder.mkdir(parents=True, exist_ok=True)
+    await prepared(database_url)
     engine = open_engine(database_url)
-    await migrations.upgrade(engine)
     made = World(joined, things, bus, database_url, folder, engine)
     await made.connect()
     try:

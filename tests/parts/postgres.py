@@ -80,7 +80,9 @@ class Postgres:
     def create_database(self) -> str:
         """A new, empty database; gives its name."""
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self.sql(f'CREATE DATABASE "{name}"')
+        # Copying the server's files takes a quarter of the time that writing each page to its log takes.
+        strategy = " STRATEGY file_copy" if int(self._bin.parent.name) >= 15 else ""
+        self.sql(f'CREATE DATABASE "{name}"{strategy}')
         return name
 
     def drop_database(self, name: str) -> None:

@@ -10,9 +10,9 @@ from pipelines.store import configuration, deferred, pending, tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.engine import open_engine, reading, writing
 from pipelines.store.facts import Touched
-from pipelines.store.metadata import metadata
 from pipelines.understanding import look, valid, write
 from schemas.artifacts import request_id
+from tests.parts.copies import prepared
 from tests.pipelines.memos import memo, records
 from tests.pipelines.test_ingest import NOW, engine, ingest_of, members, rows
 
@@ -137,9 +137,8 @@ async def test_rules_change_before_or_after_what_is_computed_by_them_but_not_mea
 
 
 async def test_an_outcome_by_older_rules_is_computed_anew(sqlite_url: str) -> None:
+    await prepared(sqlite_url)
     engine = open_engine(sqlite_url)
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
     await ingest_of(engine, full=1)(records([memo(1)]))
     async with reading(engine) as connection:
         bulk, snapshot = Bulk(connection), await configuration.load(connection)

@@ -9,13 +9,13 @@ from pipelines.ingest import Ingest
 from pipelines.rebuild import Rebuild
 from pipelines.store import configuration, tables
 from pipelines.store.engine import open_engine, reading, writing
-from pipelines.store.metadata import metadata
 from pipelines.why import why
 from schemas.events import SourceEvent
 from services.feed.rules import configuration_of, scopes_in
 from tests.connectors.hubspot.rig import HubSpotRig
 from tests.connectors.jira.rigs import CloudRig
 from tests.connectors.rig import Rig, events_of, read
+from tests.parts.copies import prepared
 from tests.pipelines.memos import records
 from tests.pipelines.test_ingest import rows
 
@@ -24,9 +24,8 @@ TOOLS = [(CloudRig, "link"), (CloudRig, "parent"), (HubSpotRig, "association")]
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    await prepared(database_url)
     engine = open_engine(database_url)
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
     yield engine
     await engine.dispose()
 

@@ -19,21 +19,19 @@ from pipelines.store import tables
 from pipelines.store.beside import DERIVED
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import open_engine, writing
-from pipelines.store.metadata import metadata
 from schemas.artifacts import Mapped, request_id
 from schemas.errors import Misconfigured, RetryLater
 from schemas.events import SourceEvent
+from tests.parts.copies import prepared
 from tests.pipelines.memos import map_memo, memo, records
-from tests.pipelines.test_ingest import NOW, ingest_of, outcome, rows
+from tests.pipelines.test_ingest import NOW, configured, ingest_of, outcome, rows
 from tests.pipelines.test_order import tell
 
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[AsyncEngine]:
+    await prepared(url, configured)
     engine = open_engine(url)
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-        await write(connection, "memos", ConnectionConfiguration("jira", frozenset({"MEMO"})))
     yield engine
     await engine.dispose()
 

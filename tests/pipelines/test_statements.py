@@ -8,12 +8,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.ingest import Ingest
-from pipelines.store.configuration import ConnectionConfiguration, write
-from pipelines.store.engine import open_engine, writing
-from pipelines.store.metadata import metadata
+from pipelines.store.engine import open_engine
 from pipelines.watching import Watch
+from tests.parts.copies import prepared
 from tests.pipelines.memos import map_memo, memo, records
-from tests.pipelines.test_ingest import NOW, Counting
+from tests.pipelines.test_ingest import NOW, Counting, configured
 
 MORE = 5
 """A turn may find kinds of things that a small one has not, each with a statement; a turn has 20 things or more."""
@@ -42,11 +41,8 @@ class Cost:
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    await prepared(database_url, configured)
     engine = open_engine(database_url)
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-    async with writing(engine) as connection:
-        await write(connection, "memos", ConnectionConfiguration("jira", frozenset({"MEMO"})))
     yield engine
     await engine.dispose()
 

@@ -15,7 +15,6 @@ from pipelines.store.bulk import Bulk
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.encoding import reference_row
 from pipelines.store.engine import open_engine, reading, writing
-from pipelines.store.metadata import metadata
 from pipelines.why import Why, why
 from schemas.artifacts import (
     Activity,
@@ -32,6 +31,7 @@ from schemas.canonical import canonical_json
 from schemas.decisions import DecisionKind
 from schemas.errors import RetryLater
 from schemas.events import SourceEvent
+from tests.parts.copies import prepared
 from tests.pipelines.memos import START, map_memo, memo, records
 
 RESTRICTED = Audience("restricted", "Board only")
@@ -56,10 +56,8 @@ def map_guarded(event: SourceEvent) -> Mapped:
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    await prepared(database_url, configured)
     engine = open_engine(database_url)
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-    await configured(engine)
     yield engine
     await engine.dispose()
 

@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from connectors.addresses import Policy
 from connectors.catalogue import catalogue
 from pipelines.store.engine import open_engine
-from services import migrations
 from services.admin.equipment import Equipment
 from services.admin.routers import ROUTERS
 from services.query.app import create_app
 from services.query.database import Database
 from services.security import key_ring
+from tests.parts.copies import prepared
 from tests.services.cli.company import settle
 from tests.services.query.conftest import client_of
 
@@ -49,9 +49,8 @@ class Office:
 @pytest.fixture
 async def office(database_url: str, tmp_path: Path) -> AsyncIterator[Office]:
     """The company's hub; tools on this machine may be reached."""
+    await prepared(database_url, settle)
     engine = open_engine(database_url)
-    await migrations.upgrade(engine)
-    await settle(engine)
     parts = Equipment(
         engine, Database(engine, 10.0), catalogue(), key_ring([], tmp_path / "key"), Policy(allow_loopback=True),
         lambda: NOW, "https://hub.acme.example", hooks_public=True,

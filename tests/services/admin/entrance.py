@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store.engine import open_engine, reading, writing
 from schemas.access import Role
-from services import migrations
 from services.admin import accounts, auditing, entering, tables
 from services.admin.accounts import Account, By
 from services.admin.audit import noting
@@ -26,6 +25,7 @@ from services.admin.routers import ROUTERS
 from services.admin.signing_in import Accounts, Manner
 from services.query.app import create_app
 from services.query.database import Database
+from tests.parts.copies import prepared
 
 BASE = "http://hub.example"
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -109,8 +109,8 @@ class Door:
 @asynccontextmanager
 async def door(url: str, manner: Manner | None = None, provider: Provider | None = None) -> AsyncIterator[Door]:
     """A hub without accounts."""
+    await prepared(url)
     engine = open_engine(url)
-    await migrations.upgrade(engine)
     clock, database = Clock(), Database(engine, 5)
     manner = replace(manner or Manner(), keep_seconds=0)
     access = Accounts(engine, database, clock, manner)

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store.engine import open_engine, reading, writing
 from schemas.access import THIS_MACHINE, Caller, Role
-from services import migrations
 from services.admin.audit import MASKED, masked, note
 from services.admin.tables import audit
+from tests.parts.copies import prepared
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
 ANNA = Caller("Anna Berg", Role.ADMIN, "session", "A-1")
@@ -22,8 +22,8 @@ ANNA = Caller("Anna Berg", Role.ADMIN, "session", "A-1")
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    await prepared(database_url)
     engine = open_engine(database_url)
-    await migrations.upgrade(engine)
     yield engine
     await engine.dispose()
 

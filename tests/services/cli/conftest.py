@@ -10,8 +10,8 @@ from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store.engine import open_engine
-from services import migrations
 from services.cli.installation import Installation
+from tests.parts.copies import prepared
 from tests.services.cli.company import settle
 
 WIDTH = 100
@@ -57,11 +57,10 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def desk(tmp_path: Path, database_url: str) -> AsyncIterator[Desk]:
     """The company's hub."""
+    await prepared(database_url, settle)
     environ = environment(tmp_path, database_url)
     made = Installation.of(environ)
     engine = open_engine(made.settings.database_url.get_secret_value())
-    await migrations.upgrade(engine)
-    await settle(engine)
     paper = io.StringIO()
     yield Desk(made, engine, environ, paper, Console(file=paper, width=WIDTH, highlight=False))
     await engine.dispose()

@@ -16,7 +16,6 @@ from pipelines.ingest import Ingest
 from pipelines.store import tables
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import open_engine, reading, writing
-from pipelines.store.metadata import metadata
 from services.feed import connections
 from services.feed.connections import StoredConnection
 from services.feed.feed import Feed
@@ -25,6 +24,7 @@ from services.feed.pages import Place
 from services.feed.reader import Reading
 from services.feed.tables import pages as page_table
 from services.security import KeyRing, key_ring
+from tests.parts.copies import prepared
 from tests.pipelines.memos import Record
 from tests.services.feed.tool import MemoOptions, Tool, catalogue, options
 
@@ -112,9 +112,8 @@ class Post:
 
 @pytest.fixture
 async def post(database_url: str, tmp_path: Path) -> AsyncIterator[Post]:
+    await prepared(database_url)
     engine = open_engine(database_url)
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
     made = Post(engine, key_ring((), tmp_path / "secret.key"), Tool())
     await made.add("memos", options())
     yield made

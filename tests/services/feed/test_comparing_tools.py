@@ -16,7 +16,6 @@ from pipelines.ingest import Ingest
 from pipelines.store import tables
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import open_engine, reading, writing
-from pipelines.store.metadata import metadata
 from services.feed import connections, reconciling, watching
 from services.feed.feed import Feed
 from services.feed.flow import Bus, Flow
@@ -27,6 +26,7 @@ from tests.connectors.hubspot.rig import HubSpotRig
 from tests.connectors.jira.rigs import CloudRig, DataCenterRig
 from tests.connectors.mailbox.test_contract import MailboxRig
 from tests.connectors.rig import Rig
+from tests.parts.copies import prepared
 from tests.services.feed.conftest import Log
 
 
@@ -97,9 +97,8 @@ class Hub:
 
 @pytest.fixture(params=[CloudRig, DataCenterRig, HubSpotRig, MailboxRig], ids=lambda rig: rig.__name__)
 async def hub(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> AsyncIterator[Hub]:
+    await prepared(database_url)
     engine = open_engine(database_url)
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
     keys, log = key_ring((), tmp_path / "secret.key"), Log()
     async with request.param() as rig:
         kind, name = rig.connector, rig.connection

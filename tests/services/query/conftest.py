@@ -15,12 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pipelines.ingest import Ingest
 from pipelines.publish import Publisher
 from pipelines.store.configuration import ConnectionConfiguration, write
-from pipelines.store.engine import open_engine
-from pipelines.store.metadata import metadata
+from pipelines.store.engine import open_engine, writing
 from schemas.artifacts import request_id
 from schemas.events import SourceEvent
 from services.feed.tables import connections
 from services.query.app import create_app
+from tests.parts.copies import prepared
 from tests.pipelines.memos import map_memo, memo, records
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -87,14 +87,23 @@ def client_of(app: FastAPI, **headers: str) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=transport, base_url=BASE, headers=headers)
 
 
-@pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    """An empty database with tables."""
-    engine = open_engine(database_url)
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
+async def connected(engine: AsyncEngine) -> None:
+    """One connection, of which nothing is read."""
+    async with writing(engine) as connection:
         await write(connection, "memos", ConnectionConfiguration("jira", frozenset({"MEMO"})))
         await connection.execute(insert(connections), [connection_row()])
+
+
+async def company(engine: AsyncEngine) -> None:
+    """What the company's connection reads."""
+    await fill(engine, COMPANY)
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """A database with tables, and one connection of which nothing is read."""
+    await prepared(database_url, connected)
+    engine = open_engine(database_url)
     yield engine
     await engine.dispose()
 
@@ -103,10 +112,12 @@ Make = Callable[..., FastAPI]
 
 
 @pytest.fixture
-async def hub(engine: AsyncEngine) -> AsyncIterator[Hub]:
+async def hub(database_url: str) -> AsyncIterator[Hub]:
     """The company's API."""
-    await fill(engine, COMPANY)
+    await prepared(database_url, connected, company)
+    engine = open_engine(database_url)
     closing = asyncio.Event()
     app = create_app(engine, lambda: NOW, closing=closing, poll_seconds=0.05, keep_seconds=0)
     async with client_of(app) as http:
         yield Hub(engine, app, http, closing)
+    await engine.dispose()

@@ -34,8 +34,7 @@ async def test_livez_looks_at_nothing(tmp_path: Path) -> None:
 
 async def test_readyz_says_what_is_wrong_with_which_part(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
-        await connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-        await connection.execute(text("INSERT INTO alembic_version VALUES ('0001')"))
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     good = create_app(engine, lambda: NOW, checks={"broker": fine}, schema_version="0001")
     async with client_of(good) as http:
         answer = await http.get("/readyz")

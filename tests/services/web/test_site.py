@@ -19,7 +19,6 @@ from starlette.types import Scope
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import open_engine, writing
 from schemas.access import THIS_MACHINE, Caller, Role
-from services import migrations
 from services.admin import identities, oidc
 from services.query.access import Access, Loopback
 from services.query.app import create_app
@@ -27,6 +26,7 @@ from services.query.refused import Refused
 from services.web import pages
 from services.web.pages.entering import ELSEWHERE
 from services.web.site import OPEN, create_site
+from tests.parts.copies import prepared
 from tests.pipelines.memos import memo
 from tests.services.query.conftest import BASE, COMPANY, NOW, fill, owned
 
@@ -60,13 +60,17 @@ def client_of(engine: AsyncEngine, access: Access, **headers: str) -> httpx2.Asy
     return httpx2.AsyncClient(transport=transport, base_url=BASE, headers=headers)
 
 
-@pytest.fixture
-async def company(sqlite_url: str) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(sqlite_url)
-    await migrations.upgrade(engine)
+async def read(engine: AsyncEngine) -> None:
+    """The company, read, without a connection."""
     async with writing(engine) as connection:
         await write(connection, "memos", ConnectionConfiguration("jira", frozenset({"MEMO"})))
     await fill(engine, COMPANY)
+
+
+@pytest.fixture
+async def company(sqlite_url: str) -> AsyncIterator[AsyncEngine]:
+    await prepared(sqlite_url, read)
+    engine = open_engine(sqlite_url)
     yield engine
     await engine.dispose()
 
