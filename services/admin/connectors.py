@@ -10,7 +10,7 @@ from connectors.contract import Connector
 from schemas.access import Role
 from services.admin import forms
 from services.admin.equipment import Equipped
-from services.admin.given import WHERE_TO
+from services.admin.given import SENT
 from services.query.access import needs
 from services.query.problems import documented
 from services.query.serving import answer
@@ -62,7 +62,8 @@ class Kind(BaseModel):
     permissions: list[Permission]
     webhooks: Hooks | None = Field(description="null: the tool sends none")
     where_to: list[str] = Field(
-        description="Options, by dotted name, that say where secrets are sent: they are typed again where one changes",
+        description="Options, by dotted name, that say where secrets are sent, and for whom; where one changes, "
+        "secrets are typed again",
         examples=[["base_url"]],
     )
     fields: list[dict[str, Any]] = Field(
@@ -96,7 +97,7 @@ def kind_told(connector: Connector) -> dict[str, Any]:
         "reads": extra.get("reads") or forms.summary(connector.Options),
         **{name: extra.get(name) for name in ("account", "granted", "webhooks")},
         "permissions": extra.get("permissions", []),
-        "where_to": list(WHERE_TO),
+        "where_to": list(SENT),
         "fields": forms.fields_of(connector.Options),
         "options": connector.Options.model_json_schema(),
     }

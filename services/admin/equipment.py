@@ -14,6 +14,7 @@ from starlette.requests import Request
 from connectors.addresses import Policy, Resolver, resolve
 from connectors.contract import Connector
 from services.admin.counting import Counts
+from services.admin.handed import Handed
 from services.query.database import Database
 from services.security import KeyRing
 
@@ -52,9 +53,12 @@ class Equipment:
     """By which the names of tools are looked up."""
     counts: Counts = field(init=False)
     """What is counted beside the answers."""
+    handed: Handed = field(init=False)
+    """What tools gave in place of secrets that are typed and not stored yet."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counts", Counts(self.now))
+        object.__setattr__(self, "handed", Handed(self.now))
 
     turns: MutableMapping[str, asyncio.Lock] = field(default_factory=dict)
     """By connection: one at a time sets its webhook in the tool."""

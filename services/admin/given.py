@@ -1,6 +1,7 @@
 """The options that an admin gives, checked; secrets that are not given again are the stored ones, where they may be.
 
-A stored secret is never sent to another address, nor by another kind of signing in, than it was given for.
+A stored secret is never sent to another address, for another user, nor by another kind of signing in, than it was given
+for.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,9 +18,13 @@ from services.feed.objections import groups, objections, tag_of
 from services.security import KeyRing
 
 WHERE_TO = (
-    "base_url", "host", "port", "security", "auth.gateway", "auth.provider", "auth.tenant", "auth.token_url",
+    "base_url", "host", "port", "security", "cloud_id", "auth.gateway", "auth.provider", "auth.tenant",
+    "auth.token_url",
 )  # fmt: skip
 """Options that say where secrets are sent, and whether in clear."""
+FOR_WHOM = ("auth.user", "auth.email", "auth.client_id")
+"""Options that say whose secrets they are."""
+SENT = (*WHERE_TO, *FOR_WHOM)
 KIND = "auth.kind"
 
 
@@ -41,16 +46,21 @@ class Invalid(Exception):
         super().__init__("; ".join(f"{one.field or 'options'}: {one.problem}" for one in self.wrong))
 
 
-class Elsewhere(Misconfigured):
-    """Stored secrets would be sent to another address than they were given for."""
+_TO = {"address": "to another address", "user": "for another user"}
 
-    def __init__(self, names: list[str]) -> None:
+
+class Elsewhere(Misconfigured):
+    """Stored secrets would be sent to another address, or for another user, than they were given for."""
+
+    def __init__(self, names: list[str], what: str) -> None:
+        """what: is another one now."""
         wanted = " ".join(f"--secret {name}" for name in names)
         super().__init__(
-            "Stored secrets are never sent to another address than they were given for", f"Give them again: {wanted}",
+            f"Stored secrets are never sent {_TO[what]} than they were given for", f"Give them again: {wanted}",
             names[0],
         )  # fmt: skip
         self.names = tuple(names)
+        self.what = what
 
 
 def options_of(
@@ -64,9 +74,9 @@ def options_of(
         try:
             with_kept(model, raw, stored, keys, forget)
         except Elsewhere as error:
-            mend = "Type it again: a stored secret is never sent to another address than it was given for"
+            mend = f"Type it again: a stored secret is never sent {_TO[error.what]} than it was given for"
             names = (input_name(model, raw, tuple(name.split("."))) for name in error.names)
-            raise Invalid(Wrong(name, "is needed for the new address", mend) for name in names) from None
+            raise Invalid(Wrong(name, f"is needed for the new {error.what}", mend) for name in names) from None
     return parsed(model, raw)
 
 
@@ -83,7 +93,7 @@ def with_kept(
 def _with_defaults(model: type[BaseModel], raw: Mapping[str, Any]) -> dict[str, Any]:
     """With the defaults of what says where secrets are sent, for a form may leave those out."""
     told: dict[str, Any] = orjson.loads(orjson.dumps(raw, default=str))
-    for name in WHERE_TO:
+    for name in SENT:
         group, dot, last = name.rpartition(".")
         inner = groups(model, group) if dot and group in model.model_fields else []
         tag = at(raw, f"{group}.kind") if dot else None
@@ -131,15 +141,16 @@ def kept(
     left = [name for name in sorted(stored.secrets) if name not in given]
     if at(raw, KIND) != at(stored.options, KIND):
         left = [name for name in left if not name.startswith("auth.")]
-    if left and elsewhere(stored.options, raw):
-        raise Elsewhere(left)
+    for what, names in (("address", WHERE_TO), ("user", FOR_WHOM)) if left else ():
+        if elsewhere(stored.options, raw, *names):
+            raise Elsewhere(left, what)
     told = with_secrets(stored, keys) if left else {}
     return {name: at(told, name) for name in left}
 
 
 def elsewhere(before: Mapping[str, Any], after: Mapping[str, Any], *names: str) -> bool:
-    """Whether these options lead to another address than those; names: by these options only."""
-    return any(_plain(at(before, name)) != _plain(at(after, name)) for name in names or WHERE_TO)
+    """Whether one of the options of these names says something else."""
+    return any(_plain(at(before, name)) != _plain(at(after, name)) for name in names)
 
 
 def _plain(value: Any) -> str:

@@ -15,7 +15,7 @@ from connectors.probing import place_of, reached
 from connectors.transport import Network
 from services.admin.equipment import Equipment
 from services.admin.renewing import Renewing
-from services.feed.connections import StoredConnection
+from services.feed.connections import StoredConnection, split_secrets
 from services.sandbox.standing import Folder, Standing
 
 PATIENCE = 60.0
@@ -79,7 +79,8 @@ async def opened_tool(
     """The tool, asked as gently as the hub would, and patiently where a hub beside it has used up the tool's limit.
 
     sandbox: it may be a tool of this hub's own sandbox. stored: the connection that is tried as it is, or as it would
-    be; what the tool gives in place of its secrets is stored at once.
+    be; what the tool gives in place of its secrets is stored at once. What it gives in place of typed ones is handed on
+    to who tries or saves the same again.
     """
     policy: Policy = parts.policy
     if sandbox and parts.sandbox is not None and in_sandbox(options, parts.sandbox):
@@ -89,9 +90,15 @@ async def opened_tool(
     replaced: dict[str, SecretStr] = {}
     renewing = Renewing.of(parts, stored, options)
 
+    typed = split_secrets(options)[1]
+
     async def given(option: str, secret: SecretStr) -> None:
-        if not await renewing.keep(option, secret):
-            replaced[option] = secret
+        if await renewing.keep(option, secret):
+            return
+        before = replaced.get(option) or typed.get(option)
+        if before is not None:
+            parts.handed.keep(connector.name, options, option, before, secret)
+        replaced[option] = secret
 
     async with connector.open(name, options, Surroundings(parts.now, network, given)) as source:
         yield Opened(source, network, options, replaced)

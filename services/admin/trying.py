@@ -265,4 +265,4 @@ def wanted_of(
         raise refusals.invalid(error) from None
     except HubError as error:
         raise refusals.refusal(error) from None
-    return Wanted(name, title or kind.title, kind, told, since, stored)
+    return Wanted(name, title or kind.title, kind, parts.handed.held(kind.name, told), since, stored)

@@ -84,6 +84,36 @@ async def test_a_token_that_was_typed_and_is_not_the_stored_one_is_not_kept(offi
     assert await held(office) == mine
 
 
+@pytest.mark.parametrize("path", ["test", "preview", "estimate"])
+async def test_what_a_trial_was_given_for_a_typed_token_is_saved_afterwards(
+    office: Office, provider: Provider, path: str
+) -> None:
+    """The trial spends what was typed, and the form still holds it."""
+    sent = form(provider, client_secret=SECRET, refresh_token="refresh-1") | {"name": "post"}
+    for _ in range(2):
+        told = await office.ask("POST", f"/v1/connections/{path}", sent)
+        assert told.get("ok", True)
+    assert provider.refresh != "refresh-1"
+    await office.ask("POST", "/v1/connections", sent, 201)
+    assert await held(office) == provider.refresh
+    provider.refresh = "another"
+    changed = form(provider, refresh_token="another") | {"connection": "post"}
+    await office.ask("POST", f"/v1/connections/{path}", changed)
+    spent = provider.refresh
+    await office.ask("PUT", "/v1/connections/post", {"options": changed["options"]}, If_Match="*")
+    assert await held(office) == provider.refresh not in ("another", spent)
+
+
+async def test_what_was_given_goes_nowhere_else_than_what_was_typed(office: Office, provider: Provider) -> None:
+    sent = form(provider, client_secret=SECRET, refresh_token="refresh-1") | {"name": "post"}
+    await office.ask("POST", "/v1/connections/test", sent)
+    with serving(Provider(provider.mail)) as other:
+        moved = form(other, client_secret=SECRET, refresh_token="refresh-1") | {"name": "post"}
+        await office.ask("POST", "/v1/connections/test", moved)
+        assert [one["refresh_token"] for one in other.forms] == ["refresh-1"]
+    assert provider.refresh != "refresh-1"
+
+
 async def test_it_is_kept_though_the_check_of_a_change_fails(office: Office, provider: Provider) -> None:
     before, good = await added(office, provider), provider.refresh
     sent = form(provider)["options"] | {"folders": "NOWHERE"}
