@@ -107,10 +107,20 @@ async def known(connection: AsyncConnection, catalogue: Mapping[str, Connector],
     return found
 
 
+def is_as(stored: StoredConnection, new: Tool, connector: Connector, keys: KeyRing) -> bool:
+    """Whether a connection that is there reads no more than before: whom it stands beside was settled then."""
+    try:
+        options = connections.parse_options(connector.Options, connections.with_secrets(stored, keys))
+    except Misconfigured:  # of an older release, or its key is lost
+        return False
+    old = tool_of(stored.id, connector, options)
+    return new.marks <= old.marks and new.projects == old.projects
+
+
 def refuse_another(new: Tool, others: Iterable[Tool], *, anyway: bool = False, untried: bool = False) -> None:
     """Raises Taken where another connection reads the tool, or brought its things before it was removed, and
     where the name belonged to another tool whose things are kept. untried: more may be seen of it than is known now."""
-    for one in others:
+    for one in sorted(others, key=lambda other: other.removed):
         if one.connection == new.connection:
             _same_name(new, one, anyway=anyway, untried=untried)
         elif one.connector == new.connector and one.marks & new.marks:
@@ -136,12 +146,13 @@ def _same_name(new: Tool, old: Tool, *, anyway: bool, untried: bool) -> None:
         if may:
             mend += ", or say --anyway if it is the same tool under a new address"
             plain += ", or confirm that it is the same tool under a new address"
-        raise Taken(f"{new.connection} was another tool, and what it brought is kept", mend, plain, anyway=may)
+        problem = f"The connection {new.connection} was another tool, and what it brought is kept"
+        raise Taken(problem, mend, plain, anyway=may)
 
 
 def _unknown_account(name: str, number: str) -> Taken:
     return Taken(
-        f"{name} was account {number}, what it brought is kept, and nothing says that this is the same account",
+        f"The connection {name} was account {number}, what it brought is kept, and nothing says that this is the same",
         f"Give its number (portal: {number}), or let it be tested", f"Type its number, {number}, or let it be tested",
     )  # fmt: skip
 
@@ -155,8 +166,8 @@ def _same_tool(new: Tool, old: Tool, *, anyway: bool) -> None:
         if new.by_message:
             mend, plain = f"{mend}; or say --anyway", f"{plain}; or confirm that it is to have another"
         raise Taken(
-            f"{old.connection} read this tool before it was removed, and what it brought is kept", mend, plain,
-            anyway=new.by_message,
+            f"The connection {old.connection} read this tool before it was removed, and what it brought is kept", mend,
+            plain, anyway=new.by_message,
         )  # fmt: skip
     apart = new.by_message or bool(new.projects and old.projects and not new.projects & old.projects)
     if apart and anyway:

@@ -68,6 +68,8 @@ async def refuse_another(
     """Raises sameness.Taken where another connection reads this tool. seen: scopes by which its tool names it; untried:
     it is not tried yet, so that more may be seen."""
     new = sameness.tool_of(wanted.name, wanted.connector, wanted.options, seen)
+    if wanted.stored is not None and sameness.is_as(wanted.stored, new, wanted.connector, parts.keys):
+        return
     async with parts.database.reading() as connection:
         others = await sameness.known(connection, parts.catalogue, parts.keys)
     sameness.refuse_another(new, others, anyway=anyway, untried=untried)

@@ -165,10 +165,10 @@ class Lookout:
         if stored is None:
             return False
         now = self.now()
-        whole = covers(source, stored.since, now) is None
-        scope = Scope(self.name, stored.since, stored.true_up_to, whole, now)
+        begin = covers(source, stored.since, now)
+        scope = Scope(self.name, stored.since, stored.true_up_to, begin is None, now)
         one = Comparison(self.engine, scope, self.guard)
-        one.result.mended = mend
+        one.result.mended, one.result.since = mend, begin
         await one.begin()
         try:
             await self._compare(one, source, publish, between)

@@ -33,14 +33,17 @@ class Result:
     mended: bool = False
     problem: str = ""
     """Why it ended before its end; "" where it did not."""
+    since: datetime | None = None
+    """From when on things were compared; None: all of them."""
 
     @property
     def says(self) -> str:
         """As a sentence."""
         if self.problem:
             return f"it could not be ended: {self.problem}"
+        since = f" since {self.since:%Y-%m-%d}" if self.since else ""
         if not self.missing + self.different + self.extra:
-            return f"all of {self.compared:,} things are the same"
+            return f"all of {self.compared:,} things{since} are the same"
         told = [
             f"{self.missing:,} are missing here",
             f"{self.different:,} changed later in the tool",
@@ -49,7 +52,7 @@ class Result:
         counts = (self.missing, self.different, self.extra)
         found = ", ".join(words for words, number in zip(told, counts, strict=True) if number)
         fetched = f"; {self.fetched:,} were fetched again" if self.mended else ""
-        return f"of {self.compared:,} things in the tool {found}{fetched}"
+        return f"of {self.compared:,} things{since} in the tool {found}{fetched}"
 
 
 _JSON = TypeAdapter(Result)

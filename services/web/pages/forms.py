@@ -20,6 +20,8 @@ from services.web.streaming import lines
 
 LABELS = {"name": "Name", "title": "Title", "since": "Start from"}
 """Inputs of a connection beside its options."""
+_FORM = {"connection.name": "Use small letters, digits and dashes, 40 at most, with a letter or a digit at both ends"}
+"""Of inputs whose form the API's document states as a pattern."""
 _MARK = "<!--steps-->"
 _TOLD = (409, 412, 422, 503)
 """Answers that are told in the form; others have pages of their own."""
@@ -165,13 +167,19 @@ async def refused(request: Request, sheet: Sheet, error: Failed) -> Response:
     """The form as it was typed, and what is wrong with it. Raises Failed for what no form can mend."""
     if error.status not in _TOLD:
         raise error
-    wrong = forms.wrongs(sheet.kind["fields"], error.problem, LABELS)
+    wrong = [_plainer(one) for one in forms.wrongs(sheet.kind["fields"], error.problem, LABELS)]
     steps = error.problem.get("steps")
     tested = {"ok": False, "steps": steps} if steps else None
     return await shown(
         request, sheet, wrong=wrong, tested=tested, insist=bool(error.problem.get("anyway")), status=error.status,
         away=sheet.do == "save" and (bool(steps) or error.status == 503),
     )  # fmt: skip
+
+
+def _plainer(one: Wrong) -> Wrong:
+    """Where the API sends programs to its document, the form says it."""
+    mend = _FORM.get(one.field, "Look at the help beside it") if "openapi.json" in one.mend else one.mend
+    return replace(one, mend=mend)
 
 
 async def outrun(request: Request, sheet: Sheet, error: Failed, version: str) -> Response:

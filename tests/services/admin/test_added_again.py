@@ -78,7 +78,7 @@ async def test_another_account_is_refused_under_the_name_and_the_same_under_anot
     crm.account.portal = 78
     for insist in ({}, {"anyway": True}):
         told = await office.ask("POST", "/v1/connections", sales(crm) | {"name": "crm"} | insist, 409)
-        assert told["detail"] == "crm was another tool, and what it brought is kept"
+        assert told["detail"] == "The connection crm was another tool, and what it brought is kept"
         assert told["anyway"] is False
     crm.account.portal = 77
     untried = sales(crm) | {"name": "crm", "unchecked": True}
@@ -113,13 +113,18 @@ async def test_a_mailbox_is_known_again_under_whatever_name(office: Office) -> N
             await connections.change(connection, "inbox", options=canonical_json(reads))
         await removed(office, "inbox")
         told = await office.ask("POST", "/v1/connections", form | {"name": "mail-two"}, 409)
-        assert told["detail"] == "inbox read this tool before it was removed, and what it brought is kept"
+        assert (
+            told["detail"] == "The connection inbox read this tool before it was removed, and what it brought is kept"
+        )
         assert told["mend"].startswith("Add it again under its old name, inbox")
         assert told["anyway"] is True
         other = form | {"name": "inbox", "options": form["options"] | {"auth": {"kind": "password", "user": "else"}}}
         other["options"]["auth"]["password"] = PASSWORD
         told = await office.ask("POST", "/v1/connections", other | {"unchecked": True}, 409)
-        assert (told["detail"], told["anyway"]) == ("inbox was another tool, and what it brought is kept", True)
+        assert (told["detail"], told["anyway"]) == (
+            "The connection inbox was another tool, and what it brought is kept",
+            True,
+        )
         await office.ask("POST", "/v1/connections", form | {"name": "inbox"}, 201)
     await goes_on(office, "inbox")
     assert not any(scope.startswith("mailbox:") for scope in (await rules_of(office, "inbox")).scopes)

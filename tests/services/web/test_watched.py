@@ -92,3 +92,11 @@ async def test_a_preview_stands_though_nobody_could_count(office: Office) -> Non
     assert told.status_code == 200
     assert "What it would bring" in told.text
     assert "How much there is in all could not be counted in time" in told.text
+
+
+async def test_a_name_that_is_none_says_which_are(office: Office) -> None:
+    async with reading(office, THIS_MACHINE) as http:
+        told = await http.post("/connect/hubspot", data={"token": "pat", "connection.name": "A b", "do": "save"})
+    assert told.status_code == 422
+    assert "Use small letters, digits and dashes" in told.text
+    assert "openapi.json. " not in told.text
