@@ -1,5 +1,6 @@
 """The command line, which is the one place where everything is wired together."""
 
+import gc
 import os
 import signal
 
@@ -13,6 +14,7 @@ def main() -> None:
 
     Not by an exception: what is loaded calls back from C, where one would be lost.
     """
+    gc.set_threshold(50_000, 20, 100)  # else a sixth of a start is a search for circles in what is being loaded
     signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
     from services.cli.app import main as run
 

@@ -1,4 +1,7 @@
-"""Hubs in processes of their own, and a real Chromium to read their pages with."""
+"""Hubs in processes of their own, and a real Chromium to read their pages with.
+
+They end with the last test of this folder: a hub that reads its tools every second would slow down all that follow.
+"""
 
 import re
 import shutil
@@ -34,7 +37,7 @@ def chromium_path() -> str:
     return found or missing("Chromium (Debian package chromium)")
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser(chromium_path: str) -> AsyncIterator[Browser]:
     """One Chromium for all tests; each test has a profile of its own."""
     async with async_playwright() as playwright:
@@ -46,14 +49,14 @@ async def browser(chromium_path: str) -> AsyncIterator[Browser]:
         await made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a hub that has read the sandbox company; open to this machine."""
     with company(tmp_path_factory.mktemp("hub"), REQUESTS) as address:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Tools, and a hub that nothing is connected to when it begins."""
     with world(tmp_path_factory.mktemp("tools"), tmp_path_factory.mktemp("empty")) as made:

@@ -34,6 +34,8 @@ from tests.conftest import Bus
 from tests.parts.copies import prepared
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+HUB = "import gc; gc.set_threshold(50_000, 20, 100); from tests.faults.child import main; main()"
+"""A hub process; the collector is set as the command does it."""
 
 
 def fill(jira: FakeJira, issues: int, seed: int = 7) -> None:
@@ -108,7 +110,7 @@ class World:
 
     def start(self, point: str = "-", count: int = 1, roles: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
         """Start a hub process."""
-        command = [sys.executable, "-m", "tests.faults.child", point, str(count), *roles]
+        command = [sys.executable, "-c", HUB, point, str(count), *roles]
         self._begun = datetime.now(UTC)
         with (self.folder / "hub.log").open("ab") as log:
             return subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
