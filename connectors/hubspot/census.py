@@ -7,6 +7,7 @@ list of archived records is read: each of those that is known, and that a direct
 (HubSpot keeps them for 90 days). What is known and in neither list was merged, or deleted for good: it is asked for.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from connectors.hubspot.options import Options
 from connectors.hubspot.reading import STAGE_PROPERTY, id_at, milliseconds, moment_at
 from connectors.hubspot.telling import Teller, on_a_record
 from connectors.hubspot.walk import rows_of
+from connectors.ids import Ids
 from schemas.artifacts import artifact_id
 from schemas.canonical import canonical_json, digest
 from schemas.events import SourceEvent
@@ -54,7 +56,7 @@ class Census:
         self._started = started
         self._last_started: int | None = None
         self._number = 0
-        self._seen: set[str] | None = None
+        self._seen: Ids | None = None
         self._before: dict[str, str] = {}
         self._found: dict[str, str] = {}
 
@@ -70,7 +72,7 @@ class Census:
             self._started = cursor["started"]
         for number in range(place.kind, len(self._options.kinds)):
             kind, place = self._options.kinds[number], place if number == place.kind else _Place(number)
-            self._seen = None if place.archived or place.after or place.last else set()
+            self._seen = None if place.archived or place.after or place.last else Ids()
             if not place.archived:
                 async for page in self._live(kind, place, known):
                     yield page
@@ -161,18 +163,25 @@ class Census:
 
     def _saw(self, records: Sequence[dict[str, Any]]) -> None:
         if self._seen is not None:
-            self._seen |= {id_at(record, "id") or "" for record in records}
+            self._seen.update(id_at(record, "id") or "" for record in records)
 
     async def _buried(self, kind: str, known: Mapping[str, str]) -> list[SourceEvent]:
         """Known records that are in no list any more may live on in one that was archived before anybody read it.
 
         Nothing is looked for where this census, gone on with after a stop, did not see both lists.
         """
-        if self._seen is None:
+        if (seen := self._seen) is None:
             return []
         prefix = self._artifact(kind, "")
-        ids = {artifact.removeprefix(prefix) for artifact in known if artifact.startswith(prefix)}
-        return await self._teller.tell_buried(kind, sorted(ids - self._seen), known)
+        # In a thread what looks at each of perhaps a million records: the loop has others to serve.
+        gone = await asyncio.to_thread(
+            lambda: [
+                native_id
+                for artifact in known
+                if artifact.startswith(prefix) and (native_id := artifact.removeprefix(prefix)) not in seen
+            ]
+        )
+        return await self._teller.tell_buried(kind, sorted(gone), known)
 
 
 def _past(rows: list[tuple[str, int]], last: str | None) -> list[tuple[str, int]]:

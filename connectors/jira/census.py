@@ -8,11 +8,14 @@ The cursor keeps what the next census compares with: the projects that could be 
 remote links, and which issues were told as gone (so that they are told again when they come back).
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from connectors.contract import Misconfigured, Page
+from connectors.ids import Ids
 from connectors.jira.options import JiraOptions
 from connectors.jira.reading import Reader
 from connectors.jira.search import CloudSearch, DataCenterSearch
@@ -84,7 +87,10 @@ class Census:
         """First what is gone or back, then remote links in steps. Raises RetryLater, Misconfigured."""
         memory = Memory.load(cursor)
         prefix = artifact_id(self._connection, "issue", "")
-        ids = {artifact.removeprefix(prefix) for artifact in known if artifact.startswith(prefix)}
+        # In threads what looks at each of perhaps a million issues: the loop has others to serve.
+        ids = await asyncio.to_thread(
+            lambda: Ids(artifact.removeprefix(prefix) for artifact in known if artifact.startswith(prefix))
+        )
         listed = await self._listed()
         if not self._options.remote_links:
             memory.links, memory.after = {}, -1
@@ -94,13 +100,13 @@ class Census:
             if held:
                 raise held
         if self._options.remote_links:
-            async for page in self._remote_links(sorted(ids & listed, key=_in_order), memory, teller):
+            async for page in self._remote_links(ids, listed, memory, teller):
                 yield page
         else:
             yield Page((), memory.dump(), None)
 
-    async def _listed(self) -> set[str]:
-        found: set[str] = set()
+    async def _listed(self) -> Ids:
+        found = Ids()
         place: str | None = None
         while True:
             page, place = await self._search.ids(place)
@@ -112,14 +118,14 @@ class Census:
         return found
 
     async def _gone_or_back(
-        self, ids: set[str], listed: set[str], memory: Memory, teller: Teller
+        self, ids: Ids, listed: Ids, memory: Memory, teller: Teller
     ) -> tuple[list[SourceEvent], Misconfigured | None]:
         at = microseconds(teller.fetched_at)
         events = []
-        for issue_id in sorted(set(memory.told) & listed, key=_in_order):
+        for issue_id in sorted((one for one in memory.told if one in listed), key=_in_order):
             del memory.told[issue_id]
             events.append(teller.presence(issue_id, "present", at))
-        absent = sorted(ids - listed - set(memory.told), key=_in_order)
+        absent = await asyncio.to_thread(lambda: [one for one in ids if one not in listed and one not in memory.told])
         readable = await self._readable(memory)
         if len(absent) > max(_FEW, self._options.gone_limit * len(ids)):
             return events, Misconfigured(
@@ -174,24 +180,24 @@ class Census:
         # With a further filter an issue may leave it; without one, only the index has not caught up.
         return "out_of_scope" if outside or self._options.extra_jql else None
 
-    async def _remote_links(self, ids: list[str], memory: Memory, teller: Teller) -> AsyncIterator[Page]:
+    async def _remote_links(self, ids: Ids, listed: Ids, memory: Memory, teller: Teller) -> AsyncIterator[Page]:
         stamp = str(microseconds(teller.fetched_at))
-        left = [issue_id for issue_id in ids if _in_order(issue_id)[0] > memory.after]
-        for start in range(0, len(left), _AT_ONCE):
-            batch = left[start : start + _AT_ONCE]
+        after = memory.after
+        events: list[SourceEvent] = []
+        left = (one for one in ids if _in_order(one)[0] > after and one in listed)
+        following = list(islice(left, _AT_ONCE))
+        while batch := following:
             events = []
             for issue_id in batch:
                 links = await self._reader.remote_links(issue_id)
                 if links is not None and self._changed(issue_id, links, memory):
                     events.append(teller.remote_links(issue_id, links, stamp))
             memory.after = _in_order(batch[-1])[0]
-            if start + _AT_ONCE < len(left):
+            if following := list(islice(left, _AT_ONCE)):
                 yield Page(events, memory.dump(), None, more=True)
-                events = []
         memory.after, memory.links_known = -1, True
-        there = set(ids)
-        memory.links = {issue_id: known for issue_id, known in memory.links.items() if issue_id in there}
-        yield Page(events if left else (), memory.dump(), None)
+        memory.links = {one: links for one, links in memory.links.items() if one in ids and one in listed}
+        yield Page(events, memory.dump(), None)
 
     @staticmethod
     def _changed(issue_id: str, links: list[dict[str, Any]], memory: Memory) -> bool:
