@@ -68,6 +68,28 @@ def objection(address: Address, policy: Policy) -> str | None:
     return None if _public(address) else "is private or reserved"
 
 
+def literal(host: str) -> Address | None:
+    """The address that a host is, in whatever spelling the operating system understands (`2130706433`, `0x7f.1`,
+    `127.0.0.1.`); None for a name."""
+    bare = host.strip("[]").rstrip(".")
+    try:
+        return ip_address(bare)
+    except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(bare)) if bare and bare.isascii() else None
+    except OSError:
+        return None
+
+
+def never_reached(host: str) -> bool:
+    """Whether this is an address that nothing may reach: link-local, multicast, a metadata service. Of a name that is
+    only known when it is looked up."""
+    address = literal(host)
+    everything = Policy(allow_loopback=True, allowed=(IPv4Network("0.0.0.0/0"), IPv6Network("::/0")))
+    return address is not None and objection(address, everything) is not None
+
+
 def resolve(host: str, port: int) -> Sequence[str]:
     """The addresses of a host, as the operating system's resolver gives them. Blocks. Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -82,8 +104,9 @@ def checked_addresses(
     loopback_only is for connections that are not encrypted. Blocks while it resolves. Raises RetryLater when the name
     has no address now, Misconfigured when one of its addresses may not be reached.
     """
+    itself = literal(host)
     try:
-        addresses = [ip_address(text) for text in resolver(host, port)]
+        addresses = [itself] if itself else [ip_address(text) for text in resolver(host, port)]
     except (OSError, UnicodeError):
         addresses = []
     if not addresses:

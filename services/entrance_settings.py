@@ -3,10 +3,12 @@
 import re
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, HttpUrl, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
+from connectors.addresses import never_reached
 from schemas.access import Role
 
 _HEADER = r"^[A-Za-z0-9-]{1,80}$"
@@ -30,10 +32,23 @@ def _roles(value: object) -> object:
     return {group.strip(): role.strip().lower() for group, _, role in pairs}
 
 
+def _own(value: Any) -> Any:
+    """An address that whoever runs the hub gives: it may be in their own house, and is no metadata service."""
+    parts = urlsplit(str(value or ""))
+    if "@" in parts.netloc:
+        raise ValueError("leave out user and password")
+    if never_reached(parts.hostname or ""):
+        raise ValueError("is link-local, multicast or a metadata service, which is never reached")
+    return value
+
+
+Url = Annotated[HttpUrl, AfterValidator(_own)]
+
+
 class EntranceSettings(BaseSettings):
     """Who comes in."""
 
-    site_url: HttpUrl | None = Field(
+    site_url: Url | None = Field(
         default=None,
         title="Address of the pages",
         description="Address under which people reach pages and API, where that is not the API's own; by HTTPS, "
@@ -56,7 +71,7 @@ class EntranceSettings(BaseSettings):
         default=6_000, ge=60, le=10_000_000, title="Requests a minute",
         description="So often one caller may ask one process; who asks more often waits",
     )  # fmt: skip
-    oidc_issuer: str | None = Field(
+    oidc_issuer: Annotated[str | None, AfterValidator(_own)] = Field(
         default=None,
         title="Identity provider",
         description="Issuer that signs people in by OpenID Connect, exactly as it names itself; https, or this machine",

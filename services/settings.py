@@ -11,13 +11,13 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
 from schemas.errors import Misconfigured
-from services.entrance_settings import EntranceSettings, check_together, listed
+from services.entrance_settings import EntranceSettings, Url, check_together, listed
 
 PREFIX = "THROUGHLINE_"
 _FROM_FILES = ("database_url", "kafka_password", "oidc_client_secret", "proxy_secret")
@@ -153,7 +153,7 @@ class Settings(EntranceSettings):
         "without it they do not",
         examples=["8702"],
     )
-    public_url: HttpUrl | None = Field(
+    public_url: Url | None = Field(
         default=None,
         title="Public address",
         description="Address under which tools reach the webhook listener from outside",
@@ -171,7 +171,7 @@ class Settings(EntranceSettings):
         "metadata and link-local addresses are never reached",
         examples=["10.20.0.0/16"],
     )
-    otlp_endpoint: HttpUrl | None = Field(
+    otlp_endpoint: Url | None = Field(
         default=None,
         title="Trace collector",
         description="OTLP/HTTP address that traces are sent to; without it none are made",

@@ -316,10 +316,15 @@ class Tracing:
 
 def _provider(endpoint: str, role: str, version: str) -> TracerProvider:
     # Loaded only where it is used: it takes a noticeable part of the start.
+    import requests
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
+    session = requests.Session()
+    session.max_redirects = 0  # the address is the one that was set, and no other
     base = endpoint.rstrip("/")
-    exporter = OTLPSpanExporter(base if base.endswith("/v1/traces") else f"{base}/v1/traces", timeout=5)
+    exporter = OTLPSpanExporter(
+        base if base.endswith("/v1/traces") else f"{base}/v1/traces", timeout=5, session=session
+    )
     about = {"service.name": "throughline", "throughline.role": role, "service.version": version}
     provider = TracerProvider(resource=Resource(about))
     provider.add_span_processor(BatchSpanProcessor(exporter))

@@ -126,6 +126,7 @@ class MailboxOptions(BaseModel):
         examples=["imap.example.com"],
         min_length=1,
         max_length=253,
+        pattern=r"^[^\s/@?#]+$",
     )
     port: int | None = Field(
         default=None, title="Port", description="Empty for the usual one: 993 with TLS, 143 otherwise", ge=1, le=65535

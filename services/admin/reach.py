@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
-from connectors.addresses import Policy, objection
+from connectors.addresses import Policy, literal, objection
 from connectors.contract import Misconfigured
 from services.admin.equipment import Equipment
 
@@ -31,7 +31,7 @@ async def judged(parts: Equipment, title: str, options: BaseModel) -> str:
     if any(one.is_loopback or one.is_link_local for one in inside):
         raise Misconfigured(f"{host} leads to this machine itself, where {title} is not", _MEND, "public_url")
     beside = any(objection(one, Policy()) is not None for one in tool)
-    if inside and not beside and _literal(host):
+    if inside and not beside and literal(host):
         raise Misconfigured(f"{host} is a private address, which {title} does not reach", _MEND, "public_url")
     if inside and not beside:
         return f"Seen from here {host} leads to a private address: {title} reaches it only if it leads elsewhere there."
@@ -46,11 +46,3 @@ async def _addresses(parts: Equipment, url: str) -> list[IPv4Address | IPv6Addre
         return [ip_address(one) for one in await asyncio.to_thread(parts.resolver, told.hostname or "", port)]
     except (OSError, ValueError):
         return []
-
-
-def _literal(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

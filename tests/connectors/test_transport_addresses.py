@@ -124,6 +124,23 @@ def test_short_spellings_too(host: str) -> None:
         checked_addresses(host, 443, CLOSED, resolve)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1.", "2130706433.", "169.254.169.254.", "10.0.0.1."])
+def test_a_dot_at_the_end_hides_nothing(host: str) -> None:
+    """An address is judged as what it is, though no name server knows it so; a name is judged by what it leads to."""
+    asked: list[str] = []
+
+    def nobody(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["10.0.0.1"]
+
+    with pytest.raises(Misconfigured):
+        checked_addresses(host, 443, CLOSED, nobody)
+    assert asked == []
+    with pytest.raises(Misconfigured):
+        checked_addresses("tool.example.", 443, CLOSED, nobody)
+    assert asked == ["tool.example."]
+
+
 def test_one_bad_address_among_good_ones_is_enough() -> None:
     with pytest.raises(Misconfigured, match=r"tool\.example leads to 10\.0\.0\.1"):
         checked_addresses("tool.example", 443, CLOSED, lambda host, port: ["93.184.216.34", "10.0.0.1"])

@@ -4,6 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from threading import Thread
 from typing import Any
 
@@ -20,9 +21,17 @@ INSIDE = (
     "https://127.0.0.1:{port}", "https://localhost:{port}", "https://2130706433:{port}", "https://0x7f.1:{port}",
     "https://0177.0.0.1:{port}", "https://[::1]:{port}", "https://[::ffff:127.0.0.1]:{port}", "https://0.0.0.0:{port}",
     "https://169.254.169.254", "https://[fd00:ec2::254]", "https://[64:ff9b::a9fe:a9fe]", "https://10.0.0.1",
-    "https://192.168.1.1", "http://8.8.8.8",
+    "https://192.168.1.1", "http://8.8.8.8", "https://127.0.0.1.:{port}",
+    "https://017700000001:{port}", "https://[::ffff:7f00:1]:{port}", "https://jira.example@127.0.0.1:{port}",
 )  # fmt: skip
-"""This machine, metadata services, private ranges, and a public address without encryption."""
+"""This machine, metadata services, private ranges, and a public address without encryption; with a dot at the end, by
+their numbers, wrapped, behind a user name that looks like a host."""
+
+METADATA = (
+    "https://169.254.169.254", "https://169.254.169.254.", "https://2852039166", "https://0xa9fea9fe",
+    "https://0251.0376.0251.0376", "https://[::ffff:169.254.169.254]", "https://[fd00:ec2::254]",
+    "https://100.100.100.200", "http://169.254.169.254",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -67,6 +76,19 @@ async def test_addresses_that_lead_inside_are_refused(office: Office, trap: sock
             refused = answer.status_code in (422, 503) or answer.json() == {"things": None}
             assert refused, (path, answer.text)
             assert "CANARY" not in answer.text
+
+
+@pytest.mark.parametrize("address", METADATA)
+async def test_metadata_services_are_reached_by_nobody(office: Office, address: str) -> None:
+    """Whatever the settings allow."""
+    guarded(office, policy=Policy(allow_loopback=True, allowed=(ip_network("0.0.0.0/0"), ip_network("::/0"))))
+    for body in forms(address):
+        answer = await office.http.post("/v1/connections/test", json=body)
+        if answer.status_code == 422:  # no address at all, as one in octal numbers
+            continue
+        (step,) = answer.json()["steps"]
+        assert not step["ok"]
+        assert any(word in step["says"] for word in ("metadata", "without encryption")), step
 
 
 class _Redirects(BaseHTTPRequestHandler):
