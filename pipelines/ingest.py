@@ -161,6 +161,8 @@ class Ingest:
         with self.watch.step("write"):
             await deferred.put(bulk, touched)
             await dead_letters.add(connection, [one.letter for one in read if one.letter])
+            replays = (dead_letters.replay_of(one.record.headers) for one in read if one.telling)
+            await dead_letters.landed(connection, filter(None, replays))
             await offsets.advance(bulk, self.incarnation, [one.record for one in read])
         return new
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
-from sqlalchemy import case
+from sqlalchemy import case, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,8 +14,8 @@ from pipelines.store.tables import dead_letters
 from schemas.canonical import digest, storable
 
 WAITING, WANTED, REPLAYED, DROPPED, SET_ASIDE = "waiting", "wanted", "replayed", "dropped", "set aside"
-"""waiting → wanted (a person asks for it again) → replayed, back to waiting if it fails again, or dropped;
-set aside after MOST_REPLAYS failures."""
+"""waiting → wanted (a person asks for it again) → replayed (it was published, and ingest has taken it in), back to
+waiting if it fails again, or dropped; set aside after MOST_REPLAYS failures."""
 
 MOST_REPLAYS = 3
 
@@ -84,13 +84,20 @@ async def add(connection: AsyncConnection, letters: Sequence[DeadLetter]) -> Non
         counted = dead_letters.c.attempts + 1
         told = {name: statement.excluded[name] for name in ("cause", "reason", "at", "sentence", "alike")}
         state = case((counted >= MOST_REPLAYS, SET_ASIDE), else_=WAITING)
-        update = statement.on_conflict_do_update(
+        again_told = statement.on_conflict_do_update(
             index_elements=["id"],
             set_={**told, "attempts": counted, "state": state},
             # A redelivery of the failed replay finds the letter waiting, and is no second failure.
             where=dead_letters.c.state.in_((WANTED, REPLAYED)),
         )
-        await connection.execute(update, list(again.values()))
+        await connection.execute(again_told, list(again.values()))
+
+
+async def landed(connection: AsyncConnection, ids: Iterable[str]) -> None:
+    """Note that replays were taken in, in the transaction that does so: what a broker forgets before is sent again."""
+    if mine := sorted(set(ids)):
+        here = dead_letters.c.id.in_(mine) & (dead_letters.c.state == WANTED)
+        await connection.execute(update(dead_letters).where(here).values(state=REPLAYED))
 
 
 def _row(letter: DeadLetter) -> dict[str, object]:

@@ -196,11 +196,6 @@ async def drop_alike(connection: AsyncConnection, alike: str, reason: str, by: s
     )
 
 
-async def replayed(connection: AsyncConnection, ids: Sequence[str]) -> int:
-    """Note that Kafka has taken wanted letters; one that has failed again meanwhile stays waiting."""
-    return await _move(connection, [dead_letters.c.id.in_(ids)], (WANTED,), state=REPLAYED)
-
-
 async def refuse(connection: AsyncConnection, ids: Sequence[str], note: str) -> int:
     """Note that wanted letters cannot be replayed, and why."""
     return await _move(connection, [dead_letters.c.id.in_(ids)], (WANTED,), state=SET_ASIDE, note=note)

@@ -141,9 +141,11 @@ async def test_replayed_by_the_hub(desk: Desk) -> None:
         "1 letter will be replayed by the running hub, or when it runs next.\n"
     )
     assert (await the_letter(desk)).state == "wanted"
-    topic = Topic()
-    assert await replays.step(desk.engine, topic.send) == 1
-    assert (await the_letter(desk)).state == "replayed"
+    topic, clock = Topic(), 0.0
+    sent = replays.Sent(lambda: clock)
+    assert await replays.step(desk.engine, topic.send, sent) == 1
+    assert (await the_letter(desk)).state == "wanted"  # a broker that forgets may still lose it
+    assert await replays.step(desk.engine, topic.send, sent) == 0
     await ingest(desk, topic, well=True)
     assert (await the_letter(desk)).state == "replayed"
     assert [(one.topic, one.value) for one in topic.records] == [("source.hubspot", BROKEN.model_dump_json().encode())]
@@ -170,16 +172,30 @@ async def test_three_failures_set_it_aside(desk: Desk) -> None:
     assert (await the_letter(desk)).state == "wanted"
 
 
-async def test_a_failure_before_the_note_is_not_lost(desk: Desk) -> None:
-    """Ingest may be quicker than the note that Kafka has taken the record."""
+@BOTH
+async def test_what_a_broker_forgot_is_published_again(desk: Desk) -> None:
+    """It was killed with what it held, after it had taken the letter and before ingest did."""
     await replay(desk, BROKEN_ID)
+    clock = 0.0
+    sent, forgot = replays.Sent(lambda: clock), Topic()
+    assert await replays.step(desk.engine, forgot.send, sent) == 1
+    assert await replays.step(desk.engine, forgot.send, replays.Sent()) == 1  # the next process
+    clock = replays.AGAIN  # or the broker alone dropped it
     topic = Topic()
-    found = await replays.due(desk.engine)
-    await topic.send([one.record for one in found])
-    await ingest(desk, topic, well=False)
-    async with writing(desk.engine) as connection:
-        assert await letters.replayed(connection, [BROKEN_ID]) == 0
-    assert (await the_letter(desk)).state == "waiting"
+    assert await replays.step(desk.engine, topic.send, sent) == 1
+    await ingest(desk, topic, well=True)
+    assert (await the_letter(desk)).state == "replayed"
+
+
+async def test_one_that_failed_and_is_wanted_again_does_not_wait(desk: Desk) -> None:
+    sent = replays.Sent()
+    for failures in (1, 2):
+        await replay(desk, BROKEN_ID)
+        topic = Topic()
+        assert await replays.step(desk.engine, topic.send, sent) == 1
+        await ingest(desk, topic, well=False)
+        one = await the_letter(desk)
+        assert (one.state, one.attempts) == ("waiting", failures)
 
 
 async def test_it_stays_wanted_while_kafka_is_away(desk: Desk) -> None:
