@@ -28,6 +28,9 @@ _PROGRAMS = ("/v1/", "/livez", "/readyz", "/metrics", "/openapi.json")
 OPEN = ("/sign-in", "/set-up", "/static/", "/favicon.ico")
 """Pages that are shown to who is not signed in."""
 
+LARGEST = 5_000_000
+"""Bytes of a form: the API's own limit, as a form spells it."""
+
 POLICY = "; ".join(
     (
         "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'",
@@ -128,7 +131,22 @@ class _Guarded:
             if state["caller"] is None and not scope["path"].startswith(OPEN):
                 there = scope["path"] + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
                 answer = RedirectResponse(f"/sign-in?next={quote(there, safe='')}", 303)
-        await answer(scope, receive, send)
+        await answer(scope, _bounded(receive), send)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """What a browser sends, up to a limit. Raises Refused beyond."""
+    left = LARGEST
+
+    async def told() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise Refused(413, "too-large", f"What was sent is larger than {LARGEST} bytes.", "Send less at a time.")
+        return message
+
+    return told
 
 
 async def _failed(request: Request, error: Exception) -> Response:

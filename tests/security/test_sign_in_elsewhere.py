@@ -96,13 +96,13 @@ class Elsewhere:
     def issuer(self) -> str:
         return self.relay.address + self.maker.path
 
-    async def agreed(self, address: str, who: str, **claims: Any) -> str:
+    async def agreed(self, address: str, who: str, site: str = BASE, **claims: Any) -> str:
         """The path that a browser is sent back to, once somebody signed in there."""
         async with httpx2.AsyncClient() as http:
             answer = await http.post(address, data=self.maker.form(who, claims))
         assert answer.status_code == 302, answer.text
         back = urlsplit(answer.headers["location"])
-        assert f"{back.scheme}://{back.netloc}{back.path}" == BASE + BACK
+        assert f"{back.scheme}://{back.netloc}{back.path}" == site + BACK
         return f"{back.path}?{back.query}"
 
     def door(self, url: str, welcome: Welcome = WELCOME, *, issuer: str | None = None, clock: Any = None) -> Any:
@@ -266,6 +266,29 @@ async def test_a_provider_that_is_away_and_comes_back(hub: Door, there: Elsewher
         assert (await http.get(path)).status_code == 401
         there.relay.honest()
         assert (await come(http, there, "ben", groups=["Staff"])).status_code == 303
+
+
+async def test_over_https_a_sign_in_that_is_under_way_is_the_hosts_own(sqlite_url: str, there: Elsewhere) -> None:
+    """No neighbour under the same domain puts a cookie of theirs in its place, and plain HTTP does not get it."""
+    site = "https://hub.example"
+    told = ProviderSettings(there.issuer, "hub", SecretStr("client-CANARY"), "Acme sign-on")
+    provider = Provider(told, site, KeyRing([new_key()]), Clock())
+    manner = Manner(site_url=site, welcome=WELCOME)
+    async with door(sqlite_url, manner, provider) as hub, hub.browser(base=site) as http:
+        answer = await http.get(START)
+        kept = answer.headers["Set-Cookie"]
+        shape = r"__Host-throughline-sign-in=[^;]{40,}; Max-Age=600; Path=/; Secure; HttpOnly; SameSite=Lax"
+        assert re.fullmatch(shape, kept)
+        path = await there.agreed(answer.headers["location"], "ben", site, groups=["Staff"])
+        lesser = {"Cookie": kept.partition(";")[0].removeprefix("__Host-")}
+        async with hub.browser(base=site) as other:
+            await stays_out(other, await other.get(path, headers=lesser))
+        back = await http.get(path)
+        assert back.status_code == 303
+        gone, session = sorted(back.headers.get_list("Set-Cookie"), key=len)
+        assert re.fullmatch(r"__Host-throughline-sign-in=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax", gone)
+        assert re.fullmatch(r"__Host-throughline=[\w-]{43}; .*; Path=/; HttpOnly; SameSite=Lax; Secure", session)
+        assert (await http.get("/v1/me")).status_code == 200
 
 
 async def test_what_it_says_of_itself_is_asked_anew_each_hour(sqlite_url: str, there: Elsewhere) -> None:

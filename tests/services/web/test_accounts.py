@@ -11,7 +11,7 @@ from schemas.access import Role
 from services.admin.oidc import Provider, ProviderSettings
 from services.admin.signing_in import Manner
 from services.security import KeyRing, new_key
-from services.web.site import create_site
+from services.web.site import LARGEST, create_site
 from tests.services.admin.entrance import BASE, HERE, PASSWORD, Clock, Door, door
 
 ISSUER = "https://login.acme.example"
@@ -93,6 +93,23 @@ async def test_the_last_admin_who_would_not_come_in_any_more_keeps_it(sqlite_url
             taken = await http.post(f"/accounts/{cleo.id}/password", data={"version": cleo.etag})
             assert taken.status_code == 303
             assert (await http.post(f"/accounts/{last.id}/password", data=given)).status_code == 303, "Cleo comes in"
+
+
+async def test_a_form_without_end_is_not_taken_in(hub: Door) -> None:
+    sent, field = 0, b"a=" + b"x" * 99_997 + b"&"
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 10 * LARGEST:
+            sent += len(field)
+            yield field
+
+    async with pages(hub) as http:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = await http.post("/sign-in", content=endless(), headers=form)
+    assert answer.status_code == 413
+    assert "Send less at a time" in answer.text
+    assert sent <= LARGEST + len(field)
 
 
 async def test_only_admins_take_passwords_away(hub: Door) -> None:
