@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from email.message import EmailMessage
@@ -21,17 +21,21 @@ from benchmarks.story import NOW, Told
 from connectors.mailbox.message import leaves, parse
 from connectors.mailbox.options import MailboxOptions, Password
 from connectors.mailbox.telling import Found, event_of
+from pipelines.deciding import Deciding, Wish
 from pipelines.ingest import Ingest
 from pipelines.recompute import Recompute
 from pipelines.store import aside, configuration, deferred, tables, values
 from pipelines.store.configuration import ConnectionConfiguration
 from pipelines.store.engine import open_engine, reading, writing
+from schemas.decisions import DecisionKind
 from schemas.events import to_kafka
 
 _BOX = "mailbox"
 _MAIL = MailboxOptions(host="imap.acme.example", auth=Password(user="requests", password=SecretStr("unused")))
 _GLUE = "everything@portal.example"
 _TRIES = 20
+_LARGEST = "SELECT max(artifact) FROM members WHERE component = (SELECT id FROM components ORDER BY size DESC LIMIT 1)"
+_ALONE = "SELECT m.artifact FROM members m JOIN components c ON c.id = m.component WHERE c.size = 1 LIMIT 1"
 
 
 @dataclass
@@ -44,7 +48,10 @@ class _Seen:
     beside: list[float] | None = None
     inside: list[float] | None = None
     worked_in: float = 0.0
+    decided: float = 0.0
+    beside_deciding: list[float] | None = None
     parted: float = 0.0
+    beside_parting: list[float] | None = None
     requests: int = 0
 
 
@@ -69,9 +76,20 @@ def _told(result: Result, pair: str, seen: _Seen) -> None:
     result.add(f"{pair}: one more of them, stored and left aside", f"p50 {inside:.1f} ms")
     result.add(f"{pair}: {_TRIES} more of them, worked in together", f"{seen.worked_in:.1f} s")
     result.add(
+        f"{pair}: somebody decides that one of them belongs to another mail", f"{seen.decided:.1f} s until it is so",
+        "all of them are correlated and folded anew",
+    )  # fmt: skip
+    result.add(f"{pair}: a mail that has nothing to do with them, meanwhile", _spread(seen.beside_deciding))
+    result.add(
         f"{pair}: the Message-ID is called generic, until all of them are apart", f"{seen.parted:.1f} s",
         f"{seen.requests:,} requests then",
     )  # fmt: skip
+    result.add(f"{pair}: a mail that has nothing to do with them, meanwhile", _spread(seen.beside_parting))
+
+
+def _spread(some: list[float] | None) -> str:
+    told = sorted(some or [0.0])
+    return f"p50 {quantile(told, 0.5) * 1000:.0f} ms, slowest of {len(told)}: {told[-1] * 1000:.0f} ms"
 
 
 async def _measure(url: str, glued: int) -> _Seen:
@@ -92,8 +110,9 @@ async def _measure(url: str, glued: int) -> _Seen:
         seen.beside = await _one_by_one(handler, numbers, "")
         seen.inside = await _one_by_one(handler, numbers, _GLUE)
         seen.worked_in = await _timed(recompute)
+        seen.decided, seen.beside_deciding = await _while(_decided(engine), handler, numbers)
         await _call_generic(engine)
-        seen.parted = await _timed(recompute)
+        seen.parted, seen.beside_parting = await _while(_timed(recompute), handler, numbers)
         async with reading(engine) as connection:
             seen.requests = int(
                 (await connection.execute(select(func.count()).select_from(tables.requests))).scalar_one()
@@ -103,9 +122,30 @@ async def _measure(url: str, glued: int) -> _Seen:
         await engine.dispose()
 
 
-async def _one_by_one(handler: Ingest, numbers: Iterator[int], answers: str) -> list[float]:
+async def _while(
+    work: Coroutine[None, None, float], handler: Ingest, numbers: Iterator[int]
+) -> tuple[float, list[float]]:
+    """Seconds that the work took, and each mail that came in meanwhile."""
+    task = asyncio.create_task(work)
     found = []
-    for _ in range(_TRIES):
+    while not task.done():
+        found += await _one_by_one(handler, numbers, "", 1)
+    return await task, found
+
+
+async def _decided(engine: AsyncEngine) -> float:
+    """One of what hangs together, and a mail that does not."""
+    async with reading(engine) as connection:
+        one = (await connection.execute(text(_LARGEST))).scalar_one()
+        other = (await connection.execute(text(_ALONE))).scalar_one()
+    began = time.perf_counter()
+    await Deciding(engine, replay.now).decide(Wish(DecisionKind.LINK, "benchmark", left=(one,), right=(other,)))
+    return time.perf_counter() - began
+
+
+async def _one_by_one(handler: Ingest, numbers: Iterator[int], answers: str, tries: int = _TRIES) -> list[float]:
+    found = []
+    for _ in range(tries):
         told = replay.records([_mail(next(numbers), answers)])
         began = time.perf_counter()
         await handler(told)

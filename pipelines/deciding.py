@@ -5,6 +5,7 @@ one of them changed meanwhile.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,13 +16,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines.correlate.judging import judge
-from pipelines.correlate.rules import Rules
-from pipelines.references import own
 from pipelines.store import configuration, decisions, tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.engine import in_the_way, reading, writing
-from pipelines.store.facts import Touched
+from pipelines.supposing import Supposed, suppose, touched_by
 from pipelines.understanding import understand
+from pipelines.watching import UNWATCHED, Watch
 from schemas.canonical import canonical_json, digest, storable
 from schemas.decisions import ABOUT_PEOPLE, Decision, DecisionKind, Refusal
 
@@ -32,7 +32,7 @@ ANY = "*"
 """In place of versions: whatever they are."""
 
 _ATTEMPTS = 3
-"""Of one whom another transaction stood in the way."""
+"""Of one whom another transaction stood in the way; and to compute beside other writers, before they have to wait."""
 
 
 Noted = Callable[[AsyncConnection, str, str, Mapping[str, Any]], Awaitable[None]]
@@ -100,15 +100,21 @@ class _Preview(Exception):
         self.outcome = outcome
 
 
+class _Overtaken(Exception):
+    """What was computed beforehand does not follow any more."""
+
+
 class Deciding:
     """Takes decisions. changed: called after a commit that changed requests."""
 
     def __init__(
-        self, engine: AsyncEngine, now: Callable[[], datetime], changed: Callable[[], None] = lambda: None
+        self,
+        engine: AsyncEngine,
+        now: Callable[[], datetime],
+        changed: Callable[[], None] = lambda: None,
+        watch: Watch = UNWATCHED,
     ) -> None:
-        self.engine = engine
-        self.now = now
-        self.changed = changed
+        self.engine, self.now, self.changed, self.watch = engine, now, changed, watch
 
     async def decide(self, wish: Wish, *, preview: bool = False) -> Outcome:
         """Take a decision; preview: tell what it would do, and change nothing.
@@ -130,9 +136,19 @@ class Deciding:
         return _repeated(*known, said) if known else None
 
     async def _attempt(self, wish: Wish, *, preview: bool) -> Outcome:
+        if self.engine.dialect.name == "sqlite":
+            for _ in range(_ATTEMPTS):
+                now = self.now()
+                async with reading(self.engine) as connection:
+                    supposed = await _Case(connection, wish, now).supposed(self.watch)
+                with suppress(_Overtaken):
+                    return await self._taken(wish, now, supposed, preview=preview)
+        return await self._taken(wish, self.now(), None, preview=preview)
+
+    async def _taken(self, wish: Wish, now: datetime, supposed: Supposed | None, *, preview: bool) -> Outcome:
         try:
             async with writing(self.engine) as connection:
-                outcome = await _Case(connection, wish, self.now()).taken()
+                outcome = await _Case(connection, wish, now).taken(supposed)
                 if preview:
                     raise _Preview(outcome)
                 if wish.noted and not outcome.repeated:
@@ -159,25 +175,46 @@ class _Case:
         self.wish = wish
         self.now = now
 
-    async def taken(self) -> Outcome:
+    async def supposed(self, watch: Watch) -> Supposed | None:
+        """What would follow, where it takes long to find out. Reads only; raises Refusal as `taken` would."""
+        if await self._repeated():
+            return None
+        decision, _, _ = await self._judged()
+        return await suppose(self.connection, decision, watch)
+
+    async def taken(self, supposed: Supposed | None) -> Outcome:
+        """The decision is stored, and what follows. Raises _Overtaken where what was supposed does not follow now."""
         await decisions.alone(self.connection)
-        if self.wish.key and (known := await decisions.by_key(self.connection, self.wish.key)):
-            return _repeated(*known, self.wish.asked)
-        decision = await self._formed()
+        if again := await self._repeated():
+            return again
+        decision, people, made_on = await self._judged()
+        if supposed and not await supposed.holds(self.connection, decision):
+            raise _Overtaken
         names = decision.left + decision.right
-        people = await decisions.about_people(self.connection, decision)
-        made_on = await self._checked_versions(names, people=people)
-        await self._judge(decision, names)
         before = {} if people else await self._neighbourhood(names)
         await decisions.add(self.bulk, decision, self.wish.key, self.wish.asked)
         if decision.undoes is not None:
             await decisions.undo(self.connection, decision.undoes, decision.number)
-        changed = await self._understand(names, people=people)
+        changed = await (supposed.written(self.bulk) if supposed else self._understand(names, people=people))
         after = await self._requests_of(before)
         versions = await self._versions({after.get(name) for name in names})
         outcome = Outcome(decision, _moved(before, after), versions, made_on, changed)
         await decisions.note(self.connection, decision.number, did(outcome))
         return outcome
+
+    async def _repeated(self) -> Outcome | None:
+        """What was decided before under the key of the wish."""
+        known = await decisions.by_key(self.connection, self.wish.key) if self.wish.key else None
+        return _repeated(*known, self.wish.asked) if known else None
+
+    async def _judged(self) -> tuple[Decision, bool, dict[str, str]]:
+        """The wish as a decision that no other contradicts, whether it is about people, and what it was made on."""
+        decision = await self._formed()
+        names = decision.left + decision.right
+        people = await decisions.about_people(self.connection, decision)
+        made_on = await self._checked_versions(names, people=people)
+        await self._judge(decision, names)
+        return decision, people, made_on
 
     async def _formed(self) -> Decision:
         """The wish as a decision on identities of artifacts or people that are known."""
@@ -292,18 +329,9 @@ class _Case:
         if decision.kind is not DecisionKind.UNDO:
             judge(decision, held, await decisions.called(self.bulk, held))
             return
-        again = await self._revived(decision)
-        if again is not None:
+        again, holds = await decisions.first(self.connection, decision)
+        if holds:
             judge(again, held, await decisions.called(self.bulk, held))
-
-    async def _revived(self, undo: Decision) -> Decision | None:
-        """The decision that holds again if this one undoes an undo; None: one stops holding."""
-        depth, decision = 0, undo
-        while decision.undoes is not None:
-            found = await decisions.get(self.connection, decision.undoes)
-            assert found is not None
-            decision, depth = found[0], depth + 1
-        return decision if depth % 2 == 0 else None
 
     async def _neighbourhood(self, names: tuple[str, ...]) -> dict[str, str | None]:
         """The request of every artifact in the components of these."""
@@ -323,14 +351,6 @@ class _Case:
         snapshot = await configuration.load(self.connection, hold=True)
         touched = touched_by(names, snapshot.rules, people=people)
         return await understand(self.bulk, touched, snapshot)
-
-
-def touched_by(names: Iterable[str], rules: Rules, *, people: bool) -> Touched:
-    """Where correlation has to look again after a decision on these names."""
-    if people:
-        return Touched(rules, identities=set(names))
-    values = {own(name).key for name in names}
-    return Touched(rules, artifacts=set(names), values=values, however_large=True)
 
 
 def _check_split(left: tuple[str, ...], whole: list[str], request: str) -> None:

@@ -166,7 +166,9 @@ async def write_in_portions(
                 break
             began = clock()
             most = await _one(bulk, portions, most, then, watch)
-        most = max(FEWEST, int(most * min(LONG / max(clock() - began, 0.001), 2.0)))
+            took = clock() - began
+        # Without the commit: it takes as long for few as for many.
+        most = max(FEWEST, int(most * min(LONG / max(took, 0.001), 2.0)))
     return portions
 
 

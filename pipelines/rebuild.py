@@ -19,7 +19,6 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines import recompute
-from pipelines.deciding import touched_by
 from pipelines.ingest import TOO_MANY, kind_of, place_of
 from pipelines.store import (
     aside,
@@ -41,6 +40,7 @@ from pipelines.store.bulk import Bulk
 from pipelines.store.dead_letters import DeadLetter
 from pipelines.store.engine import writing
 from pipelines.store.facts import Telling
+from pipelines.supposing import touched_by
 from pipelines.understanding import understand
 from schemas.canonical import digest
 from schemas.errors import BadRecord, Misconfigured, RetryLater

@@ -24,14 +24,12 @@ from pipelines.store.configuration import Configuration
 from pipelines.store.decisions import Decisions
 from pipelines.store.facts import Notes, Touched
 from pipelines.store.requests import RequestRow, StoredRequest
+from pipelines.turns import Turns
 from pipelines.watching import UNWATCHED, Watch
 from schemas.artifacts import Activity, Identity
 from schemas.links import Group, Groups, Programme
 
 logger = logging.getLogger("throughline.pipelines")
-
-_BREATH = 25
-"""Requests folded between two turns for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ async def look(bulk: Bulk, touched: Touched, configuration: Configuration, watch
     with watch.step("correlate"):
         work = await _correlate(loaded, before, touched, configuration)
     with watch.step("fold"):
-        rows = await _fold(bulk, loaded, before, work, configuration)
+        rows = await _fold(bulk, loaded, before, work, configuration, Turns(generous=touched.however_large))
     return Outcome(touched, loaded, work, rows, set(before) - work.seen, number, before, decided)
 
 
@@ -142,8 +140,9 @@ async def write(bulk: Bulk, outcome: Outcome, watch: Watch = UNWATCHED, *, remem
 async def _correlate(
     loaded: Loaded, before: dict[str, StoredRequest], touched: Touched, configuration: Configuration
 ) -> Work:
-    work = Work()
+    work, turns = Work(), Turns(generous=touched.however_large)
     for artifacts in assembly.components_of(loaded):
+        await turns.give()
         name = artifacts[0]
         work.component_of |= dict.fromkeys(artifacts, name)
         try:
@@ -199,18 +198,17 @@ def _plan(work: Work, component: str, groups: Groups, before: dict[str, StoredRe
 
 
 async def _fold(
-    bulk: Bulk, loaded: Loaded, before: dict[str, StoredRequest], work: Work, configuration: Configuration
+    bulk: Bulk, loaded: Loaded, before: dict[str, StoredRequest], work: Work, configuration: Configuration, turns: Turns
 ) -> list[RequestRow]:
     fields = {name: loaded.artifacts[name].fields for due in work.due for name in due.group.artifacts}
-    activities = await requests.activities_of(bulk, fields)
+    activities = await requests.activities_of(bulk, fields, turns)
     said = (activity for name in fields for activity in activities[name])
     named = assembly.identities_named((loaded.artifacts[name] for name in fields), said)
     people = await decisions.load(bulk, named)
     identities = await requests.identities_of(bulk, people.joined_with(named))
     rows = []
-    for number, due in enumerate(work.due):
-        if number % _BREATH == 0:
-            await asyncio.sleep(0)  # whoever shares the loop (the API, the feed) gets a turn
+    for due in work.due:
+        await turns.give()  # to whoever shares the loop: the API, the feed
         try:
             row = _fold_one(due, loaded, activities, identities, people, configuration)
         except Exception as error:

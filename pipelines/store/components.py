@@ -17,7 +17,8 @@ from pipelines.store import aside, decisions, deferred, pending, tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.decisions import Decisions
 from pipelines.store.encoding import reference_of
-from pipelines.store.facts import Touched
+from pipelines.store.facts import Supposing, Touched
+from pipelines.turns import Turns
 from schemas.artifacts import Reference, request_id
 
 # Where very many hold a value, one component stands for them.
@@ -91,8 +92,8 @@ async def load(bulk: Bulk, touched: Touched) -> Loaded:
         # Whoever held one of them may have changed its bounds meanwhile: look again.
         held |= await _lock(bulk, wanted, touched)
     loaded = Loaded(wanted | placed, {name: held[name] for name in wanted | placed})
-    await _load_members(bulk, loaded, artifacts)
-    await _load_edges(bulk, loaded, touched.rules)
+    await _load_members(bulk, loaded, artifacts, Turns(generous=touched.however_large))
+    await _load_edges(bulk, loaded, touched.rules, touched.supposing)
     return loaded
 
 
@@ -113,7 +114,7 @@ async def _lock(bulk: Bulk, wanted: set[str], touched: Touched) -> dict[str, int
 async def look(bulk: Bulk, component: str | Iterable[str], rules: Rules) -> Loaded:
     """Load one component, or several, as they are stored, without a lock: for who only reads."""
     loaded = Loaded({component} if isinstance(component, str) else set(component))
-    await _load_members(bulk, loaded, ())
+    await _load_members(bulk, loaded, (), Turns(generous=False))
     await _load_edges(bulk, loaded, rules)
     return loaded
 
@@ -140,7 +141,7 @@ async def _named_in(bulk: Bulk, touched: Touched) -> set[str]:
     return {row[1] for row in rows}
 
 
-async def _load_members(bulk: Bulk, loaded: Loaded, artifacts: Iterable[str]) -> None:
+async def _load_members(bulk: Bulk, loaded: Loaded, artifacts: Iterable[str], turns: Turns) -> None:
     sql = "SELECT artifact, component, request FROM members WHERE component IN {keys}"
     for artifact, component, request in await bulk.by_keys(sql, loaded.components):
         loaded.component_of[artifact] = component
@@ -148,19 +149,23 @@ async def _load_members(bulk: Bulk, loaded: Loaded, artifacts: Iterable[str]) ->
     everyone = set(artifacts) | set(loaded.component_of)
     sql = "SELECT id, connection, connector, kind, fields FROM artifacts WHERE id IN {keys}"
     rows = await bulk.by_keys(sql, everyone)
-    fields = {row[0]: orjson.loads(row[4]) for row in rows}
-    references = await _references(bulk, fields)
+    fields: dict[str, dict[str, list[Any]]] = {}
+    for row in rows:
+        fields[row[0]] = orjson.loads(row[4])
+        await turns.give()
+    references = await _references(bulk, fields, turns)
     for name, connection, connector, kind, _ in rows:
         found = tuple(references.get(name, ()))
         loaded.artifacts[name] = StoredArtifact(name, connection, connector, kind, fields[name], found)
 
 
-async def _references(bulk: Bulk, fields: dict[str, dict[str, list[Any]]]) -> dict[str, list[Reference]]:
+async def _references(bulk: Bulk, fields: dict[str, dict[str, list[Any]]], turns: Turns) -> dict[str, list[Reference]]:
     sql = 'SELECT artifact, part, "order", candidates FROM parts WHERE artifact IN {keys} ORDER BY artifact, part'
     references: dict[str, list[Reference]] = defaultdict(list)
     for artifact, part, order, candidates in await bulk.by_keys(sql, fields):
         if stands(part, order, fields[artifact]):
             references[artifact] += (reference_of(row) for row in orjson.loads(candidates))
+        await turns.give()
     return references
 
 
@@ -172,7 +177,7 @@ def stands(part: str, order: int, fields: dict[str, list[Any]]) -> bool:
     return order > as_of or not any(part.startswith(prefix) and part not in lists[prefix] for prefix in lists or ())
 
 
-async def _load_edges(bulk: Bulk, loaded: Loaded, rules: Rules) -> None:
+async def _load_edges(bulk: Bulk, loaded: Loaded, rules: Rules, supposing: Supposing | None = None) -> None:
     sql = "SELECT DISTINCT artifact, value, strong FROM artifact_values WHERE artifact IN {keys}"
     rows = await bulk.by_keys(sql, loaded.artifacts)
     sql = f"SELECT value, mentions FROM reference_values WHERE value IN {{keys}} AND mentions > {int(rules.generic)}"  # noqa: S608
@@ -185,6 +190,8 @@ async def _load_edges(bulk: Bulk, loaded: Loaded, rules: Rules) -> None:
         and (artifact not in own or value in own[artifact])
     ]
     loaded.decisions = await decisions.load(bulk, loaded.artifacts)
+    if supposing:
+        loaded.decisions = Decisions.of(supposing(loaded.decisions.held))
     loaded.edges += loaded.decisions.edges(loaded.artifacts)
 
 

@@ -42,9 +42,9 @@ class Decisions:
     _by_class: dict[str, list[Decision]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
-    def of_rows(cls, rows: Iterable[Any]) -> "Decisions":
-        """From rows of the table."""
-        found = cls(tuple(sorted((decision_of(row) for row in rows), key=lambda one: one.number)))
+    def of(cls, those: Iterable[Decision]) -> "Decisions":
+        """These, put in order."""
+        found = cls(tuple(sorted(those, key=lambda one: one.number)))
         for one in found.held:
             for end in one.joined[1:]:
                 found._classes.join(one.joined[0], end)
@@ -72,7 +72,7 @@ class Decisions:
 
 async def load(bulk: Bulk, names: Iterable[str]) -> Decisions:
     """All that hold and concern these artifacts or identities, or what they are said to belong to."""
-    return Decisions.of_rows(await bulk.by_keys(_CONCERNED, names))
+    return Decisions.of(decision_of(row) for row in await bulk.by_keys(_CONCERNED, names))
 
 
 async def partners(bulk: Bulk, names: Iterable[str]) -> set[str]:
@@ -122,13 +122,19 @@ async def get(connection: AsyncConnection, number: int) -> tuple[Decision, int |
     return None if row is None else (decision_of(row), row.undone_by)
 
 
-async def about_people(connection: AsyncConnection, decision: Decision) -> bool:
-    """Whether it names identities of people; of an undo, whether what it undoes in the end does."""
+async def first(connection: AsyncConnection, decision: Decision) -> tuple[Decision, bool]:
+    """What a decision, itself or over any number of undos, is about; and whether that holds once this is taken."""
+    depth = 0
     while decision.undoes is not None:
         found = await get(connection, decision.undoes)
         assert found is not None, "what is undone is never removed"
-        decision = found[0]
-    return decision.kind in ABOUT_PEOPLE
+        decision, depth = found[0], depth + 1
+    return decision, depth % 2 == 0
+
+
+async def about_people(connection: AsyncConnection, decision: Decision) -> bool:
+    """Whether it names identities of people; of an undo, whether what it undoes in the end does."""
+    return (await first(connection, decision))[0].kind in ABOUT_PEOPLE
 
 
 async def add(bulk: Bulk, decision: Decision, key: str | None, asked: str) -> None:

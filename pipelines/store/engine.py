@@ -69,7 +69,9 @@ def _tame_sqlite(engine: AsyncEngine) -> None:
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "busy_timeout=5000", "foreign_keys=ON", "synchronous=NORMAL"):
+        # While somebody reads, the log is not begun anew, and each commit behind this many pages waits for the disk.
+        log = "wal_autocheckpoint=4000"
+        for pragma in ("journal_mode=WAL", "busy_timeout=5000", "foreign_keys=ON", "synchronous=NORMAL", log):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

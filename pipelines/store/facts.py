@@ -4,7 +4,7 @@ Every merge is "latest telling wins" by (order, rank, content): in any order, an
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from pipelines.store.bulk import Bulk
 from pipelines.store.encoding import activity_row, reference_row
 from schemas.artifacts import Activity, Evidence, Identity, Mapped, Reference, participants_in
 from schemas.canonical import canonical_json, digest, storable
+from schemas.decisions import Decision
 from schemas.events import SourceEvent
 
 Values = dict[str, tuple[bool, bool]]
@@ -26,6 +27,9 @@ OWN = "@own"
 
 CONNECTION = "@connection:"
 """Prefix of the pseudo-fields by which an artifact remembers which connections read it."""
+
+
+Supposing = Callable[[tuple[Decision, ...]], Iterable[Decision]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,8 @@ class Touched:
     """Artifacts that were."""
     too_large: set[str] = field(default_factory=set)
     """The components because of which they were."""
+    supposing: Supposing | None = None
+    """What holds of decisions, given those that hold: where one is looked at that is not taken yet."""
 
 
 async def land(bulk: Bulk, tellings: Iterable[Telling]) -> set[str]:

@@ -10,6 +10,7 @@ from pipelines.store import tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.components import stands
 from pipelines.store.encoding import activity_of
+from pipelines.turns import Turns
 from schemas.artifacts import Activity, Identity, request_id
 
 GONE = "gone"
@@ -51,7 +52,9 @@ async def stored(bulk: Bulk, components: Iterable[str]) -> dict[str, StoredReque
     return {row[0]: StoredRequest(*row[1:]) for row in await bulk.by_keys(sql, components)}
 
 
-async def activities_of(bulk: Bulk, fields: dict[str, dict[str, list[Any]]]) -> dict[str, list[Activity]]:
+async def activities_of(
+    bulk: Bulk, fields: dict[str, dict[str, list[Any]]], turns: Turns | None = None
+) -> dict[str, list[Activity]]:
     """Artifact to its activities that stand, oldest first; fields: as stored, by artifact."""
     sql = """SELECT artifact, "order", body FROM activities WHERE artifact IN {keys} AND NOT withdrawn
         ORDER BY artifact, at, key"""
@@ -60,6 +63,8 @@ async def activities_of(bulk: Bulk, fields: dict[str, dict[str, list[Any]]]) -> 
         activity = activity_of(orjson.loads(body))
         if activity.field is None or stands(activity.field, order, fields[artifact]):
             found[artifact].append(activity)
+        if turns:
+            await turns.give()
     return found
 
 

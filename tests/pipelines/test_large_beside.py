@@ -65,6 +65,58 @@ async def agrees(engine: AsyncEngine) -> None:
     assert await Rebuild(engine, ingest_of(engine).telling, lambda: NOW, "here").check() == []
 
 
+async def decided(engine: AsyncEngine, url: str, deed: Deed) -> Meanwhile:
+    """Somebody decides that something belongs to a giant, while somebody else does something."""
+    await ingest_of(engine)(records([*giant(SMALL + 1), memo(400), memo(401, parent=400)]))
+    watch = Meanwhile(url, deed)
+    wish = Wish(DecisionKind.LINK, "Anna", left=("memos/memo/400",), right=("memos/memo/5",))
+    await Deciding(engine, lambda: NOW, watch=watch).decide(wish)
+    found = await members(engine)
+    assert found["400"] == found["5"]
+    return watch
+
+
+@SQLITE
+async def test_others_write_while_a_decision_about_a_giant_is_worked_out(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    async def deed(other: AsyncEngine) -> None:
+        await ingest_of(other)(records([memo(500), memo(501, parent=500)], first=200))
+
+    assert (await decided(engine, database_url, deed)).turns == 1
+    found = await members(engine)
+    assert (found["400"], found["401"], found["501"]) == (ONE, ONE, request_id("memos/memo/500"))
+    await agrees(engine)
+
+
+@SQLITE
+async def test_what_it_is_about_changes_while_a_decision_is_worked_out(engine: AsyncEngine, database_url: str) -> None:
+    async def deed(other: AsyncEngine) -> None:
+        await ingest_of(other)(records([memo(402, parent=400)], first=200))
+
+    assert (await decided(engine, database_url, deed)).turns == 2
+    assert (await members(engine))["402"] == ONE
+    await agrees(engine)
+
+
+@SQLITE
+async def test_somebody_decides_otherwise_while_a_decision_is_worked_out(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    async def deed(other: AsyncEngine) -> None:
+        wish = Wish(DecisionKind.UNLINK, "Bert", left=("memos/memo/400",), right=("memos/memo/1",))
+        await Deciding(other, lambda: NOW).decide(wish)
+
+    assert (await decided(engine, database_url, deed)).turns == 2
+    found = await members(engine)
+    assert (found["1"], found["7"]) == (ONE, ONE) != (found["400"], found["5"])
+    await agrees(engine)
+    await Deciding(engine, lambda: NOW).decide(Wish(DecisionKind.UNDO, "Anna", undoes=2))
+    found = await members(engine)
+    assert (found["400"], found["5"]) == (APART, ONE)
+    await agrees(engine)
+
+
 @SQLITE
 async def test_others_write_meanwhile_and_nothing_is_computed_twice(engine: AsyncEngine, database_url: str) -> None:
     async def deed(other: AsyncEngine) -> None:
