@@ -169,6 +169,15 @@ def _judge(truth: dict[str, str], found: dict[str, set[str]]) -> tuple[float, fl
     return len(expected & got) / max(1, len(got)), len(expected & got) / len(expected), wrong
 
 
+def _open_to_this_machine_only(demo: Demo) -> None:
+    assert "It is open to this machine only: you are signed in as the machine" in demo.told()
+    with httpx2.Client(base_url=f"http://127.0.0.1:{demo.port}", timeout=10) as client:
+        me = client.get("/v1/me").raise_for_status().json()
+        assert (me["how"], me["role"], me["account"]) == ("loopback", "admin", None)
+        assert "Open to this machine" in client.get("/me").text
+        assert client.get("/v1/me", headers={"Host": f"hub.acme.example:{demo.port}"}).status_code == 421
+
+
 @pytest.fixture
 def demo(tmp_path: Path) -> Demo:
     return Demo(tmp_path / "demo")
@@ -177,6 +186,7 @@ def demo(tmp_path: Path) -> Demo:
 def test_what_belongs_together_is_found_and_ctrl_c_ends_it(demo: Demo) -> None:
     with demo.running() as process:
         found = demo.everything()
+        _open_to_this_machine_only(demo)
         truth = demo.truth()
         children = _children(process)
         process.send_signal(signal.SIGINT)
