@@ -25,7 +25,7 @@ from services.query.serving import answer
 router = APIRouter(tags=["connections"], dependencies=[needs(Role.ADMIN)], responses=documented(401, 403, 404, 503))
 changing = APIRouter(
     tags=["connections"], dependencies=[needs(Role.ADMIN)], route_class=Changing,
-    responses=documented(401, 403, 404, 412, 413, 415, 422, 428, 503),
+    responses=documented(400, 401, 403, 404, 412, 413, 415, 422, 428, 503),
 )  # fmt: skip
 
 MOST = 500

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Path
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
@@ -28,6 +28,7 @@ from services.feed.connections import StoredConnection
 from services.query.access import needs
 from services.query.changing import Adding, Changing, versions
 from services.query.database import DRIVER_ERRORS, refusal
+from services.query.instants import At
 from services.query.problems import documented
 from services.query.refused import Refused
 from services.query.serving import answer
@@ -51,9 +52,13 @@ Options = Annotated[
 ]
 Title = Annotated[str, Field(max_length=200, description="What people call it", examples=["Jira"])]
 Anyway = Annotated[
-    bool, Field(description="Though another connection reads this tool, where that loses nothing (see `anyway` of 409)")
+    bool,
+    Field(
+        strict=True,
+        description="Though another connection reads this tool, where that loses nothing (see `anyway` of 409)",
+    ),
 ]
-Unchecked = Annotated[bool, Field(description="Save it though the tool cannot be read now")]
+Unchecked = Annotated[bool, Field(strict=True, description="Save it though the tool cannot be read now")]
 
 
 class Added(BaseModel):
@@ -65,7 +70,7 @@ class Added(BaseModel):
     name: Name
     title: Title = ""
     options: Options
-    since: AwareDatetime | None = Field(default=None, description="Read from when; null: from the beginning")
+    since: At | None = Field(default=None, description="Read from when; null: from the beginning")
     anyway: Anyway = False
     unchecked: Unchecked = False
 
@@ -100,7 +105,7 @@ class From(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    since: AwareDatetime | Literal["beginning"] | None = Field(
+    since: At | Literal["beginning"] | None = Field(
         default=None, description="null: from where its first read began", examples=["2026-03-01T00:00:00Z"]
     )
 

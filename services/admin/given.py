@@ -14,7 +14,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from schemas.errors import Misconfigured
 from services.admin import forms
 from services.feed.connections import StoredConnection, parse_options, with_secrets
-from services.feed.objections import groups, objections, tag_of
+from services.feed.objections import Objection, groups, objections, tag_of
 from services.security import KeyRing
 
 WHERE_TO = (
@@ -109,8 +109,14 @@ def parsed(model: type[BaseModel], raw: Mapping[str, Any]) -> BaseModel:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        found = objections(model, error)
-        raise Invalid(Wrong(input_name(model, raw, one.path), one.problem, one.mend) for one in found) from None
+        raise Invalid(dict.fromkeys(_wrong(model, raw, one) for one in objections(model, error))) from None
+
+
+def _wrong(model: type[BaseModel], raw: Mapping[str, Any], one: Objection) -> Wrong:
+    """By its input; what is no option is not told again, it may be anything."""
+    if one.kind == "extra_forbidden":
+        return Wrong(input_name(model, raw, one.path[:-1]), "there is an option that is not known", one.mend)
+    return Wrong(input_name(model, raw, one.path), one.problem, one.mend)
 
 
 def input_name(model: type[BaseModel], raw: Mapping[str, Any], path: tuple[str, ...]) -> str:

@@ -72,7 +72,9 @@ class Wish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    renew: bool = Field(default=False, description="With another secret, though the one that is there is well")
+    renew: bool = Field(
+        default=False, strict=True, description="With another secret, though the one that is there is well"
+    )
 
 
 class Written(BaseModel):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Body, Header
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from schemas.access import Role
@@ -24,6 +24,7 @@ from services.feed.connections import StoredConnection
 from services.query.access import needs
 from services.query.audience import Seen
 from services.query.changing import Adding
+from services.query.instants import At
 from services.query.problems import documented
 from services.query.refused import Refused
 from services.query.serving import answer
@@ -66,7 +67,7 @@ class Tried(BaseModel):
         description="A connection whose stored secrets fill those left empty, where address and kind of signing in are "
         "the same",
     )
-    since: AwareDatetime | None = Field(default=None, description="Read from when; null: from the beginning")
+    since: At | None = Field(default=None, description="Read from when; null: from the beginning")
 
 
 class StepTold(BaseModel):

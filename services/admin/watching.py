@@ -27,7 +27,7 @@ router = APIRouter(
 )
 changing = APIRouter(
     tags=["connections"], dependencies=[needs(Role.ADMIN)], route_class=Changing,
-    responses=documented(401, 403, 404, 412, 413, 415, 422, 428, 503),
+    responses=documented(400, 401, 403, 404, 412, 413, 415, 422, 428, 503),
 )  # fmt: skip
 
 _TOLD = TypeAdapter(Told)
@@ -51,7 +51,7 @@ class Wish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    mend: bool = Field(default=False, description="Fetch again what is missing or different")
+    mend: bool = Field(default=False, strict=True, description="Fetch again what is missing or different")
 
 
 @everybody.get("/watching", response_model=AllTold, summary="How every connection stands")

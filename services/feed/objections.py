@@ -116,10 +116,10 @@ def _named(model: type[BaseModel], location: Sequence[int | str]) -> tuple[str, 
     for step in location:
         fields = {name for one in here for name in one.model_fields}
         # Of several members the name stands first, though a field may be called the same (a password's password).
-        if (len(here) > 1 or step not in fields) and str(step) in {tag_of(one) for one in here}:
+        if step and (len(here) > 1 or step not in fields) and str(step) in {tag_of(one) for one in here}:
             here = [one for one in here if tag_of(one) == str(step)]
             continue
-        path.append(str(step))
+        path.append(str(step) or '""')
         here = [one for each in here if step in each.model_fields for one in groups(each, str(step))]
     return tuple(path)
 

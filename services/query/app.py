@@ -29,7 +29,7 @@ from services.query import (
     unmapped,
     why,
 )
-from services.query.access import Access, Guard, Loopback, needs, says_who
+from services.query.access import OPEN_PATHS, Access, Guard, Loopback, needs, says_who
 from services.query.database import Database
 from services.query.heads import Heads
 from services.query.parameters import PREFIX, understood
@@ -134,12 +134,11 @@ def _routes(more: Sequence[APIRouter] = ()) -> FastAPI:
     nouns = (lookup, why, listing, stages, requests, parts, changes, connections, unmapped, deciding, suggestions)
     for noun in nouns:
         app.include_router(noun.router, prefix=PREFIX, dependencies=[needs(Role.VIEWER), Depends(understood)])
-    for noun in (deciding, suggestions):
-        app.include_router(noun.changing, prefix=PREFIX, dependencies=[needs(Role.EDITOR), Depends(understood)])
-    for router in more:
+    for router in (deciding.changing, suggestions.changing, *more):
         if not says_who(router.dependencies):
             raise ValueError("a router does not say which role it needs")
-        app.include_router(router, prefix=PREFIX, dependencies=[Depends(understood)])
+        # Who may not ask at all is told only that.
+        app.include_router(router, prefix=PREFIX, dependencies=[*router.dependencies, Depends(understood)])
     alone = Lock()
     app.openapi = lambda: app.openapi_schema or _once(app, alone)  # type: ignore[method-assign]
     return app
@@ -161,18 +160,20 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas = document["components"]["schemas"]
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
-        for operations in document["paths"].values():
+        for path, operations in document["paths"].items():
             for operation in operations.values():
+                if path not in OPEN_PATHS:
+                    who = {str(status): told for status, told in problems.documented(401, 403).items()}
+                    operation["responses"] = who | operation["responses"]
                 if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                     operation["responses"]["422"] = problems.documented(422)[422]
         at = "#/components/schemas/{model}"
         schemas["FieldError"] = FieldError.model_json_schema(ref_template=at)
         schemas["Problem"] = Problem.model_json_schema(ref_template=at)
         schemas["Problem"].pop("$defs", None)
-        # The framework writes a stream as OpenAPI 3.2 does, in a document of 3.1.
-        stream = document["paths"]["/v1/changes/stream"]["get"]["responses"]["200"]["content"]["text/event-stream"]
-        stream.pop("itemSchema", None)
-        stream["schema"] = {"type": "string"}
+        # The framework writes a stream as OpenAPI 3.2 does; 3.1 has no schema for events.
+        stream = document["paths"]["/v1/changes/stream"]["get"]["responses"]["200"]["content"]
+        stream["text/event-stream"] = {"example": changes.EXAMPLE}
         document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{}, {"token": []}]  # none where the hub is open to its own machine
         app.openapi_schema = document

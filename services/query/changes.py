@@ -21,6 +21,14 @@ MOST = 2**63 - 1
 PAGE = 500
 RETRY_MS = 2000
 
+EXAMPLE = """event: change
+data: {"number": 7, "request": "R-MZXW6YTBOI3D", "merged_into": null, "etag": "5bc552851a778663", \
+"at": "2026-03-03T09:00:00Z"}
+id: 7
+
+"""
+"""A piece of the stream."""
+
 _LOOK_EVERY = 1.0
 """Seconds."""
 

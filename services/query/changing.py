@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import override
 
+from services.query.access import Needs
 from services.query.refused import Refused
 
 SEEN = "."
@@ -55,6 +56,7 @@ class Changing(APIRoute):
 
         async def checked(asked: Request) -> Response:
             asked = Bounded(asked.scope, asked.receive)
+            await _check_role(self, asked)
             _check_type(asked)
             if self.conditional:
                 _check_condition(asked)
@@ -72,6 +74,13 @@ class Adding(Changing):
     """A route that adds something, or only tries: there is no version of it yet."""
 
     conditional = False
+
+
+async def _check_role(route: APIRoute, asked: Request) -> None:
+    """Who may not change it is told so, whatever they sent: nothing of that is read."""
+    for one in route.dependencies:
+        if isinstance(one.dependency, Needs):
+            await one.dependency(asked)
 
 
 def _check_type(asked: Request) -> None:

@@ -9,8 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipelines.deciding import Deciding, Noted, Outcome, Wish
+from schemas.access import Role
 from schemas.decisions import DecisionKind, Refusal
 from services.query import answers, decided, paging, wishes
+from services.query.access import needs
 from services.query.audience import Seen, View, masked
 from services.query.changing import Changing, versions
 from services.query.database import DRIVER_ERRORS, TooSlow, refusal
@@ -26,7 +28,7 @@ SECONDS = 30.0
 """A decision may take so long: as long as computing anew what it concerns."""
 
 router = APIRouter(tags=["decisions"])
-changing = APIRouter(tags=["decisions"], route_class=Changing)
+changing = APIRouter(tags=["decisions"], dependencies=[needs(Role.EDITOR)], route_class=Changing)
 
 _STATUS = {
     "unknown": 422, "changed": 412, "contradiction": 409, "said already": 409, "key used": 422,

@@ -12,7 +12,7 @@ _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 def _iso(value: object) -> object:
     # Pydantic would take a bare number for seconds since 1970.
-    if isinstance(value, str) and not _ISO.match(value):
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _ISO.match(value)):
         raise PydanticCustomError("datetime_form", "no instant")
     return value
 

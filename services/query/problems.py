@@ -1,7 +1,9 @@
 """Errors as RFC 9457 problem details: what is wrong, with which field, and what to do. Never what was sent."""
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 import orjson
@@ -135,9 +137,12 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return problem(error.status, error.kind, error.detail, error.mend, headers=error.headers, **error.more)
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [_told(one) for one in error.errors()]
+    if request.app.openapi_schema is None:
+        await asyncio.to_thread(request.app.openapi)  # takes half a second, in which others are answered
+    names = _names(request.app.openapi())
+    errors = [_told(one, names) for one in error.errors()]
     first = errors[0]
     return problem(422, "invalid", f"{first['field']} {first['problem']}.", f"{first['field']}: {first['mend']}.",
                    errors=errors)  # fmt: skip
@@ -170,19 +175,27 @@ def _operations(request: Request) -> Iterable[str]:
     }
 
 
-def _told(error: Mapping[str, Any]) -> dict[str, str]:
+def _names(document: Mapping[str, Any]) -> frozenset[str]:
+    """All names that the document has for what may be sent."""
+    models = document.get("components", {}).get("schemas", {}).values()
+    operations = [one for every in document["paths"].values() for one in every.values()]
+    parameters = {told["name"] for one in operations for told in one.get("parameters", ())}
+    return frozenset(parameters.union(*(model.get("properties", ()) for model in models)))
+
+
+def _told(error: Mapping[str, Any], names: frozenset[str]) -> dict[str, str]:
     kind = str(error["type"])
     if kind in ("too_short", "too_long") and isinstance(error.get("input"), str):
         kind = f"string_{kind}"  # of a secret, which says so like a list
     default = _INSTANT if kind.startswith("datetime") else ("is not valid", "see /openapi.json for its form")
     what, mend = _MENDS.get(kind, default)
-    # The name of an unknown parameter is input too.
-    location = error["loc"][:1] if kind == "extra_forbidden" else error["loc"]
-    return _error(_place(location), what, mend.format_map(error.get("ctx") or {}))
+    return _error(_place(error["loc"], names), what, mend.format_map(error.get("ctx") or {}))
 
 
-def _place(location: Sequence[Any]) -> str:
-    return ".".join(str(part) for part in location if not isinstance(part, int))
+def _place(location: Sequence[Any], names: frozenset[str]) -> str:
+    """Where it stands, as far as the document has a name for it: what is called by the caller is input, too."""
+    where, *parts = (part for part in location if not isinstance(part, int))
+    return ".".join([str(where), *takewhile(names.__contains__, parts)])
 
 
 def _error(field: str, what: str, mend: str) -> dict[str, str]:

@@ -10,8 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipelines.answering import Answer, Answered, Answering, NoSuggestion, Reply
+from schemas.access import Role
 from schemas.decisions import Refusal
 from services.query import decided, paging, suggested, suggestion_answers
+from services.query.access import needs
 from services.query.audience import Seen, View
 from services.query.changing import Changing, versions
 from services.query.database import DRIVER_ERRORS, TooSlow, refusal
@@ -30,7 +32,7 @@ SECONDS = 30.0
 """An answer may take so long: as long as computing anew what it joins."""
 
 router = APIRouter(tags=["suggestions"])
-changing = APIRouter(tags=["suggestions"], route_class=Changing)
+changing = APIRouter(tags=["suggestions"], dependencies=[needs(Role.EDITOR)], route_class=Changing)
 
 _STATUS = {"unknown": 422, "changed": 412, "key used": 422}
 _TAG = r'((W/)?"[!#-~]*"|[0-9a-f.]+)'

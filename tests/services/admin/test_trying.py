@@ -75,9 +75,10 @@ async def test_what_is_wrong_is_named_as_its_input_is(office: Office) -> None:
                "colour": "CANARY-2"}  # fmt: skip
     told = await office.ask("POST", "/v1/connections/test", {"connector": "jira", "options": options}, 422)
     assert told["type"] == "urn:throughline:problem:invalid"
-    assert [one["field"] for one in told["errors"]] == ["base_url", "auth.api_token.email", "share", "colour"]
+    assert [one["field"] for one in told["errors"]] == ["base_url", "auth.api_token.email", "share", ""]
     assert all(one["mend"] for one in told["errors"])
-    assert "CANARY-1" not in str(told)
+    assert told["errors"][-1]["problem"] == "there is an option that is not known"
+    assert not [word for word in ("CANARY", "colour") if word in str(told)]
     missing = {"connector": "jira", "options": {"base_url": "https://acme.example", "auth": {"kind": "api_token"}}}
     told = await office.ask("POST", "/v1/connections/test", missing, 422)
     assert [one["field"] for one in told["errors"]] == ["auth.api_token.email", "auth.api_token.token"]

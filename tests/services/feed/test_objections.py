@@ -26,6 +26,7 @@ WORDS_OF_THE_LIBRARY = ("Input should", "validation", "should have at least", "E
         (MailboxOptions, MAIL | {"folders": []}, "folders: name at least one folder. Correct it"),
         (MailboxOptions, MAIL | {"folders": "INBOX"}, "folders: give a list, such as [first, second]. Correct it"),
         (MailboxOptions, MAIL | {"folder": ["INBOX"]}, "folder is no option. Is folders meant?"),
+        (MailboxOptions, MAIL | {"": "CANARY"}, '"" is no option. The options are host, port'),
         (MailboxOptions, MAIL | {"host": ""}, "host: give a value; it is empty. Correct it"),
         (MailboxOptions, MAIL | {"port": "CANARY"}, "port: give a whole number. Correct it"),
         (MailboxOptions, MAIL | {"port": 70000}, "port: give a number of at most 65535. Correct it"),
