@@ -28,6 +28,7 @@ from pipelines.suggest.model import Model, load
 from pipelines.suggest.people import keys
 from pipelines.suggest.scoring import Suggestion, suggestion
 from pipelines.waiting import Waiting
+from pipelines.watching import UNWATCHED, Watch
 from schemas.artifacts import participants_in
 from schemas.canonical import canonical_json
 
@@ -62,6 +63,7 @@ class Suggesting:
         model: Model | None = None,
         a_day: int = A_DAY,
         behind: Callable[[], bool] = lambda: False,
+        watch: Watch = UNWATCHED,
     ) -> None:
         self.engine = engine
         self.now = now
@@ -69,6 +71,7 @@ class Suggesting:
         self.model = model or load()
         self.a_day = a_day
         self.behind = behind
+        self.watch = watch
 
     async def run(self, idle: float = 2.0, breath: float = 0.05) -> None:
         """Work for ever; an outage of the database only waits. Begins anew with everything after an upgrade."""
@@ -174,12 +177,13 @@ class Suggesting:
             found, people = await units_now(bulk, names)
             before = await suggestions.load(bulk, names)
         changed = {name: one for name, one in found.items() if before.get(name) != one.body}
-        async with writing(self.engine) as connection:
-            await leases.check(connection, lease)
-            bulk = Bulk(connection)
-            await suggestions.write_units(bulk, changed, before.keys() - found.keys())
-            await unit_people.keep(bulk, names, people)
-            await suggestions.done(bulk, [number for number, _ in marks], going_on)
+        with self.watch.span("units", changed=len(changed)):
+            async with writing(self.engine) as connection:
+                await leases.check(connection, lease)
+                bulk = Bulk(connection)
+                await suggestions.write_units(bulk, changed, before.keys() - found.keys())
+                await unit_people.keep(bulk, names, people)
+                await suggestions.done(bulk, [number for number, _ in marks], going_on)
 
     async def _compare(self, names: list[str], lease: Lease) -> None:
         async with reading(self.engine) as connection:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -27,22 +28,32 @@ ONE, APART = request_id("memos/memo/1"), request_id("memos/memo/400")
 
 
 class Meanwhile(Watch):
-    """Has somebody else do something, in a process of their own as it were, when the first results are folded."""
+    """Has somebody else do something, in a process of their own as it were, when the first results are folded; or
+    written, of suggestions."""
 
-    def __init__(self, url: str, deed: Deed, times: int = 1) -> None:
-        self.url, self.deed, self.times = url, deed, times
+    def __init__(self, url: str, deed: Deed, times: int = 1, at: str = "fold") -> None:
+        self.url, self.deed, self.times, self.at = url, deed, times, at
         self.turns = 0
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        if name == "fold":
+        self._come(name)
+        yield
+
+    @contextmanager
+    def span(self, name: str, after: Any = None, **attributes: str | int) -> Iterator[None]:
+        del after, attributes
+        self._come(name)
+        yield
+
+    def _come(self, name: str) -> None:
+        if name == self.at:
             self.turns += 1
             if self.turns <= self.times:
                 other = threading.Thread(target=asyncio.run, args=(self._elsewhere(),))
                 other.start()
                 other.join(30)
                 assert not other.is_alive(), "others wait for who computes"
-        yield
 
     async def _elsewhere(self) -> None:
         engine = open_engine(self.url)

@@ -9,11 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pipelines import suggested_anew
 from pipelines.rebuild import Rebuild
 from pipelines.store import suggestion_tables, suggestions, tables
+from pipelines.suggesting import Suggesting
 from schemas.artifacts import request_id
 from schemas.events import SourceEvent
 from tests.pipelines.memos import memo
 from tests.pipelines.test_ingest import NOW, engine, ingest_of, rows
-from tests.pipelines.test_suggesting import settle, suggesting_of, tell
+from tests.pipelines.test_large_beside import Meanwhile
+from tests.pipelines.test_suggesting import MODEL, settle, suggesting_of, tell
 
 __all__ = ["engine"]
 
@@ -103,10 +105,18 @@ async def test_of_very_many_units_a_page_at_a_time(engine: AsyncEngine) -> None:
     await agrees(engine)
 
 
-async def test_what_was_looked_at_while_somebody_changed_is_looked_at_again(engine: AsyncEngine) -> None:
-    """The mark of a person is followed after what stood before it, whoever reads what in between."""
+async def test_what_was_looked_at_while_somebody_changed_is_looked_at_again(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    """Somebody gets another address after a unit that is new was read, and before it says who takes part in it."""
+
+    async def deed(other: AsyncEngine) -> None:
+        await tell(other, [ben(2, NEW)], first=2)
+
     await tell(engine, [on_copy(1, "ben"), ben()])
-    await tell(engine, [ben(2, NEW)], first=2)
+    watch = Meanwhile(database_url, deed, at="units")
+    assert await Suggesting(engine, lambda: NOW, "here", model=MODEL, watch=watch).once()
+    assert (await compared(engine))["memos/memo/1"] == {OLD}
     await settle(engine)
     assert (await compared(engine))["memos/memo/1"] == {NEW}
     await agrees(engine)
