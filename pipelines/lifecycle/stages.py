@@ -34,9 +34,12 @@ class StageMap:
         default_factory=dict, init=False, compare=False, repr=False
     )
     """What was asked before: a map has hundreds of rows, and the same few statuses are asked again and again."""
+    by_status: dict[str, list[int]] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """Numbers of the rows, from 1, by the status that they name."""
 
     def __post_init__(self) -> None:
         for number, rule in enumerate(self.rules, 1):
+            self.by_status.setdefault(rule.status.casefold(), []).append(number)
             if rule.stage not in self.stages and rule.stage != NOT_MAPPED:
                 raise ValueError(
                     f"row {number} of the stage map names the stage {rule.stage!r}; use one of {self.stages}"
@@ -45,6 +48,12 @@ class StageMap:
         for name in self.gates:
             if name not in self.stages and self.gates is not DEFAULT_GATES:
                 raise ValueError(f"a gate names the stage {name!r}; use one of {self.stages}")
+
+    def about(self, status: Status | None) -> list[tuple[int, StageRule]]:
+        """The rows that name this status, or any, in their order, with their numbers."""
+        words = {ANY_VALUE, *(word.casefold() for word in ((status.label, status.id) if status else ("",)))}
+        numbers = sorted(number for word in words for number in self.by_status.get(word, ()))
+        return [(number, self.rules[number - 1]) for number in numbers]
 
     def gate(self, stage: str) -> Gate:
         """How the stage is left."""
@@ -84,7 +93,7 @@ def _named(stage_map: StageMap, connection: str, connector: str, kind: str, stat
     """The first row that gives the status itself a state, whatever the type: a status means one state."""
     known = (
         rule
-        for rule in stage_map.rules
+        for _, rule in stage_map.about(status)
         if rule.state and rule.status != ANY_VALUE and _row_fits(rule, connection, connector, kind, rule.type, status)
     )
     return next(known, _NO_STATE)
@@ -110,7 +119,7 @@ def _place(
     category = status.category if status else None
     if status and category is None:
         category = stage_map.categories.get((connection, status.id))
-    for number, rule in enumerate(stage_map.rules, 1):
+    for number, rule in stage_map.about(status):
         if _row_fits(rule, connection, connector, kind, type_ or "", status):
             named = rule if rule.state or category else _named(stage_map, connection, connector, kind, status)
             state = named.state or category

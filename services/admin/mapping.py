@@ -1,5 +1,6 @@
 """The stage map of one connection: its tool's real statuses, where each stands and why, and a change of it."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
 from typing import Annotated, Any, Literal, TypeVar
@@ -133,13 +134,13 @@ async def stage_map(identifier: Name, acting: Actor, view: Seen) -> Response:
         counted = acting.parts.counts.of(acting.parts.database, name) if await _many(connection, name) else None
         looked = counted.looked if counted else await statuses.real(connection, name)
         missed = await _missed(connection, name, looked, counted=bool(counted))
-    told = _told(name, every, by, looked, missed) if view.may(name) else []
+    told, unmapped = _told(name, every, by, looked, missed) if view.may(name) else ([], 0)
     own = every[name]
     return answer(
         {
             "connection": name, "connector": own.connector, "stages": list(STAGES), "states": list(State),
-            "chosen": [told_row(rule) for rule in own.chosen.stages], "statuses": told[:MOST_TOLD],
-            "unmapped": sum(one["by"] == "nothing" for one in told),
+            "chosen": [told_row(rule) for rule in own.chosen.stages], "statuses": told,
+            "unmapped": unmapped,
             "sample": {"looked": looked.looked, "of": looked.of} if looked.sample else None,
             "counted_at": instant(counted.at.astimezone(UTC)) if counted else None,
             "withheld": not view.may(name), "etag": etag_of(own.chosen),
@@ -174,16 +175,22 @@ async def _missed(connection: AsyncConnection, name: str, looked: Looked, *, cou
 
 def _told(
     name: str, every: dict[str, ConnectionConfiguration], by: Configuration, looked: Looked, missed: list[Real]
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], int]:
+    """Those that are told, and how many no row knows."""
     scale = looked.of / looked.looked if looked.looked else 1.0
     placed = [(one, _place(by, name, every[name], one), round(one.artifacts * scale)) for one in looked.statuses]
     placed += [(one, _place(by, name, every[name], one), one.artifacts) for one in missed]
-    known = [Known(one.kind, one.type, at.stage, number) for one, at, number in placed if at.row is not None]
+    stand = Counter[tuple[str, str | None, str]]()
+    for one, at, number in placed:
+        if at.row is not None:
+            stand[one.kind, one.type, at.stage] += number
+    known = [Known(*where, number) for where, number in stand.items()]
     before = sum(len(own.rows()) for other, own in every.items() if other < name)
-    rows = [_status(one, at, number, before, every[name], known) for one, at, number in placed]
-    order = {"nothing": 0, "chosen": 1, "default": 1}
-    return sorted(rows, key=lambda row: (
-        order[row["by"]], -row["artifacts"], row["kind"], row["type"] or "", row["status"] or ""))  # fmt: skip
+    placed.sort(key=lambda told: (
+        told[1].row is not None, -told[2], told[0].kind, told[0].type or "",
+        (told[0].status and told[0].status.label) or ""))  # fmt: skip
+    rows = [_status(one, at, number, before, every[name], known) for one, at, number in placed[:MOST_TOLD]]
+    return rows, sum(at.row is None for _, at, _ in placed)
 
 
 def _place(by: Configuration, name: str, own: ConnectionConfiguration, one: Real) -> Placement:
@@ -252,7 +259,8 @@ def _words(one: Trial) -> tuple[str, ...]:
     assert isinstance(one.after, Chosen)
     before, after = one.before.stages, one.after.stages
     changed = {rule.status for rule in set(before) ^ set(after)}
-    same_order = [rule for rule in before if rule in after] == [rule for rule in after if rule in before]
+    both = set(before) & set(after)
+    same_order = [rule for rule in before if rule in both] == [rule for rule in after if rule in both]
     return tuple(sorted(changed)) if same_order and ANY_VALUE not in changed and len(changed) <= _LOOKED_FOR else ()
 
 

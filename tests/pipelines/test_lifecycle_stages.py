@@ -7,6 +7,8 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelines.lifecycle import fold, to_text
 from pipelines.lifecycle.members import RequestInput
@@ -164,3 +166,27 @@ def test_the_fold_touches_neither_clock_nor_outside() -> None:
         assert not called & {"now", "utcnow", "today"}, module
         waiting += [name for name in names if name.startswith("pipelines.") and name not in seen]
     assert len(seen) > 10
+
+
+WORDS = st.sampled_from(["*", "Open", "OPEN", "open ", "Offen", "ß", "SS", "10", ""])
+ROWS = st.lists(st.builds(
+    StageRule, st.sampled_from(["jira", "*"]), st.sampled_from(["issue", "*"]), st.sampled_from(["Bug", "*"]), WORDS,
+    st.sampled_from(["alignment", "change"]), st.sampled_from([None, State.DONE, State.NEW]), st.just("why"),
+), max_size=12)  # fmt: skip
+STATUSES = st.none() | st.builds(Status, WORDS, WORDS, st.sampled_from([None, State.ACTIVE]))
+
+
+@given(ROWS, STATUSES, st.sampled_from([None, "Bug", "Story"]))
+def test_the_first_row_that_fits_is_found_by_the_status_it_names(
+    rows: list[StageRule], status: Status | None, type_: str | None
+) -> None:
+    told = [word.casefold() for word in ((status.label, status.id) if status else ("",))]
+    fits = (number for number, row in enumerate(rows, 1)
+            if row.type in ("*", type_) and (row.status == "*" or row.status.casefold() in told))  # fmt: skip
+    assert place(StageMap(tuple(rows)), "j", "jira", "issue", type_, status).row == next(fits, None)
+
+
+def test_of_many_rows_only_those_that_name_the_status_are_looked_at() -> None:
+    rows = [StageRule("jira", "issue", "*", f"Status {number}", "change", None, "why") for number in range(2_000)]
+    stage_map = StageMap((*rows, StageRule("jira", "*", "*", "*", "alignment", None, "the rest")))
+    assert [number for number, _ in stage_map.about(Status("7", "STATUS 77"))] == [78, 2_001]
