@@ -26,6 +26,8 @@ from tests.security.relay import Relay, relaying
 from tests.services.admin.entrance import BASE, Clock, Door, door
 
 START, BACK = "/v1/sign-in/oidc", "/v1/sign-in/oidc/callback"
+PATIENCE = 60.0
+"""Seconds for a provider to answer us, on a machine that does much else."""
 WELCOME = Welcome(frozenset({"Staff"}), frozenset({"acme.example"}), {"Hub admins": Role.ADMIN})
 
 
@@ -65,7 +67,7 @@ class OfPython:
             self._process.wait(20)
 
     def form(self, sub: str, claims: dict[str, Any]) -> dict[str, str]:
-        httpx2.put(f"http://127.0.0.1:{self.port}/users/{sub}", json=claims).raise_for_status()
+        httpx2.put(f"http://127.0.0.1:{self.port}/users/{sub}", json=claims, timeout=PATIENCE).raise_for_status()
         return {"sub": sub}
 
 
@@ -76,10 +78,10 @@ class OfJava(IdentityProvider):
 
     def start(self, seconds: float = 90) -> None:
         """With another key for our issuer than the last time."""
-        again = self._process is not None
+        asked = ["/acme/jwks"] if self._process is None else ["/others/jwks", "/acme/jwks"]
         super().start(seconds)
-        if again:
-            httpx2.get(f"{self.address}/others/jwks").raise_for_status()
+        for path in asked:
+            httpx2.get(f"{self.address}{path}", timeout=PATIENCE).raise_for_status()
 
     def form(self, sub: str, claims: dict[str, Any]) -> dict[str, str]:
         return {"username": sub, "claims": json.dumps(claims)}
@@ -98,7 +100,7 @@ class Elsewhere:
 
     async def agreed(self, address: str, who: str, site: str = BASE, **claims: Any) -> str:
         """The path that a browser is sent back to, once somebody signed in there."""
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(timeout=PATIENCE) as http:
             answer = await http.post(address, data=self.maker.form(who, claims))
         assert answer.status_code == 302, answer.text
         back = urlsplit(answer.headers["location"])
