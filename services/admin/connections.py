@@ -22,7 +22,7 @@ from services.admin.repeating import Once, Overtaken
 from services.admin.saving import Differs, Secret, Who
 from services.admin.setting_up import Wanted
 from services.admin.trial import Opened
-from services.admin.trying import EXAMPLE, LOOKING, Name, StepTold, wanted_of
+from services.admin.trying import EXAMPLE, LOOKING, Name, StepTold, begins, wanted_of
 from services.feed import connections
 from services.feed.connections import StoredConnection
 from services.query.access import needs
@@ -251,15 +251,15 @@ async def read_again(identifier: Id, asked: From, acting: Actor, if_match: IfMat
     """What is known already changes nothing."""
 
     async def act(parts: Equipment, stored: StoredConnection, who: Who) -> None:
-        await saving.read_again(parts, stored, _begin(asked, stored), who)
+        await saving.read_again(parts, stored, _begin(parts, asked, stored), who)
 
     return await _act(acting, identifier, if_match, act)
 
 
-def _begin(asked: From, stored: StoredConnection) -> datetime | None:
+def _begin(parts: Equipment, asked: From, stored: StoredConnection) -> datetime | None:
     if asked.since == "beginning":
         return None
-    return asked.since if isinstance(asked.since, datetime) else stored.since
+    return begins(parts, asked.since) if isinstance(asked.since, datetime) else stored.since
 
 
 @asynccontextmanager

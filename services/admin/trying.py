@@ -1,6 +1,7 @@
 """Trying a connection before it is saved: its check, a preview of what it would bring, and how much that would be."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -25,7 +26,7 @@ from services.query.access import needs
 from services.query.audience import Seen
 from services.query.changing import Adding
 from services.query.instants import At
-from services.query.problems import documented
+from services.query.problems import documented, wrong
 from services.query.refused import Refused
 from services.query.serving import answer
 
@@ -36,6 +37,8 @@ router = APIRouter(
 
 CHECKING = 60.0
 """Seconds that a whole check may take."""
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Line breaks and other controls, and what turns the direction of all that follows on a page."""
 LINES = "application/x-ndjson"
 """How the steps of a test are sent one by one."""
 LOOKING = 25.0
@@ -252,11 +255,22 @@ async def _stored(parts: Equipment, name: str | None) -> StoredConnection | None
     return stored
 
 
+def begins(parts: Equipment, since: datetime | None) -> datetime | None:
+    """From when it is to be read. Raises Refused for what lies ahead: nothing would ever be read."""
+    if since is not None and since > parts.now():
+        raise wrong("body.since", "lies ahead", "give a moment that is past, or none for the beginning")
+    return since
+
+
 def wanted_of(
     parts: Equipment, connector: str, name: str, title: str, options: dict[str, Any], since: datetime | None,
     stored: StoredConnection | None, forget: tuple[str, ...] = (),
 ) -> Wanted:  # fmt: skip
     """What a form says, checked. Raises Refused that names the inputs."""
+    if stored is None or since != stored.since:
+        begins(parts, since)
+    if _UNSEEN.search(title):
+        raise wrong("body.title", "holds signs that nobody sees", "leave out line breaks and changes of direction")
     kind = parts.catalogue.get(connector)
     if kind is None or (stored is not None and stored.connector != connector):
         raise refusals.unknown_kind([stored.connector] if stored else list(parts.catalogue))
