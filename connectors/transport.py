@@ -311,39 +311,33 @@ class _Body(httpx2.AsyncByteStream):
 
 class Guarded(httpx2.AsyncBaseTransport):
     """For an HTTP client that a library makes: every connection goes through the guard, without TLS to this machine
-    only; answers are read whole, bounded in size and time. It may be used again after it was closed.
+    only; answers are read whole, bounded in size and time. Each request has a connection of its own, so that clients
+    share one of these, and none of them ends another's talk when it is closed.
 
     Its requests raise HubErrors. Redirects and proxies are the client's own: tell it to follow none, and use none.
     """
 
     def __init__(self, policy: Policy, resolver: Resolver = resolve) -> None:
         guard = Guard(policy, resolver)
-        self._pools = {
-            "https": _Transport(httpx2.create_ssl_context(), GuardedBackend(guard, plain=False)),
-            "http": _Transport(None, GuardedBackend(guard, plain=True)),
+        self._ways: dict[str, tuple[ssl.SSLContext | None, GuardedBackend]] = {
+            "https": (httpx2.create_ssl_context(), GuardedBackend(guard, plain=False)),
+            "http": (None, GuardedBackend(guard, plain=True)),
         }
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """One request."""
-        pool = self._pools.get(request.url.scheme)
-        if pool is None or request.url.userinfo:
+        way = self._ways.get(request.url.scheme)
+        if way is None or request.url.userinfo:
             raise Misconfigured("That is not a web address", "Give it as https://host, without user and password")
         try:
-            async with asyncio.timeout(TIMEOUT):
-                answer = await pool.handle_async_request(request)
-                try:
-                    body = await _read(answer)
-                finally:
-                    await answer.aclose()
+            async with asyncio.timeout(TIMEOUT), _Transport(*way) as one:
+                answer = await one.handle_async_request(request)
+                body = await _read(answer)
+                await answer.aclose()
         except (httpx2.HTTPError, *_CORE_ERRORS, OSError) as error:
             raise failure(error, request.url.host) from None
         told = [(name, value) for name, value in answer.headers.raw if name.lower() not in _OF_THE_WIRE]
         return httpx2.Response(answer.status_code, headers=told, content=body)
-
-    async def aclose(self) -> None:
-        """Close what is open."""
-        for pool in self._pools.values():
-            await pool.aclose()
 
 
 _OF_THE_WIRE = (b"content-encoding", b"content-length", b"transfer-encoding")

@@ -193,10 +193,6 @@ class _Way(httpx2.AsyncBaseTransport):
         way = self._own if request.url.host == self._host else self._others
         return await way.handle_async_request(request)
 
-    async def aclose(self) -> None:
-        for way in (self._own, self._others):
-            await way.aclose()
-
 
 def local(path: str) -> str:
     """A path of our own pages; the first page for whatever leads elsewhere."""

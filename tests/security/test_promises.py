@@ -56,7 +56,7 @@ def test_every_test_of_security_proves_a_line() -> None:
 
 SMALLER = {
     "test_redirects_of_the_provider_are_not_followed", "test_what_it_says_of_itself_is_asked_anew_each_hour",
-    "test_whoever_did_not_ask_gets_no_token", "test_an_address_is_known_in_every_spelling",
+    "test_whoever_did_not_ask_gets_no_token", "test_many_come_at_once", "test_an_address_is_known_in_every_spelling",
     "test_every_way_to_sign_in_is_tried",
 }  # fmt: skip
 """Tests of what others stand on."""

@@ -1,5 +1,6 @@
 """Sign-in by two real identity providers of different makers: who comes in, and what of a provider is not believed."""
 
+import asyncio
 import json
 import re
 import subprocess
@@ -199,6 +200,16 @@ async def test_by_default_nobody_unknown_comes_in(sqlite_url: str, there: Elsewh
     async with there.door(sqlite_url, Welcome()) as hub, hub.browser() as http:
         answer = await come(http, there, "ben", **everything)
         assert (answer.status_code, answer.json()["type"]) == (403, "urn:throughline:problem:no-account")
+
+
+async def test_many_come_at_once(hub: Door, there: Elsewhere) -> None:
+    """None ends another's talk with the provider."""
+
+    async def one(who: str) -> int:
+        async with hub.browser() as http:
+            return (await come(http, there, who, name=who, groups=["Staff"])).status_code
+
+    assert await asyncio.gather(*(one(f"person-{number}") for number in range(6))) == [303] * 6
 
 
 async def test_what_was_asked_for_is_what_comes_back(hub: Door, there: Elsewhere) -> None:
