@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.types import Scope
 
 from pipelines.store.engine import open_engine
 from schemas.access import Caller, Role
 from services.admin.routers import ROUTERS
+from services.query.access import needs
 from services.query.app import create_app, openapi_document
 from tests.services.query.conftest import NOW, client_of
 
@@ -129,9 +131,48 @@ async def asked_by(role: Role | None) -> AsyncIterator[httpx2.AsyncClient]:
     await engine.dispose()
 
 
+def listed(app: FastAPI) -> set[str]:
+    """Every route of an application, in the document or not, as the table has them."""
+    return {
+        f"{method} {route.path}" for route in iter_route_contexts(app.routes) for method in route.methods or ()
+        if method != "HEAD"
+    }  # fmt: skip
+
+
+def made(*more: APIRouter) -> FastAPI:
+    return create_app(open_engine("sqlite+aiosqlite://"), lambda: NOW, access=Someone(None), more=[*ROUTERS, *more])
+
+
 def test_the_table_holds_every_operation() -> None:
+    assert listed(made()) - {"GET /openapi.json"} == set(NEEDED)
     paths = openapi_document(ROUTERS)["paths"]
     assert {f"{method.upper()} {path}" for path, operations in paths.items() for method in operations} == set(NEEDED)
+
+
+async def test_a_new_endpoint_without_a_rule_is_found_and_refuses_strangers() -> None:
+    more = APIRouter(dependencies=[needs(Role.VIEWER)])
+    app = made(more)
+    before = listed(app)
+
+    @more.get("/new")
+    @more.post("/hidden", include_in_schema=False)
+    @app.put("/beside", include_in_schema=False)
+    async def new() -> str:
+        return "served"
+
+    assert listed(app) - before == {"GET /v1/new", "POST /v1/hidden", "PUT /beside"}
+    async with client_of(app) as http:
+        for operation in ("GET /v1/new", "POST /v1/hidden", "PUT /beside"):
+            assert (await called(http, operation)).status_code == 401
+
+
+async def test_who_may_not_is_told_before_anything_is_read() -> None:
+    async with asked_by(Role.VIEWER) as http:
+        for operation, needed in NEEDED.items():
+            method, path = operation.split()
+            if needed in (Role.EDITOR, Role.ADMIN):
+                answer = await http.request(method, re.sub(r"\{\w+\}", "1", path) + "?no=1", content=b"\xff{")
+                assert answer.status_code == 403, operation
 
 
 @pytest.mark.parametrize("role", [None, *Role], ids=lambda role: role or "nobody")
