@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from services import migrations
 from tests.conftest import Pair
+from tests.parts.copies import prepared
 from tests.parts.postgres import Postgres
 from tests.parts.presence import alive, within_seconds
 
@@ -45,6 +47,25 @@ async def test_each_database_is_new_and_empty(database_url: str) -> None:
         await connection.execute(text("CREATE TABLE mine (n int)"))
     await engine.dispose()
     assert engine.dialect.name in database_url
+
+
+async def numbered(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE numbers (n int)"))
+        await connection.execute(text("INSERT INTO numbers VALUES (7)"))
+
+
+async def test_what_is_written_into_a_copy_is_in_no_other(database_url: str) -> None:
+    for _ in range(3):
+        await prepared(database_url, numbered)
+        engine = create_async_engine(database_url)
+        assert await migrations.current(engine) == migrations.HEAD
+        async with engine.begin() as connection:
+            assert (await connection.execute(text("SELECT n FROM numbers"))).scalars().all() == [7]
+            await connection.execute(text("INSERT INTO numbers VALUES (8)"))
+        await engine.dispose()
+        if engine.dialect.name == "sqlite":
+            Path(engine.url.database or "").unlink()
 
 
 def test_a_pair_belongs_together(pair: Pair) -> None:
