@@ -109,7 +109,8 @@ def compared(one: Reconciled, now: datetime) -> str:
 def failure(one: Failure, now: datetime) -> str:
     """A group of failures."""
     times = "once" if one.count == 1 else f"{one.count:,} times, first at {moment(one.first_seen, now)}"
-    return f"{one.problem} ({times}, last at {moment(one.last_seen, now)}). {one.mend}"
+    then = "It is over" if one.over else one.mend
+    return f"{one.problem} ({times}, last at {moment(one.last_seen, now)}). {then}"
 
 
 def table_of(lines: Iterator[tuple[str, Text]]) -> Table:

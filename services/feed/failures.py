@@ -78,6 +78,9 @@ async def of(connection: AsyncConnection, names: Sequence[str]) -> dict[str, lis
     for row in await connection.execute(wanted):
         stuck = row.kind == "unexpected" and row.in_a_row >= STUCK
         found.setdefault(row.connection, []).append(
-            Failure(row.cause, row.kind, row.problem, row.mend, row.times, row.first_seen, row.last_seen, stuck)
-        )
+            Failure(
+                row.cause, row.kind, row.problem, row.mend, row.times, row.first_seen, row.last_seen, stuck,
+                over=row.in_a_row == 0,
+            )
+        )  # fmt: skip
     return found

@@ -37,6 +37,8 @@ class Failure:
     last_seen: datetime
     stuck: bool
     """Reading has not gone on since, again and again at one place."""
+    over: bool = False
+    """Reading has gone on since: nothing is to be done any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,8 +159,9 @@ async def test_a_page_that_always_fails_is_named_and_a_person_is_asked(post: Pos
         assert any("stuck" in warning for warning in told.warnings)
         post.tool.said.append(page(2))
         post.later(1000)
-        told = await once(post, lambda told: told.state == "reading" and not told.failures[0].stuck)
-    assert [one.count for one in told.failures] == [STUCK]
+        assert not told.failures[0].over
+        told = await once(post, lambda told: told.state == "reading" and told.failures[0].over)
+    assert [(one.count, one.stuck) for one in told.failures] == [(STUCK, False)]
 
 
 async def test_failures_elsewhere_are_not_in_a_row(post: Post) -> None:
