@@ -11,7 +11,8 @@ from schemas.artifacts import Evidence
 from schemas.canonical import instant, parse_instant
 from schemas.links import Node
 
-_DATED = {"mail": "mail", "email": "e-mail", "note": "note", "call": "call", "meeting": "meeting"}
+DATED = {"mail": "mail", "email": "e-mail", "note": "note", "call": "call", "meeting": "meeting"}
+"""Kinds of things that people call by their day."""
 _PLACES = {
     "subject": "in its subject",
     "title": "in its title",
@@ -89,9 +90,9 @@ def called(end: str, nodes: Mapping[str, Node]) -> str:
     node = nodes.get(end)
     if node is None:
         return _unread(end)
-    if node.kind in _DATED:
+    if node.kind in DATED:
         return (
-            f"the {_DATED[node.kind]} of {day(node.created_at)}" if node.created_at else f"a {node.kind} without a date"
+            f"the {DATED[node.kind]} of {day(node.created_at)}" if node.created_at else f"a {node.kind} without a date"
         )
     key = node.natural_key or node.artifact.rpartition("/")[2]
     return key if node.kind == "issue" else f"the {node.kind} {key}"

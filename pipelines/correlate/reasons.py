@@ -198,7 +198,14 @@ class _Answer:
             {one.key for one in self._nodes[name].references if one.evidence not in {Evidence.DECISION, Evidence.FIELD}}
             for name in (self._left, self._right)
         )
-        for key in sorted((here & there) - told)[:MOST_SHARED]:
+        # What one of both is known as, the other states of it: a link that is told if it is the nearest.
+        own = {
+            one.key
+            for name in (self._left, self._right)
+            for one in self._nodes[name].references
+            if one.evidence is Evidence.IDENTITY and one.key not in self._rules.called_generic
+        }
+        for key in sorted((here & there) - told - own)[:MOST_SHARED]:
             count = self._component.counts.get(key, 0)
             many = self._rules.is_generic(key, count) and count > 0
             yield Shared(key, count if many else None, self._means_nothing(key, count if many else 0))

@@ -22,7 +22,7 @@ from schemas.access import THIS_MACHINE
 from schemas.decisions import DecisionKind, Refusal
 from services.admin import audit
 from services.cli.terminal import EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_WRONG_USE, WrongUse, opened, tell, write_line
-from services.cli.words import counted, listed, moment
+from services.cli.words import counted, listed, moment, short
 from services.query import decided, reading, wishes
 from services.query.database import Database
 from services.query.decided import Stored, Wanted
@@ -121,7 +121,7 @@ async def decide(
             noted = audit.noting(replace(THIS_MACHINE, name=asked.by), now, None)
             outcome = await deciding.decide(wishes.wish_of(asked, ends, made_on, noted=noted))
         except Unresolved as error:
-            return unresolved(error)
+            return unresolved(error, asked)
         except Refusal as error:
             return refused(error)
         await _tell(database, outcome, manner, screen, preview=False)
@@ -135,9 +135,12 @@ async def _seen(engine: AsyncEngine, looked: Outcome) -> frozenset[str]:
     return frozenset({ANY}) if people else frozenset(looked.made_on.values())
 
 
-def unresolved(error: Unresolved) -> int:
-    """Tell what a reference does not lead to; the exit code."""
-    tell(f"{error.field.replace('.', ' ')} {error.what}. {error.mend}.")
+def unresolved(error: Unresolved, asked: object) -> int:
+    """Tell what a reference that was typed does not lead to; the exit code."""
+    name, _, place = error.field.partition(".")
+    typed = getattr(asked, name, None)
+    words = typed[int(place)] if place and typed else typed
+    tell(f"{short(words) if isinstance(words, str) else name} {error.what}. {error.mend}.")
     return EXIT_NOT_FOUND if error.missing else EXIT_WRONG_USE
 
 
@@ -191,8 +194,11 @@ def effects(shown: Shown, *, preview: bool) -> Iterator[str]:
     for moved in shown.outcome.moved:
         verb = ("would come" if preview else "came") + (" out of " if moved.after is None else " ")
         start = f"from {shown.request(moved.before)} " if moved.before and moved.after else ""
+        nowhere = "and be in no request" if preview else "and is in no request now"
         goal = (
-            f"into {shown.request(moved.after)}" if moved.after else f"{shown.request(moved.before or '')}, into none"
+            f"into {shown.request(moved.after)}"
+            if moved.after
+            else f"{shown.request(moved.before or '')}, {nowhere}: nothing there opens one"
         )
         yield f"{listed([shown.artifact(one) for one in moved.artifacts])} {verb}{start}{goal}"
     told = decided.effects(shown.outcome)
@@ -223,7 +229,7 @@ async def show_all(
         try:
             names, request = await wishes.concerned(connection, filters.request, filters.artifact, filters.identity)
         except Unresolved as error:
-            return unresolved(error)
+            return unresolved(error, filters)
         wanted = Wanted(names, request, filters.kind, filters.by, filters.holds, None, limit)
         rows = await decided.page(connection, wanted)
         items = await decided.told(connection, rows[:limit])

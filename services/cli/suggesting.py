@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.answering import Answer, Answered, Answering, NoSuggestion, Reply
+from pipelines.correlate.explain import DATED, day
 from pipelines.deciding import ANY, Deciding
 from schemas.access import THIS_MACHINE
 from schemas.decisions import Refusal
@@ -49,7 +50,7 @@ async def show_all(
         try:
             names, request = await concerned(connection, filters.request, filters.artifact, None)
         except Unresolved as error:
-            return unresolved(error)
+            return unresolved(error, filters)
         wanted = Wanted(names, request, filters.least, filters.waiting, None, limit)
         rows = await suggested.page(connection, wanted, now)
         items = await suggested.told(connection, rows[:limit])
@@ -78,8 +79,11 @@ def _table(items: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _artifact(one: Mapping[str, Any]) -> str:
-    key = one["natural_key"] or one["id"]
-    name = key if one["kind"] == "issue" else f"the {one['kind']} {short(key, 40)}"
+    kind, key = one["kind"], one["natural_key"] or one["id"]
+    if kind in DATED and one["created_at"]:
+        name = f"the {DATED[kind]} of {day(one['created_at'])}"
+    else:
+        name = key if kind == "issue" else f"the {kind} {short(key, 40)}"
     title = "its title is restricted" if one["restricted"] else one["title"]
     return f"{name} ({short(title, 60)})" if title else name
 

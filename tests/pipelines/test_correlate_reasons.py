@@ -261,6 +261,13 @@ def test_an_answer_grows_in_step_with_the_component() -> None:
     assert len(asked(thread(300)[0], thread(300)[-1], *thread(300)[1:-1]).steps) == 299
 
 
+def test_what_a_decision_parts_does_not_share_the_names_by_which_each_states_the_other() -> None:
+    whole = issue("PAY-1", link("jira.key", "PAY-2", "sub-task"))
+    part = issue("PAY-2", link("jira.key", "PAY-1", "parent"))
+    found = asked(whole, part, decisions=[decided(DecisionKind.UNLINK, whole, part)])
+    assert (found.together, len(found.decisions), found.shared) == (False, 1, ())
+
+
 def test_values_that_name_themselves_are_no_shared_values() -> None:
     one = issue("PAY-1", Reference("url", "x", "https://x.example/1", Evidence.IDENTITY, "is"))
     two = mail("m1", Reference("url", "", "https://x.example/2", Evidence.WRITTEN))

@@ -91,10 +91,10 @@ async def test_a_contradiction_is_refused_with_the_decision_in_the_way(
 @pytest.mark.parametrize(
     ("told", "code", "said"),
     [
-        (LINK | {"b": "PAY-77"}, EXIT_NOT_FOUND, "b names nothing that is read so far. Give a key, an address,"),
-        ({"kind": "merge", "requests": ["PAY-12", "PAY-99"]}, EXIT_NOT_FOUND, "requests 1 is in no request. Name"),
+        (LINK | {"b": "PAY-77"}, EXIT_NOT_FOUND, "PAY-77 names nothing that is read so far. Give a key,"),
+        ({"kind": "merge", "requests": ["PAY-12", "PAY-99"]}, EXIT_NOT_FOUND, "PAY-99 is in no request. Name"),
         ({"kind": "merge", "requests": ["PAY-12", PORTAL]}, EXIT_WRONG_USE, "requests are one request already. Name"),
-        ({"kind": "same person", "identities": [ANNA, "x@y.example"]}, EXIT_NOT_FOUND, "identities 1 is nobody that"),
+        ({"kind": "same person", "identities": [ANNA, "x@y.example"]}, EXIT_NOT_FOUND, "x@y.example is nobody that"),
     ],
 )
 async def test_what_leads_nowhere_names_what_was_typed(
@@ -177,7 +177,7 @@ async def test_the_list(desk: Desk) -> None:
 
 async def test_what_a_decision_keeps_out_is_told_by_lookup(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     await decide(desk, {"kind": "no request", "artifacts": ["PAY-31"], "reason": "A test ticket"}, yes=True)
-    assert f"PAY-31 came out of {SIGN_ON}, into none" in (told := desk.printed)
+    assert f"PAY-31 came out of {SIGN_ON}, and is in no request now" in (told := desk.printed)
     assert f"{SIGN_ON} is no request any more" in told
     assert await looked_up(desk, "PAY-31") == (
         "Known, but in no request:\n"

@@ -66,7 +66,7 @@ async def test_it_is_listed_with_its_reasons_and_how_good_they_were(
     code, printed = await listed(alike)
     assert code == 0
     assert "88 %" in printed
-    assert "Payslips in the portal" in printed
+    assert "the mail of 6 March 2026 (Re: Payslips in" in printed
     assert printed.endswith("None was answered so far.\n")
     assert await suggesting.show(alike.made, await the_id(alike, capsys), NOW, alike.screen, as_json=False) == 0
     assert "What speaks for it:\n  " in (shown := alike.printed)
