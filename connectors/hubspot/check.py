@@ -25,7 +25,7 @@ SCOPES = {
     "email": "sales-email-read",
 }
 _CLOCK = timedelta(minutes=2)
-_NAMED = "Further properties"
+_NAMED = "further properties"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,12 @@ def _trials(hubspot: HubSpot, options: Options, now: Callable[[], datetime]) -> 
 
     readable = [*options.kinds, "contact", "company"]
     return [
-        _Trial("Address and token", "oauth", signed_in),
-        *(_Trial(f"Read {kind} records", SCOPES[kind], _search(hubspot, kind)) for kind in readable),
-        *(_Trial(f"Read {kind} pipelines", SCOPES[kind], _pipelines(hubspot, kind)) for kind in options.objects),
+        _Trial("sign-in", "oauth", signed_in),
+        *(_Trial(f"{kind} records", SCOPES[kind], _search(hubspot, kind)) for kind in readable),
+        *(_Trial(f"{kind} pipelines", SCOPES[kind], _pipelines(hubspot, kind)) for kind in options.objects),
         *([_Trial(_NAMED, SCOPES[options.objects[0]], properties)] if options.named_properties else []),
-        _Trial("Read owners", "crm.objects.owners.read", owners),
-        _Trial("Clock", "", clock),
+        _Trial("owners", "crm.objects.owners.read", owners),
+        _Trial("clock", "", clock),
     ]
 
 
@@ -112,6 +112,6 @@ def _search(hubspot: HubSpot, kind: str) -> Callable[[], Awaitable[str]]:
 def _pipelines(hubspot: HubSpot, kind: str) -> Callable[[], Awaitable[str]]:
     async def attempt() -> str:
         names = [f"{text_at(each, 'label')} ({text_at(each, 'id')})" for each in await hubspot.pipelines(kind)]
-        return f"{len(names)} pipelines: {', '.join(names)}"
+        return f"{len(names)} pipeline{'' if len(names) == 1 else 's'}: {', '.join(names)}"
 
     return attempt

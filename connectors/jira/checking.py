@@ -16,7 +16,7 @@ _SKEW = timedelta(minutes=2)
 async def steps(session: Session, options: JiraOptions, now: Callable[[], datetime]) -> AsyncIterator[Step]:
     """Ask step by step. Never raises HubError."""
     asks: list[tuple[str, Callable[[], Awaitable[str]]]] = [
-        ("address", lambda: _address(session, options)),
+        ("edition", lambda: _address(session, options)),
         ("sign-in", lambda: _sign_in(session)),
         *((f"project {key}", _project(session, key)) for key in options.projects),
         ("issues", lambda: _issues(session, options)),

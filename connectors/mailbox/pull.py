@@ -67,7 +67,7 @@ class MailboxSource:
         """Reach, sign in, folders, read: each by name, ending at the first that fails."""
         steps: tuple[tuple[str, Callable[[], Awaitable[str]]], ...] = (
             ("reach", self._can_reach),
-            ("sign in", self._can_sign_in),
+            ("sign-in", self._can_sign_in),
             ("folders", self._can_list),
             ("read", self._can_read),
             ("clock", self._agrees),

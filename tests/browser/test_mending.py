@@ -71,6 +71,8 @@ async def test_what_fails_says_its_mend_and_is_mended(anna: Reader, there: World
     await page.locator("[id='auth.api_token.token']").fill(there.token)
     await pressed(page, "Save")
     await expect(page.locator("#standing .state").first).to_have_text("reading")
+    await expect(page.locator("#failed")).to_contain_text("1 kind of failure that is over")
+    await expect(page.locator("#attention .fault")).to_have_count(0)
     await until(anna, "/connections", page.locator(".badge"), there=False)
 
 

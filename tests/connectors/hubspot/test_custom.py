@@ -106,7 +106,7 @@ async def test_a_property_that_was_archived_is_named_with_its_day_and_all_else_i
         steps = [step async for step in source.check()]
     assert "golive" not in fields.there
     assert (fields.needed["golive"], fields.ended) == ("due_property", {"golive": rig.account.clock()})
-    assert [(step.name, step.ok, step.of_fields) for step in steps[-1:]] == [("Further properties", False, True)]
+    assert [(step.name, step.ok, step.of_fields) for step in steps[-1:]] == [("further properties", False, True)]
     one = await mapped(rig)
     assert "due_at" not in one.fields
     assert one.fields["fields"]["ERP order"] == "4500012345"
@@ -115,7 +115,7 @@ async def test_a_property_that_was_archived_is_named_with_its_day_and_all_else_i
 async def test_a_check_says_that_all_are_there(rig: CustomRig) -> None:
     async with connector.open("crm", rig.options(), rig.surroundings()) as source:
         steps = [step async for step in source.check()]
-    assert [step.says for step in steps if step.name == "Further properties"] == ["5 named properties are there"]
+    assert [step.says for step in steps if step.name == "further properties"] == ["5 named properties are there"]
     assert all(step.ok for step in steps)
 
 

@@ -323,7 +323,7 @@ async def test_the_check_names_account_and_clock(rig: HubSpotRig) -> None:
     late = rig.surroundings().__class__(lambda: rig.now() + timedelta(minutes=10), rig.surroundings().network)
     async with rig.connector.open("c", rig.options(), late) as source:
         last = [step async for step in source.check()][-1]
-    assert (last.name, last.ok) == ("Clock", False)
+    assert (last.name, last.ok) == ("clock", False)
     assert "600 seconds" in last.says
 
 

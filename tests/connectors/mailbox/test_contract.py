@@ -120,7 +120,7 @@ class TestContract(ConnectorContract):
         filled.fault("wrong password", on=True)
         async with filled.connector.open(filled.connection, filled.options(), filled.surroundings()) as source:
             steps = [step async for step in source.check()]
-        assert [(step.name, step.ok) for step in steps] == [("reach", True), ("sign in", False)]
+        assert [(step.name, step.ok) for step in steps] == [("reach", True), ("sign-in", False)]
         assert "app password" in steps[-1].says
 
     async def test_a_delete_is_told_by_the_census(self, filled: Rig) -> None:

@@ -59,7 +59,7 @@ async def test_a_mailbox_wrong_first_and_then_right(office: Office) -> None:
         server.mailbox.append("INBOX", MAIL, NOW - timedelta(days=5))
         told = await office.ask("POST", "/v1/connections/test", mail_form(server, password="CANARY"))
         assert [(one["name"], one["ok"]) for one in told["steps"]] == [
-            ("address", True), ("reach", True), ("sign in", False),
+            ("address", True), ("reach", True), ("sign-in", False),
         ]  # fmt: skip
         assert "CANARY" not in str(told)
         told = await office.ask("POST", "/v1/connections/test", mail_form(server))

@@ -34,8 +34,8 @@ async def test_the_steps_of_a_test(office: Office, hubspot: HubSpotServer) -> No
     assert told["ok"]
     steps = {one["name"]: one["says"] for one in told["steps"]}
     assert steps["address"] == "127.0.0.1 answers at 127.0.0.1"
-    assert steps["Address and token"] == "Signed in to HubSpot account 4711"
-    assert steps["Clock"].endswith("0 s apart")
+    assert steps["sign-in"] == "Signed in to HubSpot account 4711"
+    assert steps["clock"].endswith("0 s apart")
     assert hubspot.writes == []
     assert await counted(office) == before
 

@@ -97,7 +97,7 @@ async def test_added_by_the_form(reachable: Desk, hubspot: HubSpotServer) -> Non
                "Share of the limit": "1"}  # fmt: skip
     assert await add(desk, answers) == 0
     printed = desk.printed
-    assert "  ok    Address and token: Signed in to HubSpot account 4711\n" in printed
+    assert "  ok    sign-in: Signed in to HubSpot account 4711\n" in printed
     assert PREVIEW in printed
     assert printed.endswith("Saved as sales. The running hub begins to read within seconds, or when it runs next.\n")
     assert hubspot.token not in printed

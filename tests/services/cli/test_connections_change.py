@@ -208,4 +208,4 @@ async def test_a_busy_tool_is_waited_for(sales: Sales) -> None:
     printed = sales.desk.printed
     assert limits.refused
     assert "fails" not in printed
-    assert printed.count("Address and token") == 1
+    assert printed.count("sign-in:") == 1
