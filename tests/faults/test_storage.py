@@ -5,9 +5,11 @@ import itertools
 import json
 import os
 import random
+import shutil
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,22 +97,64 @@ async def some_read(hub: World, least: int = 10) -> None:
             await asyncio.sleep(0.05)
 
 
+@contextmanager
+def _mounted(folder: Path, *words: str) -> Iterator[None]:
+    """A file system of its own; needs root."""
+    done = os.geteuid() == 0 and subprocess.run(["mount", *words, folder], check=False, capture_output=True)
+    if not done or done.returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with little room; needs root."""
+    """With little room."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = (
-        os.geteuid() == 0
-        and subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=False, capture_output=True
-        ).returncode
-        == 0
-    )
-    if not mounted:
-        pytest.skip("nothing can be mounted here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with _mounted(folder, "-t", "tmpfs", "-o", "size=4m", "tmpfs"):
+        yield folder
+
+
+@pytest.fixture
+def small_space(postgres: Postgres) -> Iterator[Path]:
+    """A disk with little room, and on it PostgreSQL's tablespace `small`. The server's log is elsewhere."""
+    folder = Path(tempfile.mkdtemp(prefix="throughline-disk-"))
+    with _mounted(folder, "-t", "tmpfs", "-o", "size=28m", "tmpfs"):
+        folder.chmod(0o755)
+        (folder / "data").mkdir()
+        shutil.chown(folder / "data", "postgres")
+        postgres.sql(f"CREATE TABLESPACE small LOCATION '{folder / 'data'}'")
+        yield folder
+        postgres.sql("DROP TABLESPACE small")
+    folder.rmdir()
+
+
+@pytest.fixture
+def failing_disk(tmp_path: Path) -> Iterator[Path]:
+    """One that the system makes read-only as soon as it fails."""
+    folder, image = tmp_path / "disk", tmp_path / "image"
+    folder.mkdir()
+    with image.open("wb") as file:
+        file.truncate(64_000_000)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    with _mounted(folder, "-o", "loop,errors=remount-ro", str(image)):
+        yield folder
+
+
+def _fail(disk: Path) -> None:
+    """What was written in the last moments is gone then, as after a power cut."""
+    subprocess.run(["sync", "-f", disk], check=True)
+    device = subprocess.run(["findmnt", "-no", "SOURCE", disk], check=True, capture_output=True, text=True).stdout
+    Path(f"/sys/fs/ext4/{Path(device.strip()).name}/trigger_fs_error").write_text("now\n", "ascii")
+
+
+def _mend(disk: Path, image: Path) -> None:
+    subprocess.run(["umount", disk], check=True)
+    subprocess.run(["fsck.ext4", "-y", image], check=False, capture_output=True)
+    subprocess.run(["mount", "-o", "loop,errors=remount-ro", image, disk], check=True)
 
 
 @pytest.fixture
@@ -133,6 +177,44 @@ async def test_a_full_disk(jira: FakeJira, embedded_bus: Bus, small_disk: Path, 
         assert process.poll() is None, hub.log()
         filler.unlink()
         await goes_on(hub, process, "full")
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+async def test_a_full_disk_of_the_server(
+    jira: FakeJira, kafka: Kafka, postgres: Postgres, small_space: Path, postgres_url: str, tmp_path: Path
+) -> None:
+    async with installed(jira, _kafka_bus(kafka), postgres_url, tmp_path / "hub") as hub:
+        await hub.engine.dispose()
+        _set(postgres, postgres_url, "SET TABLESPACE small")
+        process = hub.start()
+        await some_read(hub)
+        filler = small_space / "somebody elses"
+        _fill_up(filler)
+        for number in range(20):
+            text_ = f"Told meanwhile. {number} " * 1_000
+            jira.hands.create("PAY", "No room", at=datetime.now(UTC), by=jira.account, description=text_)
+        await Health(hub).until(lambda said: "its disk is full" in " ".join(said.values()))
+        assert process.poll() is None, hub.log()
+        filler.unlink()
+        await goes_on(hub, process, "its disk is full")
+
+
+async def test_a_disk_that_fails_can_only_be_read(
+    jira: FakeJira, embedded_bus: Bus, failing_disk: Path, tmp_path: Path
+) -> None:
+    url = f"sqlite+aiosqlite:///{failing_disk / 'hub.sqlite3'}"
+    async with installed(jira, embedded_bus, url, tmp_path / "hub") as hub:
+        process = hub.start()
+        await some_read(hub)
+        _fail(failing_disk)
+        says = ("its disk fails or is full", "it can only be read", "its file cannot be opened")
+        await Health(hub).until(lambda said: said.get("feed", "").endswith(says))
+        assert process.poll() is None, hub.log()
+        assert end(process) == 0, hub.log()
+        await hub.engine.dispose()
+        _mend(failing_disk, tmp_path / "image")
+        await goes_on(hub, hub.start(), "reading waits for the database")
 
 
 def _fill_up(path: Path) -> None:
