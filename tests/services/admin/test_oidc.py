@@ -234,9 +234,14 @@ async def test_a_sign_in_that_takes_too_long_begins_again(sqlite_url: str, issue
 
 
 async def test_another_issuer_than_was_set_is_refused(sqlite_url: str, issuer: str) -> None:
+    """Also where it is the same but for its spelling."""
     async with open_door(sqlite_url, issuer + "/", WELCOME) as hub, hub.browser() as http:
         answer = await http.get(START)
         assert (answer.status_code, answer.json()["type"]) == (503, "urn:throughline:problem:provider-away")
+
+
+async def test_who_comes_back_from_another_issuer_is_refused(sqlite_url: str, issuer: str) -> None:
+    """As the provider itself says where it answers (RFC 9207)."""
     async with open_door(sqlite_url, issuer, WELCOME) as hub, hub.browser() as http:
         user(issuer, "ben", name="Ben", groups=["Staff"])
         path = await agreed(await begun(http), "ben")
