@@ -221,11 +221,16 @@ def plainly(text: str) -> str:
     return _PLACE.sub(lambda found: found[1].replace("_", " ").replace(".", ", ").capitalize(), text, count=1)
 
 
+def for_people(mend: str | None) -> str:
+    """What to do, where it is not meant for programs: no reader of a page looks into the API's paths."""
+    return "" if not mend or "/v1/" in mend or "/openapi.json" in mend else mend
+
+
 _PLACE = re.compile(r"^(?:body|query|path)\.(\w+(?:\.\w+)*)(?=[: ])")
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "stage": stage, "state": state, "counted": counted, "or_dash": or_dash, "lasted": lasted, "read": read,
     "percent": percent, "wraps": wraps, "browser": browser, "without": without, "pretty": pretty,
     "sentence": sentence, "opens": opens, "day": day_of, "money": money, "waits": waits,
-    "plainly": plainly,
+    "plainly": plainly, "for_people": for_people,
 }  # fmt: skip

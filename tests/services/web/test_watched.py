@@ -53,7 +53,9 @@ async def test_an_admin_sees_all_of_it(office: Office) -> None:
             assert answer.status_code == 200, (path, answer.text)
             assert len(answer.content) < 100_000
         for path in ("/connections/nothing", "/connections/nothing/rules", "/connect/nothing", "/dead-letters/nothing"):
-            assert (await http.get(path)).status_code in (404, 422), path
+            missing = await http.get(path)
+            assert missing.status_code in (404, 422), path
+            assert "See /v1/" not in missing.text, path
 
 
 async def test_a_refused_form_keeps_what_was_typed_but_no_secret(office: Office) -> None:
