@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 from sqlalchemy import select
 
-from benchmarks import bulk, growth, lookups
+from benchmarks import bulk, growth, lookups, plans
 from benchmarks.clones import FIRST
 from benchmarks.parts import Child, Parts, Place
 from benchmarks.results import Result
@@ -31,6 +31,8 @@ def run(parts: Parts, sizes: Sizes, tell: Callable[[str], None]) -> Result:
     result = Result(f"Pages with {stored:,} requests stored")
     with parts.place("kafka+postgresql") as place, ExitStack() as stack:
         asyncio.run(_filled(parts, place, base, stored, tell))
+        tell("plans of lists")
+        asyncio.run(plans.add(result, place.database_url))
         server = stack.enter_context(Child("benchmarks.worker", "query", environ=place.environ()))
         server.answer(30)
         for what, paths in asyncio.run(_paths(place)).items():

@@ -14,7 +14,7 @@ class Sizes:
     bare_events: int = 60_000
     read_events: int = 100_000
     """For memory over time."""
-    read_seconds: float = 90.0
+    read_seconds: float = 300.0
     """What is not read by then is not waited for."""
     pairs: tuple[str, ...] = ("embedded+sqlite", "kafka+postgresql")
     """On which starts and webhooks are measured."""
