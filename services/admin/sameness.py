@@ -120,10 +120,12 @@ def is_as(stored: StoredConnection, new: Tool, connector: Connector, keys: KeyRi
 def refuse_another(new: Tool, others: Iterable[Tool], *, anyway: bool = False, untried: bool = False) -> None:
     """Raises Taken where another connection reads the tool, or brought its things before it was removed, and
     where the name belonged to another tool whose things are kept. untried: more may be seen of it than is known now."""
-    for one in sorted(others, key=lambda other: other.removed):
+    told = sorted(others, key=lambda other: other.removed)
+    goes_on = any(one.connection == new.connection and one.removed and one.marks & new.marks for one in told)
+    for one in told:
         if one.connection == new.connection:
             _same_name(new, one, anyway=anyway, untried=untried)
-        elif one.connector == new.connector and one.marks & new.marks:
+        elif one.connector == new.connector and one.marks & new.marks and not (goes_on and one.removed):
             _same_tool(new, one, anyway=anyway)
 
 

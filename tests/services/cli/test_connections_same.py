@@ -1,6 +1,7 @@
 """connections: one tool is read by one connection; a removed one keeps its name."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
 
@@ -96,6 +97,16 @@ def test_what_loses_nothing_may_be_added_anyway(new: Tool, old: Tool) -> None:
 )
 def test_other_tools_are_no_obstacle(new: Tool, old: Tool) -> None:
     refuse_another(new, [old])
+
+
+def test_of_two_that_were_removed_each_goes_on_under_its_own_name() -> None:
+    gone = [replace(mailbox("team", name=name), removed=True) for name in ("one", "two")]
+    refuse_another(mailbox("team", name="two"), gone)
+    with pytest.raises(Misconfigured, match="The connection one read this tool before it was removed"):
+        refuse_another(mailbox("team", name="three"), gone)
+    refuse_another(mailbox("team", name="three"), gone, anyway=True)
+    with pytest.raises(Misconfigured, match="The connection four reads this tool already"):
+        refuse_another(mailbox("team", name="two"), [*gone, mailbox("team", name="four")])
 
 
 async def test_an_account_is_not_added_twice(reachable: Desk, hubspot: HubSpotServer, tmp_path: Path) -> None:
