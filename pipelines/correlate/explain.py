@@ -90,12 +90,16 @@ def called(end: str, nodes: Mapping[str, Node]) -> str:
     node = nodes.get(end)
     if node is None:
         return _unread(end)
-    if node.kind in DATED:
-        return (
-            f"the {DATED[node.kind]} of {day(node.created_at)}" if node.created_at else f"a {node.kind} without a date"
-        )
-    key = node.natural_key or node.artifact.rpartition("/")[2]
-    return key if node.kind == "issue" else f"the {node.kind} {key}"
+    if node.kind in DATED and not node.created_at:
+        return f"a {node.kind} without a date"
+    return named(node.kind, node.natural_key or node.artifact.rpartition("/")[2], node.created_at)
+
+
+def named(kind: str, key: str, created_at: str | None) -> str:
+    """What people call a thing: an issue by its key, a mail by its day, a deal by its number."""
+    if kind in DATED and created_at:
+        return f"the {DATED[kind]} of {day(created_at)}"
+    return key if kind == "issue" else f"the {kind} {key}"
 
 
 def _unread(end: str) -> str:

@@ -113,7 +113,7 @@ def says(decision: Decision, called: Callable[[str], str] = str) -> str:
         DecisionKind.SPLIT: f"{left} {'belongs' if one else 'belong'} to another request than {right}",
         DecisionKind.NO_REQUEST: f"{left} {'is' if one else 'are'} no request",
         DecisionKind.SAME_PERSON: f"{left} and {right} are one person",
-        DecisionKind.OTHER_PERSON: f"{left} and {right} are two persons",
+        DecisionKind.OTHER_PERSON: f"{left} and {right} are two people",
         DecisionKind.UNDO: f"decision {decision.undoes} no longer holds",
     }[decision.kind]
 

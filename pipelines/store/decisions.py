@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipelines.correlate.explain import named
 from pipelines.correlate.parts import Parts
 from pipelines.references import own
 from pipelines.store import tables
@@ -155,16 +156,16 @@ async def note(connection: AsyncConnection, number: int, did: str) -> None:
 
 
 async def called(bulk: Bulk, those: Iterable[Decision]) -> Callable[[str], str]:
-    """What people call what these decisions name: by natural key where it is one to read, never by title."""
-    names = {name for one in those for name in one.left + one.right}
-    sql = "SELECT id, kind, natural_key FROM artifacts WHERE id IN {keys}"
-    keys = {row[0]: (row[1], row[2]) for row in await bulk.by_keys(sql, names)}
-
-    def told(name: str) -> str:
-        kind, key = keys.get(name, ("", None))
-        return (key if kind == "issue" else f"the {kind} {key}") if key else name
-
-    return told
+    """What people call what these decisions name: things by key or day, never by title; people by name and address."""
+    those = list(those)
+    things = {name for one in those if one.kind not in ABOUT_PEOPLE for name in one.left + one.right}
+    people = {name for one in those if one.kind in ABOUT_PEOPLE for name in one.left + one.right}
+    sql = "SELECT id, kind, natural_key, created_at FROM artifacts WHERE id IN {keys}"
+    words = {row[0]: named(*row[1:]) for row in await bulk.by_keys(sql, things) if row[2]}
+    sql = "SELECT id, name, address FROM identities WHERE id IN {keys}"
+    for name, called_, address in await bulk.by_keys(sql, people):
+        words[name] = f"{called_} ({address or name})" if called_ else address or name
+    return lambda name: words.get(name, name)
 
 
 async def undo(connection: AsyncConnection, number: int, by: int | None) -> None:

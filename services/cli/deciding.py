@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from pipelines.correlate.explain import named
 from pipelines.correlate.judging import says
 from pipelines.deciding import ANY, Deciding, Outcome
 from pipelines.store import decisions
@@ -77,7 +78,7 @@ class Shown:
         known = self.artifacts.get(name)
         if known is None or not known.natural_key:
             return name
-        return known.natural_key if known.kind == "issue" else f"the {known.kind} {known.natural_key}"
+        return named(known.kind, known.natural_key, known.created_at)
 
 
 def who() -> str:

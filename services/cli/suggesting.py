@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.answering import Answer, Answered, Answering, NoSuggestion, Reply
-from pipelines.correlate.explain import DATED, day
+from pipelines.correlate.explain import named
 from pipelines.deciding import ANY, Deciding
 from schemas.access import THIS_MACHINE
 from schemas.decisions import Refusal
@@ -79,11 +79,7 @@ def _table(items: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _artifact(one: Mapping[str, Any]) -> str:
-    kind, key = one["kind"], one["natural_key"] or one["id"]
-    if kind in DATED and one["created_at"]:
-        name = f"the {DATED[kind]} of {day(one['created_at'])}"
-    else:
-        name = key if kind == "issue" else f"the {kind} {short(key, 40)}"
+    name = named(one["kind"], short(one["natural_key"] or one["id"], 40), one["created_at"])
     title = "its title is restricted" if one["restricted"] else one["title"]
     return f"{name} ({short(title, 60)})" if title else name
 
@@ -96,8 +92,9 @@ def _measured(measured: Mapping[str, Any]) -> str:
     if measured["precision"] is None:
         return "None was answered so far."
     answered = measured["accepted"] + measured["rejected"]
-    return (f"Of {counted(answered, 'answered one')} {_percent(measured['precision'])} were accepted "
-            f"({_percent(measured['low'])} to {_percent(measured['high'])}).")  # fmt: skip
+    bounds = f"{_percent(measured['low'])} and {_percent(measured['high'])}"
+    share = f"{_percent(measured['precision'])}; the true share lies between {bounds}"
+    return f"Accepted: {measured['accepted']} of {answered} answered ({share})."
 
 
 async def show(made: "Installation", name: str, now: datetime, screen: Console, *, as_json: bool) -> int:

@@ -102,6 +102,8 @@ class Known:
     """The decision that keeps it out of every request, as decided.kept tells it."""
     apart: tuple[dict[str, Any], ...] = ()
     """Decisions that keep it apart from others, likewise."""
+    created_at: str | None = None
+    """By its tool's clock."""
 
     @property
     def native_id(self) -> str:
@@ -150,7 +152,10 @@ def _by_name(rows: Iterable[Sequence[Any]]) -> dict[str, list[Known]]:
     for name, artifact, connection, connector, kind, natural_key, fields, in_request in rows:
         told = orjson.loads(fields)
         url, type_ = _value(told, "url"), _value(told, "type")
-        one = Known(artifact, connection, connector, kind, natural_key, url, in_request, type_)
+        one = Known(
+            artifact, connection, connector, kind, natural_key, url, in_request, type_,
+            created_at=_value(told, "created_at"),
+        )  # fmt: skip
         found.setdefault(name, []).append(one)
     return found
 

@@ -103,7 +103,7 @@ async def test_rejecting_and_not_now(alike: Desk, capsys: pytest.CaptureFixture[
     await look(alike)
     _, printed = await listed(alike, waiting=True)
     assert printed.startswith("Nothing is suggested.")
-    assert "Of 1 answered one 0 % were accepted" in printed
+    assert "Accepted: 0 of 1 answered (0 %; the true share lies between" in printed
 
 
 async def test_what_is_not_there_is_told(alike: Desk, capsys: pytest.CaptureFixture[str]) -> None:
