@@ -50,7 +50,7 @@ class CatchUp:
         self.engine, self.changed, self.watch, self.clock = engine, changed, watch, clock
         self.behind = False
         """Whether the newest batch was full: more is waiting behind it."""
-        self.waiting = Waiting("understanding", "understanding", logger)
+        self.waiting = Waiting("understanding", "understanding.waits", "understanding.goes.on", logger)
         self._ended, self._took = float("-inf"), 0.0
         self._most = FIRST
         self._left = asyncio.Event()

@@ -82,7 +82,7 @@ class Publisher:
         self.lease: leases.Lease | None = None
         self._held_at = now()
         self.wake = asyncio.Event()
-        self.waiting = Waiting("publishing", "publish", logger)
+        self.waiting = Waiting("publishing", "publish.waits", "publish.goes.on", logger)
 
     async def run(self, idle: float = 0.5) -> None:
         """Publish for ever; `wake` cuts the waiting for new changes short."""

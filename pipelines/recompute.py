@@ -52,7 +52,7 @@ class Recompute:
 
     async def run(self, idle: float = 1.0) -> None:
         """Work for ever; an outage of the database only waits. Begins with all that could not be put together."""
-        begun, waiting = False, Waiting("computing again", "recompute", logger)
+        begun, waiting = False, Waiting("computing again", "recompute.waits", "recompute.goes.on", logger)
         clock = asyncio.get_running_loop().time
         while True:
             try:

@@ -76,7 +76,7 @@ class Suggesting:
     async def run(self, idle: float = 2.0, breath: float = 0.05) -> None:
         """Work for ever; an outage of the database only waits. Begins anew with everything after an upgrade."""
         begun, clock = False, asyncio.get_running_loop().time
-        waiting = Waiting("suggesting", "suggesting", logger)
+        waiting = Waiting("suggesting", "suggesting.waits", "suggesting.goes.on", logger)
         offered = clock()
         while True:
             done = 0

@@ -7,11 +7,11 @@ from schemas.errors import RetryLater
 
 
 class Waiting:
-    """Of one worker. what: its work, as an admin knows it ("publishing"); event: begins the names of its log lines."""
+    """Of one worker. what: its work, as an admin knows it ("publishing"); waits, goes_on: its log lines."""
 
-    def __init__(self, what: str, event: str, logger: logging.Logger) -> None:
+    def __init__(self, what: str, waits: str, goes_on: str, logger: logging.Logger) -> None:
         self.what, self.logger = what, logger
-        self._waits, self._goes_on = f"{event}.waits", f"{event}.goes.on"
+        self._waits, self._goes_on = waits, goes_on
         self.says = ""
         """One line for an admin; empty while it works."""
         self._said: set[str] = set()

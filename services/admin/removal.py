@@ -148,7 +148,7 @@ class Removal:
 
     async def run(self, idle: float = 5.0) -> None:
         """For ever; whatever stops it only makes it wait, and is told."""
-        waiting = Waiting("removing", "removal", logger)
+        waiting = Waiting("removing", "removal.waits", "removal.goes.on", logger)
         while True:
             try:
                 left = await self.once()

@@ -51,7 +51,7 @@ class Feed:
         self._failures: dict[str, int] = {}
         self._rests: dict[str, datetime] = {}
         self._said: dict[str, str] = {}
-        self.waiting = Waiting("reading", "feed", logger)
+        self.waiting = Waiting("reading", "feed.waits", "feed.goes.on", logger)
         self._of_this_release = False
         """Whether stored rules hold what this release's connectors say."""
 

@@ -117,7 +117,7 @@ async def step(engine: AsyncEngine, send: Send, sent: Sent | None = None) -> int
 
 async def run(engine: AsyncEngine, send: Send, idle: float = 2.0, pause: float = PAUSE) -> None:
     """Look for wanted letters for ever, a batch at a time; an outage of the database only waits."""
-    waiting, sent = Waiting("publishing letters again", "letters", logger), Sent()
+    waiting, sent = Waiting("publishing letters again", "letters.waits", "letters.goes.on", logger), Sent()
     while True:
         try:
             done = await step(engine, send, sent)

@@ -77,7 +77,7 @@ async def _rename(engine: AsyncEngine, table: str, to: str) -> None:
 
 def test_reasons_that_take_turns_are_said_once_each_until_it_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "throughline")
-    waiting = Waiting("publishing", "publish", logging.getLogger("throughline.publish"))
+    waiting = Waiting("publishing", "publish.waits", "publish.goes.on", logging.getLogger("throughline.publish"))
     full = OperationalError("", {}, _Full())
     waiting.over()
     for error in (OSError(), full, OSError(), full):
