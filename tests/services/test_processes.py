@@ -111,7 +111,7 @@ async def parts_when(url: str, seconds: float = 40) -> dict[str, Any]:
     ("role", "parts", "measured"),
     [
         ("feed", {"feed", "connections"}, "throughline_rate_limit_wait_seconds_total"),
-        ("ingest", {"ingest", "mapping"}, "throughline_kafka_lag_records"),
+        ("ingest", {"ingest", "mapping", "understanding"}, "throughline_kafka_lag_records"),
         ("publish", {"publish"}, "throughline_records_published_total"),
         ("query", set(), "throughline_dead_letters"),
     ],
