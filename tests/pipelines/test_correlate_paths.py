@@ -20,7 +20,7 @@ def edge(
 ) -> Link:
     return Link(
         left, right, f"jira.key|{right}", "mentions" if kept_by else kind, evidence, "parent", f"{left} {right}",
-        "parent", 1, kept=kept_by,
+        "parent", kept=kept_by,
     )  # fmt: skip
 
 

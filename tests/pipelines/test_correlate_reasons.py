@@ -162,7 +162,7 @@ def happened(kind: ActivityKind, day: int, field: str = "Link", label: str = "",
 
 
 def stated(relation: str, evidence: Evidence = Evidence.EXPLICIT, field: str = "issuelinks") -> Link:
-    return Link("a", "b", "jira.key|B-1", "joins", evidence, relation, "", "", 1, field=field)
+    return Link("a", "b", "jira.key|B-1", "joins", evidence, relation, "", "", field=field)
 
 
 def test_since_when_is_read_off_the_history() -> None:
