@@ -17,7 +17,7 @@ from services.admin import refusals, removal, sameness, sampling, saving, settin
 from services.admin.conditions import Acting, Actor, IfMatch, Key
 from services.admin.connection_told import OneConnection, etag_of, told
 from services.admin.equipment import Equipment, Equipped
-from services.admin.given import Wrong, input_name
+from services.admin.given import WHOLE, Wrong, input_name
 from services.admin.repeating import Once, Overtaken
 from services.admin.saving import Differs, Secret, Who
 from services.admin.setting_up import Wanted
@@ -48,6 +48,7 @@ changing = APIRouter(
 Id = Annotated[str, Path(max_length=40, description="A connection", examples=["jira-acme"])]
 Options = Annotated[
     dict[str, Any],
+    WHOLE,
     Field(description="As the form of /v1/connectors has them; blank ones are left out", examples=[EXAMPLE["options"]]),
 ]
 Title = Annotated[str, Field(max_length=200, description="What people call it", examples=["Jira"])]

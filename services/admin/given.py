@@ -9,13 +9,26 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 import orjson
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 
 from schemas.errors import Misconfigured
 from services.admin import forms
 from services.feed.connections import StoredConnection, parse_options, with_secrets
 from services.feed.objections import Objection, groups, objections, tag_of
 from services.security import KeyRing
+
+
+def _whole(sent: Any) -> Any:
+    try:
+        orjson.dumps(sent)
+    except TypeError:  # half a sign, or a number of more than 64 bits: JSON can write them, no database holds them
+        raise PydanticCustomError("not_storable", "no JSON") from None
+    return sent
+
+
+WHOLE = AfterValidator(_whole)
+"""For a field that may hold anything: all of it can be stored and told again."""
 
 WHERE_TO = (
     "base_url", "host", "port", "security", "cloud_id", "auth.gateway", "auth.provider", "auth.tenant",

@@ -13,6 +13,7 @@ from schemas.access import Role
 from schemas.canonical import parse_instant, storable
 from services.admin import letters_told as shapes
 from services.admin.conditions import Acting, Actor, IfMatch, Preview, check
+from services.admin.given import WHOLE
 from services.admin.letters_editing import edited
 from services.admin.letters_told import cause_told, letter_told, readable
 from services.admin.letters_trying import SAMPLE, Tried, TriedAll, Trying, meets, try_all, yields
@@ -59,7 +60,7 @@ class Edit(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    content: Any = Field(
+    content: Annotated[Any, WHOLE] = Field(
         description="The whole record as it was shown, changed: an object, or its JSON as text. Masks (•••) that stand "
         "where they stood are secrets that stay",
         examples=[{"connection": "jira-acme", "payload": {"fields": {"summary": "Payslips"}}}],

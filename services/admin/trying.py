@@ -16,7 +16,7 @@ from schemas.access import Role
 from schemas.errors import HubError
 from services.admin import refusals, setting_up
 from services.admin.equipment import Equipment, Equipped
-from services.admin.given import Invalid, options_of
+from services.admin.given import WHOLE, Invalid, options_of
 from services.admin.hooking import reachable
 from services.admin.registering import seen
 from services.admin.setting_up import Wanted
@@ -63,7 +63,9 @@ class Tried(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     connector: str = Field(max_length=100, examples=["jira"])
-    options: dict[str, Any] = Field(description="As the form of /v1/connectors has them; blank ones are left out")
+    options: Annotated[dict[str, Any], WHOLE] = Field(
+        description="As the form of /v1/connectors has them; blank ones are left out"
+    )
     name: Name | None = Field(default=None, description="The name it is to have; null: the connector's own")
     connection: Name | None = Field(
         default=None,

@@ -21,6 +21,9 @@ _PLACES = ("first", "second", "third", "fourth", "fifth")
 
 async def understood(asked: Request) -> None:
     """Refuse what would be passed over. What the caller wrote is not told again: its place in the query is."""
+    for name, value in asked.path_params.items():
+        if "\x00" in str(value):  # which a database may refuse to look for
+            raise wrong(f"path.{name}", "holds a sign that no name has", "give it as it was told")
     if not asked.scope["query_string"]:
         return
     if asked.app.openapi_schema is None:

@@ -72,6 +72,11 @@ _ROUTER = {
 
 _MENDS = {
     "missing": ("is missing", "give it"),
+    "string_unicode": ("holds half a sign", "send whole Unicode text"),
+    "not_storable": (
+        "holds a text or a number that cannot be stored",
+        "send whole Unicode text, and numbers of at most 64 bits",
+    ),
     "json_invalid": ("is no JSON", "send one JSON object"),
     "model_attributes_type": ("is no JSON object", "send one JSON object"),
     "union_tag_invalid": ("is none of the known kinds", "give one of {expected_tags}"),
