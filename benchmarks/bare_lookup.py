@@ -7,7 +7,7 @@ import asyncio
 import signal
 import sys
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 import uvloop
 from starlette.applications import Starlette
 from starlette.requests import Request
