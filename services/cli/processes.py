@@ -38,7 +38,7 @@ from services.broker import (
     source_topic,
 )  # fmt: skip
 from services.broker.batches import Subscription
-from services.cli.beginning import Tell, calm_collector, keys_told, said_to_run, stamped, upgraded
+from services.cli.beginning import Tell, calm_collector, few_heaps, keys_told, said_to_run, stamped, upgraded
 from services.cli.installation import Installation, now
 from services.cli.listeners import Listener
 from services.cli.probes import checks
@@ -357,6 +357,7 @@ async def run(
             "The embedded broker serves one process only",
             "Set THROUGHLINE_KAFKA_BOOTSTRAP (and a PostgreSQL database) to run roles apart, or use `throughline up`",
         )
+    few_heaps()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

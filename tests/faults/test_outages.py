@@ -209,8 +209,8 @@ async def test_an_embedded_hub_on_a_restored_file_reads_on(jira: FakeJira, tmp_p
         whole = await hub.records()
         assert end(process) == 0
         await hub.engine.dispose()
-        for leftover in tmp_path.glob("hub.sqlite3-*"):
-            leftover.unlink()
+        for one in tmp_path.glob("hub.sqlite3*"):  # a file of its own: what still holds the old one has nothing of it
+            one.unlink()
         shutil.copy(tmp_path / "backup.sqlite3", tmp_path / "hub.sqlite3")
         process = hub.start()
         await hub.settled(process=process)

@@ -44,7 +44,7 @@ async def test_the_same_again_is_no_change(office: Office) -> None:
         ({"kind": "named"}, "body.people"),
         ({"kind": "somebody"}, "body.kind"),
         ({"kind": "named", "people": ["a\nb"]}, "body.people"),
-        ({"kind": "named", "person": ["a@b.example"]}, "body"),
+        ({"kind": "named", "person": ["a@b.example"]}, "body.person"),
     ],
 )
 async def test_what_names_nobody_is_refused(office: Office, body: Any, field: str) -> None:

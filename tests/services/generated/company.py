@@ -238,7 +238,9 @@ async def _worked_with(company: Company, http: httpx2.AsyncClient) -> None:
         assert answer.is_success, answer.text
         return answer.json()
 
-    requests = [one["id"] for one in (await told(http, "/v1/requests?limit=100"))["items"]]
+    suggestions = (await told(http, "/v1/suggestions"))["items"]
+    left = {name for one in suggestions for name in one["requests"]}  # else decisions would do away with suggestions
+    requests = [one["id"] for one in (await told(http, "/v1/requests?limit=100"))["items"] if one["id"] not in left]
     whole = [await told(http, f"/v1/requests/{name}") for name in requests]
     things = [one["id"] for each in whole for one in each["request"]["artifacts"]]
     for first, second in zip(things[:2], things[-2:], strict=True):
@@ -257,7 +259,8 @@ async def _worked_with(company: Company, http: httpx2.AsyncClient) -> None:
         "connection": ["hubspot-sandbox", "jira-sandbox", "mail-sandbox"], "spare connection": list(SPARE[:-1]),
         "hubspot": ["hubspot-sandbox"], "kept": list(SPARE[-1:]), "jira": ["jira-sandbox"], "hooked": [HOOKED],
         "decision": [one["number"] for one in (await told(http, "/v1/decisions"))["items"]],
-        "suggestion": [one["id"] for one in (await told(http, "/v1/suggestions"))["items"]],
+        "suggestion": [one["id"] for one in suggestions[::2]],
+        "answered suggestion": [one["id"] for one in suggestions[1::2]],
         "change": [one["number"] for one in (await told(http, "/v1/rules/changes"))["items"]],
         "newest change": [(await told(http, "/v1/rules/changes"))["items"][0]["number"]],
         "cause": causes[:1], "letter": letters[causes[0]], "edited letter": letters[causes[1]][:1],

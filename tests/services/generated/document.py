@@ -40,6 +40,7 @@ _APART = {
     "POST /v1/dead-letters/{letter}/drop": "dropped letter",
     "POST /v1/dead-letters/causes/{cause}/drop": "dropped cause",
     "POST /v1/rules/changes/{number}/undo": "newest change",
+    "POST /v1/suggestions/{id}/answer": "answered suggestion",
 }
 """Operations that need things of their own, so that others still find theirs."""
 
