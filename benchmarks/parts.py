@@ -100,7 +100,9 @@ class Parts:
     @cached_property
     def postgres(self) -> Postgres:
         """Raises PartMissing."""
-        server = Postgres(durable=self.durable)
+        # A quarter of memory, as PostgreSQL's documentation advises for a server of its own ("Resource Consumption").
+        buffers = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4 // 2**20
+        server = Postgres(durable=self.durable, settings={"shared_buffers": f"{buffers}MB"})
         self._stack.callback(server.remove)
         server.start()
         return server

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.parts.leash import Leashed
@@ -25,10 +26,11 @@ class Postgres:
     """One server with a folder and a port of its own, which it keeps over stop, kill and start.
 
     durable=False turns fsync off: quicker, and as safe against kill -9 of the server (not against a power cut).
-    As root it runs as the user postgres, because the server refuses root.
+    As root it runs as the user postgres, because the server refuses root. settings: more of the server's own, as in
+    postgresql.conf.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, settings: Mapping[str, str] | None = None) -> None:
         self._bin = programs()
         self._folder = Path(tempfile.mkdtemp(prefix="throughline-pg-"))
         self._user: list[str] = []
@@ -37,7 +39,9 @@ class Postgres:
             os.chown(self._folder, user.pw_uid, user.pw_gid)
             self._user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
         self.port = free_port()
-        self._durable = durable
+        self._settings = dict(settings or {})
+        if not durable:
+            self._settings |= {"fsync": "off", "full_page_writes": "off"}
         self._process: Leashed | None = None
         self._run("initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
                   "--no-sync")  # fmt: skip
@@ -58,11 +62,11 @@ class Postgres:
         """Start, or start again on what is there; returns when it answers."""
         if self.running:
             return
-        safety = [] if self._durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]
+        more = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         process = self._process = Leashed(
             [*self._user, str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self.port),
              "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self._folder}",
-             "-c", "max_connections=100", "-c", "timezone=UTC", *safety],
+             "-c", "max_connections=100", "-c", "timezone=UTC", *more],
             Path(f"{self._folder}.log"), self._folder,
         )  # fmt: skip
         wait_until(self._answers, seconds, lambda: process.running, process.tail)
