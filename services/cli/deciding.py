@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines.correlate.explain import named
 from pipelines.correlate.judging import says
-from pipelines.deciding import ANY, Deciding, Outcome
+from pipelines.deciding import ANY, Deciding, Moved, Outcome
 from pipelines.store import decisions
 from pipelines.store.bulk import Bulk
 from schemas.access import THIS_MACHINE
@@ -161,16 +161,22 @@ async def _tell(database: Database, outcome: Outcome, manner: Manner, screen: Co
         return
     async with database.reading() as connection:
         shown = await seen_as(connection, outcome)
-    lines = [f"Would be decided: {shown.says}" if preview else f"Decided: {shown.says}"]
-    lines += [f"  {line}" for line in effects(shown, preview=preview)]
-    if not preview:
-        number = outcome.decision.number
-        lines.append(f"This is decision {number}; `throughline undo {number}` takes it back.")
+    lines = lines_of(shown, preview=preview)
     if manner.as_json:
         for line in lines:
             tell(line)
     else:
         screen.print(Text("\n".join(lines)))
+
+
+def lines_of(shown: Shown, *, preview: bool) -> list[str]:
+    """What is decided, or would be, and what that changes."""
+    lines = [f"Would be decided: {shown.says}" if preview else f"Decided: {shown.says}"]
+    lines += [f"  {line}" for line in effects(shown, preview=preview)]
+    if not preview:
+        number = shown.outcome.decision.number
+        lines.append(f"This is decision {number}; `throughline undo {number}` takes it back.")
+    return lines
 
 
 async def seen_as(connection: AsyncConnection, outcome: Outcome) -> Shown:
@@ -192,20 +198,26 @@ def effects(shown: Shown, *, preview: bool) -> Iterator[str]:
         if changed:
             yield f"{counted(changed, 'request')} {'would change' if preview else 'changed'}"
         return
-    for moved in shown.outcome.moved:
-        verb = ("would come" if preview else "came") + (" out of " if moved.after is None else " ")
-        start = f"from {shown.request(moved.before)} " if moved.before and moved.after else ""
-        nowhere = "and be in no request" if preview else "and is in no request now"
-        goal = (
-            f"into {shown.request(moved.after)}"
-            if moved.after
-            else f"{shown.request(moved.before or '')}, {nowhere}: nothing there opens one"
-        )
-        yield f"{listed([shown.artifact(one) for one in moved.artifacts])} {verb}{start}{goal}"
+    yield from (_moved(shown, moved, preview=preview) for moved in shown.outcome.moved)
     told = decided.effects(shown.outcome)
-    yield from (f"{old} leads to {new} from then on" for old, new in told["redirects"].items())
-    yield from (f"{name} is a request of its own" for name in told["begun"])
-    yield from (f"{name} is no request any more" for name in told["ended"])
+    leads, is_ = ("would lead", "would be") if preview else ("leads", "is")
+    yield from (f"{old} {leads} to {new} from then on" for old, new in told["redirects"].items())
+    yield from (f"{name} {is_} a request of its own" for name in told["begun"])
+    yield from (f"{name} {is_} no request any more" for name in told["ended"])
+
+
+def _moved(shown: Shown, moved: Moved, *, preview: bool) -> str:
+    """What comes from where into which request."""
+    things, come = listed([shown.artifact(one) for one in moved.artifacts]), "would come" if preview else "came"
+    if moved.after is None:
+        be = "be" if preview else "are" if len(moved.artifacts) > 1 else "is"
+        now = "" if preview else " now"
+        return (
+            f"{things} {come} out of {shown.request(moved.before or '')}, and {be} in no request{now}: "
+            "nothing there opens one"
+        )
+    start = f"from {shown.request(moved.before)} " if moved.before else ""
+    return f"{things} {come} {start}into {shown.request(moved.after)}"
 
 
 @dataclass(frozen=True, slots=True)

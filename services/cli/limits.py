@@ -14,6 +14,7 @@ KEYS = tuple(LimitsForm.model_fields)
 _MENDS = {
     "greater_than_equal": "Give at least {ge}",
     "less_than_equal": "Give at most {le}",
+    "too_short": "Name at least {min_length}, or leave it out for what holds by default",
     "int_parsing": "Give a whole number",
     "int_type": "Give a whole number",
     "tuple_type": "Write it as a list: [first, second]",

@@ -12,12 +12,12 @@ from rich.text import Text
 
 from pipelines.answering import Answer, Answered, Answering, NoSuggestion, Reply
 from pipelines.correlate.explain import named
-from pipelines.deciding import ANY, Deciding
+from pipelines.deciding import Deciding
 from schemas.access import THIS_MACHINE
 from schemas.decisions import Refusal
 from services.admin import audit
-from services.cli.deciding import Ask, effects, refused, seen_as, unresolved
-from services.cli.terminal import EXIT_NOT_FOUND, opened, tell, write_line
+from services.cli.deciding import Ask, Manner, lines_of, refused, seen_as, unresolved
+from services.cli.terminal import EXIT_NOT_FOUND, EXIT_REFUSED, opened, tell, write_line
 from services.cli.words import counted, moment, short
 from services.query import decided, suggested
 from services.query.decided import Stored
@@ -55,6 +55,8 @@ async def show_all(
         rows = await suggested.page(connection, wanted, now)
         items = await suggested.told(connection, rows[:limit])
         measured = await suggested.measured(connection)
+        # Where one request or thing is asked about, and with --waiting, nothing is held back.
+        behind = 0 if names or request or filters.waiting else await suggested.behind(connection, now)
     if as_json:
         for one in items:
             write_line(orjson.dumps(one).decode())
@@ -62,8 +64,19 @@ async def show_all(
     screen.print(_table(items) if items else "Nothing is suggested.")
     if len(rows) > limit:
         screen.print(Text(f"There are more; these are the {limit} worthiest (--limit).", style="dim"))
+    if behind:
+        screen.print(Text(_behind(behind), style="dim"))
     screen.print(Text(_measured(measured), style="dim"))
     return 0
+
+
+def _behind(number: int) -> str:
+    """What the day's limit holds back, and what may be done about it."""
+    wait, them = ("1 more waits for its", "it") if number == 1 else (f"{number:,} more wait for their", "them")
+    return (
+        f"{wait} day; `throughline suggestions list --waiting` tells {them}, too. How many new ones are offered in "
+        "24 hours, the hub's setting THROUGHLINE_SUGGESTIONS_A_DAY says."
+    )
 
 
 def _table(items: Sequence[Mapping[str, Any]]) -> Table:
@@ -106,7 +119,7 @@ async def show(made: "Installation", name: str, now: datetime, screen: Console, 
     if as_json:
         write_line(orjson.dumps(item).decode())
         return 0
-    screen.print(_whole(item, now))
+    screen.print(Group(*_whole(item, now), Text(f"If accepted: {_change(item['change'])}")))
     return 0
 
 
@@ -121,7 +134,8 @@ def _unknown(name: str) -> int:
     return EXIT_NOT_FOUND
 
 
-def _whole(item: Mapping[str, Any], now: datetime) -> Group:
+def _whole(item: Mapping[str, Any], now: datetime) -> list[Text]:
+    """What it is about, what speaks for it and against it."""
     lines = [Text(f"{item['id']}: {_percent(item['probability'])} likely to belong together", style="bold")]
     for one in item["artifacts"]:
         where = f"in {one['request']}" if one["request"] else "in no request"
@@ -132,7 +146,7 @@ def _whole(item: Mapping[str, Any], now: datetime) -> Group:
     lines += [Text("What speaks for it:", style="dim"), *(Text(f"  {said}") for said in item["reasons"])]
     if item["against"]:
         lines += [Text("What speaks against it:", style="dim"), *(Text(f"  {said}") for said in item["against"])]
-    return Group(*lines, Text(f"If accepted: {_change(item['change'])}"))
+    return lines
 
 
 def _change(change: Mapping[str, Any]) -> str:
@@ -148,67 +162,88 @@ class Given:
     answer: Answer
     by: str
     reason: str = ""
-    yes: bool = False
-    as_json: bool = False
 
 
-async def answer(made: "Installation", given: Given, now: Callable[[], datetime], screen: Console, ask: Ask) -> int:
+async def answer(
+    made: "Installation", given: Given, manner: Manner, now: Callable[[], datetime], screen: Console, ask: Ask
+) -> int:
     """Take an answer; before something is joined it is shown, and asked. Exit codes as for decisions."""
     name = given.suggestion.strip().upper()
+    noted = audit.noting(replace(THIS_MACHINE, name=given.by), now, None)
+    reply = Reply(name, given.answer, given.by, given.reason, noted=noted)
     async with opened(made) as (engine, database):
         answering = Answering(engine, Deciding(engine, now), now)
-        made_on = frozenset({ANY})
-        if given.answer is Answer.ACCEPTED and not given.yes:
-            item = await _item(database, name, now())
-            if item is None:
-                return _unknown(name)
-            _show(item, now(), screen, given)
-            if not ask("Join them?"):
-                tell("Nothing is decided.")
-                return 0
-            made_on = frozenset(item["requests"].values())
-        noted = audit.noting(replace(THIS_MACHINE, name=given.by), now, None)
-        reply = Reply(name, given.answer, given.by, given.reason, made_on, noted=noted)
         try:
+            if manner.preview or (given.answer is Answer.ACCEPTED and not manner.yes):
+                looked = await answering.answer(reply, preview=True)
+                if manner.preview or looked.outcome is None:
+                    return await _tell(database, looked, manner, now(), screen, preview=manner.preview)
+                await _show(database, looked, manner, now(), screen)
+                if not ask("Join them?"):
+                    tell("Nothing is decided.")
+                    return 0
+                reply = replace(reply, made_on=frozenset(looked.outcome.made_on.values()))
             done = await answering.answer(reply)
         except NoSuggestion:
             return _unknown(name)
         except Refusal as error:
             return refused(error)
-        async with database.reading() as connection:
-            await _tell(connection, done, now(), screen, as_json=given.as_json)
-    return 0
+        return await _tell(database, done, manner, now(), screen, preview=False)
 
 
-def _show(item: Mapping[str, Any], now: datetime, screen: Console, given: Given) -> None:
-    """Before the question; apart from the output where that is for programs."""
-    if given.as_json:
-        for line in _whole(item, now).renderables:
-            tell(str(line))
-    else:
-        screen.print(_whole(item, now))
+async def _show(database: "Database", looked: Answered, manner: Manner, now: datetime, screen: Console) -> None:
+    """Before the question: what speaks for it, where it still waits, and what joining would do. Apart from the output
+    where that is for programs."""
+    item = await _item(database, looked.asked.id, now)
+    async with database.reading() as connection:
+        joining = await _became(connection, looked, now, preview=True)
+    for line in (*(_whole(item, now) if item else ()), *map(Text, joining)):
+        if manner.as_json:
+            tell(line.plain)
+        else:
+            screen.print(line)
 
 
 async def _tell(
-    connection: "AsyncConnection", done: Answered, now: datetime, screen: Console, *, as_json: bool
-) -> None:
-    if as_json:
-        told = None
-        if done.outcome:
-            (one,) = await decided.told(connection, [Stored(done.outcome.decision, None, "")])
-            told = {"decision": one, "preview": False, **decided.effects(done.outcome)}
-        answered = {"suggestion": done.asked.id, "answer": done.answer.value, "preview": False}
-        write_line(orjson.dumps({**answered, "until": instant_told(done.until), "decided": told}).decode())
-        return
+    database: "Database", done: Answered, manner: Manner, now: datetime, screen: Console, *, preview: bool
+) -> int:
+    """What became of an answer, or would; the exit code."""
+    async with database.reading() as connection:
+        if manner.as_json:
+            await _write(connection, done, preview=preview)
+            return 0
+        if done.answer is Answer.ACCEPTED and done.outcome is None:
+            return await _before(connection, done, screen)
+        screen.print(Text("\n".join(await _became(connection, done, now, preview=preview))))
+    return 0
+
+
+async def _became(connection: "AsyncConnection", done: Answered, now: datetime, *, preview: bool) -> list[str]:
+    name, is_, not_ = done.asked.id, *(("would be", "would not be") if preview else ("is", "is not"))
     if done.outcome:
-        shown = await seen_as(connection, done.outcome)
-        number = done.outcome.decision.number
-        lines = [f"Decided: {shown.says}", *(f"  {line}" for line in effects(shown, preview=False))]
-        lines.append(f"This is decision {number}; `throughline undo {number}` takes it back.")
-    elif done.answer is Answer.LATER and done.until:
-        lines = [f"{done.asked.id} is hidden until {moment(done.until, now)}, unless its evidence changes."]
-    elif done.answer is Answer.REJECTED:
-        lines = [f"{done.asked.id} is not suggested again. That decides nothing: evidence may still join them."]
-    else:
-        lines = [f"{done.asked.id} was accepted before."]
-    screen.print(Text("\n".join(lines)))
+        return lines_of(await seen_as(connection, done.outcome), preview=preview)
+    if done.until:
+        return [f"{name} {is_} hidden until {moment(done.until, now)}, unless its evidence changes."]
+    return [f"{name} {not_} suggested again. That decides nothing: evidence may still join them."]
+
+
+async def _before(connection: "AsyncConnection", done: Answered, screen: Console) -> int:
+    """It was accepted before: by which decision, and whether that holds."""
+    found = await decided.linked(connection, done.asked.left, done.asked.right)
+    which = f" (decision {found.decision.number})" if found else ""
+    if found and found.undone_by:
+        tell(f"{done.asked.id} was accepted before{which}, and decision {found.undone_by} took that back.")
+        tell(f"  `throughline undo {found.undone_by}` joins them again.")
+        return EXIT_REFUSED
+    screen.print(f"{done.asked.id} was accepted before{which}.", markup=False)
+    return 0
+
+
+async def _write(connection: "AsyncConnection", done: Answered, *, preview: bool) -> None:
+    """What became of an answer, for programs."""
+    told = None
+    if done.outcome:
+        (one,) = await decided.told(connection, [Stored(done.outcome.decision, None, "")])
+        told = {"decision": one, "preview": preview, **decided.effects(done.outcome)}
+    answered = {"suggestion": done.asked.id, "answer": done.answer.value, "preview": preview}
+    write_line(orjson.dumps({**answered, "until": instant_told(done.until), "decided": told}).decode())

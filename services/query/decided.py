@@ -79,6 +79,13 @@ async def one(connection: AsyncConnection, number: int) -> Stored | None:
     return _stored(row) if row else None
 
 
+async def linked(connection: AsyncConnection, artifact: str, other: str) -> Stored | None:
+    """The newest decision that says of exactly these two that they belong together; among the newest 100 of the one."""
+    newest = await page(connection, Wanted([artifact], kind=DecisionKind.LINK, limit=100))
+    ends = {artifact, other}
+    return next((one for one in newest if {*one.decision.left, *one.decision.right} == ends), None)
+
+
 def _stored(row: Any) -> Stored:
     return Stored(decisions.decision_of(row), row.undone_by, row.did)
 

@@ -92,6 +92,12 @@ async def waiting(connection: AsyncConnection, now: datetime) -> int:
     return int((await connection.execute(text(sql), {"now": _at(connection, now)})).scalar_one())
 
 
+async def behind(connection: AsyncConnection, now: datetime) -> int:
+    """How many the day's limit holds back: they were never offered."""
+    sql = f"SELECT count(*) {_SHOWN} AND a.offered_at IS NULL"
+    return int((await connection.execute(text(sql), {"now": _at(connection, now)})).scalar_one())
+
+
 async def one(connection: AsyncConnection, name: str, now: datetime) -> Row | None:
     """The suggestion with this id, if it waits."""
     found = await _rows(connection, f"{_COLUMNS} {_SHOWN} AND s.id = :id", {"id": name}, now)

@@ -64,6 +64,9 @@ class SuggestionPage(BaseModel):
 
     items: list[Suggestion]
     next: str | None = Field(description="cursor of the next page; null: this is the last")
+    behind: int = Field(
+        description="How many wait for their day, behind THROUGHLINE_SUGGESTIONS_A_DAY; `waiting=true` lists them, too"
+    )
     measured: Measured
 
 

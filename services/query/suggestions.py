@@ -87,10 +87,11 @@ async def suggestions(listed: Annotated[Listed, Query()], hub: Hub, view: Seen) 
         rows = await suggested.page(connection, wanted, hub.now())
         items = await suggested.told(connection, rows[: listed.limit])
         measured = await suggested.measured(connection)
+        behind = await suggested.behind(connection, hub.now())
     more = len(rows) > listed.limit
     following = paging.cursor(_KIND, (repr(items[-1]["worth"]), items[-1]["id"])) if more else None
     items = [one for one in items if _reads(view, one)]
-    return answer_with({"items": items, "next": following, "measured": measured})
+    return answer_with({"items": items, "next": following, "behind": behind, "measured": measured})
 
 
 def _after(place: paging.Place | None) -> tuple[float, str] | None:

@@ -13,6 +13,7 @@ app = typer.Typer(
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="As `suggestions list` tells it, such as S-MZXW6YTBOI3D")]
 By = Annotated[str | None, typer.Option("--by", help="Who answers; by default the name of this machine's user")]
+Preview = Annotated[bool, typer.Option("--preview", help="Only tell what it would do")]
 JSON = Annotated[bool, typer.Option("--json", help="For programs")]
 
 
@@ -52,24 +53,25 @@ def accept(
     reason: Annotated[str, typer.Option("--reason", help="Why, for whoever asks later")] = "",
     by: By = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask, whatever has changed meanwhile")] = False,
+    preview: Preview = False,
     as_json: JSON = False,
 ) -> None:
-    """They belong together: a decision, which joins them at once and can be undone. Shows the suggestion first.
+    """They belong together: a decision, which joins them at once and can be undone. Says first what it would do.
 
     Exit code 6: another decision stands in the way, or something changed meanwhile.
 
     Example: [bold]throughline suggestions accept S-MZXW6YTBOI3D --reason "the same printer"[/]
     """
-    _answer(name, "accepted", by, reason, yes=yes, as_json=as_json)
+    _answer(name, "accepted", by, reason, yes=yes, preview=preview, as_json=as_json)
 
 
 @app.command()
-def reject(name: Id, by: By = None, as_json: JSON = False) -> None:
+def reject(name: Id, by: By = None, preview: Preview = False, as_json: JSON = False) -> None:
     """Never suggest this again. It decides nothing: evidence may still join them.
 
     Example: [bold]throughline suggestions reject S-MZXW6YTBOI3D[/]
     """
-    _answer(name, "rejected", by, as_json=as_json)
+    _answer(name, "rejected", by, preview=preview, as_json=as_json)
 
 
 @app.command()
@@ -82,10 +84,12 @@ def later(name: Id, by: By = None, as_json: JSON = False) -> None:
 
 
 def _answer(
-    name: str, said: str, by: str | None, reason: str = "", *, yes: bool = False, as_json: bool = False
-) -> None:
+    name: str, said: str, by: str | None, reason: str = "", *, yes: bool = False, preview: bool = False,
+    as_json: bool = False,
+) -> None:  # fmt: skip
     from pipelines.answering import Answer
     from services.cli import deciding, suggesting
 
-    given = suggesting.Given(name, Answer(said), deciding.who() if by is None else by, reason, yes, as_json)
-    run(suggesting.answer(installation(), given, now_here, screen(), agreeing(yes=yes)))
+    given = suggesting.Given(name, Answer(said), deciding.who() if by is None else by, reason)
+    manner = deciding.Manner(yes, preview, as_json)
+    run(suggesting.answer(installation(), given, manner, now_here, screen(), agreeing(yes=yes)))

@@ -42,15 +42,16 @@ async def answer(request: Request) -> Response:
 
 async def _page(request: Request, refused: Failed | None) -> Response:
     query = request.query_params
-    told = await api_of(request).get(
-        "/v1/suggestions", request=query.get("request"), cursor=query.get("cursor"), limit=10
-    )
+    waiting = query.get("waiting") == "true"
+    asked = {"request": query.get("request"), "cursor": query.get("cursor"), "waiting": str(waiting).lower()}
+    told = await api_of(request).get("/v1/suggestions", **asked, limit=10)
     answered = query.get("answered", "")
     decision = query.get("decision", "")
     return await render(
         request, "suggestions.html", status=refused.status if refused else 200, items=told["items"],
-        next=told["next"], measured=told["measured"], refused=refused, said=_SAID.get(answered),
+        next=told["next"], behind=told["behind"], measured=told["measured"], refused=refused, said=_SAID.get(answered),
         decision=decision if decision.isdecimal() else None, only=query.get("request"),
+        waiting=waiting,
     )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ async def test_it_is_told_beforehand_and_afterwards(desk: Desk) -> None:
     assert desk.printed == (
         "Would be decided: PAY-12 and PAY-31 belong together\n"
         f"  PAY-31 would come from {SIGN_ON} (Single sign-on) into {PORTAL} (Payslip portal)\n"
-        f"  {SIGN_ON} leads to {PORTAL} from then on\n"
+        f"  {SIGN_ON} would lead to {PORTAL} from then on\n"
     )
     assert (await looked_up(desk, "PAY-31")).count("In it (1)") == 1
     assert (await decide(desk, LINK))[0] == 0

@@ -10,7 +10,8 @@ from pipelines.suggest.model import Model
 from pipelines.suggesting import Suggesting
 from schemas.artifacts import request_id
 from schemas.canonical import instant
-from services.cli import suggesting
+from services.cli import deciding, suggesting
+from services.cli.deciding import Manner
 from services.cli.suggesting import Filters, Given
 from services.cli.terminal import EXIT_NOT_FOUND, EXIT_REFUSED
 from tests.services.cli.company import BERT, NOW, day, read, telling
@@ -36,8 +37,8 @@ async def alike(desk: Desk) -> Desk:
     return desk
 
 
-async def look(desk: Desk) -> None:
-    step = Suggesting(desk.engine, lambda: NOW, "test", model=MODEL)
+async def look(desk: Desk, a_day: int = 20) -> None:
+    step = Suggesting(desk.engine, lambda: NOW, "test", model=MODEL, a_day=a_day)
     while await step.once():
         pass
     await step.offer()
@@ -55,8 +56,8 @@ async def the_id(desk: Desk, capsys: pytest.CaptureFixture[str]) -> str:
 
 async def answered(desk: Desk, name: str, said: Answer, agrees: bool = True, **more: Any) -> tuple[int, list[str]]:
     ask, questions = asked(agrees)
-    given = Given(name, said, "Anna", **more)
-    return await suggesting.answer(desk.made, given, lambda: NOW, desk.screen, ask), questions
+    given = Given(name, said, "Anna", more.pop("reason", ""))
+    return await suggesting.answer(desk.made, given, Manner(**more), lambda: NOW, desk.screen, ask), questions
 
 
 @BOTH
@@ -82,15 +83,77 @@ async def test_accepting_shows_asks_and_joins(alike: Desk, capsys: pytest.Captur
     assert await answered(alike, name, Answer.ACCEPTED, agrees=False) == (0, ["Join them?"])
     shown = alike.printed
     assert f"{name}: 88 % likely to belong together" in shown
-    assert f"If accepted: 1 artifact would come into {PORTAL}, and {AGAIN} would lead there" in shown
+    assert "\nWould be decided: the mail of 2 March 2026 and the mail of 6 March 2026 belong together\n" in shown
+    assert f"\n  {AGAIN} would lead to {PORTAL} from then on\n" in shown
     assert (await answered(alike, name.lower(), Answer.ACCEPTED, reason="the same"))[0] == 0
     printed = alike.printed
     assert "This is decision 1; `throughline undo 1` takes it back." in printed
     assert f"{AGAIN} leads to {PORTAL} from then on" in printed
     assert "Nothing is suggested." in (await listed(alike, waiting=True))[1]
     assert (await answered(alike, name, Answer.ACCEPTED, yes=True))[0] == 0
-    assert alike.printed == f"{name} was accepted before.\n"
+    assert alike.printed == f"{name} was accepted before (decision 1).\n"
     assert (await answered(alike, name, Answer.REJECTED))[0] == EXIT_REFUSED
+
+
+@BOTH
+async def test_a_preview_tells_and_takes_nothing(alike: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also with --yes; what is only put off, or was rejected, can be looked at like this, too."""
+    name = await the_id(alike, capsys)
+    foretold = (
+        "Would be decided: the mail of 2 March 2026 and the mail of 6 March 2026 belong together\n"
+        f"  the mail of 6 March 2026 would come from {AGAIN} (Re: Payslips in the portal) into\n"
+        f"{PORTAL} (Payslip portal)\n"
+        f"  {AGAIN} would lead to {PORTAL} from then on\n"
+    )
+    assert await answered(alike, name, Answer.ACCEPTED, preview=True, yes=True) == (0, [])
+    assert alike.printed == foretold
+    assert await answered(alike, name, Answer.REJECTED, preview=True) == (0, [])
+    assert alike.printed == (
+        f"{name} would not be suggested again. That decides nothing: evidence may still join them.\n"
+    )
+    assert await answered(alike, name, Answer.ACCEPTED, preview=True, as_json=True) == (0, [])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["preview"], told["decided"]["preview"]) == (True, True)
+    assert told["decided"]["redirects"] == {AGAIN: PORTAL}
+    assert name in (await listed(alike))[1]
+    await answered(alike, name, Answer.REJECTED)
+    assert alike.printed
+    assert await answered(alike, name, Answer.ACCEPTED, agrees=False) == (0, ["Join them?"])
+    assert alike.printed == foretold
+
+
+async def test_what_was_accepted_and_taken_back_says_how_to_join_it_again(
+    alike: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = await the_id(alike, capsys)
+    await answered(alike, name, Answer.ACCEPTED, yes=True)
+    await undone(alike, 1)
+    assert (await answered(alike, name, Answer.ACCEPTED))[0] == EXIT_REFUSED
+    assert capsys.readouterr().err == (
+        f"{name} was accepted before (decision 1), and decision 2 took that back.\n"
+        "  `throughline undo 2` joins them again.\n"
+    )
+    await undone(alike, 2)
+    assert f"{AGAIN} leads to {PORTAL} from then on" in alike.printed
+    assert (await answered(alike, name, Answer.ACCEPTED))[0] == 0
+
+
+async def undone(desk: Desk, number: int) -> None:
+    form = deciding.form({"kind": "undo", "decision": number, "by": "Anna"})
+    assert await deciding.decide(desk.made, form, Manner(yes=True), lambda: NOW, desk.screen, asked(True)[0]) == 0
+
+
+@BOTH
+async def test_what_the_days_limit_holds_back_is_said(desk: Desk) -> None:
+    await read(desk.engine, [MAIL], first=50)
+    await look(desk, a_day=0)
+    printed = " ".join((await listed(desk))[1].split())
+    assert printed.startswith(
+        "Nothing is suggested. 1 more waits for its day; `throughline suggestions list --waiting` tells it, too. "
+        "How many new ones are offered in 24 hours, the hub's setting THROUGHLINE_SUGGESTIONS_A_DAY says."
+    )
+    for filters in ({"waiting": True}, {"artifact": "PAY-31"}):
+        assert "for its day" not in (await listed(desk, **filters))[1]
 
 
 @BOTH

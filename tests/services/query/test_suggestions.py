@@ -121,11 +121,13 @@ async def test_not_now_ends_when_the_evidence_changes(alike: Hub) -> None:
 async def test_what_waits_for_its_day_is_found_by_name(hub: Hub) -> None:
     await hub.told(memo(11, title=PRINTER), memo(12, title=PRINTER), memo(13, title=FAX), memo(15, title=FAX))
     await settle(hub, a_day=1)
-    assert len(await listed(hub)) == 1
+    page = await hub.get("/v1/suggestions")
+    assert (len(page["items"]), page["behind"]) == (1, 1)
     assert len(await listed(hub, waiting=True)) == 2
     assert len(await listed(hub, artifact="MEMO-12")) == len(await listed(hub, artifact="MEMO-15")) == 1
     await settle(hub, a_day=1, at=NOW + timedelta(days=1))
-    assert len(await listed(hub)) == 2
+    page = await hub.get("/v1/suggestions")
+    assert (len(page["items"]), page["behind"]) == (2, 0)
 
 
 async def test_a_restricted_title_is_left_out(hub: Hub) -> None:

@@ -18,6 +18,7 @@ from starlette.types import Scope
 
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import open_engine, writing
+from pipelines.suggesting import Suggesting
 from schemas.access import THIS_MACHINE, Caller, Role
 from services.admin import identities, oidc
 from services.query.access import Access, Loopback
@@ -29,6 +30,7 @@ from services.web.site import OPEN, create_site
 from tests.parts.copies import prepared
 from tests.pipelines.memos import memo
 from tests.services.query.conftest import BASE, COMPANY, NOW, fill, owned
+from tests.services.query.test_suggestions import MODEL
 
 VIEWER = Caller("Vera", Role.VIEWER, "session", "a-1", "vera@example.com", reads_all=True)
 
@@ -101,6 +103,22 @@ async def test_every_page_tells_its_browser_to_be_careful(machine: httpx2.AsyncC
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_what_the_days_limit_holds_back_can_be_looked_at(
+    company: AsyncEngine, machine: httpx2.AsyncClient
+) -> None:
+    await fill(
+        company, [memo(71, title="Replace the printer upstairs"), memo(72, title="Replace the printer upstairs")]
+    )
+    suggesting = Suggesting(company, lambda: NOW, "test", model=MODEL, a_day=0)
+    while await suggesting.once():
+        pass
+    held = (await machine.get("/suggestions")).text
+    assert "1 more pair waits for its day." in held
+    assert "THROUGHLINE_SUGGESTIONS_A_DAY" in held
+    shown = (await machine.get("/suggestions?waiting=true")).text
+    assert "Replace the printer upstairs" in shown
 
 
 async def test_no_page_has_a_script_or_style_in_it(machine: httpx2.AsyncClient) -> None:
