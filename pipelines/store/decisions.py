@@ -3,8 +3,8 @@
 Both are inputs: nothing derives them, a rebuild reads them, and what is removed from the facts leaves them alone.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -163,9 +163,19 @@ async def called(bulk: Bulk, those: Iterable[Decision]) -> Callable[[str], str]:
     sql = "SELECT id, kind, natural_key, created_at FROM artifacts WHERE id IN {keys}"
     words = {row[0]: named(*row[1:]) for row in await bulk.by_keys(sql, things) if row[2]}
     sql = "SELECT id, name, address FROM identities WHERE id IN {keys}"
-    for name, called_, address in await bulk.by_keys(sql, people):
-        words[name] = f"{called_} ({address or name})" if called_ else address or name
+    words |= _apart({row[0]: (row[1], row[2]) for row in await bulk.by_keys(sql, people)})
     return lambda name: words.get(name, name)
+
+
+def _apart(people: Mapping[str, tuple[str | None, str | None]]) -> dict[str, str]:
+    """By identity a name that none of the others has: with the address, and with the id where that is the same, too."""
+    words = {one: f"{name} ({address or one})" if name else address or one for one, (name, address) in people.items()}
+    often = Counter(words.values())
+    alike = {one for one, told in words.items() if often[told] > 1}
+    return {
+        one: told if one not in alike else f"{people[one][0]} ({one})" if people[one][0] else one
+        for one, told in words.items()
+    }
 
 
 async def undo(connection: AsyncConnection, number: int, by: int | None) -> None:

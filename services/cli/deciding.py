@@ -141,7 +141,11 @@ def unresolved(error: Unresolved, asked: object) -> int:
     name, _, place = error.field.partition(".")
     typed = getattr(asked, name, None)
     words = typed[int(place)] if place and typed else typed
-    tell(f"{short(words) if isinstance(words, str) else name} {error.what}. {error.mend}.")
+    tell(
+        f"{short(words) if isinstance(words, str) else name} {error.what}. {error.mend}{':' if error.choices else '.'}"
+    )
+    for choice in error.choices:
+        tell(f"  {choice}")
     return EXIT_NOT_FOUND if error.missing else EXIT_WRONG_USE
 
 

@@ -142,6 +142,8 @@ async def _answer(hub: Serving, view: View, outcome: Outcome, *, preview: bool) 
 def _unresolved(error: Unresolved, view: View, place: str = "body") -> Refused:
     named = [one for one in error.candidates if view.reads([one])]
     mend = error.mend if len(named) == len(error.candidates) else "Give the id of one"
+    if error.choices and len(named) == len(error.candidates):
+        mend = f"{mend}: {'; '.join(error.choices)}"
     found = wrong(f"{place}.{error.field}", error.what, mend[0].lower() + mend[1:])
     more: dict[str, Any] = {"candidates": named} if named else {}
     return Refused(422, "unresolved", found.detail, found.mend, **found.more, **more)
@@ -186,7 +188,10 @@ class Listed(BaseModel):
         examples=["PAY-12"],
     )
     identity: str | None = Field(
-        default=None, min_length=1, max_length=LONGEST, description="An identity's id, or an e-mail address"
+        default=None,
+        min_length=1,
+        max_length=LONGEST,
+        description="An identity's id, an e-mail address, or connection:address",
     )
     kind: DecisionKind | None = Field(default=None, description="What was said")
     by: str | None = Field(default=None, min_length=1, max_length=200, description="Who decided, word for word")

@@ -12,6 +12,7 @@ from pipelines.store import decisions
 from pipelines.store.bulk import Bulk
 from schemas.canonical import canonical_json, digest
 from schemas.decisions import DecisionKind
+from services.query import identities
 from services.query.finding import Found, find
 
 LONGEST = 1_000
@@ -102,7 +103,7 @@ class NoRequest(_Said):
 
 class _People(_Said):
     identities: list[Reference] = Field(
-        min_length=2, max_length=2, description="Ids of identities, or e-mail addresses",
+        min_length=2, max_length=2, description="Ids of identities, e-mail addresses, or connection:address",
         examples=[["jira-acme/account/5b10a2", "mail/address/anna@home.example"]],
     )  # fmt: skip
 
@@ -134,18 +135,21 @@ Asked = Annotated[
 class Unresolved(Exception):
     """A reference that does not lead to the one thing that is needed.
 
-    candidates: what it may mean. missing: there is no such thing.
+    candidates: what it may mean. choices: these, each as it may be given, with what it is. missing: there is no such
+    thing.
     """
 
     def __init__(
-        self, field: str, what: str, mend: str, candidates: Sequence[str] = (), *, missing: bool = False
-    ) -> None:
+        self, field: str, what: str, mend: str, candidates: Sequence[str] = (), *, choices: Sequence[str] = (),
+        missing: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(f"{field} {what}. {mend}")
         self.missing = missing
         self.field = field
         self.what = what
         self.mend = mend
         self.candidates = tuple(candidates)
+        self.choices = tuple(choices)
 
 
 async def resolved(connection: AsyncConnection, asked: Asked) -> Ends:
@@ -221,7 +225,7 @@ async def concerned(
     """What filters of decisions mean: names (None: no matter which), and a request. Raises Unresolved."""
     names: set[str] | None = None
     if identity is not None:
-        (found,) = await named_identities(connection, [identity])
+        (found,) = await identities.named(connection, [identity])
         names = {*found, identity}
     if artifact is not None:
         (lead,) = await find(connection, [artifact])
@@ -242,35 +246,19 @@ async def _filter_request(connection: AsyncConnection, reference: str | None) ->
     return requests[0] if requests else reference
 
 
-_NAMED = """SELECT id, id AS name FROM identities WHERE id IN {keys}
-    UNION SELECT id, address FROM identities WHERE address IN {keys}"""
-
-
-async def named_identities(connection: AsyncConnection, texts: Sequence[str]) -> list[list[str]]:
-    """Ids of the identities that each text names, by its id or its address."""
-    names = {name for text in texts for name in _spellings(text)}
-    by_name: dict[str, set[str]] = {}
-    for identity, name in await Bulk(connection).by_keys(_NAMED, names):
-        by_name.setdefault(name, set()).add(identity)
-    return [next((sorted(by_name[name]) for name in _spellings(text) if name in by_name), []) for text in texts]
-
-
-def _spellings(text: str) -> tuple[str, str]:
-    return text.strip(), text.strip().lower()
-
-
 async def _identities(connection: AsyncConnection, texts: Sequence[str], *, joins: bool) -> list[str]:
     """The identity that each text names. joins: of several that bear an address the first stands for all, since they
     are one person already, unless a decision says otherwise."""
     found = []
-    for place, names in enumerate(await named_identities(connection, texts)):
+    for place, names in enumerate(await identities.named(connection, texts)):
         field = f"identities.{place}"
         if not names:
-            told = "Give the id of an identity, or its e-mail address"
+            told = "Give the id of an identity, its e-mail address, or connection:address"
             raise Unresolved(field, "is nobody that is read so far", told, missing=True)
         if len(names) > 1 and not (joins and await _one_person(connection, names)):
-            told = f"Give the id of one: {_some(names)}"
-            raise Unresolved(field, f"is the address of {len(names)} identities", told, names)
+            choices = await identities.told(connection, texts[place], names)
+            what = f"is the address of {len(names)} identities"
+            raise Unresolved(field, what, "Say which is meant", names, choices=choices)
         found.append(names[0])
     if len(set(found)) == 1:
         raise Unresolved("identities", "are one identity", "Name two different ones")

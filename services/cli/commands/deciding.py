@@ -17,7 +17,9 @@ _REQUEST = re.compile(r"R-[A-Z2-7]{12}", re.IGNORECASE)
 Ref = "A key, a web address, a Message-ID, a number, or an artifact's id"
 One = Annotated[str, typer.Argument(metavar="A", help=Ref)]
 Other = Annotated[str, typer.Argument(metavar="B", help="The other, likewise")]
-Identity = Annotated[str, typer.Argument(metavar="I1", help="An identity's id, or an e-mail address")]
+Identity = Annotated[
+    str, typer.Argument(metavar="I1", help="An identity's id, an e-mail address, or connection:address")
+]
 OtherIdentity = Annotated[str, typer.Argument(metavar="I2", help="The other, likewise")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for whoever asks later")]
 By = Annotated[str | None, typer.Option("--by", help="Who decides; by default the name of this machine's user")]
@@ -147,7 +149,9 @@ def part(
 ) -> None:  # fmt: skip
     """Decide that two accounts or addresses are of two people, though they share an address.
 
-    Example: [bold]throughline person part jira-acme/account/5b10a2 crm/owner/77[/]
+    An address that several accounts bear is refused, and told by which names each of them may be chosen.
+
+    Example: [bold]throughline person part jira-acme:anna@acme.example crm/owner/77[/]
     """
     told = {"kind": "other person", "identities": [one, other]}
     _decide(told, reason, by, yes=yes, preview=preview, as_json=as_json)
@@ -157,7 +161,9 @@ def part(
 def list_decisions(
     request: Annotated[str | None, typer.Option(help="Something that is in this request now is named")] = None,
     artifact: Annotated[str | None, typer.Option(help="It is named, by any reference")] = None,
-    identity: Annotated[str | None, typer.Option(help="It is named: an identity's id, or an address")] = None,
+    identity: Annotated[
+        str | None, typer.Option(help="It is named: an identity's id, an address, or connection:address")
+    ] = None,
     kind: Annotated[str | None, typer.Option(help="link, unlink, merge, split, no request, …")] = None,
     by: Annotated[str | None, typer.Option(help="Who decided, word for word")] = None,
     holds: Annotated[

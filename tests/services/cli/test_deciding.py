@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.store import tables
 from pipelines.store.engine import writing
 from pipelines.store.pending import ask_everything
 from schemas.artifacts import request_id
@@ -117,6 +118,27 @@ def test_what_is_too_much_or_too_little_names_the_option(told: dict[str, Any], s
     with pytest.raises(WrongUse) as error:
         deciding.form(LINK | told)
     assert error.value.format_message() == said
+
+
+@BOTH
+async def test_of_several_accounts_with_one_address_each_can_be_chosen(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with writing(desk.engine) as connection:
+        values = ("mail/address/anna@acme.example", 1, 1, "", "Anna Berg", "anna@acme.example", False)
+        await connection.execute(tables.identities.insert().values(values))
+    part = {"kind": "other person", "identities": ["anna@acme.example", BERT]}
+    assert await decide(desk, part) == (EXIT_WRONG_USE, [])
+    assert capsys.readouterr().err == (
+        "anna@acme.example is the address of 2 identities. Say which is meant:\n"
+        f"  jira-acme:anna@acme.example, the account in jira-acme (jira) with the id {ANNA}\n"
+        "  mail:anna@acme.example, the address in mail with the id mail/address/anna@acme.example\n"
+    )
+    part["identities"] = ["mail:anna@acme.example", "jira-acme:anna@acme.example"]
+    assert await decide(desk, part, preview=True) == (0, [])
+    assert desk.printed.startswith(  # they are called the same, and have one address
+        f"Would be decided: Anna Berg (mail/address/anna@acme.example) and Anna Berg ({ANNA})\nare two people\n"
+    )
 
 
 async def test_from_the_shell(desk: Desk) -> None:

@@ -375,3 +375,13 @@ async def test_an_address_of_several_accounts_stands_for_their_person_unless_the
     await post(hub, {"kind": "other person", "identities": ids, "by": "Dora"})
     refused = await post(hub, same, 422)
     assert "is the address of 2 identities" in refused["detail"]
+    assert refused["mend"] == (
+        "body.identities.0: say which is meant: "
+        "memos:anna@example.com, the account in memos (memo) with the id memos/account/anna; "
+        "other:anna@example.com, the account in other with the id other/account/anna."
+    )
+    chosen = await post(hub, same | {"identities": ["Other:Anna@example.com", "memos:bert@example.com"]})
+    assert chosen["decision"]["left"] + chosen["decision"]["right"] == ["other/account/anna", "memos/account/bert"]
+    for name, numbers in (("other:anna@example.com", [4, 3]), ("memos:anna@example.com", [3, 2, 1])):
+        found = await hub.get("/v1/decisions", identity=name)
+        assert [one["number"] for one in found["items"]] == numbers
