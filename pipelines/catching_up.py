@@ -1,7 +1,6 @@
-"""Understanding what batches left: in bounded steps, each when its turn has come.
+"""Understanding what batches left: in bounded steps, each when its turn has come (see `pace`).
 
-While batches keep coming, understanding takes its turn less often the longer it takes: what a turn finds has gathered
-over several batches, and each component is looked at once for all of them.
+On PostgreSQL the workers take their turns one after the other, and pause together (see `store.whose_turn`).
 """
 
 import asyncio
@@ -13,7 +12,8 @@ from contextlib import asynccontextmanager, suppress
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.correlate.rules import Rules
-from pipelines.store import aside, configuration, deferred, pending, requests
+from pipelines.pace import Pace
+from pipelines.store import aside, configuration, deferred, pending, requests, whose_turn
 from pipelines.store.bulk import Bulk
 from pipelines.store.engine import AWAY, reading, refuses, writing
 from pipelines.store.facts import Notes, Touched
@@ -24,10 +24,8 @@ from schemas.errors import RetryLater
 
 logger = logging.getLogger("throughline.pipelines")
 
-PATIENCE, LONGEST = 5.0, 30.0
-"""Seconds for which what was left gathers at most while batches keep coming, and behind full ones."""
-PAUSE = 3.0
-"""How many times as long as its last turn took understanding waits before the next."""
+LOOK = 0.1
+"""Seconds after which who waits for another's turn looks whether it is over."""
 LONG = {"sqlite": 0.06, "postgresql": 0.5}
 """Seconds for which a step should write at most: the next takes less of what took longer."""
 FIRST, FEWEST, MOST = 60, 20, 2_000
@@ -38,7 +36,10 @@ _ATTEMPTS = 3
 
 
 class CatchUp:
-    """Works off what is deferred. Safe to run several times at once on one database; `all` takes its turns here."""
+    """Works off what is deferred. Safe to run several times at once on one database; `all` takes its turns here.
+
+    holder: this process, among all that work on one PostgreSQL.
+    """
 
     def __init__(
         self,
@@ -46,45 +47,95 @@ class CatchUp:
         changed: Callable[[], None] = lambda: None,
         watch: Watch = UNWATCHED,
         clock: Callable[[], float] = time.monotonic,
+        holder: str = "the hub",
     ) -> None:
-        self.engine, self.changed, self.watch, self.clock = engine, changed, watch, clock
-        self.behind = False
-        """Whether the newest batch was full: more is waiting behind it."""
+        self.engine, self.changed, self.watch, self.clock, self.holder = engine, changed, watch, clock, holder
         self.waiting = Waiting("understanding", "understanding.waits", "understanding.goes.on", logger)
-        self._ended, self._took = float("-inf"), 0.0
+        self._pace = Pace(clock)
         self._most = FIRST
         self._left = asyncio.Event()
         self._turn = asyncio.Lock()
         self._running = False
 
-    def _pause(self) -> float:
-        """Seconds until the next turn."""
-        rest = PAUSE * self._took
-        wait = min(max(PATIENCE, rest), LONGEST) if self.behind else min(PATIENCE, rest)
-        return self._ended + wait - self.clock()
+    @property
+    def behind(self) -> bool:
+        """Whether the newest batch was full: more is waiting behind it."""
+        return self._pace.behind
 
-    async def batch(self) -> int:
+    def merging(self) -> None:
+        """A batch has come and is being merged."""
+        self._pace.merging()
+
+    async def batch(self, *, full: bool = False) -> int:
         """A batch left something: see to it, unless `run` does or more is waiting. How many requests changed."""
+        self._pace.merged(full=full)
         self._left.set()
-        return 0 if self._running or self.behind else await self.all()
+        return 0 if self._running or full else await self.all()
 
     async def run(self, idle: float = 1.0) -> None:
         """See to what is left for ever: when its turn has come, and now and then what another process left."""
         self._running = True
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(idle):
-                    await self._left.wait()
-            await asyncio.sleep(max(0.0, self._pause()))
-            self._left.clear()
+            await _within(idle, self._left)
             try:
-                await self.all()
+                while (wait := self._pace.wait()) > 0:
+                    self._left.clear()
+                    await _within(wait, self._left)  # each batch may say that no more is waiting
+                self._left.clear()
+                await self._take_turn()
             except (*AWAY, RetryLater) as error:
                 self.waiting.away(error)
                 self._left.set()
                 await asyncio.sleep(idle)
             else:
                 self.waiting.over()
+
+    async def _take_turn(self) -> None:
+        if self.engine.dialect.name != "postgresql":
+            await self.all()
+            return
+        async with reading(self.engine) as connection:
+            if not await deferred.any_left(connection):
+                return
+        number = await self._turn_of_all_workers()
+        if number is None:
+            self._left.set()
+            return
+        async with self._kept(number):
+            await self.all()
+        async with writing(self.engine) as connection:
+            await whose_turn.end(connection, number, *self._pace.pause)
+
+    async def _turn_of_all_workers(self) -> int | None:
+        """Its number; None: it has not come yet."""
+        async with writing(self.engine) as connection:
+            pause = await whose_turn.look(connection, self.holder)
+            if not pause.held:
+                self._pace.told(pause.rest, pause.longer)
+                if self._pace.wait() > 0:
+                    return None
+                if (number := await whose_turn.take(connection, self.holder)) is not None:
+                    return number
+        self._pace.taken(10 * LOOK if self.behind else LOOK)
+        return None
+
+    @asynccontextmanager
+    async def _kept(self, number: int) -> AsyncIterator[None]:
+        """Keep the turn among all workers, however long a step takes."""
+        over = asyncio.Event()
+
+        async def keep() -> None:
+            with suppress(*AWAY):  # then the turn is lost soon
+                while not await _within(whose_turn.LASTS / 4, over):
+                    async with writing(self.engine) as connection:
+                        await whose_turn.keep(connection, number)
+
+        keeping = asyncio.create_task(keep())
+        try:
+            yield
+        finally:
+            over.set()
+        await keeping
 
     async def all(self) -> int:
         """Understand what is left now. Returns how many requests changed."""
@@ -100,14 +151,14 @@ class CatchUp:
                 if not await deferred.any_left(connection):
                     return 0
             began, changed = self.clock(), 0
+            self._pace.began()
             after: tuple[str, str] | None = None
             while True:
                 after, requests_ = await self._step(after)
                 changed += requests_
                 if after is None:
                     break
-            self._ended = self.clock()
-            self._took = self._ended - began
+            self._pace.ended(self.clock() - began)
         return changed
 
     async def _step(self, after: tuple[str, str] | None) -> tuple[tuple[str, str] | None, int]:
@@ -181,3 +232,11 @@ class CatchUp:
             await pending.ask(connection, {row[0] for row in rows})
             await deferred.drop(bulk, notes)
         return notes.last
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Whether it came within so many seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    return False

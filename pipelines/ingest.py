@@ -63,8 +63,8 @@ class Ingest:
     """The handler of batches of source events.
 
     mappings: connector name to its mapping. incarnation: of the broker, by which offsets of one embedded broker are
-    not taken for another's. changed: called after a commit that changed requests. Safe to run several times at once
-    on one database.
+    not taken for another's. changed: called after a commit that changed requests. holder: this process, among all that
+    do the same. Safe to run several times at once on one database.
     """
 
     def __init__(
@@ -76,12 +76,13 @@ class Ingest:
         changed: Callable[[], None] = lambda: None,
         watch: Watch = UNWATCHED,
         full: int = 1_000_000,
+        holder: str = "the hub",
     ) -> None:
         self.engine = engine
         self.watch = watch
         self.full = full
         """Records in a batch that is as large as it gets."""
-        self.catch_up = CatchUp(engine, changed, watch)
+        self.catch_up = CatchUp(engine, changed, watch, holder=holder)
         """Understands what batches leave."""
         self.mappings = mappings
         self.now = now
@@ -90,6 +91,7 @@ class Ingest:
 
     async def __call__(self, batch: Sequence[Record]) -> None:
         """Store the batch. Raises RetryLater when the database is away or a release fails on too much."""
+        self.catch_up.merging()
         with self.watch.step("map"):
             read = [self._read(record) for record in batch]
         self._judge(read)
@@ -135,9 +137,8 @@ class Ingest:
 
     async def _catch_up(self, *, full: bool) -> None:
         """Behind a full batch more is waiting: then one look at a component, a little later, serves several batches."""
-        self.catch_up.behind = full
         try:
-            await self.catch_up.batch()
+            await self.catch_up.batch(full=full)
         except AWAY as error:
             raise RetryLater(f"the database takes nothing now: {why_away(error)}") from error
 

@@ -38,7 +38,7 @@ from services.broker import (
     source_topic,
 )  # fmt: skip
 from services.broker.batches import Subscription
-from services.cli.beginning import Tell, calm_collector, few_heaps, keys_told, said_to_run, stamped, upgraded
+from services.cli.beginning import Tell, calm_collector, few_heaps, give_back, keys_told, said_to_run, stamped, upgraded
 from services.cli.installation import Installation, now
 from services.cli.listeners import Listener
 from services.cli.probes import checks
@@ -118,7 +118,7 @@ class Hub:
         mappings = {name: one.map for name, one in self.installation.catalogue.items()}
         ingest = self.ingest = Ingest(
             self.engine, mappings, now, self.ready.incarnation, self._changed, self.watch,
-            self.installation.settings.batch_size,
+            self.installation.settings.batch_size, self.installation.holder,
         )  # fmt: skip
         connector_of = {self.settings.topic(source_topic(name)): name for name in mappings}
         guard = GapGuard(
@@ -376,7 +376,7 @@ async def _live(installation: Installation, roles: Sequence[str], tell: Tell, st
     """Run until cancelled; what ends before by an error ends everything, what ends well was done."""
     async with hub(installation, roles, tell) as running:
         await before(running)
-        tasks = {asyncio.ensure_future(task) for task in [*running.tasks, started(running)]}
+        tasks = {asyncio.ensure_future(task) for task in [*running.tasks, give_back(), started(running)]}
         waiting = set(tasks)
         try:
             while waiting:
