@@ -1,5 +1,6 @@
 """`throughline why`: the chain between two things, or what came nearest to joining them, as a person reads it."""
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -74,6 +75,7 @@ def _also(named: tuple[Found, Found], ends: tuple[Known, Known]) -> Iterator[str
 
 def _parts(answer: Why, ends: tuple[Known, Known], now: datetime, also: Sequence[str]) -> Iterator[RenderableType]:
     reason = answer.reason
+    told = _Told(reason.sentence)
     yield Text(f"{reason.sentence}.", style="bold" if reason.together else "bold yellow")
     yield Text(_where(reason), style="dim")
     yield from (Text(line, style="yellow") for line in also)
@@ -81,14 +83,16 @@ def _parts(answer: Why, ends: tuple[Known, Known], now: datetime, also: Sequence
         yield Text("It is the oldest part of its request; --with names another thing.")
     if reason.steps:
         yield Text("\nHow" if reason.together else "\nThe nearest that leads from one to the other", style="bold")
-        yield _steps(reason.steps, answer, now)
-    yield from _apart(reason)
-    yield from _against(answer, now)
+        yield _steps(reason.steps, answer, now, told)
+    yield from _apart(reason, told)
+    yield from _against(answer, now, told)
     if reason.remarks:
         yield Text("\nLeft out while it was put together", style="bold")
         yield from (Text(f"  {remark}") for remark in reason.remarks)
     if not reason.together:
         yield from _mends(reason, ends)
+    elif numbers := _numbers(reason):
+        yield Text(f"{_undo(numbers)} takes that back.", style="dim")
 
 
 def _where(reason: Reason) -> str:
@@ -96,18 +100,52 @@ def _where(reason: Reason) -> str:
     return left if left == right else f"{left} and {right}"
 
 
-def _steps(steps: Sequence[Said], answer: Why, now: datetime) -> RenderableType:
+_DECISION = re.compile(r"\(decision (\d+)\)")
+"""How a sentence about a decision ends."""
+
+
+class _Told:
+    """Which sentences of decisions an answer told already: each is told once."""
+
+    def __init__(self, sentence: str) -> None:
+        self._sentence = sentence
+        self._numbers = set(_numbers_in(sentence))
+
+    def step(self, said: Said) -> str:
+        """A link's sentence; "" where the answer is that sentence, and no more."""
+        if said.sentence == self._sentence:
+            return ""
+        number = said.link.decision
+        ending = f", but {said.kept}"
+        if said.kept and number in self._numbers and said.sentence.endswith(ending):
+            return f"{said.sentence.removesuffix(ending)}, but decision {number} keeps it from joining"
+        self._numbers.update(_numbers_in(said.sentence))
+        return said.sentence
+
+    def again(self, sentence: str) -> bool:
+        """Whether all decisions in a sentence were told already; from now on they are."""
+        numbers = set(_numbers_in(sentence))
+        known = bool(numbers) and numbers <= self._numbers
+        self._numbers |= numbers
+        return known
+
+
+def _numbers_in(sentence: str) -> list[int]:
+    return [int(number) for number in _DECISION.findall(sentence)]
+
+
+def _steps(steps: Sequence[Said], answer: Why, now: datetime, told: _Told) -> RenderableType:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(justify="right", no_wrap=True, style="dim")
     table.add_column(ratio=1)
     for place, said in enumerate(steps, 1):
-        table.add_row(f"  {place}", _step(said, answer, now))
+        table.add_row(f"  {place}", _step(said, answer, now, told.step(said)))
     return table
 
 
-def _step(said: Said, answer: Why, now: datetime) -> RenderableType:
+def _step(said: Said, answer: Why, now: datetime, sentence: str) -> RenderableType:
     words = answer.words[said.link]
-    lines = [Text(said.sentence, style="yellow" if said.kept else "")]
+    lines = [Text(sentence, style="yellow" if said.kept else "")] if sentence else []
     if said.carried_by:
         lines.append(Text(f"{said.carried_by:,} artifacts name it", style="yellow"))
     if words.around:
@@ -137,12 +175,14 @@ def _basis(said: Said, version: str, now: datetime) -> str:
     return f"{link.rule} (rules version {version}){place}, {since}"
 
 
-def _apart(reason: Reason) -> Iterator[RenderableType]:
-    for _, sentence in reason.decisions:
-        yield Text(f"\n{sentence}.", style="yellow")
+def _apart(reason: Reason, told: _Told) -> Iterator[RenderableType]:
+    yield from (Text(f"\n{sentence}.", style="yellow") for _, sentence in reason.decisions if not told.again(sentence))
     if reason.outside:
         yield Text()
-        yield from (Text(f"{sentence}.") for _, sentence in reason.outside)
+        for _, sentence in reason.outside:
+            thing, where, _ = sentence.partition(" is in no request: ")
+            by = listed([f"decision {number}" for number in _numbers_in(sentence)])
+            yield Text(f"{thing}{where[:-2]}, by {by}." if told.again(sentence) else f"{sentence}.")
     if reason.shared:
         yield Text("\nBoth name", style="bold")
         for one in reason.shared:
@@ -151,7 +191,7 @@ def _apart(reason: Reason) -> Iterator[RenderableType]:
             yield Text(f"  {named}: {one.why}")
 
 
-def _against(answer: Why, now: datetime) -> Iterator[RenderableType]:
+def _against(answer: Why, now: datetime, told: _Told) -> Iterator[RenderableType]:
     against = answer.reason.against
     if not against:
         return
@@ -159,19 +199,34 @@ def _against(answer: Why, now: datetime) -> Iterator[RenderableType]:
     for said in against[:TOLD_AGAINST]:
         other = f" ({said.other_request})" if said.other_request else ""
         since = f", since {moment(said.since, now)}" if said.since else ""
-        yield Text(f"  {said.sentence}{since}{other}")
+        yield Text(f"  {told.step(said)}{since}{other}")
     more = len(against) - TOLD_AGAINST + answer.reason.more_against
     if more > 0:
         yield Text(f"  and {more:,} more; --json tells more of them", style="dim")
 
 
+def _numbers(reason: Reason) -> list[int]:
+    """Decisions that keep them apart, or out of every request, in the order of the answer."""
+    apart = [number for number, _ in reason.decisions]
+    kept = [said.link.decision for said in reason.steps if said.kept and said.link.decision is not None]
+    out = [number for _, sentence in reason.outside for number in _numbers_in(sentence)]
+    return list(dict.fromkeys((*apart, *kept, *out)))
+
+
+def _undo(numbers: Sequence[int]) -> str:
+    return listed([f"`throughline undo {number}`" for number in numbers])
+
+
 def _mends(reason: Reason, ends: tuple[Known, Known]) -> Iterator[RenderableType]:
     """What a person could do so that they come together."""
     yield Text("\nWhat would bring them together", style="bold")
-    if reason.decisions:
-        commands = listed([f"`throughline undo {number}`" for number, _ in reason.decisions])
-        yield Text(f"  {commands}: no evidence overrules what a person decided.")
-        return
+    numbers = _numbers(reason)
+    if numbers:
+        more = not (reason.decisions or reason.steps)
+        first = "First " if more else ""
+        yield Text(f"  {first}{_undo(numbers)}: no evidence overrules what a person decided.")
+        if not more:
+            return
     yield Text("  In a tool: a link between them of a kind that joins, or the key of one in the other's title.")
     kept = [said for said in reason.steps if said.kept]
     if any(said.link.rule == "link type" and said.link.kind == "mentions" for said in kept):

@@ -105,6 +105,17 @@ async def test_every_page_tells_its_browser_to_be_careful(machine: httpx2.AsyncC
         assert answer.headers["cache-control"] == "no-store"
 
 
+async def test_why_tells_a_decision_once(machine: httpx2.AsyncClient) -> None:
+    for number, body in enumerate(
+        ({"kind": "unlink", "a": "MEMO-1", "b": "MEMO-2"}, {"kind": "no request", "artifacts": ["MEMO-1"]}), 1
+    ):
+        decided = await machine.post("/v1/decisions", json=body, headers={"If-Match": "*"})
+        assert decided.status_code == 201, decided.text
+        text = (await machine.get("/why?from=MEMO-1&with=MEMO-2")).text
+        assert re.findall(r"decided on [^<]*?\(decision (\d+)\)", text).count(str(number)) == 1
+        assert f'href="/decisions/{number}"' in text
+
+
 async def test_what_the_days_limit_holds_back_can_be_looked_at(
     company: AsyncEngine, machine: httpx2.AsyncClient
 ) -> None:
