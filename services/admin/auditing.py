@@ -1,6 +1,7 @@
 """Reading the audit: a page of entries, and all of them for an export."""
 
-from collections.abc import AsyncIterator, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Sequence, Set
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,9 @@ from pipelines.lifecycle.withholding import NOT_SHOWN
 from schemas.canonical import canonical_json
 from services.admin.tables import audit
 from services.query.serving import told
+
+Reading = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+"""Opens a connection to read with."""
 
 _AT_ONCE = 500
 
@@ -50,13 +54,19 @@ async def page(connection: AsyncConnection, sought: Sought, before: int | None, 
     return rows
 
 
-async def everything(connection: AsyncConnection, sought: Sought) -> AsyncIterator[Row[Any]]:
-    """All, the newest first, some hundreds at a time."""
-    before: int | None = None
-    while rows := await page(connection, sought, before, _AT_ONCE):
+async def everything(reading: Reading, sought: Sought) -> AsyncIterator[Row[Any]]:
+    """All, the newest first. Some hundreds are read at a time, and no connection is held while they are taken: whoever
+    takes them may be slow, or go away in the middle."""
+    rows = await _hundreds(reading, sought, None)
+    while rows:
         for row in rows:
             yield row
-        before = rows[-1].number
+        rows = await _hundreds(reading, sought, rows[-1].number)
+
+
+async def _hundreds(reading: Reading, sought: Sought, before: int | None) -> Sequence[Row[Any]]:
+    async with reading() as connection:
+        return await page(connection, sought, before, _AT_ONCE)
 
 
 def _filtered(sought: Sought) -> Select[Any]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -261,9 +262,9 @@ async def export_audit(made: "Installation", by: By, sought: Sought) -> None:
     """All of it, as CSV; that is an entry, too."""
     async with _changing(made) as connection:
         await note(connection, by.caller, "audit.exported", "audit", None, {}, by.now, by.where)
-    async with opened(made) as (engine, _), reading(engine) as connection:
+    async with opened(made) as (engine, _):
         write_line(_csv(auditing.COLUMNS))
-        async for row in auditing.everything(connection, sought):
+        async for row in auditing.everything(partial(reading, engine), sought):
             write_line(_csv(auditing.cells(row)))
 
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from services.query import answers, reading
 from services.query.access import may_read_on
+from services.query.heads import only_head
 from services.query.problems import documented, wrong
 from services.query.refused import Refused
 from services.query.serving import Serving, answer, serving, told
@@ -89,6 +90,8 @@ async def stream(
     is stopping, or without its database, the answer is 503, upon which a browser's EventSource gives up for good:
     listen for `error` and, with readyState 2, open a new one after a pause. A comment comes every 15 s.
     """
+    if only_head(asked):
+        return
     seen = start
     yield ServerSentEvent(comment="changes follow", retry=RETRY_MS)
     admitted = Admitted(asked)

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.query.access import Access
 from services.query.boundary import Boundary
+from services.query.heads import Heads
 from services.query.refused import Refused
 from services.web import pages
 from services.web.api import Failed
@@ -58,7 +59,7 @@ def create_site(api: ASGIApp, access: Access, now: Callable[[], datetime], route
     assets = Assets(Path(__file__).parent / "static")
     site = Starlette(
         routes=[*pages.routes(), *routes, Mount("/static", assets)],
-        middleware=[Middleware(_Headers), Middleware(_Guarded, access=access)],
+        middleware=[Middleware(Heads), Middleware(_Headers), Middleware(_Guarded, access=access)],
         exception_handlers={Failed: _failed, HTTPException: _missing, Refused: _refused},
     )
     site.state.api = api

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store.engine import reading
 from schemas.access import Role
-from services.admin import sessions
+from services.admin import auditing, sessions
 from services.query.access import AGAIN
 from services.query.server import Server
 from tests.services.admin.entrance import HERE, NOW, Door, door
@@ -88,3 +89,32 @@ async def test_a_page_left_open_is_no_use_of_its_session(hub: Door) -> None:
         await hub.access.flush()
         async with reading(hub.engine) as connection:
             assert [one.seen_at for one in await sessions.every(connection, NOW)] == [seen]
+
+
+async def test_head_begins_no_stream_and_exports_nothing(hub: Door) -> None:
+    async with served(hub) as url, httpx2.AsyncClient(base_url=url, headers=HERE) as http:
+        await hub.signed_in(http)
+        for path, kind in (("/v1/audit.csv", "text/csv"), (STREAM, "text/event-stream")):
+            answer = await http.head(path)
+            assert (answer.status_code, answer.content) == (200, b"")
+            assert answer.headers["Content-Type"].startswith(kind)
+        assert await hub.entries("audit.exported") == []
+        assert (await http.head("/v1/audit.csv", params={"since": "x"})).status_code == 422
+        assert (await http.get("/v1/audit.csv")).status_code == 200
+        assert len(await hub.entries("audit.exported")) == 1
+
+
+async def test_an_export_holds_no_connection_while_its_reader_takes_what_was_read(hub: Door) -> None:
+    """A reader may be slow, or gone: then nothing is left to be closed."""
+    held = [0]
+
+    @asynccontextmanager
+    async def counted() -> AsyncIterator[AsyncConnection]:
+        async with reading(hub.engine) as connection:
+            held.append(held[-1] + 1)
+            yield connection
+        held.append(held[-1] - 1)
+
+    rows = auditing.everything(counted, auditing.Sought())
+    assert (await anext(rows)).action.startswith("account.")
+    assert held == [0, 1, 0]

@@ -73,6 +73,9 @@ async def test_the_csv_has_every_page(company: AsyncEngine) -> None:
     async with client_of(company, As(THIS_MACHINE)) as http:
         exported = await http.get("/requests.csv", params={"sort": "opened", "order": "asc"})
         refused = await http.get("/requests.csv", params={"stage": "nowhere"})
+        only_head = await http.head("/requests.csv")
+    assert (only_head.status_code, only_head.content) == (200, b"")
+    assert only_head.headers["Content-Type"] == exported.headers["Content-Type"]
     rows = list(csv.DictReader(io.StringIO(exported.text.removeprefix("\ufeff"))))
     assert len({one["id"] for one in rows}) == len(rows) == 133
     assert [one["opened"] for one in rows] == sorted(one["opened"] for one in rows)
