@@ -15,6 +15,7 @@ from services.cli.terminal import EXIT_NOT_FOUND, opened, tell, write_line
 from services.cli.words import moment, short
 from services.query import reading
 from services.query.finding import Found, find
+from services.query.gone import FORM
 from services.query.reading import Known, Stored
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ Read = Sequence[tuple[Any, str | None]]
 def _no_request(found: Found, reference: str, read: Read, now: datetime, screen: Console, *, as_json: bool) -> None:
     if as_json:
         tell("It is known, but in no request." if found.artifacts else "Not found in what is read so far.")
+        if found.gone:
+            tell(f"{found.gone.said}.")
         for one in found.artifacts:
             for decision in decisions_of(one):
                 tell(decision.plain.strip())
@@ -152,10 +155,14 @@ def decisions_of(one: Known) -> Iterator[Text]:
 def _not_found(found: Found, reference: str, read: Read, now: datetime, screen: Console) -> None:
     meant = " or ".join(dict.fromkeys(f"{_KINDS.get(kind, kind)} {short(value)}" for kind, value in found.read_as))
     screen.print(Text(f"Not found: {short(reference)}", style="yellow"))
-    if meant:
+    if found.gone:
+        screen.print(f"{found.gone.said}.", markup=False)
+    elif meant:
         screen.print(f"Read as {meant}; nothing that is read so far is known by that.", markup=False)
     else:
         screen.print("That is no reference: give a key, an address, a Message-ID, a number or a request id.")
+        if reference.strip().upper().startswith("R-"):
+            screen.print(f"{FORM}.")
         screen.print("To look for words, use `throughline requests --text …`.", markup=False)
     if read:
         screen.print("\nWhat is read, and up to when:")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from services.cli.installation import Installation
 
+_MORE = "`throughline lookup {}` tells how it was read, what is read and since when."
+
 TOLD_AGAINST = 5
 """Links that speak against a chain, shown at most."""
 
@@ -44,6 +46,7 @@ async def ask(
             for text, one in zip(asked, found, strict=True):
                 if not one.artifacts:
                     tell(f"Not found in what is read so far: {short(text)}")
+                    tell(f"  {one.gone.said}." if one.gone else f"  {_MORE.format(shlex.quote(short(text)))}")
                     return EXIT_NOT_FOUND
             named = (found[0], found[-1] if other is not None else await _oldest(connection, found[0]))
         ends = meant(named[0].artifacts, named[1].artifacts)

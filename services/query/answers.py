@@ -155,6 +155,16 @@ class KnownArtifact(BaseModel):
     apart: list[KeptApart] = Field(description="Decisions that keep it apart from others, the oldest first")
 
 
+class Gone(BaseModel):
+    """What became of an id of which nothing is left."""
+
+    said: str = Field(examples=["It was a request until 3 March 2026 (change 12); nothing of it is stored any more"])
+    at: AwareDatetime | None = Field(description="When that was published; null: it was never a request")
+    change: int | None = Field(description="Under which number of the change feed")
+    merged_into: str | None = Field(description="The request it became part of, if it did")
+    decisions: list[int] = Field(description="Numbers of the decisions that name it")
+
+
 class LookupItem(BaseModel):
     """What one reference leads to."""
 
@@ -166,6 +176,9 @@ class LookupItem(BaseModel):
         "Of a programme the 50 newest that belong to it"
     )
     artifacts: list[KnownArtifact]
+    gone: Gone | None = Field(
+        description="Of a request's or an artifact's id that is not found what is still known of it"
+    )
 
 
 class LookupAnswer(BaseModel):

@@ -12,6 +12,7 @@ from pipelines.references import parse
 from schemas.artifacts import Evidence, Reference
 from services.query import decided, reading
 from services.query.database import Database
+from services.query.gone import Gone, became
 from services.query.reading import Known, Stored
 
 _ARTIFACT = re.compile(r"[^/:]+/[^/]+/.")
@@ -38,6 +39,8 @@ class Found:
     """Where the artifact is in no request but a programme: ids of the requests that belong to it, the newest first."""
     more_below: bool = False
     """Whether there are more of them than are told."""
+    gone: Gone | None = None
+    """What is known of an id of which nothing is left."""
 
     @property
     def requests(self) -> tuple[str, ...]:
@@ -66,7 +69,27 @@ async def find(connection: AsyncConnection, references: Sequence[str]) -> list[F
     ids = {value for _, pairs in asked for kind, value in pairs if kind == "request"}
     known |= await _led(connection, ids - known.keys())
     found = await _with_below(connection, [_found(text, pairs, known) for text, pairs in asked])
-    return await _with_decisions(connection, found)
+    found = await _with_decisions(connection, found)
+    return await _with_gone(connection, [text for text, _ in asked], found)
+
+
+async def _with_gone(connection: AsyncConnection, texts: Sequence[str], found: list[Found]) -> list[Found]:
+    """With what became of the ids that nothing is known by."""
+    ids = {name for one in found if not one.artifacts for name in _ids(one)}
+    names = {text for text, one in zip(texts, found, strict=True) if not one.artifacts and _names_artifact(text)}
+    if not ids and not names:
+        return found
+    known = await became(connection, ids, names)
+    return [
+        one
+        if one.artifacts
+        else replace(one, gone=next((known[name] for name in (*_ids(one), text) if name in known), None))
+        for text, one in zip(texts, found, strict=True)
+    ]
+
+
+def _ids(one: Found) -> list[str]:
+    return [value for kind, value in one.read_as if kind == "request"]
 
 
 async def _led(connection: AsyncConnection, gone: set[str]) -> dict[str, list[Known]]:
@@ -133,7 +156,11 @@ def with_kept(one: Known, kept: Mapping[str, decided.Kept]) -> Known:
 def _names(text: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
     """What the reference may be stored under: reference keys, a request id, the artifact id as it is."""
     keys = [value if kind == "request" else _key(kind, value) for kind, value in pairs]
-    return [*keys, text] if _ARTIFACT.match(text) and len(text) <= 500 else keys
+    return [*keys, text] if _names_artifact(text) else keys
+
+
+def _names_artifact(text: str) -> bool:
+    return bool(_ARTIFACT.match(text)) and len(text) <= 500
 
 
 def _key(kind: str, value: str) -> str:

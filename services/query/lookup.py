@@ -108,4 +108,5 @@ def _told(place: int, found: Found, view: View, shown: Mapping[str, Stored]) -> 
             told(view.artifact(one, shown[one.request].hidden if one.request and one.request in shown else None))
             for one in found.artifacts
         ],
+        "gone": found.gone and found.gone.told(),
     }

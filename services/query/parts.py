@@ -126,8 +126,8 @@ async def why(found: Found, ends: Annotated[Ends, Query()], hub: Hub, view: Seen
     that are not in one request the nearest evidence, and what kept it from joining."""
     async with hub.database.reading() as connection:
         given = await find(connection, [ends.to, *([ends.start] if ends.start else [])])
-    right = _of(found.id, await named(hub, "with", given[0]))
-    left = _of(found.id, await named(hub, "from", given[1])) if ends.start else _oldest(found)
+    right = _of(found.id, await named(hub, view, "with", given[0]))
+    left = _of(found.id, await named(hub, view, "from", given[1])) if ends.start else _oldest(found)
     reason = reasons.told(await reasons.reasons(hub.database, left, right))
     inside = reason["left_request"] == reason["right_request"] == found.id
     links = [one for name in ("chain", "nearest", "against") for one in reason[name]]

@@ -43,6 +43,9 @@ class Problem(BaseModel):
     candidates: list[str] | None = Field(default=None, description="Ids of what the reference may mean")
     error_id: str | None = Field(default=None, description="Names this error in the log")
     freshness: list[dict[str, Any]] | None = Field(default=None, description="What is read, and up to when")
+    gone: dict[str, Any] | None = Field(
+        default=None, description="What became of an id of which nothing is left, as in a look-up"
+    )
 
 
 _TITLES = {

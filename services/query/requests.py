@@ -18,6 +18,7 @@ from schemas.records import LifecycleRecord
 from services.query import answers, reading
 from services.query.audience import Seen, View, view_of
 from services.query.finding import find, told
+from services.query.gone import FORM, Gone
 from services.query.instants import At
 from services.query.problems import documented, wrong
 from services.query.reading import Known, Stored
@@ -55,18 +56,28 @@ async def _stored(asked: Request, identifier: Id, hub: Hub, view: Seen) -> Store
     if found is not None:
         return view.shown(found)
     async with hub.database.reading() as connection:
-        leads = (await find(connection, [identifier]))[0].artifacts
-    owner = leads[0] if leads else None
+        (leads,) = await find(connection, [identifier])
+    owner = leads.artifacts[0] if leads.artifacts else None
     if owner and owner.request and owner.request != identifier:
         raise Moved(asked, identifier, owner.request)
-    freshness = await hub.freshness.current()
+    read = view.reading(await hub.read.current())
     if owner:
-        raise _in_no_request(view, owner, freshness)
+        raise _in_no_request(view, owner, read)
     raise Refused(
-        404, "unknown-request", "Nothing that is read so far has this request id.",
-        "See freshness for what is read and up to when; look for any other reference under /v1/lookup?reference=.",
-        freshness=freshness,
+        404, "unknown-request", unread("Nothing that is read so far has this request id.", leads.gone),
+        f"{'' if leads.gone else f'{FORM}. '}See freshness for what is read, since when and up to when; look for any "
+        "other reference under /v1/lookup?reference=.", freshness=read, **became(leads.gone),
     )  # fmt: skip
+
+
+def unread(says: str, gone: Gone | None) -> str:
+    """That nothing is known by a name, with what became of it, if that is known."""
+    return f"{says} {gone.said}." if gone else says
+
+
+def became(gone: Gone | None) -> dict[str, Any]:
+    """What a problem tells of that as data."""
+    return {"gone": gone.told()} if gone else {}
 
 
 def _in_no_request(view: View, owner: Known, freshness: Any) -> Refused:

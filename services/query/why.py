@@ -6,13 +6,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from services.query.audience import Seen
+from services.query.audience import Seen, View
 from services.query.finding import Found, find
 from services.query.problems import documented
 from services.query.reading import Known
 from services.query.reasons import meant, reasons, told_any, withheld_reasons
 from services.query.refused import Refused
-from services.query.requests import Hub
+from services.query.requests import Hub, became, unread
 from services.query.serving import Serving, answer
 from services.query.why_answers import WhyAny
 
@@ -46,18 +46,19 @@ async def why(both: Annotated[Both, Query()], hub: Hub, view: Seen) -> Response:
     """
     async with hub.database.reading() as connection:
         start, to = await find(connection, [both.start, both.to])
-    left, right = meant(await named(hub, "from", start), await named(hub, "with", to))
+    left, right = meant(await named(hub, view, "from", start), await named(hub, view, "with", to))
     found = await reasons(hub.database, left.artifact, right.artifact)
     ends = view.artifact(left), view.artifact(right)
     return answer(withheld_reasons(told_any(found, ends, (start, to)), view))
 
 
-async def named(hub: Serving, parameter: str, found: Found) -> tuple[Known, ...]:
+async def named(hub: Serving, view: View, parameter: str, found: Found) -> tuple[Known, ...]:
     """What a reference names. Raises Refused where that is nothing."""
     if found.artifacts:
         return found.artifacts
     raise Refused(
-        404, "unknown-reference", f"query.{parameter} names nothing that is read so far.",
-        "Give a key, an address, a Message-ID, a number or an artifact's id; see freshness for what is read.",
-        freshness=await hub.freshness.current(),
+        404, "unknown-reference", unread(f"query.{parameter} names nothing that is read so far.", found.gone),
+        "Give a key, an address, a Message-ID, a number, a request id or an artifact's id; see freshness for what is "
+        "read, since when and up to when.", freshness=view.reading(await hub.read.current()),
+        **became(found.gone),
     )  # fmt: skip

@@ -160,7 +160,10 @@ async def test_of_what_is_no_request_the_decision_is_told_and_how_to_take_it_bac
 @pytest.mark.parametrize("other", [None, "PAY-12"])
 async def test_what_is_not_known(desk: Desk, capsys: pytest.CaptureFixture[str], other: str | None) -> None:
     assert await said(desk, "PAY-77", other, code=EXIT_NOT_FOUND) == "\n"
-    assert capsys.readouterr().err == "Not found in what is read so far: PAY-77\n"
+    assert capsys.readouterr().err == (
+        "Not found in what is read so far: PAY-77\n"
+        "  `throughline lookup PAY-77` tells how it was read, what is read and since when.\n"
+    )
 
 
 def test_the_example_of_the_page_is_what_is_printed() -> None:

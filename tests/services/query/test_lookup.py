@@ -57,7 +57,7 @@ async def test_not_found_says_what_is_read(hub: Hub) -> None:
     assert answer["items"] == [
         {
             "place": 0, "outcome": "not found", "read_as": [{"kind": "jira.key", "value": "PAY-99"}],
-            "requests": [], "artifacts": [],
+            "requests": [], "artifacts": [], "gone": None,
         }
     ]  # fmt: skip
     read = answer["freshness"][0]

@@ -18,10 +18,11 @@ from schemas.access import THIS_MACHINE
 from schemas.artifacts import request_id
 from schemas.decisions import DecisionKind
 from services import migrations
+from services.admin.audit import note
 from services.admin.removal import Removal, ask
 from services.cli.installation import Installation
 from services.cli.lookup import lookup
-from services.cli.terminal import Screen
+from services.cli.terminal import EXIT_NOT_FOUND, Screen
 from services.query.app import create_app
 from services.web.site import create_site
 from tests.pipelines.memos import map_memo, memo
@@ -54,10 +55,13 @@ class Hub:
         await self.settled()
         return outcome.decision.number
 
-    async def removed(self, name: str) -> None:
-        """Remove a connection with what it brought."""
+    async def removed(self, name: str, *, noted: bool = False) -> None:
+        """Remove a connection with what it brought. noted: as a person does it."""
         async with writing(self.engine) as connection:
             await ask(connection, name, NOW)
+            if noted:
+                action = "connection.removed with what it brought"
+                await note(connection, THIS_MACHINE, action, f"connection {name}", None, {}, NOW, None)
         telling = Ingest(self.engine, {"memo": map_memo}, lambda: NOW, "removal").telling
         assert await Removal(self.engine, telling, lambda: NOW, "removal").once()
         await self.settled()
@@ -169,9 +173,64 @@ async def test_a_split_leaves_the_id_with_the_older_part_and_what_went_leads_to_
     await leads(hub, FOURTH, FOURTH)
 
 
-async def test_an_id_of_which_nothing_is_left_says_what_is_read(hub: Hub) -> None:
+async def test_an_id_of_which_nothing_is_left_says_what_became_of_it(hub: Hub) -> None:
+    """With the change that told it, the removed connection and the decisions that name it; by every way of asking."""
+    await hub.decided(DecisionKind.MERGE, FIRST, SECOND)
     await hub.removed("papers")
-    answer = await hub.http.get(f"/v1/requests/{FIRST}")
-    assert (answer.status_code, answer.json()["type"]) == (404, "urn:throughline:problem:unknown-request")
-    looked = (await hub.http.get("/v1/lookup", params={"reference": FIRST})).json()["items"][0]
-    assert (looked["outcome"], looked["requests"]) == ("not found", [])
+    await hub.removed("notes")
+    changes = (await hub.http.get("/v1/changes", params={"limit": 1000})).json()["items"]
+    ended = [one for one in changes if one["request"] == SECOND][-1]
+    led = [one for one in changes if one["request"] == FIRST][-1]
+    for old, last, says in (
+        (SECOND, ended, "It was a request until 1 April 2026 (change {}); nothing of it is stored any more"),
+        (FIRST, led, f"It became part of {SECOND} on 1 April 2026 (change {{}}), and nothing of that is stored any "
+         "more either"),
+    ):  # fmt: skip
+        said = f"{says.format(last['number'])}; decision 1 names it"
+        answer = await hub.http.get(f"/v1/requests/{old}")
+        assert (answer.status_code, answer.json()["type"]) == (404, "urn:throughline:problem:unknown-request")
+        assert answer.json()["detail"] == f"Nothing that is read so far has this request id. {said}."
+        gone = answer.json()["gone"]
+        assert (gone["change"], gone["at"], gone["merged_into"]) == (last["number"], last["at"], last["merged_into"])
+        assert gone["decisions"] == [1]
+        looked = (await hub.http.get("/v1/lookup", params={"reference": old})).json()["items"][0]
+        assert (looked["outcome"], looked["requests"], looked["gone"]) == ("not found", [], gone)
+        why = (await hub.http.get("/v1/why", params={"from": old, "with": OTHER})).json()
+        assert why["detail"].endswith(f" {said}.")
+        for path in (f"/requests/{old}", f"/find?q={old}"):
+            page = await hub.http.get(path, follow_redirects=True, headers={"Accept": "text/html"})
+            assert said in page.text, path
+        assert said in " ".join((await words(hub, old)).split())
+
+
+async def test_a_thing_whose_connection_was_removed_says_so(hub: Hub) -> None:
+    await hub.decided(DecisionKind.LINK, PAPER, NOTE)
+    await hub.removed("papers", noted=True)
+    said = (
+        "Nothing of it is stored any more; the connection papers was removed on 1 April 2026 with what it brought; "
+        "decision 1 names it"
+    )
+    looked = (await hub.http.get("/v1/lookup", params={"reference": PAPER})).json()["items"][0]
+    assert looked["gone"] == {"said": said, "at": None, "change": None, "merged_into": None, "decisions": [1]}
+    assert f"{said}." in " ".join((await words(hub, PAPER)).split())
+    other = (await hub.http.get("/v1/lookup", params={"reference": "papers/memo/77"})).json()["items"][0]
+    assert other["gone"]["said"] == said.removesuffix("; decision 1 names it")
+    never = (await hub.http.get("/v1/lookup", params={"reference": "letters/memo/77"})).json()["items"][0]
+    assert never["gone"] is None
+
+
+async def test_an_id_that_was_never_known_says_what_one_looks_like_and_what_is_read(hub: Hub) -> None:
+    answer = (await hub.http.get("/v1/requests/R-AAAAAAAAAAAA")).json()
+    assert answer["detail"] == "Nothing that is read so far has this request id."
+    assert answer["mend"].startswith("A request id is R- and twelve capital letters and digits from 2 to 7, such as R-")
+    assert "gone" not in answer
+    assert "such as R-MZXW6YTBOI3D.\n" in await words(hub, "R-12")
+    assert "gone" not in (await hub.http.get("/v1/why", params={"from": "R-AAAAAAAAAAAA", "with": OTHER})).json()
+
+
+async def words(hub: Hub, name: str) -> str:
+    """What the command says of what is not found."""
+    paper = io.StringIO()
+    screen = Screen(file=paper, width=100)
+    assert await lookup(hub.made, name, NOW, screen, as_json=False, as_of=None) == EXIT_NOT_FOUND
+    return paper.getvalue()
