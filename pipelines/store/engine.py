@@ -55,7 +55,8 @@ def open_engine(url: str, *, pool_size: int = 8, ping: bool = True) -> AsyncEngi
     the engine is for many short statements: its connections are kept, none is opened for a rush and closed after it.
     """
     if url.startswith("sqlite"):
-        engine = create_async_engine(url, hide_parameters=True)
+        # Each connection keeps pages of its own until another one has written: the last used is used next.
+        engine = create_async_engine(url, hide_parameters=True, pool_use_lifo=True)
         _tame_sqlite(engine)
         return engine
     if ping:

@@ -99,11 +99,12 @@ async def ensure_topics(
 ) -> Ready:
     """Make every topic that is missing, compare those that are there; waits for Kafka as `patiently` does.
 
-    Misconfigured lists all that is wrong, each with its mend.
+    In the embedded broker each has one partition. Misconfigured lists all that is wrong, each with its mend.
     """
     wanted = topics(settings, connectors)
     if embedded is not None:
-        made = [f"created {topic.name}" for topic in wanted if embedded.create_topic(topic.name, topic.partitions)]
+        # One process reads all of them: more partitions would only have the broker keep more of what was read.
+        made = [f"created {topic.name}" for topic in wanted if embedded.create_topic(topic.name, 1)]
         return Ready(embedded.incarnation, made)
     found: list[Ready] = []
 

@@ -21,6 +21,8 @@ logger = logging.getLogger("throughline")
 Tell = Callable[[str], None]
 
 _ARENA_MAX = -8
+GIVE_BACK = 20.0
+"""Seconds between two times that free memory is given back."""
 
 _MEND_DATABASE = "Correct THROUGHLINE_DATABASE_URL; a damaged file needs a backup in its place"
 
@@ -78,10 +80,23 @@ def few_heaps() -> None:
     """Let all threads share two heaps of the C library's. It would make up to eight a processor, and what is free in
     one of them serves no other (glibc's mallopt(3), M_ARENA_MAX). To be called before there are threads.
     """
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
-        if mallopt is not None:
-            mallopt(_ARENA_MAX, 2)
+    if mallopt := _of_glibc("mallopt"):
+        mallopt(_ARENA_MAX, 2)
+
+
+async def give_back(pause: float = GIVE_BACK) -> None:
+    """Give free memory back to the system, for ever (glibc's malloc_trim(3), some milliseconds; other C libraries have
+    none): it keeps what lies below something in use, and each large batch leaves a little more of that.
+    """
+    if trim := _of_glibc("malloc_trim"):
+        while True:
+            await asyncio.sleep(pause)
+            await asyncio.to_thread(trim, 0)
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    """A function of the C library; None where it is another one that has none."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
 def said_to_run(roles: Sequence[str], where: Sequence[str], *, whole: bool) -> str:

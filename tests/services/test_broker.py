@@ -92,9 +92,20 @@ async def test_a_published_page_arrives_whole_and_in_order_per_key(bootstrap: Bu
         numbers = [number for each, number in got if each == key]
         assert numbers == sorted(numbers)
     assert sorted(one for one in placed if isinstance(one, Placed)) == sorted(places)
-    assert (health.well, health.reason, health.partitions) == (True, "", 4)
+    assert (health.well, health.reason, health.partitions) == (True, "", 1 if bootstrap.embedded else 4)
     assert silent.reason.startswith("group ingest: no answer from Kafka for 1")
     assert sum(lag.values()) == 0
+
+
+async def test_a_page_is_read_as_it_was_published(bootstrap: Bus) -> None:
+    settings = bootstrap.settings.model_copy(update={"partitions": 1})
+    await ensure_topics(settings, ["jira"], bootstrap.embedded)
+    got: list[Batch] = []
+    large = [one._replace(value=b"x" * 4_000) for one in page(settings, 100)]
+    async with connected(settings, reader(settings, got.append)) as (broker, _):
+        await publish_page(broker, large)
+        await until(lambda: sum(map(len, got)) >= 100)
+    assert [len(batch) for batch in got] == [100]
 
 
 async def test_headers_are_what_was_given_and_nothing_random(bootstrap: Bus) -> None:
@@ -290,6 +301,7 @@ async def test_topics_are_made_as_set(bootstrap: Bus) -> None:
     assert ready.incarnation == again.incarnation != ""
     consumer = AIOKafkaConsumer(settings.topic("source.mailbox"), bootstrap_servers=settings.bootstrap)
     await consumer.start()
-    await until(lambda: len(consumer.assignment()) == 3)
-    assert TopicPartition(settings.topic("source.mailbox"), 2) in consumer.assignment()
+    numbers = range(1 if bootstrap.embedded else 3)  # one process reads the embedded broker, and more would keep more
+    wanted = {TopicPartition(settings.topic("source.mailbox"), number) for number in numbers}
+    await until(lambda: consumer.assignment() == wanted)
     await consumer.stop()
