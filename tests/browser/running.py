@@ -4,13 +4,13 @@ import asyncio
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 
+from tests.parts.leash import leash, tied
 from tests.parts.presence import wait_until
 
 PATIENCE = 60_000
@@ -27,7 +27,7 @@ class Command:
         told = {"DATA_DIR": str(folder), "LOG_LEVEL": "warning", **settings}
         self._environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
         self._environment |= {f"THROUGHLINE_{name}": value for name, value in told.items()}
-        self._command = [sys.executable, "-c", "from services.cli import main; main()", *words]
+        self._command = tied("from services.cli import main; main()", *words)
         self._log = folder / "log"
         self._said = said
         self._process: subprocess.Popen[bytes] | None = None
@@ -35,7 +35,9 @@ class Command:
     def start(self) -> "re.Match[str]":
         """What it said when it was ready."""
         with self._log.open("w") as output:
-            process = subprocess.Popen(self._command, stdout=output, stderr=subprocess.STDOUT, env=self._environment)
+            process = subprocess.Popen(
+                self._command, stdout=output, stderr=subprocess.STDOUT, env=self._environment, pass_fds=(leash(),)
+            )
         self._process = process
         wait_until(lambda: self._ready() is not None, PATIENCE / 1000, lambda: process.poll() is None, self._told)
         found = self._ready()

@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -32,6 +31,7 @@ from services.sandbox.jira import FakeJira
 from services.security import key_ring
 from tests.conftest import Bus
 from tests.parts.copies import prepared
+from tests.parts.leash import leash, tied
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 HUB = "import gc; gc.set_threshold(50_000, 20, 100); from tests.faults.child import main; main()"
@@ -110,10 +110,10 @@ class World:
 
     def start(self, point: str = "-", count: int = 1, roles: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
         """Start a hub process."""
-        command = [sys.executable, "-c", HUB, point, str(count), *roles]
+        command = tied(HUB, point, str(count), *roles)
         self._begun = datetime.now(UTC)
         with (self.folder / "hub.log").open("ab") as log:
-            return subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
+            return subprocess.Popen(command, env=self.environ, stdout=log, stderr=log, pass_fds=(leash(),))
 
     async def settled(self, seconds: float = 60, process: "subprocess.Popen[bytes] | None" = None) -> None:
         """Wait until its newest process has looked through all tools, and all of it is understood and published."""

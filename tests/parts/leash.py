@@ -2,6 +2,8 @@
 
 Stdin is the leash: when it closes, the command gets kill -9. Its keeper also collects what the command leaves behind,
 so that "ended" means that no process, not even a dead one, still holds its files.
+
+Python code of our own needs no keeper, and has the process id that was started: `tied` has it hold the leash itself.
 """
 
 import contextlib
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -52,6 +55,31 @@ class Leashed:
 
     def tail(self, lines: int = 15) -> str:
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
+
+
+@cache
+def leash() -> int:
+    """For `pass_fds` of what is tied: a pipe that closes when this process is gone."""
+    held, _ = os.pipe()  # nobody ever closes the other end
+    return held
+
+
+def tied(code: str, *words: str) -> list[str]:
+    """A command for Python code with arguments that ends, by kill -9, when this process is gone; start it with
+    `pass_fds=(leash(),)`."""
+    return [sys.executable, "-c", f"from tests.parts.leash import hold; hold({leash()}); {code}", *words]
+
+
+def hold(held: int) -> None:
+    """End this process when the leash is cut. Raises OSError where it was not passed on."""
+    os.fstat(held)
+
+    def until_it_is_cut() -> None:
+        while os.read(held, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=until_it_is_cut, daemon=True, name="leash").start()
 
 
 def _keep(command: Sequence[str]) -> int:

@@ -16,14 +16,24 @@ from tests.parts.postgres import Postgres
 from tests.parts.presence import alive, within_seconds
 
 OWNER = """
-import sys, time
+import subprocess, sys, time
 from pathlib import Path
-from tests.parts.leash import Leashed
+from tests.parts.leash import Leashed, leash, tied
 folder = Path(sys.argv[1])
-leashed = Leashed(["sh", "-c", "echo $$ > pid.new; mv pid.new pid; exec sleep 60"], folder / "log", folder)
+{begin}
 print("ready", flush=True)
 time.sleep(60)
 """
+KEPT = """leashed = Leashed(["sh", "-c", "echo $$ > pid.new; mv pid.new pid; exec sleep 60"], folder / "log", folder)"""
+HUB = """
+import os, sys, time
+from pathlib import Path
+new = Path(sys.argv[1], "pid.new")
+new.write_text(str(os.getpid()))
+new.rename(new.with_name("pid"))
+time.sleep(60)
+"""
+TIED = f"hub = subprocess.Popen(tied({HUB!r}, str(folder)), pass_fds=(leash(),))"
 
 
 @pytest.mark.postgres
@@ -73,10 +83,10 @@ def test_a_pair_belongs_together(pair: Pair) -> None:
     assert pair.bus.settings.embedded == (pair.bus.embedded is not None) == (pair.postgres is None)
 
 
-def test_a_part_ends_when_the_tests_are_killed(tmp_path: Path) -> None:
-    owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(tmp_path)], cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True
-    )
+@pytest.mark.parametrize("begin", [KEPT, TIED], ids=["a server", "a hub"])
+def test_what_the_tests_started_ends_when_they_are_killed(tmp_path: Path, begin: str) -> None:
+    command = [sys.executable, "-c", OWNER.format(begin=begin), str(tmp_path)]
+    owner = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     assert owner.stdout.readline() == "ready\n"
     pid = tmp_path / "pid"

@@ -7,7 +7,6 @@ trace, metric, error or probe; and the secrets stand nowhere at all but sealed.
 
 import asyncio
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -40,8 +39,9 @@ from services.sandbox.jira_webhooks import Webhooks
 from services.sandbox.mailbox import MailServer
 from services.security import key_ring
 from tests.conftest import Bus
-from tests.faults.world import World, end
+from tests.faults.world import HUB, World, end
 from tests.parts.kafka import ADMIN, ADMIN_PASSWORD, Kafka
+from tests.parts.leash import leash, tied
 from tests.parts.presence import free_port
 from tests.services import canary_connector
 from tests.services.test_telemetry import Collector
@@ -156,9 +156,8 @@ def start(hub: World, log: str, **settings: str) -> "subprocess.Popen[bytes]":
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: canary\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[throughline.connectors]\ncanary = tests.services.canary_connector\n")
     environ = hub.environ | {"PYTHONPATH": str(info.parent)} | {f"THROUGHLINE_{k}": v for k, v in settings.items()}
-    command = [sys.executable, "-m", "tests.faults.child", "-", "1"]
     with (hub.folder / log).open("ab") as file:
-        return subprocess.Popen(command, env=environ, stdout=file, stderr=file)
+        return subprocess.Popen(tied(HUB, "-", "1"), env=environ, stdout=file, stderr=file, pass_fds=(leash(),))
 
 
 async def until(holds: Callable[[], Awaitable[Any]], why: Callable[[], Any], seconds: float = 30) -> None:

@@ -19,12 +19,13 @@ from services.cli.beginning import said_to_run
 from services.cli.installation import Installation
 from services.cli.processes import ROLES
 from services.feed import connections
+from tests.parts.leash import leash, tied
 
 
 def up(folder: Path, **settings: str) -> "subprocess.Popen[str]":
     told = {"DATA_DIR": str(folder), "API_PORT": "0", "WEBHOOK_PORT": "0"} | settings
     return subprocess.Popen(
-        [sys.executable, "-c", "from services.cli import main; main()", "up"], stderr=subprocess.PIPE, text=True,
+        tied("from services.cli import main; main()", "up"), stderr=subprocess.PIPE, text=True, pass_fds=(leash(),),
         env={"PATH": os.environ["PATH"], "HOME": str(folder)} | {f"THROUGHLINE_{k}": v for k, v in told.items()},
     )  # fmt: skip
 

@@ -21,9 +21,11 @@ import httpx2
 import pytest
 
 from services.cli.terminal import EXIT_MISCONFIGURED, EXIT_UNAVAILABLE
+from tests.parts.leash import leash, tied
 
 PACE_FAST = "200000"
 LINUX = sys.platform == "linux"
+COMMAND = "from services.cli import main; main()"
 
 
 class Demo:
@@ -39,10 +41,11 @@ class Demo:
     @contextmanager
     def running(self, pace: str = "0") -> Iterator["subprocess.Popen[str]"]:
         """Started; killed in the end if the test did not end it."""
-        command = [str(Path(sys.executable).with_name("throughline")), "up", "--sandbox"]
-        command += ["--pace", pace, "--requests", str(self.requests)]
+        command = tied(COMMAND, "up", "--sandbox", "--pace", pace, "--requests", str(self.requests))
         with (self.folder.parent / "told.txt").open("a") as told:
-            process = self._process = subprocess.Popen(command, env=self.environ, stderr=told, stdout=told, text=True)
+            process = self._process = subprocess.Popen(
+                command, env=self.environ, stderr=told, stdout=told, text=True, pass_fds=(leash(),)
+            )
             try:
                 yield process
             finally:
@@ -279,10 +282,8 @@ def test_tools_that_cannot_live_end_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_only_the_tools(demo: Demo, number: signal.Signals) -> None:
     port = _free()
-    command = [str(Path(sys.executable).with_name("throughline")), "sandbox", "--requests", "3", "--pace", "0"]
-    process = subprocess.Popen(
-        [*command, "--jira-port", str(port)], env=demo.environ, stderr=subprocess.PIPE, text=True
-    )
+    command = tied(COMMAND, "sandbox", "--requests", "3", "--pace", "0", "--jira-port", str(port))
+    process = subprocess.Popen(command, env=demo.environ, stderr=subprocess.PIPE, text=True, pass_fds=(leash(),))
     try:
         assert process.stderr is not None
         told = [process.stderr.readline() for _ in range(4)]
