@@ -24,7 +24,8 @@ from services.query import reading
 from services.query.database import Database
 from services.query.items import Row, item
 from services.query.reading import Stored
-from services.query.searching import MOST_WORDS, Search, Sort, statement
+from services.query.searching import MOST_WORDS, Search, Sort
+from services.query.steps import Steps
 from services.query.unknown import unknown
 
 if TYPE_CHECKING:
@@ -93,16 +94,14 @@ async def _known(database: Database, search: Search) -> None:
 
 async def _found(database: Database, search: Search, limit: int) -> AsyncIterator[Any]:
     """At most limit rows in order, page by page."""
-    left = limit
+    steps, left = Steps(database.rows, replace(search, limit=min(PAGE, limit))), limit
     while left > 0:
-        rows = await database.rows(statement(replace(search, limit=min(PAGE, left))))
-        for row in rows[: min(PAGE, left)]:
+        step = await steps.next()
+        for row in step.rows[:left]:
             yield row
-        left -= PAGE
-        if len(rows) <= PAGE:
+        left -= len(step.rows)
+        if step.on is None:
             return
-        last = rows[PAGE - 1]
-        search = replace(search, after=(last.key, last.id))
 
 
 def table_of(rows: Sequence[Row], now: datetime) -> ByWidth:

@@ -1,7 +1,6 @@
 """Lists of requests: filters, words, sorting, paging."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -20,8 +19,9 @@ from services.query.items import item
 from services.query.problems import documented, wrong
 from services.query.reading import Stored
 from services.query.reads import Reads
-from services.query.searching import MOST_WORDS, Search, Sort, finds, statement
+from services.query.searching import MOST_WORDS, Search, Sort, finds
 from services.query.serving import Serving, answer, serving
+from services.query.steps import Steps
 from services.query.unknown import unknown
 
 router = APIRouter(tags=["requests"])
@@ -33,8 +33,8 @@ AskedState = Literal[StateName, "unknown"]
 DURATION = r"^([0-9]{1,5}|P[0-9]{1,4}W|P[0-9]{1,5}D(T[0-9]{1,6}H)?|PT([0-9]{1,6}H([0-9]{1,7}M)?|[0-9]{1,7}M))$"
 """Weeks, days, hours and minutes of ISO 8601, or a number of days. Months and years have no one length."""
 
-_MOST_PAGES = 20
-"""Pages looked through for one, where much of it is passed over."""
+_MOST_STEPS = 20
+"""Steps for one page, where much of what they give is passed over or they give little."""
 
 _FILTERS = {
     "text", "stage", "state", "tool", "connection", "person", "requester", "holder", "unit", "project",
@@ -120,19 +120,19 @@ async def _page(hub: Serving, view: View, search: Search) -> tuple[list[Stored],
     page is full, or so many were looked at that the rest is for the next page.
     """
     found: list[Stored] = []
-    after = search.after
-    for _ in range(_MOST_PAGES):
-        rows = await hub.database.rows(statement(replace(search, after=after)))
-        for place, row in enumerate(rows[: search.limit], start=1):
-            after = (row.key, row.id)
+    steps, on = Steps(hub.database.rows, search), search.after
+    for _ in range(_MOST_STEPS):
+        step = await steps.next()
+        on = step.on
+        for place, row in enumerate(step.rows, start=1):
             shown = view.shown(Stored(row.id, row.record, row.etag, row.problem, None))
             if not (shown.hidden or shown.elsewhere) or finds(search, facets(shown.record)):
                 found.append(shown)
             if len(found) == search.limit:
-                return found, after if place < len(rows) else None
-        if len(rows) <= search.limit:
-            return found, None
-    return found, after
+                return found, (row.key, row.id) if on or place < len(step.rows) else None
+        if on is None:
+            break
+    return found, on
 
 
 def _search(wanted: Wanted, hub: Serving) -> Search:
