@@ -156,26 +156,27 @@ async def note(connection: AsyncConnection, number: int, did: str) -> None:
 
 
 async def called(bulk: Bulk, those: Iterable[Decision]) -> Callable[[str], str]:
-    """What people call what these decisions name: things by key or day, never by title; people by name and address."""
+    """What people call what these decisions name: things by key or day, never by title; people by name and address.
+
+    Where a decision names two that would be called the same, their ids tell them apart.
+    """
     those = list(those)
     things = {name for one in those if one.kind not in ABOUT_PEOPLE for name in one.left + one.right}
     people = {name for one in those if one.kind in ABOUT_PEOPLE for name in one.left + one.right}
     sql = "SELECT id, kind, natural_key, created_at FROM artifacts WHERE id IN {keys}"
     words = {row[0]: named(*row[1:]) for row in await bulk.by_keys(sql, things) if row[2]}
     sql = "SELECT id, name, address FROM identities WHERE id IN {keys}"
-    words |= _apart({row[0]: (row[1], row[2]) for row in await bulk.by_keys(sql, people)})
+    for name, called_, address in await bulk.by_keys(sql, people):
+        words[name] = f"{called_} ({address or name})" if called_ else address or name
+    words |= {name: f"{words[name]} [{name}]" for one in those for name in _alike(one, words)}
     return lambda name: words.get(name, name)
 
 
-def _apart(people: Mapping[str, tuple[str | None, str | None]]) -> dict[str, str]:
-    """By identity a name that none of the others has: with the address, and with the id where that is the same, too."""
-    words = {one: f"{name} ({address or one})" if name else address or one for one, (name, address) in people.items()}
-    often = Counter(words.values())
-    alike = {one for one, told in words.items() if often[told] > 1}
-    return {
-        one: told if one not in alike else f"{people[one][0]} ({one})" if people[one][0] else one
-        for one, told in words.items()
-    }
+def _alike(decision: Decision, words: Mapping[str, str]) -> list[str]:
+    """What the decision names under words that another of them has, too."""
+    named_ = [name for name in decision.left + decision.right if name in words]
+    often = Counter(words[name] for name in named_)
+    return [name for name in named_ if often[words[name]] > 1]
 
 
 async def undo(connection: AsyncConnection, number: int, by: int | None) -> None:

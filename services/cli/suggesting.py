@@ -13,6 +13,7 @@ from rich.text import Text
 from pipelines.answering import Answer, Answered, Answering, NoSuggestion, Reply
 from pipelines.correlate.explain import named
 from pipelines.deciding import Deciding
+from pipelines.store import suggestions
 from schemas.access import THIS_MACHINE
 from schemas.decisions import Refusal
 from services.admin import audit
@@ -114,8 +115,8 @@ async def show(made: "Installation", name: str, now: datetime, screen: Console, 
     """Show one suggestion with all that speaks for it and against it."""
     async with opened(made) as (_, database):
         item = await _item(database, name, now)
-    if item is None:
-        return _unknown(name)
+        if item is None:
+            return await _answered(database, name.strip().upper())
     if as_json:
         write_line(orjson.dumps(item).decode())
         return 0
@@ -127,6 +128,23 @@ async def _item(database: "Database", name: str, now: datetime) -> dict[str, Any
     async with database.reading() as connection:
         found = await suggested.one(connection, name.strip().upper(), now)
         return (await suggested.told(connection, [found]))[0] if found else None
+
+
+_ANSWERED = {
+    Answer.ACCEPTED: "{by} accepted it.",
+    Answer.REJECTED: "{by} rejected it; `throughline suggestions accept {id}` joins the two all the same.",
+    Answer.LATER: "{by} put it off; `throughline suggestions accept {id} --preview` tells what it would join.",
+}
+
+
+async def _answered(database: "Database", name: str) -> int:
+    """What was answered to one that does not wait."""
+    async with database.reading() as connection:
+        found = await suggestions.asked(connection, name)
+    if found is None or found.answer is None:
+        return _unknown(name)
+    tell(f"{name} does not wait: {_ANSWERED[Answer(found.answer)].format(by=found.by, id=name)}")
+    return EXIT_NOT_FOUND
 
 
 def _unknown(name: str) -> int:

@@ -1,5 +1,6 @@
 """Suggestions as they are stored, as the API and the command line tell them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +27,11 @@ _SHOWN = """FROM suggestions s JOIN members l ON l.artifact = s."left" JOIN memb
 _COLUMNS = """SELECT s.id, s."left", s."right", s.probability, s.worth, s.features, s.change, s.model, s.computed_at,
     l.request AS left_request, r.request AS right_request, a.offered_at"""
 
-_COUNTS = "SELECT answer, count(*) FROM suggestion_answers WHERE answer IS NOT NULL GROUP BY answer"
+_COUNTS = """SELECT a.answer, a.answer = 'accepted' AND NOT EXISTS (
+        SELECT 1 FROM decided l JOIN decided r ON r.number = l.number
+        WHERE l.name = a."left" AND r.name = a."right" AND l.active AND l.joins AND r.joins) AS undone, count(*)
+    FROM suggestion_answers a WHERE a.answer IS NOT NULL GROUP BY 1, 2"""
+"""What was answered how often; what was accepted and taken back by undoing the decision apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +176,16 @@ async def _artifacts(connection: AsyncConnection, names: set[str]) -> dict[str, 
 
 
 async def measured(connection: AsyncConnection) -> dict[str, Any]:
-    """How often people accepted what was suggested, with the interval that so many answers allow (Wilson, 95 %)."""
-    counts = {row[0]: row[1] for row in await connection.execute(text(_COUNTS))}
-    accepted, rejected = counts.get("accepted", 0), counts.get("rejected", 0)
+    """How often people accepted what was suggested, and did not take that back; with the interval that so many answers
+    allow (Wilson, 95 %)."""
+    counts: Counter[str] = Counter()
+    for said, undone, number in await connection.execute(text(_COUNTS)):
+        counts["rejected" if undone else said] += number
+    accepted, rejected = counts["accepted"], counts["rejected"]
     answered = accepted + rejected
     low, high = interval(accepted, answered)
     return {
-        "accepted": accepted, "rejected": rejected, "later": counts.get("later", 0),
+        "accepted": accepted, "rejected": rejected, "later": counts["later"],
         "precision": round(accepted / answered, 4) if answered else None, "low": low, "high": high,
     }  # fmt: skip
 

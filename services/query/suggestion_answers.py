@@ -52,7 +52,7 @@ class Measured(BaseModel):
     """How good suggestions were, by what people answered."""
 
     accepted: int
-    rejected: int
+    rejected: int = Field(description="With those that were accepted and taken back by undoing the decision")
     later: int
     precision: float | None = Field(description="Accepted of accepted and rejected; null: none was answered")
     low: float = Field(description="The true share is at least this (95 %)")

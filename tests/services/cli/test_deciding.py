@@ -13,11 +13,12 @@ from pipelines.store import tables
 from pipelines.store.engine import writing
 from pipelines.store.pending import ask_everything
 from schemas.artifacts import request_id
+from schemas.canonical import instant
 from services.cli import deciding, lookup, removing
 from services.cli.deciding import Filters, Manner
 from services.cli.terminal import EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_WRONG_USE, WrongUse
 from services.feed.tables import connections as connections_table
-from tests.services.cli.company import ANNA, BERT, COMPANY, NOW, read, row
+from tests.services.cli.company import ANNA, BERT, COMPANY, NOW, day, read, row, telling
 from tests.services.cli.conftest import BOTH, Desk
 from tests.services.cli.test_commands import typed
 from tests.services.cli.test_rules import asked, computed
@@ -136,9 +137,30 @@ async def test_of_several_accounts_with_one_address_each_can_be_chosen(
     )
     part["identities"] = ["mail:anna@acme.example", "jira-acme:anna@acme.example"]
     assert await decide(desk, part, preview=True) == (0, [])
-    assert desk.printed.startswith(  # they are called the same, and have one address
-        f"Would be decided: Anna Berg (mail/address/anna@acme.example) and Anna Berg ({ANNA})\nare two people\n"
+    # They are called the same, and have one address.
+    assert " ".join(desk.printed.split()).startswith(
+        "Would be decided: Anna Berg (anna@acme.example) [mail/address/anna@acme.example] and "
+        f"Anna Berg (anna@acme.example) [{ANNA}] are two people No artifact"
     )
+
+
+@BOTH
+async def test_two_mails_of_one_day_are_told_apart(desk: Desk) -> None:
+    same_day = telling(
+        "inbox", "mailbox", "mail", "m8",
+        fields={"title": "Another matter", "natural_key": "m8@customer.example", "type": "person", "opens": True,
+                "created_at": instant(day(0))},
+        references=[["message-id", "mail", "m8@customer.example", "identity", "is"]],
+    )  # fmt: skip
+    await read(desk.engine, [same_day], first=50)
+    link = {"kind": "link", "a": "m1.2026030208@customer.example", "b": "m8@customer.example"}
+    await decide(desk, link, preview=True)
+    told = " ".join(desk.printed.split())
+    assert told.startswith(
+        "Would be decided: the mail of 2 March 2026 [inbox/mail/m1] and the mail of 2 March 2026 [inbox/mail/m8] belong"
+    )
+    await decide(desk, {**link, "b": "PAY-12"}, yes=True)
+    assert "[" not in desk.printed
 
 
 async def test_from_the_shell(desk: Desk) -> None:

@@ -133,8 +133,13 @@ async def test_what_was_accepted_and_taken_back_says_how_to_join_it_again(
         f"{name} was accepted before (decision 1), and decision 2 took that back.\n"
         "  `throughline undo 2` joins them again.\n"
     )
+    assert "Accepted: 0 of 1 answered" in (await listed(alike))[1]
+    assert await suggesting.show(alike.made, name, NOW, alike.screen, as_json=False) == EXIT_NOT_FOUND
+    assert capsys.readouterr().err == f"{name} does not wait: Anna accepted it.\n"
     await undone(alike, 2)
-    assert f"{AGAIN} leads to {PORTAL} from then on" in alike.printed
+    printed = (await listed(alike))[1]
+    assert f"{AGAIN} leads to {PORTAL} from then on" in printed
+    assert "Accepted: 1 of 1 answered" in printed
     assert (await answered(alike, name, Answer.ACCEPTED))[0] == 0
 
 
