@@ -168,11 +168,15 @@ def _not_found(found: Found, reference: str, read: Read, now: datetime, screen: 
         screen.print("\nWhat is read, and up to when:")
         screen.print(read_shown(read, now))
         if not found.gone:
-            to = " or ".join(sorted({mailbox for _, mailbox in read if mailbox})) or "a mailbox that is read"
-            screen.print(
-                f"\nYour own mailbox is not read. Forward the mail to {to}: there it is found by its own subject, sender "
-                "and date. Or look for its words or its sender: `throughline requests --text … --person …`.",
-                markup=False,
-            )
+            screen.print(_yours(read), markup=False)
     else:
         screen.print("\nNothing is read: there is no connection yet (`throughline connections add`).", markup=False)
+
+
+def _yours(read: Read) -> str:
+    """What may be done about a mail that only the reader's own mailbox has."""
+    to = " or ".join(sorted({mailbox for _, mailbox in read if mailbox})) or "a mailbox that is read"
+    return (
+        f"\nYour own mailbox is not read. Forward the mail to {to}: there it is found by its own subject, sender "
+        "and date. Or look for its words or its sender: `throughline requests --text … --person …`."
+    )
