@@ -108,7 +108,9 @@ class RequestItem(BaseModel):
 class RequestPage(BaseModel):
     """A page of requests."""
 
-    items: list[RequestItem]
+    items: list[RequestItem] = Field(
+        description="Fewer than `limit`, or none, where looking on is for the next page: the last has no `next`"
+    )
     next: str | None = Field(description="cursor of the next page; null: this is the last")
 
 

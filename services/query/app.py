@@ -37,6 +37,7 @@ from services.query.problems import FieldError, Problem
 from services.query.reads import Reads
 from services.query.serving import Check, Serving
 from services.query.signed import Noting
+from services.query.steps import BOUNDS, Bounds
 
 VERSION = "1"
 
@@ -63,6 +64,7 @@ def create_app(
     changed: Callable[[], None] = lambda: None,
     more: Sequence[APIRouter] = (),
     noting: Noting | None = None,
+    bounds: Bounds = BOUNDS,
 ) -> FastAPI:
     """The lookup API as an ASGI application.
 
@@ -75,11 +77,12 @@ def create_app(
     for new changes. keep_seconds: how old freshness may be. check_seconds: how long a check of /readyz may take.
     writer: by which decisions are written, where that is shared with others who write (on SQLite they queue in it).
     changed: called when somebody decided something that changed requests. noting: notes who decided what.
+    bounds: how far one step of a list looks.
     """
     app = _routes(more)
     app.state.serving = Serving.of(
         Database(engine, statement_seconds), now, checks or {}, metrics, schema_version, closing or asyncio.Event(),
-        poll_seconds, keep_seconds, check_seconds,
+        poll_seconds, keep_seconds, check_seconds, bounds,
     )  # fmt: skip
     app.state.noting = noting
     app.state.reads = Reads(writer or engine, noting)

@@ -120,7 +120,7 @@ async def _page(hub: Serving, view: View, search: Search) -> tuple[list[Stored],
     page is full, or so many were looked at that the rest is for the next page.
     """
     found: list[Stored] = []
-    steps, on = Steps(hub.database.rows, search), search.after
+    steps, on = Steps(hub.database.rows, search, hub.bounds), search.after
     for _ in range(_MOST_STEPS):
         step = await steps.next()
         on = step.on

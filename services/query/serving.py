@@ -16,6 +16,7 @@ from schemas.access import Audience
 from schemas.canonical import instant
 from services.query import reading
 from services.query.database import Database
+from services.query.steps import BOUNDS, Bounds
 
 Check = Callable[[], Awaitable[str | None]]
 """Looks at one part the hub needs; what is wrong with it, with the mend; None: nothing."""
@@ -98,6 +99,7 @@ class Serving:
     closing: asyncio.Event
     poll_seconds: float
     check_seconds: float
+    bounds: Bounds
 
     @classmethod
     def of(
@@ -111,6 +113,7 @@ class Serving:
         poll_seconds: float,
         keep_seconds: float,
         check_seconds: float,
+        bounds: Bounds = BOUNDS,
     ) -> "Serving":
         """Ready for use; nothing is read yet."""
 
@@ -133,7 +136,7 @@ class Serving:
         return cls(
             database, Kept(freshness, keep_seconds), Kept(read, keep_seconds), Kept(newest, poll_seconds),
             Kept(read_by, keep_seconds), Kept(standing, keep_seconds), now, checks, metrics, schema_version, closing,
-            poll_seconds, check_seconds,
+            poll_seconds, check_seconds, bounds,
         )  # fmt: skip
 
 

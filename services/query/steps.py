@@ -34,6 +34,9 @@ class Bounds:
     """Places that are sorted where those requests held too few."""
 
 
+BOUNDS = Bounds()
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What one step gave."""
@@ -47,7 +50,7 @@ class Step:
 class Steps:
     """All that fits, in order, each request once, from `search.after` on; for one reader, one step after the other."""
 
-    def __init__(self, ask: Rows, search: Search, bounds: Bounds = Bounds()) -> None:
+    def __init__(self, ask: Rows, search: Search, bounds: Bounds = BOUNDS) -> None:
         self._ask, self._search, self._bounds = ask, search, bounds
         self._way: Way | None = None
         self._through: Way | None = None

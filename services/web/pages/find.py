@@ -16,6 +16,9 @@ from services.web.wanted import OPEN, STUCK
 LONGEST = 200
 """Characters of words that are looked for; a reference may be longer."""
 
+NOTHING: Mapping[str, Any] = {"items": (), "next": None}
+"""A page of requests without any."""
+
 _LONGEST_REFERENCE = 1000
 _OFFERED = 8
 """Answers while somebody types."""
@@ -75,10 +78,10 @@ async def find(request: Request) -> Response:
     found = await by_reference(api, asked)
     if found["outcome"] == "in a request" and len(found["requests"]) == 1:
         return RedirectResponse(f"/requests/{found['requests'][0]['id']}", 303)
-    worded = [] if found["requests"] else await by_words(api, asked)
-    known = found["artifacts"] or worded
+    worded = NOTHING if found["requests"] else await by_words(api, asked)
+    known = found["artifacts"] or worded["items"]
     return await render(
-        request, "found.html", asked=asked, found=found, worded=worded,
+        request, "found.html", asked=asked, found=found, worded=worded["items"], more=worded["next"] is not None,
         read=[] if known else await connections(api),
     )  # fmt: skip
 
@@ -90,11 +93,12 @@ async def suggest(request: Request) -> Response:
     api = api_of(request)
     found, worded = await asyncio.gather(_known(api, asked), by_words(api, asked, _OFFERED))
     named = found["requests"] if found else []
-    offered = {one["id"]: one for one in [*named, *worded]}
+    offered = {one["id"]: one for one in [*named, *worded["items"]]}
     outside = [] if named or not found else found["artifacts"]
     return await render(
-        request, "suggest.html", asked=asked, box=box, offered=list(offered.values())[:_OFFERED], outside=outside[:1]
-    )
+        request, "suggest.html", asked=asked, box=box, offered=list(offered.values())[:_OFFERED], outside=outside[:1],
+        more=worded["next"] is not None,
+    )  # fmt: skip
 
 
 async def _known(api: Api, asked: str) -> dict[str, Any] | None:
@@ -108,21 +112,22 @@ async def by_reference(api: Api, asked: str) -> dict[str, Any]:
     return {**item, "requests": [told["requests"][one] for one in item["requests"] if one in told["requests"]]}
 
 
-async def by_words(api: Api, asked: str, limit: int = 20) -> list[Any]:
-    """Requests that hold all of these words, as they are or as the subject of a mail that was answered; of an address
-    those whose people have it."""
+async def by_words(api: Api, asked: str, limit: int = 20) -> Mapping[str, Any]:
+    """A page of requests that hold all of these words, as they are or as the subject of a mail that was answered; of an
+    address those whose people have it."""
     words = _ANSWERS.sub("", asked)[:LONGEST]
-    if "@" in words and " " not in words and (found := await _found(api, person=words, limit=limit)):
+    if "@" in words and " " not in words and (found := await _found(api, person=words, limit=limit))["items"]:
         return found
-    return await _found(api, text=words, limit=limit) if words else []
+    return await _found(api, text=words, limit=limit) if words else NOTHING
 
 
-async def _found(api: Api, **asked: Any) -> list[Any]:
+async def _found(api: Api, **asked: Any) -> Mapping[str, Any]:
     try:
-        return await _list(api, **asked)
+        page: Mapping[str, Any] = await api.get("/v1/requests", **asked)
+        return page
     except Failed as error:
         if error.status == 422:  # nothing in it is a word
-            return []
+            return NOTHING
         raise
 
 

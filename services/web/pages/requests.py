@@ -33,7 +33,7 @@ async def listed(request: Request) -> Response:
             "/v1/requests", **wanted.api(zone_of(request)), sort=wanted.sort, order=wanted.order,
             cursor=wanted.cursor, limit=PAGE,
         )  # fmt: skip
-        shown |= {"items": told["items"], "next": told["next"]}
+        shown |= {"items": told["items"], "next": told["next"], "short": len(told["items"]) < PAGE}
     except Failed as error:
         if error.status not in (400, 422):
             raise

@@ -1,18 +1,24 @@
 """What people read of requests: their own first, the list as CSV, and nothing of a tool's text as HTML."""
 
 import csv
+import html
 import io
+import re
 
 import httpx2
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schemas.access import THIS_MACHINE, Caller, Role
+from services.query.steps import Bounds
 from tests.pipelines.memos import memo
 from tests.services.query.conftest import fill, owned
 from tests.services.web.test_site import As, client_of, company
 
 __all__ = ["company"]
+
+SHORT_SIGHTED = Bounds(words=0, few=0, requests=1, places=0)
+"""A step looks at one request."""
 
 EVIL = '=HYPERLINK("http://x")<script>alert(1)</script>'
 
@@ -88,3 +94,26 @@ async def test_anything_may_be_typed(company: AsyncEngine, asked: str) -> None:
         for path in ("/find", "/find/suggest"):
             answer: httpx2.Response = await http.get(path, params={"q": asked, "box": "find"})
             assert answer.status_code in (200, 303), path
+
+
+async def test_what_is_not_looked_at_yet_is_said(company: AsyncEngine) -> None:
+    """As where more begins so than can be looked at at once, and none of the latest has it: nothing is left out."""
+    await fill(company, [memo(number, title="Something newer") for number in range(100, 125)])
+    async with client_of(company, As(THIS_MACHINE), SHORT_SIGHTED) as http:
+        found, typed, page = [(await http.get(path)).text for path in
+                              ("/find?q=payr", "/find/suggest?q=payr&box=find", "/requests?text=payr")]  # fmt: skip
+        told = (await http.get("/v1/requests", params={"text": "payr"})).json()
+        later = (await http.get("/v1/requests", params={"text": "payr", "cursor": told["next"]})).json()
+        on = html.unescape(re.findall(r'rel="next" href="([^"]*)"', page)[0])
+        looked_on = (await http.get(on)).text
+        exported = (await http.get("/requests.csv?text=payr")).text
+    assert told["items"] == []
+    assert ([one["title"] for one in later["items"]], later["next"]) == (["Payroll portal for Zoë"], None)
+    assert "only the latest requests were looked at" in found
+    assert "/requests?text=payr" in found
+    assert "Nothing that is read is known by it" not in found
+    assert "Nothing found in the latest requests" in typed
+    assert "None of those looked at so far fits" in page
+    assert "No request fits all of this" not in page
+    assert "Payroll portal for Zoë" in looked_on
+    assert "Payroll portal for Zoë" in exported

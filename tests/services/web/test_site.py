@@ -24,6 +24,7 @@ from services.admin import identities, oidc
 from services.query.access import Access, Loopback
 from services.query.app import create_app
 from services.query.refused import Refused
+from services.query.steps import BOUNDS, Bounds
 from services.web import pages
 from services.web.pages.entering import ELSEWHERE
 from services.web.site import OPEN, create_site
@@ -55,8 +56,8 @@ async def broken(request: Request) -> Response:
     raise ZeroDivisionError(f"CANARY {request.url}")
 
 
-def client_of(engine: AsyncEngine, access: Access, **headers: str) -> httpx2.AsyncClient:
-    api = create_app(engine, lambda: NOW, access=access)
+def client_of(engine: AsyncEngine, access: Access, bounds: Bounds = BOUNDS, **headers: str) -> httpx2.AsyncClient:
+    api = create_app(engine, lambda: NOW, access=access, bounds=bounds)
     site = create_site(api, access, lambda: NOW, [Route("/broken", broken)])
     transport = httpx2.ASGITransport(site, raise_app_exceptions=False)
     return httpx2.AsyncClient(transport=transport, base_url=BASE, headers=headers)
