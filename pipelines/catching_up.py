@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -15,6 +15,7 @@ from pipelines.correlate.rules import Rules
 from pipelines.pace import Pace
 from pipelines.store import aside, configuration, deferred, pending, requests, whose_turn
 from pipelines.store.bulk import Bulk
+from pipelines.store.components import Locked, nothing_more
 from pipelines.store.engine import AWAY, reading, refuses, writing
 from pipelines.store.facts import Notes, Touched
 from pipelines.understanding import Outcome, look, valid, write
@@ -98,13 +99,15 @@ class CatchUp:
             if not await deferred.any_left(connection):
                 return
         number = await self._turn_of_all_workers()
-        if number is None:
+        if number is not None:
+            async with self._kept(number):
+                await self.all()
+            async with writing(self.engine) as connection:
+                await whose_turn.end(connection, number, *self._pace.pause)
+        elif self._pace.over():
+            await self.all()  # beside whose turn it is
+        else:
             self._left.set()
-            return
-        async with self._kept(number):
-            await self.all()
-        async with writing(self.engine) as connection:
-            await whose_turn.end(connection, number, *self._pace.pause)
 
     async def _turn_of_all_workers(self) -> int | None:
         """Its number; None: it has not come yet."""
@@ -197,10 +200,12 @@ class CatchUp:
                         return outcome
                 if took < LONG["sqlite"]:
                     break  # looking again takes no longer than others may wait
-        async with writing(self.engine) as connection, self._measured(Notes()) as notes:
-            outcome = await self._look(Bulk(connection), after, most)
-            notes.names = outcome.notes.names
-            await write(Bulk(connection), outcome, self.watch)
+        async with AsyncExitStack() as alone:
+            await alone.enter_async_context(whose_turn.alone(self.engine))
+            async with writing(self.engine) as connection, self._measured(Notes()) as notes:
+                outcome = await self._look(Bulk(connection), after, most, locked=alone.aclose)
+                notes.names = outcome.notes.names
+                await write(Bulk(connection), outcome, self.watch)
         return outcome
 
     @asynccontextmanager
@@ -212,11 +217,14 @@ class CatchUp:
         if share < 1 or notes.names >= self._most:
             self._most = min(MOST, max(FEWEST, int(notes.names * min(share, 1.5))))
 
-    async def _look(self, bulk: Bulk, after: tuple[str, str] | None, most: int, *, reading: bool = False) -> Outcome:
+    async def _look(
+        self, bulk: Bulk, after: tuple[str, str] | None, most: int, *, reading: bool = False,
+        locked: Locked = nothing_more,
+    ) -> Outcome:  # fmt: skip
         snapshot = await configuration.load(bulk.connection, hold=True)
         touched = Touched(snapshot.rules, reading=reading)
         await deferred.look(bulk, touched, after, most)
-        return await look(bulk, touched, snapshot, self.watch)
+        return await look(bulk, touched, snapshot, self.watch, locked)
 
     async def _leave(self, after: tuple[str, str] | None, error: Exception) -> tuple[str, str] | None:
         """What cannot be written stops nothing else: its requests stay as they were, and say so."""

@@ -47,6 +47,10 @@ class Pace:
             wait = min(wait, self._merged + QUIET - now)
         return max(wait, self._free - now)
 
+    def over(self) -> bool:
+        """Whether a backlog has come to its end, and its last part is not understood yet."""
+        return self._backlog and self._merged + QUIET <= self.clock()
+
     def began(self) -> None:
         """A turn begins."""
         self._backlog = False

@@ -19,7 +19,7 @@ from pipelines.store import (
     unit_people,
 )
 from pipelines.store.bulk import Bulk
-from pipelines.store.components import Loaded
+from pipelines.store.components import Loaded, Locked, nothing_more
 from pipelines.store.configuration import Configuration
 from pipelines.store.decisions import Decisions
 from pipelines.store.facts import Notes, Touched
@@ -97,14 +97,21 @@ async def understand(
     return outcome.requests
 
 
-async def look(bulk: Bulk, touched: Touched, configuration: Configuration, watch: Watch = UNWATCHED) -> Outcome:
-    """Compute what `write` is to write. On PostgreSQL the components stay locked until the transaction ends.
+async def look(
+    bulk: Bulk,
+    touched: Touched,
+    configuration: Configuration,
+    watch: Watch = UNWATCHED,
+    locked: Locked = nothing_more,
+) -> Outcome:
+    """Compute what `write` is to write. On PostgreSQL the components stay locked until the transaction ends; locked:
+    called when they are.
 
     On SQLite it only reads; `write` may then come in a transaction of its own (see `valid`).
     """
     with watch.step("load"):
         number, decided = await outcomes.newest(bulk), await decisions.newest(bulk.connection)
-        loaded = await components.load(bulk, touched)
+        loaded = await components.load(bulk, touched, locked)
         before = await requests.stored(bulk, loaded.components)
     with watch.step("correlate"):
         work = await _correlate(loaded, before, touched, configuration)

@@ -6,7 +6,7 @@ the value's row first (facts.merge), so that the later one sees the earlier one'
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,7 +68,15 @@ class Loaded:
     """What people decided about the artifacts."""
 
 
-async def load(bulk: Bulk, touched: Touched) -> Loaded:
+Locked = Callable[[], Awaitable[None]]
+"""Called when components are locked, before they are loaded."""
+
+
+async def nothing_more() -> None:
+    """What there is to do then, if nothing else is said."""
+
+
+async def load(bulk: Bulk, touched: Touched, locked: Locked = nothing_more) -> Loaded:
     """Lock the components that `touched` concerns, and load them.
 
     Works in a transaction that only reads where rows need no lock; raises aside.Large there where something is to be
@@ -91,6 +99,7 @@ async def load(bulk: Bulk, touched: Touched) -> Loaded:
             break
         # Whoever held one of them may have changed its bounds meanwhile: look again.
         held |= await _lock(bulk, wanted, touched)
+    await locked()
     loaded = Loaded(wanted | placed, {name: held[name] for name in wanted | placed})
     await _load_members(bulk, loaded, artifacts, Turns(generous=touched.however_large))
     await _load_edges(bulk, loaded, touched.rules, touched.supposing)

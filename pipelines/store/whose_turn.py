@@ -4,17 +4,26 @@ Two that understand at once wait for each other's components, and each folds req
 at a time does, and its pause is everybody's. Two leases say so: until the end of one nobody begins, until the end of
 the other nobody who is behind. The clock is the database's. This only spares work: who dies in its turn is waited for
 `LASTS` seconds, and who oversleeps its turn does no harm, since components are locked.
+
+At the end of a backlog all help. They take their notes one after the other, each with all that is noted of the same
+components, and do not meet again.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from pipelines.store.engine import writing
 
 TURN, BEHIND = "understanding", "understanding, behind"
 LASTS = 4.0
 """Seconds for which a turn is somebody's without being kept."""
 
+_ALONE = text("SELECT pg_advisory_xact_lock(7315490)")
+"""A number that nothing else uses; it ends with its transaction, and counts in this database only."""
 _LOOK = text(
     "SELECT name, holder, CAST(extract(epoch FROM until - clock_timestamp()) AS double precision) AS seconds "
     "FROM leases WHERE name IN (:turn, :behind)"
@@ -76,3 +85,17 @@ async def end(connection: AsyncConnection, number: int, rest: float, longer: flo
     await connection.execute(
         _END, {"turn": TURN, "behind": BEHIND, "epoch": number, "rest": rest, "longer": longer}
     )  # fmt: skip
+
+
+@asynccontextmanager
+async def alone(engine: AsyncEngine) -> AsyncIterator[None]:
+    """While others do not take notes either; held by a connection of its own, so it ends before what was begun in it.
+
+    To be entered before anything is locked.
+    """
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    async with writing(engine) as connection:
+        await connection.execute(_ALONE)
+        yield

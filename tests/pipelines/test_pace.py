@@ -66,9 +66,12 @@ def test_where_nothing_follows_a_full_batch_nothing_is_waited_for() -> None:
     batch(pace, full=True)
     batch(pace, full=False)
     assert pace.wait() == pytest.approx(QUIET)
-    clock.at += QUIET
-    assert pace.wait() <= 0.001
+    assert not pace.over()
+    clock.at += QUIET + 0.001
+    assert pace.wait() <= 0
+    assert pace.over()
     pace.began()
+    assert not pace.over()
     pace.ended(4.0)
     batch(pace, full=False)
     assert pace.wait() == pytest.approx(PATIENCE), "once"
