@@ -21,7 +21,7 @@ logger = logging.getLogger("throughline")
 Tell = Callable[[str], None]
 
 _ARENA_MAX = -8
-GIVE_BACK = 20.0
+GIVE_BACK = 5.0
 """Seconds between two times that free memory is given back."""
 
 _MEND_DATABASE = "Correct THROUGHLINE_DATABASE_URL; a damaged file needs a backup in its place"
