@@ -6,7 +6,7 @@ the other nobody who is behind. The clock is the database's. This only spares wo
 `LASTS` seconds, and who oversleeps its turn does no harm, since components are locked.
 
 At the end of a backlog all help. They take their notes one after the other, each with all that is noted of the same
-components, and do not meet again.
+components, and seldom meet again.
 """
 
 from collections.abc import AsyncIterator
