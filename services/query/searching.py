@@ -9,7 +9,20 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, SelectBase, and_, func, literal, literal_column, select, tuple_, union_all
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    SelectBase,
+    and_,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.sql import FromClause
 
 from pipelines.search import name_term, terms
@@ -86,10 +99,18 @@ class Filter:
         """The condition on rows of facets: for one of the values, or for all."""
         here = source.c.value
         if self.prefix:
-            wanted = and_(here >= self.prefix, here < _after(self.prefix))
+            wanted = and_(here >= self.given(self.prefix), here < self.given(_after(self.prefix)))
+        elif value is not None:
+            wanted = here == self.given(value)
         else:
-            wanted = here.in_(self.values) if value is None else here == value
-        return and_(source.c.kind == self.kind, wanted)
+            wanted = here.in_([self.given(one) for one in self.values])
+        return and_(source.c.kind == self.given(self.kind), wanted)
+
+    def given(self, value: str) -> BindParameter[str]:
+        """The value as the database is given it. Words, which are letters and digits alone, stand in the text: of a
+        parameter PostgreSQL assumes, from the sixth time on, that few requests have it, and gathers all that do.
+        """
+        return bindparam(None, value, literal_execute=self.kind == "word", unique=True)
 
     def among(self, found_by: Set[tuple[str, str]]) -> bool:
         """The same of facets that are at hand."""
@@ -145,7 +166,7 @@ def far(search: Search, requests_on: int) -> Select[Any]:
 
 def values(wanted: Filter, most: int) -> Select[Any]:
     """The first values that begin so: from one to the next by the index, however many requests have them."""
-    found = select(_next(wanted.prefix, wanted).label("value"), _literal(1).label("number")).cte(
+    found = select(_next(wanted.given(wanted.prefix), wanted).label("value"), _literal(1).label("number")).cte(
         "found", recursive=True
     )
     on = and_(found.c.value.is_not(None), found.c.number < _literal(most))
@@ -157,7 +178,9 @@ def _next(value: Any, wanted: Filter, *, passed: bool = False) -> Any:
     """The first value from here on. One bound from below: SQLite goes by any of two."""
     here = facets.alias("here")
     beyond = here.c.value > value if passed else here.c.value >= value
-    first = select(here.c.value).where(here.c.kind == wanted.kind, beyond, here.c.value < _after(wanted.prefix))
+    first = select(here.c.value).where(
+        here.c.kind == wanted.given(wanted.kind), beyond, here.c.value < wanted.given(_after(wanted.prefix))
+    )
     return first.order_by(here.c.value).limit(_literal(1)).scalar_subquery()
 
 

@@ -49,6 +49,8 @@ CASES: list[tuple[dict[str, Any], set[str]]] = [
     ({"text": "portal zahl"}, {ONE}),
     ({"text": "payroll printer"}, set()),
     ({"text": "memo-4"}, {FOUR}),
+    ({"text": "'); --payroll' OR \\"}, set()),
+    ({"text": "\\';payroll\"%"}, {ONE}),
     ({"text": "bert"}, {ONE, FOUR}),
     ({"person": "bert@example.com"}, {ONE, FOUR}),
     ({"person": "CARLA"}, {ONE}),
