@@ -26,7 +26,7 @@ class Bounds:
     """Words that begin alike, each looked up by itself."""
     rare: int = 500
     """Places of a beginning that drives, whatever else is asked for."""
-    few: int = 5_000
+    few: int = 10_000
     """Places that are sorted at once: as quick as to look at requests in vain."""
     requests: int = 1_000
     """Requests that are looked at one after the other."""

@@ -110,26 +110,23 @@ async def everything(stored: Stored, search: Search, bounds: Bounds) -> list[str
     raise AssertionError("it has no end")
 
 
-@pytest.mark.parametrize("way", WAYS)
-async def test_all_that_fits_comes_once_and_in_order(stored: Stored, way: str) -> None:
+async def test_all_that_fits_comes_once_and_in_order(stored: Stored) -> None:
     for place, search in enumerate(SEARCHES):
         for sort in SORTS:
             asked = replace(search, sort=sort, descending=(place + len(sort)) % 2 == 0, limit=17)
             expected = stored.fitting(asked)
-            assert await everything(stored, asked, WAYS[way]) == expected, asked
+            for way, bounds in WAYS.items():
+                assert await everything(stored, asked, bounds) == expected, (way, asked)
     assert [len(stored.fitting(search)) for search in SEARCHES[:6]] == [139, 139, 20, 42, 75, 0]
 
-
-async def test_one_reader_goes_on_step_by_step(stored: Stored) -> None:
+    # One reader goes on step by step.
     for bounds in WAYS.values():
         steps, found = Steps(stored.ask, Search(text="old", limit=3), bounds), list[str]()
         while (step := await steps.next()).on:
             found += [row.id for row in step.rows]
         assert [*found, *(row.id for row in step.rows)] == stored.fitting(Search(text="old"))
 
-
-async def test_a_page_that_looks_on_is_short_and_says_that_there_may_be_more(stored: Stored) -> None:
-    """The latest hold none of it, and more begins so than can be sorted: no page claims to be the last."""
+    # The latest hold none of it, and more begins so than can be sorted: no step claims to be the last.
     search = Search(text="oldest", sort="opened", limit=5)
     step = await Steps(stored.ask, search, replace(TINY, words=0, few=0, places=0)).next()
     assert (list(step.rows), step.on is not None) == ([], True)
