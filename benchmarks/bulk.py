@@ -33,6 +33,7 @@ TABLES: tuple[tuple[Table, str], ...] = (
     (tables.source_events, "artifact"), (tables.artifacts, "id"), (tables.parts, "artifact"),
     (tables.artifact_values, "artifact"), (tables.activities, "artifact"), (tables.members, "artifact"),
     (tables.components, "id"), (tables.requests, "component"), (tables.facets, "request"),
+    (tables.latest_facets, "request"),
 )  # fmt: skip
 """With the column by which a row belongs to a template."""
 _MARKS = 50_000
@@ -223,6 +224,7 @@ async def load(url: str, made: Stock, first: int, count: int) -> list[tuple[Temp
     ]
     try:
         await database.execute("SET synchronous_commit = off")
+        await database.execute("SET maintenance_work_mem = '1GB'")
         indexes = await database.fetch(_INDEXES, [table.name for table, _ in TABLES])
         for index in indexes:
             await database.execute(f'DROP INDEX "{index["name"]}"')

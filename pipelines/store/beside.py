@@ -25,7 +25,8 @@ from schemas.errors import Misconfigured
 
 DERIVED: tuple[Table, ...] = (
     tables.artifacts, tables.parts, tables.artifact_values, tables.reference_values, tables.components, tables.members,
-    tables.activities, tables.identities, tables.requests, tables.facets, tables.glue,
+    tables.activities, tables.identities, tables.requests, tables.facets, tables.latest_facets,
+    tables.glue,
 )  # fmt: skip
 _MADE = (*DERIVED, tables.unpublished)
 """What is filled marks its own changes as unpublished; those marks end with it."""

@@ -41,6 +41,25 @@ class Bulk:
         result = await self.connection.execute(statement, self._parameters(ordered))
         return result.all() if returning else []
 
+    async def exactly(self, table: Table, owners: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Have these rows of these owners and no others; a row that is there already is not touched.
+
+        table: the first column of its key is the owner; no column is NULL.
+        """
+        wanted = sorted(set(owners))
+        if not wanted:
+            return
+        ordered: list[Any] = sorted(cast("Iterable[tuple[Any, ...]]", rows))
+        if self.dialect == "postgresql":
+            columns: list[Any] = [[] for _ in _given(table)] if not ordered else list(zip(*ordered, strict=True))
+            given = {f"c{place}": list(column) for place, column in enumerate(columns)}
+            await self.connection.execute(_exactly(table), {"keys": wanted, **given})
+            return
+        owned, told = orjson.dumps(wanted).decode(), orjson.dumps(ordered).decode()
+        await self.connection.execute(_others(table), {"keys": owned, "rows": told})
+        if ordered:
+            await self.connection.execute(_missing(table), {"rows": told})
+
     async def by_keys(self, sql: str, keys: Iterable[str], **parameters: Any) -> Sequence[Any]:
         """Run sql, in which `{keys}` stands for the set of keys. Keys go in sorted.
 
@@ -101,6 +120,41 @@ def _insert(table: Table, dialect: str, on_conflict: str, returning: str) -> Tex
     columns = [f'"{column.name}"' for column in _given(table)]
     sql = f'INSERT INTO "{table.name}" ({", ".join(columns)}) {_rows(table, dialect)} {_conflict(table, on_conflict)}'
     return text(sql + (f" RETURNING {returning}" if returning else ""))
+
+
+@lru_cache
+def _exactly(table: Table) -> TextClause:
+    """On PostgreSQL, in one statement."""
+    keys = [f'"{column.name}"' for column in table.primary_key]
+    columns = [f'"{column.name}"' for column in table.columns]
+    key = " AND ".join(f"o.{name} = n.{name}" for name in keys)
+    # Not by an index that holds all columns: the key's has the rows of one owner side by side.
+    same = " AND ".join(f"o.{name} IS NOT DISTINCT FROM n.{name}" for name in columns if name not in keys)
+    sql = f"""WITH n ({", ".join(columns)}) AS MATERIALIZED ({_rows(table, "postgresql")}), gone AS (
+        DELETE FROM "{table.name}" o WHERE o.{keys[0]} IN (SELECT unnest(CAST(:keys AS text[])))
+        AND NOT EXISTS (SELECT 1 FROM n WHERE {key}))
+        INSERT INTO "{table.name}" ({", ".join(columns)}) SELECT * FROM n
+        WHERE NOT EXISTS (SELECT 1 FROM "{table.name}" o WHERE {key} AND {same})
+        {_conflict(table, "replace")}"""  # noqa: S608 - names of our own tables
+    return text(sql)
+
+
+@lru_cache
+def _others(table: Table) -> TextClause:
+    keys = [f'"{column.name}"' for column in table.primary_key]
+    told = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(keys)))
+    sql = f"""DELETE FROM "{table.name}" WHERE {keys[0]} IN (SELECT value FROM json_each(:keys))
+        AND ({", ".join(keys)}) NOT IN (SELECT {told} FROM json_each(:rows))"""  # noqa: S608
+    return text(sql)
+
+
+@lru_cache
+def _missing(table: Table) -> TextClause:
+    columns = [f'"{column.name}"' for column in table.columns]
+    others = [f'"{column.name}"' for column in table.columns if not column.primary_key]
+    mine, theirs = (", ".join(f"{row}.{name}" for name in others) for row in (f'"{table.name}"', "excluded"))
+    sql = f'INSERT INTO "{table.name}" ({", ".join(columns)}) {_rows(table, "sqlite")} {_conflict(table, "replace")}'
+    return text(f"{sql} WHERE ({mine}) <> ({theirs})")
 
 
 def _given(table: Table) -> list[Any]:

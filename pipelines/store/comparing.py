@@ -33,18 +33,19 @@ async def mark(connection: AsyncConnection, second: Beside, which: str) -> int:
 
 async def keep_failed(connection: AsyncConnection, second: Beside, problem: str) -> None:
     """Requests that could not be folded keep their last good record, and say that it is not up to date."""
-    requests, facets = second.names(tables.requests), second.names(tables.facets)
+    requests = second.names(tables.requests)
     members = second.names(tables.members)["here"]
     new = {"component": "m.component", "basis": "''", "problem": ":problem"}
     columns = ", ".join(new.get(column.name, f'o."{column.name}"') for column in tables.requests.columns)
     lost = "NOT EXISTS (SELECT 1 FROM {here} n WHERE n.id = o.{id})"
-    await connection.execute(
-        text(
-            f"""INSERT INTO {facets["here"]} SELECT o.* FROM {facets["there"]} o
-            WHERE o.request IN (SELECT request FROM {members})
-            AND {lost.format(id="request", here=requests["here"])}"""  # noqa: S608
+    for facets in map(second.names, (tables.facets, tables.latest_facets)):
+        await connection.execute(
+            text(
+                f"""INSERT INTO {facets["here"]} SELECT o.* FROM {facets["there"]} o
+                WHERE o.request IN (SELECT request FROM {members})
+                AND {lost.format(id="request", here=requests["here"])}"""  # noqa: S608
+            )
         )
-    )
     await connection.execute(
         text(
             f"""INSERT INTO {requests["here"]} SELECT {columns} FROM {requests["there"]} o

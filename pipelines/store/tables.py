@@ -166,11 +166,20 @@ facets = Table(
     Column("kind", Key, primary_key=True),  # stage, state, tool, connection, person, unit, project, word; counts
     Column("value", Key, primary_key=True),
     Column("opened_at", Key, nullable=False),
-    Column("updated_at", Key, nullable=False),
     Column("stage_since", Key, nullable=False),
-    Index("ix_facets_updated", "kind", "value", "updated_at", "request"),
     Index("ix_facets_opened", "kind", "value", "opened_at", "request"),
     Index("ix_facets_stage_since", "kind", "value", "stage_since", "request"),
+)
+
+latest_facets = Table(  # the same in the order of updates: every update moves them, and would move all indexes above
+    "latest_facets",
+    metadata,
+    Column("kind", Key, primary_key=True),
+    Column("value", Key, primary_key=True),
+    Column("updated_at", Key, primary_key=True),
+    Column("request", Key, primary_key=True),
+    Index("ix_latest_facets_request", "request"),
+    sqlite_with_rowid=False,
 )
 
 unpublished = Table(

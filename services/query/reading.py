@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store.bulk import Bulk
 from pipelines.store.metadata import Instant
-from pipelines.store.tables import activities, changes, facets, members
+from pipelines.store.tables import activities, changes, facets, latest_facets, members
 from schemas.canonical import storable
 from services.query.database import Database
 from services.query.paging import Place
@@ -205,11 +205,11 @@ async def standing(database: Database) -> dict[tuple[str, str], int]:
 
 async def below(connection: AsyncConnection, programmes: Sequence[str], limit: int) -> dict[str, list[str]]:
     """Ids of the requests that belong to each of these artifacts, the newest changed first, at most limit each."""
-    key = (facets.c.updated_at, facets.c.request)
+    key = (latest_facets.c.updated_at, latest_facets.c.request)
     branches = (
         select(
-            select(facets.c.value, *key)
-            .where(facets.c.kind == "programme", facets.c.value == storable(name))
+            select(latest_facets.c.value, *key)
+            .where(latest_facets.c.kind == "programme", latest_facets.c.value == storable(name))
             .order_by(*(part.desc() for part in key))
             .limit(limit)
             .subquery()

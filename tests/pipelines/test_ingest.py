@@ -56,6 +56,7 @@ async def outcome(engine: AsyncEngine) -> dict[str, Any]:
         "requests": [(r.id, r.record, r.etag, r.component, r.basis) for r in await rows(engine, tables.requests)],
         "members": [tuple(row) for row in await rows(engine, tables.members)],
         "facets": [tuple(row) for row in await rows(engine, tables.facets)],
+        "latest": [tuple(row) for row in await rows(engine, tables.latest_facets)],
         "activities": [(r.key, r.body) for r in await rows(engine, tables.activities)],
         "values": [tuple(row) for row in await rows(engine, tables.reference_values) if row.mentions],
     }

@@ -225,21 +225,21 @@ async def test_a_release_that_fails_on_much_swaps_nothing(engine: AsyncEngine) -
 async def test_a_request_that_cannot_be_put_together_keeps_its_last_good_record(engine: AsyncEngine) -> None:
     await ingest_of(engine)(records([memo(1), memo(2), memo(3, text="MEMO-1")]))
     before = {row.id: row for row in await rows(engine, tables.requests)}
-    facets = await rows(engine, tables.facets)
+    facets = [await rows(engine, table) for table in (tables.facets, tables.latest_facets)]
     one, rebuild = request_id("memos/memo/1"), rebuild_of(engine)
     async with rebuild._started() as run:
         async with run.second.batch() as connection:
             await rebuild._catch_up(connection, run)
             # As where folding fails: its members are known, its record is not.
-            await connection.execute(text(f"DELETE FROM requests WHERE id = '{one}'"))
-            await connection.execute(text(f"DELETE FROM facets WHERE request = '{one}'"))
+            for table, key in (("requests", "id"), ("facets", "request"), ("latest_facets", "request")):
+                await connection.execute(text(f"DELETE FROM {table} WHERE {key} = '{one}'"))
         done = await rebuild._swap(run)
     assert (done.changed, done.ended) == (0, 0)
     after = {row.id: row for row in await rows(engine, tables.requests)}
     assert (after[one].record, after[one].problem) == (before[one].record, NOT_PUT_TOGETHER)
     assert after[one].component == before[one].component
     assert after[request_id("memos/memo/2")] == before[request_id("memos/memo/2")]
-    assert await rows(engine, tables.facets) == facets
+    assert [await rows(engine, table) for table in (tables.facets, tables.latest_facets)] == facets
     await rebuild_of(engine).swap()
     assert {row.id: row for row in await rows(engine, tables.requests)} == before
 

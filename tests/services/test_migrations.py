@@ -2,6 +2,7 @@
 
 import asyncio
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -10,6 +11,8 @@ from sqlalchemy import Connection
 from pipelines.store.engine import open_engine
 from pipelines.store.metadata import metadata
 from services.migrations import HEAD, config, current, head, upgrade
+from tests.pipelines.memos import memo, records
+from tests.pipelines.test_ingest import ingest_of, outcome
 
 
 def _differences(connection: Connection) -> list[object]:
@@ -34,6 +37,27 @@ async def test_numbers_that_must_not_come_again_do_not(sqlite_url: str) -> None:
     async with engine.connect() as connection:
         found = await connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE sql LIKE '% AUTOINCREMENT%'")
         assert {row.name for row in found} == never == {"deferred"}
+    await engine.dispose()
+
+
+def _to(connection: Connection, revision: str) -> None:
+    made = config()
+    made.attributes["connection"] = connection
+    (command.downgrade if revision < HEAD else command.upgrade)(made, revision)
+
+
+async def test_by_what_requests_are_found_comes_through_the_migration(database_url: str) -> None:
+    engine = open_engine(database_url)
+    await upgrade(engine)
+    await ingest_of(engine)(records([memo(1), memo(2, text="MEMO-1"), memo(3)]))
+    before = await outcome(engine)
+    assert before["latest"]
+    for revision in ("0014", HEAD):
+        async with engine.begin() as connection:
+            await connection.run_sync(_to, revision)
+    assert await outcome(engine) == before
+    async with engine.connect() as connection:
+        assert await connection.run_sync(_differences) == []
     await engine.dispose()
 
 
