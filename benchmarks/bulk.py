@@ -48,6 +48,8 @@ GROUP BY value"""
 _INDEXES = """SELECT c.relname AS name, pg_get_indexdef(c.oid) AS made FROM pg_index AS i
 JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_class AS t ON t.oid = i.indrelid
 WHERE t.relname = ANY($1) AND NOT i.indisprimary"""
+_KEYS = """SELECT t.relname AS "table", k.conname AS name, pg_get_constraintdef(k.oid) AS made FROM pg_constraint AS k
+JOIN pg_class AS t ON t.oid = k.conrelid WHERE t.relname = ANY($1) AND k.contype = 'p'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,21 +227,36 @@ async def load(url: str, made: Stock, first: int, count: int) -> list[tuple[Temp
     try:
         await database.execute("SET synchronous_commit = off")
         await database.execute("SET maintenance_work_mem = '1GB'")
-        indexes = await database.fetch(_INDEXES, [table.name for table, _ in TABLES])
+        await _waiting(database, "32GB")
+        named = [table.name for table, _ in TABLES]
+        indexes, keys = await database.fetch(_INDEXES, named), await database.fetch(_KEYS, named)
         for index in indexes:
             await database.execute(f'DROP INDEX "{index["name"]}"')
+        for key in keys:
+            await database.execute(f'ALTER TABLE "{key["table"]}" DROP CONSTRAINT "{key["name"]}"')
         names = [column.name for column in tables.identities.columns]
         await database.copy_records_to_table("identities", records=made.identities, columns=names)
         for start in range(0, len(todo), _CHUNK):
             await _copy(database, todo[start : start + _CHUNK])
+        for key in keys:
+            made_again = f'ALTER TABLE "{key["table"]}" ADD CONSTRAINT "{key["name"]}" {key["made"]}'
+            await database.execute(made_again, timeout=None)
         for index in indexes:
             await database.execute(index["made"], timeout=None)
         await database.execute("TRUNCATE reference_values")
         await database.execute(_AGAIN, timeout=None)
         await database.execute("VACUUM ANALYZE", timeout=None)
     finally:
+        await _waiting(database, None)
         await database.close()
     return todo
+
+
+async def _waiting(database: Any, log: str | None) -> None:
+    """How much log PostgreSQL writes before it writes the tables; None: what it was."""
+    said = f"SET max_wal_size = '{log}'" if log else "RESET max_wal_size"
+    await database.execute(f"ALTER SYSTEM {said}")
+    await database.execute("SELECT pg_reload_conf()")
 
 
 async def _copy(database: Any, todo: list[tuple[Template, int]]) -> None:

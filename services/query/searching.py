@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.sql import FromClause
 
 from pipelines.search import name_term, terms
-from pipelines.store.tables import facets, requests
+from pipelines.store.tables import facets, latest_facets, requests
 from schemas.canonical import storable
 from services.query.paging import Place
 
@@ -136,7 +136,7 @@ def way_of(search: Search) -> Way:
     """By the filter that fewest requests fit, as a rule."""
     filters = tuple(_filters(search))
     driver = by_fewest(filters)
-    if driver is None or (driver.prefix and _other_ranges(search)):
+    if driver is None or (driver.prefix and next(_other_ranges(search), None)):
         return Way(None, filters)
     return Way(driver, tuple(one for one in filters if one is not driver))
 
@@ -233,7 +233,8 @@ def _found(search: Search, way: Way) -> Select[Any]:
     driver = way.driver
     if driver is None:
         return _ordered(requests, requests.c.id, search, way)
-    source = facets.alias("driver")
+    by = next(_other_ranges(search), search.sort)
+    source = (latest_facets if by == "updated" else facets).alias("driver")
     if driver.prefix:
         return _sorted(_ordered(source, source.c.request, search, way, driver.on(source), most=OF_ONE), search)
     branches = (_ordered(source, source.c.request, search, way, driver.on(source, one)) for one in driver.values)
@@ -242,14 +243,22 @@ def _found(search: Search, way: Way) -> Select[Any]:
 
 def _ordered(source: FromClause, request: Any, search: Search, way: Way, *driving: ColumnElement[bool],
              most: int = 1) -> Select[Any]:  # fmt: skip
-    key: Any = source.c[COLUMNS[search.sort]]
-    if _other_ranges(search):
+    key = _instant(source, search.sort)
+    if next(_other_ranges(search), None):
         # As an expression it has no index, so that the range is what the database goes by, then sorts.
         key = key.concat("")
     asked = (_has(request, one, way) for one in way.others)
     conditions = [*driving, *_ranges(source, search), *asked, *_between(key, request, search, way.until)]
     wanted = select(request.label("request"), key.label("key")).where(*conditions)
     return wanted.order_by(*_order((key, request), search)).limit(_literal(most * (search.limit + 1)))
+
+
+def _instant(source: FromClause, name: str) -> Any:
+    """Of the request, where it is not beside the facet."""
+    column = COLUMNS[name]
+    if column in source.c:
+        return source.c[column]
+    return select(requests.c[column]).where(requests.c.id == source.c.request).scalar_subquery()
 
 
 def _between(key: Any, request: Any, search: Search, until: Place | None) -> Iterator[ColumnElement[bool]]:
@@ -286,15 +295,17 @@ def _has(request: Any, wanted: Filter, way: Way) -> ColumnElement[bool]:
 
 def _ranges(source: FromClause, search: Search) -> Iterator[ColumnElement[bool]]:
     if search.changed_since:
-        yield source.c.updated_at >= search.changed_since
+        yield _instant(source, "updated") >= search.changed_since
     if search.in_stage_since:
         # "" stands for an unknown instant: nobody knows that it is long.
-        yield and_(source.c.stage_since > "", source.c.stage_since <= search.in_stage_since)
+        since = _instant(source, "stage_since")
+        yield and_(since > "", since <= search.in_stage_since)
 
 
-def _other_ranges(search: Search) -> bool:
-    asked = {"updated": search.changed_since, "stage_since": search.in_stage_since}
-    return any(since for column, since in asked.items() if column != search.sort)
+def _other_ranges(search: Search) -> Iterator[str]:
+    """Of which instants there is a range beside the one that is sorted by."""
+    asked = {"stage_since": search.in_stage_since, "updated": search.changed_since}
+    return (name for name, since in asked.items() if since and name != search.sort)
 
 
 def _order(columns: Sequence[Any], search: Search) -> list[Any]:

@@ -37,13 +37,10 @@ async def test_known_but_in_no_request(hub: Hub) -> None:
 
 
 async def test_a_programme_names_the_requests_that_belong_to_it(hub: Hub) -> None:
-    many = [(f"R-{number:012}", "programme", "memos/memo/6", "", f"{number:03}", "") for number in range(60)]
-    beside = [
-        (owned(1), "programme", "memos/memo/6", "", "999", ""),
-        (owned(4), "programme", "memos/memo/9", "", "9", ""),
-    ]
+    many = [("programme", "memos/memo/6", f"{number:03}", f"R-{number:012}") for number in range(60)]
+    beside = [("programme", "memos/memo/6", "999", owned(1)), ("programme", "memos/memo/9", "9", owned(4))]
     async with hub.engine.begin() as connection:
-        await Bulk(connection).insert(tables.facets, [*beside, *many])
+        await Bulk(connection).insert(tables.latest_facets, [*beside, *many])
     answer = await hub.get("/v1/lookup", reference=["MEMO-6", "MEMO-4"])
     found, other = answer["items"]
     assert (found["outcome"], len(found["requests"])) == ("programme", 50)

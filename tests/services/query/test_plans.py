@@ -28,7 +28,10 @@ PATHS = (
     f"/v1/requests/{owned(1)}?as_of=2026-03-20T00:00:00Z",
     "/v1/changes?since=3900&limit=10",
 )
-BIG = {"artifacts", "artifact_values", "members", "requests", "activities", "changes", "facets", "parts", "identities"}
+BIG = {
+    "artifacts", "artifact_values", "members", "requests", "activities", "changes", "facets", "latest_facets", "parts",
+    "identities",
+}  # fmt: skip
 
 
 async def crowd(hub: Hub) -> None:

@@ -15,7 +15,7 @@ from pipelines.store.bulk import Bulk
 from schemas.canonical import instant
 from services.query.searching import COLUMNS, Search
 from services.query.steps import Bounds, Steps
-from tests.services.query.test_listing import SORTS
+from tests.services.query.test_listing import SORTS, store
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 TINY = Bounds(words=3, rare=4, few=6, requests=15, places=40)
@@ -44,17 +44,23 @@ class Stored:
 
     def fitting(self, search: Search) -> list[str]:
         """What a search must find: by looking at everything."""
-        *words, last = search.text.split()
+        *words, last = search.text.split() or [""]
 
         def fits(has: set[tuple[str, str]]) -> bool:
             whole = all(("word", word) in has for word in words)
-            beginning = any(kind == "word" and value.startswith(last) for kind, value in has)
+            beginning = not last or any(kind == "word" and value.startswith(last) for kind, value in has)
             filters = (("state", search.state), ("tool", search.tool))
             return whole and beginning and all(not any_of or {(kind, one) for one in any_of} & has
                                                for kind, any_of in filters)  # fmt: skip
 
-        keys = self.keys[COLUMNS[search.sort]]
-        found = sorted((keys[name], name) for name, has in self.facets.items() if fits(has))
+        keys, updated, since = (self.keys[COLUMNS[one]] for one in (search.sort, "updated", "stage_since"))
+        found = sorted(
+            (keys[name], name)
+            for name, has in self.facets.items()
+            if fits(has)
+            and (not search.changed_since or updated[name] >= search.changed_since)
+            and (not search.in_stage_since or "" < since[name] <= search.in_stage_since)
+        )
         return [name for _, name in (reversed(found) if search.descending else found)]
 
 
@@ -80,19 +86,21 @@ async def stored(engine: AsyncEngine) -> AsyncIterator[Stored]:
     async with engine.begin() as connection:
         bulk = Bulk(connection)
         await bulk.insert(tables.requests, [row for row, _ in made])
-        rows = [(row[0], *one, *row[9:]) for row, facets in made for one in facets]
-        await bulk.insert(tables.facets, rows)
+        await store(bulk, [(row, *one) for row, facets in made for one in facets])
     keys = {name: {row[0]: row[9 + place] for row, _ in made}
             for place, name in enumerate(("opened_at", "updated_at", "stage_since"))}  # fmt: skip
     async with engine.connect() as connection:
         yield Stored(connection, {row[0]: facets for row, facets in made}, keys)
 
 
+LATELY, LONG = (instant(DAY + timedelta(days=days)) for days in (3, 20))
 SEARCHES = (
     Search(text="pay"), Search(text="pa"), Search(text="old"), Search(text="1"), Search(text="portal"),
     Search(text="nothing"), Search(text="portal pay"), Search(text="pay rare3"), Search(text="pay ol"),
     Search(text="payab", state=["active"]), Search(text="pa", state=["new", "done"]),
-    Search(text="ol", tool=["mailbox"]),
+    Search(text="ol", tool=["mailbox"]), Search(state=["active"], changed_since=LATELY),
+    Search(tool=["jira"], in_stage_since=LONG), Search(tool=["jira"], in_stage_since=LONG, changed_since=LATELY),
+    Search(text="pay", in_stage_since=LONG), Search(in_stage_since=LONG, changed_since=LATELY),
 )  # fmt: skip
 
 

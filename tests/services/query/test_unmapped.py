@@ -31,7 +31,7 @@ async def test_connections_are_told_apart_and_five_statuses_named(hub: Hub) -> N
     at = "2026-03-01T00:00:00.000000Z"
     told = [("with status", ["memos-2", 9]), ("with status", ["zoë", 4]), ("unmapped", ["zoë", "deal", "", "Won", 4])]
     told += [("unmapped", ["memos-2", "issue", "Story", f"S{number}", number]) for number in range(1, 8)]
-    rows = [(request_id("x"), kind, canonical_json(value), at, at, at) for kind, value in told]
+    rows = [(request_id("x"), kind, canonical_json(value), at, at) for kind, value in told]
     async with hub.engine.begin() as connection:
         await Bulk(connection).insert(tables.facets, rows)
     async with reading(hub.engine) as connection:
