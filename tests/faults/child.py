@@ -7,18 +7,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
-from pipelines import deciding, publish
+from pipelines import deciding
 from pipelines.catching_up import CatchUp
 from pipelines.ingest import Ingest
 from pipelines.publish import Publisher
-from pipelines.store import whose_turn
 from services.broker import batches
 from services.cli import processes
 from services.cli.installation import Installation
-from services.feed import feed
 from services.feed.flow import Flow
 from services.feed.reader import Reader
 from services.feed.webhooks import Webhooks
@@ -52,18 +49,8 @@ DECISION_POINTS: dict[str, tuple[type, str, bool]] = {
 """On the way of what a person decides."""
 
 
-SOON = timedelta(seconds=2)
-"""After it what a killed process held is free, instead of after ten, so that a test may kill often."""
-
-
-def hasten() -> None:
-    """Give up a killed process after two seconds, as a member in Kafka and as a holder of leases, and try again after
-    one what a tool, the database or the broker did not take: the hub's own spans, shorter."""
-    batches._KAFKA_TIMING = batches._Timing(500, 2_000, 400)
-    feed.LEASE = publish._LASTS = SOON
-    publish._RENEW = SOON / 3
-    whose_turn.LASTS = SOON.total_seconds()
-    feed._FIRST_WAIT = SOON / 2
+SESSION = batches._Timing(500, 2_000, 400)
+"""Kafka gives up a killed member after two seconds instead of ten, so that a test may kill often."""
 
 
 def plant(point: str, count: int) -> None:
@@ -89,7 +76,7 @@ def main() -> None:
     point, count, *roles = sys.argv[1:]
     if point != "-":
         plant(point, int(count))
-    hasten()
+    batches._KAFKA_TIMING = SESSION
     installation = Installation.of()
     processes.configure_logging(installation)
     processes.run_forever(
