@@ -227,7 +227,7 @@ async def load(url: str, made: Stock, first: int, count: int) -> list[tuple[Temp
     try:
         await database.execute("SET synchronous_commit = off")
         await database.execute("SET maintenance_work_mem = '1GB'")
-        await _waiting(database, "32GB")
+        await _waiting(database, "8GB")
         named = [table.name for table, _ in TABLES]
         indexes, keys = await database.fetch(_INDEXES, named), await database.fetch(_KEYS, named)
         for index in indexes:
