@@ -27,7 +27,7 @@ POINTS: dict[str, tuple[type, str, bool]] = {
     "batch arrived": (Ingest, "__call__", False),
     "batch committed, not acknowledged": (Ingest, "__call__", True),
     "batch written, not committed": (Ingest, "_write", True),
-    "batch stored, not understood": (CatchUp, "all", False),
+    "batch stored, not understood": (CatchUp, "_take_turn", False),
     "requests put together, not written": (CatchUp, "_look", True),
     "changes numbered, not sent": (Publisher, "_number", True),
     "changes sent, not marked": (processes.Hub, "_send_lifecycles", True),
