@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import event
+from sqlalchemy import event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -55,8 +55,10 @@ def open_engine(url: str, *, pool_size: int = 8, ping: bool = True) -> AsyncEngi
     the engine is for many short statements: its connections are kept, none is opened for a rush and closed after it.
     """
     if url.startswith("sqlite"):
-        # Each connection keeps pages of its own until another one has written: the last used is used next.
-        engine = create_async_engine(url, hide_parameters=True, pool_use_lifo=True)
+        # Each connection keeps pages of its own until another one has written: the last used is used next. A database
+        # in memory has one connection only.
+        pool = {"pool_use_lifo": True} if make_url(url).database not in (None, "", ":memory:") else {}
+        engine = create_async_engine(url, hide_parameters=True, **pool)
         _tame_sqlite(engine)
         return engine
     if ping:
