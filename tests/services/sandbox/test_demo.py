@@ -92,19 +92,26 @@ class Demo:
             return str(client.get(f"/requests/{request}").raise_for_status().json()["request"]["id"])
 
     def everything(self, seconds: float = 60) -> dict[str, set[str]]:
-        """The requests, once all things of the truth are read; at the latest after `seconds`."""
+        """The requests, once all things of the truth are read and no thing moves; at the latest after `seconds`.
+
+        Requests are asked for one by one, so a thing that joins another meanwhile would be seen twice: what is
+        found has to be found again.
+        """
         self._starts(seconds)
         wanted = {key for key, request in self.truth().items() if request}
         until, found = time.monotonic() + seconds, dict[str, set[str]]()
         while time.monotonic() < until:
-            try:
-                found = self.found()
-            except httpx2.HTTPError:
-                found = {}
-            if wanted <= set().union(*found.values()):
+            earlier, found = found, self._found_if_it_answers()
+            if found == earlier and wanted <= set().union(*found.values()):
                 break
             time.sleep(0.5)
         return found
+
+    def _found_if_it_answers(self) -> dict[str, set[str]]:
+        try:
+            return self.found()
+        except httpx2.HTTPError:
+            return {}
 
     def _starts(self, seconds: float) -> None:
         """Wait until it says that everything is read."""
