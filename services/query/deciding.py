@@ -19,7 +19,7 @@ from services.query.database import DRIVER_ERRORS, TooSlow, refusal
 from services.query.decided import Stored, Wanted
 from services.query.problems import documented, wrong
 from services.query.refused import Refused
-from services.query.requests import Hub
+from services.query.requests import Hub, became
 from services.query.serving import Serving, answer
 from services.query.signed import By
 from services.query.wishes import LONGEST, NEWEST, Asked, Undo, Unresolved
@@ -146,7 +146,7 @@ def _unresolved(error: Unresolved, view: View, place: str = "body") -> Refused:
         mend = f"{mend}: {'; '.join(error.choices)}"
     found = wrong(f"{place}.{error.field}", error.what, mend[0].lower() + mend[1:])
     more: dict[str, Any] = {"candidates": named} if named else {}
-    return Refused(422, "unresolved", found.detail, found.mend, **found.more, **more)
+    return Refused(422, "unresolved", found.detail, found.mend, **found.more, **more, **became(error.gone))
 
 
 async def readable(hub: Serving, view: View, told: Refusal) -> Refusal:

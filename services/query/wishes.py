@@ -14,6 +14,7 @@ from schemas.canonical import canonical_json, digest
 from schemas.decisions import DecisionKind
 from services.query import identities
 from services.query.finding import Found, find
+from services.query.gone import Gone
 
 LONGEST = 1_000
 """Characters of a reference, and of a reason."""
@@ -136,15 +137,16 @@ class Unresolved(Exception):
     """A reference that does not lead to the one thing that is needed.
 
     candidates: what it may mean. choices: these, each as it may be given, with what it is. missing: there is no such
-    thing.
+    thing; gone: what is known of one that there was.
     """
 
     def __init__(
         self, field: str, what: str, mend: str, candidates: Sequence[str] = (), *, choices: Sequence[str] = (),
-        missing: bool = False,
+        missing: bool = False, gone: Gone | None = None,
     ) -> None:  # fmt: skip
         super().__init__(f"{field} {what}. {mend}")
         self.missing = missing
+        self.gone = gone
         self.field = field
         self.what = what
         self.mend = mend
@@ -198,14 +200,14 @@ def _artifact(field: str, found: Found, request: str | None = None) -> str:
     if len(known) == 1:
         return known[0].artifact
     if not known:
-        raise _unread(field)
+        raise _unread(field, found.gone)
     names = [one.artifact for one in known]
     raise Unresolved(field, f"may mean {len(names)} things", f"Give the id of one: {_some(names)}", names)
 
 
 def _request(field: str, found: Found) -> str:
     if not found.artifacts:
-        raise _unread(field)
+        raise _unread(field, found.gone)
     requests = sorted({one.request for one in found.artifacts if one.request})
     if len(requests) == 1:
         return requests[0]
@@ -214,9 +216,10 @@ def _request(field: str, found: Found) -> str:
     raise Unresolved(field, f"leads to {len(requests)} requests", f"Give the id of one: {_some(requests)}", requests)
 
 
-def _unread(field: str) -> Unresolved:
+def _unread(field: str, gone: Gone | None) -> Unresolved:
     mend = "Give a key, an address, a Message-ID, a number or an artifact's id"
-    return Unresolved(field, "names nothing that is read so far", mend, missing=True)
+    became = f": {gone.said[0].lower()}{gone.said[1:]}" if gone else ""
+    return Unresolved(field, f"names nothing that is read so far{became}", mend, missing=True, gone=gone)
 
 
 async def concerned(

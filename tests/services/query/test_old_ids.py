@@ -197,6 +197,10 @@ async def test_an_id_of_which_nothing_is_left_says_what_became_of_it(hub: Hub) -
         assert (looked["outcome"], looked["requests"], looked["gone"]) == ("not found", [], gone)
         why = (await hub.http.get("/v1/why", params={"from": old, "with": OTHER})).json()
         assert why["detail"].endswith(f" {said}.")
+        wish = {"kind": "link", "a": old, "b": OTHER, "by": "Anna Berg"}
+        linked = (await hub.http.post("/v1/decisions", json=wish, headers={"If-Match": "*"})).json()
+        assert (linked["type"], linked["gone"]) == ("urn:throughline:problem:unresolved", gone)
+        assert linked["detail"] == f"body.a names nothing that is read so far: {said[0].lower()}{said[1:]}."
         for path in (f"/requests/{old}", f"/find?q={old}"):
             page = await hub.http.get(path, follow_redirects=True, headers={"Accept": "text/html"})
             assert said in page.text, path
