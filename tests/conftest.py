@@ -74,7 +74,7 @@ def _running_kafka(folder: Path, *, secure: bool) -> Iterator[Kafka]:
 @pytest.fixture(scope="session")
 def _postgres() -> Iterator[Postgres]:
     try:
-        server = Postgres()
+        server = Postgres(settings={"autovacuum": "off"})  # it would gather other statistics at moments of its own
     except PartMissing as part:
         missing(str(part))
     server.start()

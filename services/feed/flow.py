@@ -87,19 +87,19 @@ class Flow:
             await leases.check(connection, lease)
             await connections.check(connection, name, epoch)
             await dead_letters.add(connection, letters)
-            cursor = page.cursor if moves_cursor else None
+            cursor, at = page.cursor if moves_cursor else None, self.now()
             await pages.record(
                 connection, name, cursor, page.true_up_to, pages.places(places), self.bus.incarnation,
-                len(fitting), self.now(),
+                len(fitting), at,
             )  # fmt: skip
             await beside.page(
-                connection, name, [event.artifact for event in page.events], self.now(),
+                connection, name, [event.artifact for event in page.events], at,
                 place=place if moves_cursor else None, polled=moves_cursor and page.progress is None,
             )  # fmt: skip
-            await connections.change(connection, name, **self._progress(page, cursor))
+            await connections.change(connection, name, **self._progress(page, cursor, at))
 
-    def _progress(self, page: Page, cursor: dict[str, Any] | None) -> dict[str, Any]:
-        values: dict[str, Any] = {"alive_at": self.now(), "problem": None, "attention": False, "retry_at": None}
+    def _progress(self, page: Page, cursor: dict[str, Any] | None, at: datetime) -> dict[str, Any]:
+        values: dict[str, Any] = {"alive_at": at, "problem": None, "attention": False, "retry_at": None}
         if page.progress:
             values |= {"progress_done": page.progress.done, "progress_total": page.progress.total}
         if cursor is not None and not self.bus.embedded:

@@ -49,7 +49,7 @@ def main() -> int:
     """Take them anew."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, company(Path(folder), _REQUESTS) as address:
-        with httpx2.Client(base_url=address) as http:
+        with httpx2.Client(base_url=address, timeout=60) as http:
             query = {"whole": "true", "limit": "100", "stage": ["development", "change"]}
             items = http.get("/v1/requests", params=query).json()["items"]
         one = max((one for one in items if one["state"] != "done"), key=lambda one: len(one["record"]["artifacts"]))

@@ -75,7 +75,7 @@ def running(command: Command) -> Iterator["re.Match[str]"]:
 def company(folder: Path, requests: int) -> Iterator[str]:
     """The address of a hub with the sandbox company, once all that it had at the beginning is read; open to this
     machine."""
-    words = ("up", "--sandbox", "--pace", "1", "--requests", str(requests))
+    words = ("up", "--sandbox", "--pace", "0", "--requests", str(requests))
     said = r"Open (http://[\d.:]+) in a browser"
     with running(Command(folder, said, *words, API_PORT="0", WEBHOOK_PORT="0")) as began:
         asyncio.run(_read(began[1]))

@@ -13,7 +13,7 @@ from tests.browser.looking import Reader
 @pytest.fixture(scope="module")
 def request_of_three(hub: str) -> Any:
     """A finished request with at least three artifacts."""
-    with httpx2.Client(base_url=hub) as http:
+    with httpx2.Client(base_url=hub, timeout=60) as http:
         for item in http.get("/v1/requests", params={"whole": "true", "state": "done"}).json()["items"]:
             if len(item["record"]["artifacts"]) >= 3:
                 return item["record"]

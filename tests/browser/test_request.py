@@ -15,7 +15,7 @@ from tests.browser.tools import taken_out
 @pytest.fixture(scope="module")
 def longest(hub: str) -> Any:
     """The request with the most artifacts."""
-    with httpx2.Client(base_url=hub) as http:
+    with httpx2.Client(base_url=hub, timeout=60) as http:
         items = http.get("/v1/requests", params={"whole": "true", "limit": "100"}).json()["items"]
     return max(items, key=lambda one: len(one["record"]["artifacts"]))["record"]
 
@@ -54,7 +54,10 @@ async def readable_on_a_phone(reader: Reader, record: Any) -> None:
     await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     await reader.goes(f"/requests/{record['id']}")
     line = page.get_by_role("region", name="Timeline")
-    assert await line.evaluate("one => one.scrollLeft + one.clientWidth >= one.scrollWidth - 1 && one.scrollLeft > 100")
+    await page.wait_for_function(
+        "one => one.scrollLeft + one.clientWidth >= one.scrollWidth - 1 && one.scrollLeft > 100",
+        arg=await line.element_handle(),
+    )
     for name in await line.locator(".names span").all():
         box = await name.bounding_box()
         assert box
@@ -96,7 +99,8 @@ async def test_as_it_stood_on_a_day(reader: Reader, longest: Any) -> None:
 
 async def test_what_somebody_else_changes_is_seen_at_once(reader: Reader, longest: Any) -> None:
     page = reader.page
-    await reader.goes(f"/requests/{longest['id']}")
+    async with page.expect_response(lambda one: "/v1/changes/stream" in one.url):
+        await reader.goes(f"/requests/{longest['id']}")
     rows = page.get_by_role("table").get_by_role("row")
     before = await rows.count()
     await page.get_by_text("What the words mean").click()

@@ -16,7 +16,7 @@ from tests.browser.looking import Reader
 @pytest.fixture(scope="module")
 def items(hub: str) -> Any:
     """All requests of the company."""
-    with httpx2.Client(base_url=hub) as http:
+    with httpx2.Client(base_url=hub, timeout=60) as http:
         return http.get("/v1/requests", params={"limit": "100"}).json()["items"]
 
 

@@ -13,14 +13,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from aiokafka import AIOKafkaConsumer
 from sqlalchemy import select
 
 from pipelines.store import tables
 from pipelines.store.engine import reading
 from services.sandbox.jira import FakeJira
 from tests.conftest import Bus, Pair
-from tests.faults.world import World, end, fill, world
+from tests.faults.world import World, end, fill, on_topic, world
 from tests.parts.presence import free_port
 
 POINTS = ("changes numbered, not sent", "changes sent, not marked")
@@ -83,7 +82,7 @@ class Reader:
 @asynccontextmanager
 async def following(hub: World) -> AsyncIterator[tuple[Reader, Reader]]:
     """Two readers at work, one of pages, one of the stream."""
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{hub.settings['API_PORT']}", timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{hub.settings['API_PORT']}", timeout=20) as http:
         paging, streaming = Reader(http), Reader(http)
         tasks = [asyncio.create_task(paging.page()), asyncio.create_task(streaming.stream())]
         try:
@@ -105,7 +104,7 @@ async def test_readers_miss_no_number_and_get_none_twice(jira: FakeJira, hub: Wo
         try:
             await hub.settled(process=process)
             numbers = await hub.numbers()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while min(paging.last, streaming.last) < numbers[-1]:
                     await asyncio.sleep(0.05)
         finally:
@@ -140,15 +139,7 @@ async def etags(hub: World) -> dict[str, str]:
 
 async def expect_on_topic(bus: Bus, numbers: list[int], records: dict[str, str]) -> None:
     """Who reads the topic may be told a change twice; none is missing, and the last of each request is the record."""
-    topic = bus.settings.topic("lifecycles")
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bus.settings.bootstrap, auto_offset_reset="earliest")
-    await consumer.start()
-    told = []
-    try:
-        while batch := await consumer.getmany(timeout_ms=2000):
-            told += [record for each in batch.values() for record in each]
-    finally:
-        await consumer.stop()
+    told = await on_topic(bus, "lifecycles")
     places = [int(dict(record.headers)["ce_sequence"]) for record in told]
     assert list(dict.fromkeys(sorted(places))) == numbers
     for partition in {record.partition for record in told}:

@@ -85,7 +85,7 @@ async def crm() -> AsyncIterator[HubSpotServer]:
     owner = account.create_owner("Olga", "Owner", "olga@vendor.example")
     for number in range(6):
         account.create_deal(f"Deal {number}", now() - timedelta(hours=number + 1), owner)
-    async with HubSpotServer(account, limits=Limits(on=False)) as server:
+    async with HubSpotServer(account, port=free_port(), limits=Limits(on=False)) as server:
         yield server
         assert server.writes == []
 
@@ -160,7 +160,7 @@ async def test_hubspot_is_away_and_comes_back(crm: HubSpotServer, hub: World) ->
 
 @pytest.fixture
 async def post() -> AsyncIterator[MailServer]:
-    async with MailServer() as server:
+    async with MailServer(port=free_port()) as server:
         for number in range(3):
             at = now() - timedelta(hours=number + 1)
             server.mailbox.append("INBOX", letter(f"Wish {number}", number=number, at=at).as_bytes(), at)

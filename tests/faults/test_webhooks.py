@@ -111,7 +111,7 @@ async def test_what_a_webhook_told_outlives_a_kill(jira: FakeJira, hub: World, p
     hooks = hooks_of(jira, hub, loss=0.0, duplicates=0.0, disorder=False)
     process = hub.start(point, 2 if point in ("delivery waits, not read", "delivery handled") else 1)
     await hears(hub)
-    await asyncio.sleep(1)  # its reader has found nothing, and rests
+    await hub.settled(process=process)  # its reader has found nothing, and rests
     with jira.lock:
         changed = [issue for issue in jira.state.issues.values() if issue.status != "In Review"][:5]
         for issue in changed:

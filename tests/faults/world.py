@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import Table, func, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -60,6 +61,26 @@ def fill(jira: FakeJira, issues: int, seed: int = 7) -> None:
             hands.transition(issue, status, at=at, by=by)
         if chance.random() < 0.5:
             hands.comment(issue, f"Looked at it{named}", at=at + timedelta(minutes=1), by=chance.choice(people))
+
+
+def _count(table: Table, *where: Any) -> Any:
+    return select(func.count()).select_from(table).where(*where).scalar_subquery()
+
+
+_COUNTED = select(
+    _count(tables.artifacts).label("artifacts"),
+    _count(tables.source_events).label("events"),
+    _count(tables.dead_letters).label("letters"),
+    sum(
+        (_count(table) for table in (tables.unpublished, tables.deferred, tables.pending)),
+        _count(page_table, page_table.c.applied_at.is_(None)) + _count(tables.changes, ~tables.changes.c.sent),
+    ).label("open"),
+)
+"""One statement, so that what goes from one table to the next meanwhile is not missed in both."""
+_page, _of = page_table.c, connection_table.c
+_LAST_READ = select(func.max(_page.published_at)).where(_page.connection == _of.id).scalar_subquery()
+_LOOKED = select(_of.first_read_done, _of.alive_at, (_of.alive_at <= _LAST_READ).label("reads"))
+"""A page is read at the very moment at which its connection was last alive; a pause comes after it."""
 
 
 @dataclass
@@ -133,26 +154,17 @@ class World:
         return whole and looked is not None and looked > self._begun
 
     async def standing(self) -> dict[str, Any]:
-        """How far it is."""
+        """How far it is.
+
+        looked: when the first of its connections came to a pause; START where one reads, None without connections.
+        """
         async with reading(self.engine) as connection:
-
-            async def count(table: Table, *where: Any) -> int:
-                return int(
-                    (await connection.execute(select(func.count()).select_from(table).where(*where))).scalar_one()
-                )
-
-            of = connection_table.c
-            rows = (await connection.execute(select(of.first_read_done, of.alive_at))).all()
-            return {
-                "artifacts": await count(tables.artifacts),
-                "events": await count(tables.source_events),
-                "letters": await count(tables.dead_letters),
-                "open": await count(page_table, page_table.c.applied_at.is_(None))
-                + await count(tables.changes, ~tables.changes.c.sent)
-                + sum([await count(table) for table in (tables.unpublished, tables.deferred, tables.pending)]),
-                "read": all(row.first_read_done for row in rows),
-                "looked": min((row.alive_at or START for row in rows), default=None),
-            }
+            rows = (await connection.execute(_LOOKED)).all()  # first: what was read before the pause is counted
+            counted = (await connection.execute(_COUNTED)).one()._asdict()
+        return counted | {
+            "read": all(row.first_read_done for row in rows),
+            "looked": min((START if row.reads else row.alive_at or START for row in rows), default=None),
+        }
 
     async def a_day_passes(self) -> None:
         """Make a census due, for what a tool gives no time stamp; no process may run."""
@@ -214,10 +226,42 @@ async def left_alone(
             await calm.settled(seconds, process=process)
             return await calm.records()
         finally:
-            assert end(process) == 0, calm.log()
+            # The tools may run on this loop, and must answer while the hub takes its leave.
+            assert await asyncio.to_thread(end, process) == 0, calm.log()
 
 
-def end(process: "subprocess.Popen[bytes]", how: int = signal.SIGTERM, seconds: float = 20) -> int:
+@asynccontextmanager
+async def consuming(bus: Bus) -> AsyncIterator[AIOKafkaConsumer]:
+    """Somebody who may read any topic."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bus.settings.bootstrap)
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def ends_of(consumer: AIOKafkaConsumer, bus: Bus, name: str) -> dict[TopicPartition, int]:
+    """Where each partition of a topic ends now. name: without the prefix."""
+    here = [TopicPartition(bus.settings.topic(name), number) for number in range(bus.settings.partitions)]
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(here)
+    return ends
+
+
+async def on_topic(bus: Bus, name: str) -> list[Any]:
+    """All records of a topic up to where it ends now, in the order of each partition."""
+    taken: list[Any] = []
+    async with consuming(bus) as consumer:
+        ends = await ends_of(consumer, bus, name)
+        consumer.assign(list(ends))
+        await consumer.seek_to_beginning()
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                taken += records
+    return taken
+
+
+def end(process: "subprocess.Popen[bytes]", how: int = signal.SIGTERM, seconds: float = 60) -> int:
     """End a process and give its exit code."""
     if process.poll() is None:
         process.send_signal(how)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.presence import alive, free_port, missing
+from tests.parts.presence import alive, free_port, missing, within_seconds
 
 TOP = Path(__file__).parents[2]
 READY = re.compile(r"(\d+) requests after ([\d.]+) s, the first of them after ([\d.]+) s")
@@ -73,7 +73,7 @@ class Checkout:
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGINT)
-            process.wait(20)
+            process.wait(60)
 
 
 def until(log: Path, shows: str) -> re.Match[str]:
@@ -122,7 +122,7 @@ class Demo:
         assert self.process is not None
         if self.process.poll() is None:
             os.killpg(self.process.pid, how)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_a_newcomer_sees_requests_and_nothing_is_left_behind(demo: Demo) -> None
     assert abs(int(again[1]) - count) <= 5, "a start after a crash goes on where it was"
     family = demo.children()
     demo.end(signal.SIGINT)
-    time.sleep(1)
+    within_seconds(lambda: not any(alive(pid) for pid in family))
     assert [pid for pid in family if alive(pid)] == []
 
 

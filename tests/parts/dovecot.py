@@ -76,7 +76,7 @@ class Dovecot:
         values = {"port": self.port, "tls_port": self.tls_port, "uid": user.pw_uid, "gid": user.pw_gid}
         (folder / "dovecot.conf").write_text(_CONFIG.format(folder=folder, password=PASSWORD, **values))
 
-    def start(self, seconds: float = 20) -> None:
+    def start(self, seconds: float = 60) -> None:
         """Returns when it listens."""
         process = self._process = Leashed(
             ["dovecot", "-F", "-c", str(self._folder / "dovecot.conf")], self._folder / "out.log", self._folder

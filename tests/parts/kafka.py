@@ -111,7 +111,7 @@ class Kafka:
     def running(self) -> bool:
         return self._process is not None and self._process.running
 
-    def start(self, seconds: float = 60) -> None:
+    def start(self, seconds: float = 90) -> None:
         """Start, or start again on what is there; returns when it listens."""
         if self.running:
             return

@@ -58,7 +58,7 @@ class Postgres:
         """For SQLAlchemy with asyncpg."""
         return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/{database}"
 
-    def start(self, seconds: float = 30) -> None:
+    def start(self, seconds: float = 60) -> None:
         """Start, or start again on what is there; returns when it answers."""
         if self.running:
             return

@@ -326,4 +326,4 @@ async def test_a_reader_that_holds_a_table_makes_the_swap_wait(server: AsyncEngi
         await asyncio.sleep(1.5)
         assert not swap.done()
         await reader.rollback()
-        assert (await asyncio.wait_for(swap, 10)).events == 1
+        assert (await asyncio.wait_for(swap, 60)).events == 1

@@ -2,11 +2,11 @@
 
 import asyncio
 import gc
-import socket
 import ssl
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -18,6 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourcePatternType,
     ResourceType,
 )
+from faststream.kafka import KafkaBroker
 from pydantic import SecretStr, ValidationError
 
 from schemas.errors import HubError, Misconfigured, RetryLater
@@ -27,7 +28,6 @@ from services.broker import (
     EmbeddedBroker,
     Outgoing,
     Placed,
-    Ready,
     Right,
     batch_subscriber,
     close,
@@ -41,6 +41,8 @@ from services.broker import (
 from tests.conftest import Bus
 from tests.parts.kafka import ADMIN, ADMIN_PASSWORD, PASSWORD, USER, Kafka
 from tests.parts.presence import free_port
+
+Done = TypeVar("Done")
 
 
 def secure(kafka: Kafka, user: str = USER, password: str = PASSWORD, **other: Any) -> BrokerSettings:
@@ -67,6 +69,8 @@ async def test_nobody_listens() -> None:
 
 
 async def test_a_start_that_ends_early_leaves_no_noise(caplog: pytest.LogCaptureFixture) -> None:
+    gc.collect()  # what other tests left
+    caplog.clear()
     settings = BrokerSettings(bootstrap=f"127.0.0.1:{free_port()}")
     starting = asyncio.create_task(connect(open_broker(settings), settings, pause=0.1, tell=lambda _: None))
     await asyncio.sleep(0.5)
@@ -116,16 +120,14 @@ async def test_a_tls_client_on_a_port_without_tls(embedded: EmbeddedBroker) -> N
 
 
 async def test_the_embedded_broker_is_waited_for_and_each_reason_is_told_once() -> None:
-    """Kafka comes up late: a stand-in that hangs up first, then the real thing behind the same port."""
+    """Kafka comes up late."""
     told: list[str] = []
     with EmbeddedBroker.start() as embedded:
         target = int(embedded.bootstrap.rpartition(":")[2])
-        gate = socket.create_server(("127.0.0.1", 0))
-        port = gate.getsockname()[1]
+        port = free_port()
         settings = BrokerSettings(bootstrap=f"127.0.0.1:{port}", embedded=True)
-        gate.close()
         broker = open_broker(settings)
-        connecting = asyncio.create_task(connect(broker, settings, wait=15, pause=0.1, tell=told.append))
+        connecting = asyncio.create_task(connect(broker, settings, wait=60, pause=0.1, tell=told.append))
         await asyncio.sleep(0.6)
         assert not connecting.done()
         server = await asyncio.start_server(lambda r, w: _relay(r, w, target), "127.0.0.1", port)
@@ -151,7 +153,7 @@ async def test_wait_ends_with_the_reason() -> None:
     begun = time.monotonic()
     with pytest.raises(RetryLater, match="nobody listens"):
         await connect(open_broker(settings), settings, wait=0.5, pause=0.1)
-    assert 0.4 < time.monotonic() - begun < 5
+    assert 0.4 < time.monotonic() - begun < 20
 
 
 @pytest.mark.kafka
@@ -286,16 +288,19 @@ async def test_the_listed_rights_are_enough_and_without_them_it_is_told(
 
     with pytest.raises(Misconfigured, match="grant CREATE"):
         await ensure_topics(settings, ["jira"])
+
+    async def connected(wait: float) -> KafkaBroker:
+        broker = open_broker(settings)
+        batch_subscriber(broker, settings, ["source.jira"], "ingest", take)
+        await connect(broker, settings, wait=wait)
+        return broker
+
     grant(secure_kafka, rights(settings, "setup", ["jira"]))
-    await ensure_topics(settings, ["jira"])
-    reading = open_broker(settings)
-    batch_subscriber(reading, settings, ["source.jira"], "ingest", take)
+    await _once_granted(lambda: ensure_topics(settings, ["jira"]))
     with pytest.raises(Misconfigured, match="denies group"):
-        await connect(reading, settings, wait=0)
+        await connected(0)
     grant(secure_kafka, [*rights(settings, "feed", ["jira"]), *rights(settings, "ingest", ["jira"])])
-    reading = open_broker(settings)
-    batch_subscriber(reading, settings, ["source.jira"], "ingest", take)
-    await connect(reading, settings, wait=10)
+    reading = await _once_granted(lambda: connected(60))
     (placed,) = await publish_page(reading, [Outgoing(settings.topic("source.jira"), b"k", b"v")])
     await asyncio.wait_for(got.wait(), 20)
     await close(reading)
@@ -306,17 +311,17 @@ async def test_the_listed_rights_are_enough_and_without_them_it_is_told(
 async def test_settings_that_may_not_be_read_are_noted(secure_kafka: Kafka, acl_settings: BrokerSettings) -> None:
     await ensure_topics(acl_settings.model_copy(update={"username": ADMIN, "password": _word()}), ["jira"])
     grant(secure_kafka, [right for right in rights(acl_settings, "setup", ["jira"]) if right.operation == "DESCRIBE"])
-    ready = await _once_granted(acl_settings)
+    ready = await _once_granted(lambda: ensure_topics(acl_settings, ["jira"]))
     assert len(ready.notes) == 2
     assert all("grant DESCRIBE_CONFIGS" in note for note in ready.notes)
 
 
-async def _once_granted(settings: BrokerSettings) -> Ready:
+async def _once_granted(done: Callable[[], Awaitable[Done]]) -> Done:
     """A right that was granted is known to every part of the broker a moment later."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
-                return await ensure_topics(settings, ["jira"])
+                return await done()
             except Misconfigured:
                 await asyncio.sleep(0.1)
 

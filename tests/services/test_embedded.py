@@ -72,7 +72,7 @@ def test_it_ends_with_its_parent(how: str) -> None:
     if how == "kill":
         assert listening(port)
         process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert within_seconds(lambda: not alive(pid))
     assert within_seconds(lambda: not listening(port))
 

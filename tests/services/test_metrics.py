@@ -29,6 +29,7 @@ from tests.pipelines.memos import map_memo, memo, records
 from tests.services.test_telemetry import Collector
 
 STEPS = {"map", "land", "merge", "load", "correlate", "fold", "write", "commit"}
+LAG, WAITED = "throughline_kafka_lag_records", "throughline_rate_limit_wait_seconds_total"
 WORDS = ("Matter", "Why", "Looked at it", "acme.example", "Payments", "fake-token")
 """Titles, descriptions, comments, addresses and the token of the company that is read."""
 
@@ -64,10 +65,10 @@ def samples(text: str) -> dict[tuple[str, str], float]:
     }
 
 
-async def metrics_when(hub: World, holds: Any, seconds: float = 20) -> tuple[str, dict[tuple[str, str], float]]:
+async def metrics_when(hub: World, holds: Any, seconds: float = 60) -> tuple[str, dict[tuple[str, str], float]]:
     """What /metrics says once it is as wanted."""
     deadline = time.monotonic() + seconds
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=20) as client:
         while True:
             text = (await client.get(f"http://127.0.0.1:{hub.settings['API_PORT']}/metrics")).text
             if holds(said := samples(text)):
@@ -80,31 +81,38 @@ async def test_a_running_hub_is_measured_and_traced(hub: World, jira: FakeJira, 
     process = hub.start()
     try:
         await hub.settled(process=process)
-        fresh = ("throughline_freshness_age_seconds", "jira-acme")
-        looked = ("throughline_freshness_age_seconds", "throughline_kafka_lag_records", "throughline_rate_limit_wait")
-        text, said = await metrics_when(hub, lambda said: all(name in str(said) for name in looked))
         async with hub.engine.connect() as connection:
             events = (await connection.exec_driver_sql("SELECT count(*) FROM source_events")).scalar_one()
         published = len(await hub.numbers())
+        wanted = {
+            ("throughline_events_ingested_total", "jira,new"): events,
+            ("throughline_records_published_total", ""): published,
+            ("throughline_dead_letters", "jira"): 0,
+        } | no_lag(hub)
+        gauges = {("throughline_freshness_age_seconds", "jira-acme"), (WAITED, "jira-acme")}
+        # What is counted and looked at now and then follows what is stored.
+        text, said = await metrics_when(hub, lambda said: wanted.items() <= said.items() and gauges <= said.keys())
         jira.fault("401", on=True)
         failed, _ = await metrics_when(hub, lambda said: "throughline_page_failures_total" in str(said))
     finally:
         assert end(process) == 0, hub.log()
-    assert said["throughline_events_ingested_total", "jira,new"] == events
-    assert said["throughline_records_published_total", ""] == published > 0
-    assert said["throughline_dead_letters", "jira"] == 0
-    assert 0 <= said[fresh] < 600  # the fake tells late, as its original does
-    lags = {labels: value for (name, labels), value in said.items() if name == "throughline_kafka_lag_records"}
-    topics = [hub.bus.settings.topic(source_topic(tool)) for tool in ("hubspot", "jira", "mailbox")]
-    partitions = 1 if hub.bus.kind == "embedded" else hub.bus.settings.partitions
-    assert lags == {f"{number},{topic}": 0 for topic in topics for number in range(partitions)}
-    assert said["throughline_rate_limit_wait_seconds_total", "jira-acme"] >= 0
+    assert published > 0
+    assert 0 <= said["throughline_freshness_age_seconds", "jira-acme"] < 600  # the fake tells late, as its original
+    assert {one for one in said if one[0] == LAG} == no_lag(hub).keys()
+    assert said[WAITED, "jira-acme"] >= 0
     steps = {labels: value for (name, labels), value in said.items() if name == "throughline_batch_seconds_count"}
     assert set(steps) == STEPS
     assert 'throughline_page_failures_total{connection="jira-acme",kind="Misconfigured"}' in failed
     assert not [word for word in WORDS if word in text + failed]
     checked_by_promtool(failed)
     traced_from_page_to_record(collector)
+
+
+def no_lag(hub: World) -> dict[tuple[str, str], float]:
+    """What is said once everything on every source topic is read."""
+    topics = [hub.bus.settings.topic(source_topic(tool)) for tool in ("hubspot", "jira", "mailbox")]
+    partitions = 1 if hub.bus.kind == "embedded" else hub.bus.settings.partitions
+    return {(LAG, f"{number},{topic}"): 0 for topic in topics for number in range(partitions)}
 
 
 def checked_by_promtool(text: str) -> None:
@@ -121,14 +129,15 @@ def traced_from_page_to_record(collector: Collector) -> None:
     by_trace: dict[bytes, dict[str, Any]] = {}
     for span in collector.spans:
         by_trace.setdefault(span.trace_id, {})[span.name] = span
-    whole = [spans for spans in by_trace.values() if {"page.read", "batch", "change.publish"} <= set(spans)]
+    chain = ["page.read", "page.publish", "batch", "change.publish"]
+    # What a batch left is understood in turns, some of them behind another batch.
+    wanted = {*chain, *(f"batch.{step}" for step in STEPS)}
+    whole = [spans for spans in by_trace.values() if wanted <= set(spans)]
     assert whole, sorted({span.name for span in collector.spans})
     spans = whole[0]
-    chain = ["page.read", "page.publish", "batch", "change.publish"]
     for before, after in itertools.pairwise(chain):
         parents = {one.span_id for one in collector.spans if one.name == before}
         assert spans[after].parent_span_id in parents, after
-    assert {f"batch.{step}" for step in STEPS} <= set(spans)
     assert not [word for word in WORDS if word.encode() in collector.raw]
 
 
@@ -149,9 +158,9 @@ async def test_measuring_costs_less_than_two_percent_of_a_batch(sqlite_url: str)
     took = []
     for batch in range(3):
         made = records([memo(500 * batch + number, text=f"MEMO-{number}") for number in range(500)], first=500 * batch)
-        began = time.perf_counter()
+        began = time.process_time()
         await ingest(made)
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
     await engine.dispose()
     assert told == [("memo", "new", 500)] * 3
     entered = sum(
@@ -164,13 +173,13 @@ async def test_measuring_costs_less_than_two_percent_of_a_batch(sqlite_url: str)
     assert steps > len(STEPS)  # what a batch left is understood in several turns, more of them on a busy machine
 
     def cost() -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(100):
             for _ in range(steps):
                 with observer.step("land"):
                     pass
             observer.ingested("memo", "new", 500)
-        return (time.perf_counter() - began) / 100
+        return (time.process_time() - began) / 100
 
     share = statistics.median(cost() for _ in range(5)) / min(took)
     print(f"measuring: {share:.3%} of a batch of 500 ({min(took):.3f} s)")

@@ -33,6 +33,12 @@ class Lines(io.StringIO):
         return [json.loads(line) for line in self.getvalue().splitlines()]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left() -> None:
+    """What other tests left would be complained of in the middle of one of ours."""
+    gc.collect()
+
+
 @pytest.fixture
 def lines() -> Iterator[Lines]:
     """JSON logs of this test; afterwards logging is as it was."""

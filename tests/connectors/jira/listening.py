@@ -18,7 +18,7 @@ def listening(app: ASGIApp) -> Iterator[str]:
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not server.started and time.monotonic() < deadline:
             time.sleep(0.005)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -71,7 +71,7 @@ class ImapPost(Post):
 
     @contextmanager
     def _client(self) -> Iterator[imaplib.IMAP4]:
-        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=20)
+        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=60)
         try:
             assert client.login(self.user, self.password)[0] == "OK"
             yield client
@@ -140,7 +140,7 @@ def pymap() -> Iterator[ImapPost]:
                "--demo-password", "demo-secret"]  # fmt: skip
     process = Leashed(command, folder / "log", folder)
     try:
-        wait_until(lambda: listening(port), 20, lambda: process.running, process.tail)
+        wait_until(lambda: listening(port), 60, lambda: process.running, process.tail)
         yield ImapPost(port, "demo", "demo-secret")
     finally:
         process.kill()

@@ -52,12 +52,12 @@ def open_door(url: str, issuer: str, welcome: Welcome, **more: Any) -> Any:
 
 
 def user(issuer: str, sub: str, **claims: Any) -> None:
-    httpx2.put(f"{issuer}/users/{sub}", json=claims).raise_for_status()
+    httpx2.put(f"{issuer}/users/{sub}", json=claims, timeout=30).raise_for_status()
 
 
 async def agreed(address: str, sub: str) -> str:
     """The path that the provider sends a browser back to, after somebody signed in there."""
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=30) as http:
         answer = await http.post(address, data={"sub": sub})
     assert answer.status_code == 302, answer.text
     back = urlsplit(answer.headers["location"])

@@ -53,7 +53,11 @@ async def ends_after(http: httpx2.AsyncClient, change: Callable[[], Awaitable[ob
 
 
 async def test_a_session_that_is_ended_a_token_revoked_and_an_account_disabled(hub: Door) -> None:
-    async with served(hub) as url, httpx2.AsyncClient(base_url=url, headers=HERE) as http, hub.browser() as annas:
+    async with (
+        served(hub) as url,
+        httpx2.AsyncClient(base_url=url, timeout=60, headers=HERE) as http,
+        hub.browser() as annas,
+    ):
         await hub.signed_in(annas)
         vera = (await hub.signed_in(http, "Vera")).json()
 
@@ -72,7 +76,9 @@ async def test_a_session_that_is_ended_a_token_revoked_and_an_account_disabled(h
         async def revoke() -> None:
             assert (await annas.delete(f"/v1/tokens/{token['id']}")).status_code == 204
 
-        async with httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token['token']}"}) as program:
+        async with httpx2.AsyncClient(
+            base_url=url, timeout=60, headers={"Authorization": f"Bearer {token['token']}"}
+        ) as program:
             assert await ends_after(program, revoke) == 401
         assert await ends_after(http, disable) == 401
 
@@ -92,7 +98,7 @@ async def test_a_page_left_open_is_no_use_of_its_session(hub: Door) -> None:
 
 
 async def test_head_begins_no_stream_and_exports_nothing(hub: Door) -> None:
-    async with served(hub) as url, httpx2.AsyncClient(base_url=url, headers=HERE) as http:
+    async with served(hub) as url, httpx2.AsyncClient(base_url=url, timeout=60, headers=HERE) as http:
         await hub.signed_in(http)
         for path, kind in (("/v1/audit.csv", "text/csv"), (STREAM, "text/event-stream")):
             answer = await http.head(path)

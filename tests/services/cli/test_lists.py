@@ -167,7 +167,7 @@ async def test_changes_are_followed(desk: Desk, capsys: pytest.CaptureFixture[st
     mail = telling("inbox", "mailbox", "mail", "m2", fields={"title": "Another ask", "opens": True, "type": "person"})
     await read(desk.engine, [mail], first=90)
     seen = ""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (seen := seen + capsys.readouterr().out):
             await asyncio.sleep(0.05)
     following.cancel()

@@ -46,7 +46,7 @@ async def rebuild(hub: World, *options: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         *COMMAND, *options, env=hub.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(90):
         said, _ = await process.communicate()
     assert process.returncode is not None
     return process.returncode, said.decode()
@@ -54,7 +54,7 @@ async def rebuild(hub: World, *options: str) -> tuple[int, str]:
 
 async def served(hub: World, requests: Iterable[str]) -> dict[str, str]:
     """What the API answers for these requests, and whether it lists them."""
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{hub.settings['API_PORT']}/v1") as client:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{hub.settings['API_PORT']}/v1", timeout=20) as client:
         found = {one: await client.get(f"/requests/{one}") for one in requests}
         listed = await client.get("/requests?tool=jira")
     assert {one.status_code for one in found.values()} | {listed.status_code} == {200}
@@ -70,9 +70,9 @@ async def test_everything_is_computed_anew_beside_a_hub_that_goes_on_reading(hub
         assert len(await served(hub, before)) == len(before)
         rebuilding = asyncio.create_task(rebuild(hub))
         for number in range(20):
-            jira.hands.create(
-                "PAY", f"Meanwhile {number} as in PAY-{number + 1}", at=datetime.now(UTC), by=jira.account
-            )
+            with jira.lock:
+                said = f"Meanwhile {number} as in PAY-{number + 1}"
+                jira.hands.create("PAY", said, at=datetime.now(UTC), by=jira.account)
             await asyncio.sleep(0.05)
         code, said = await rebuilding
         assert (code, "Computed anew from" in said) == (0, True), said
@@ -103,10 +103,10 @@ async def test_everything_is_computed_anew_beside_a_hub_that_goes_on_reading(hub
         assert end(process) == 0, hub.log()
 
 
-async def started(hub: World) -> None:
-    """Wait until a rebuild holds its lease."""
-    async with asyncio.timeout(20):
-        while True:
+async def started(hub: World, rebuilding: asyncio.subprocess.Process) -> None:
+    """Wait until a rebuild holds its lease, or is through already."""
+    async with asyncio.timeout(60):
+        while rebuilding.returncode is None:
             async with hub.engine.connect() as connection:
                 if (await connection.execute(text("SELECT 1 FROM leases WHERE name = 'rebuild'"))).first():
                     return
@@ -121,7 +121,7 @@ async def test_one_that_is_killed_has_changed_nothing(hub: World) -> None:
         chance = random.Random(int(os.environ.get("FAULT_SEED", "1")))
         for _ in range(3):
             killed = await asyncio.create_subprocess_exec(*COMMAND, env=hub.environ, stderr=subprocess.DEVNULL)
-            await started(hub)
+            await started(hub, killed)
             await asyncio.sleep(chance.uniform(0, 0.4))
             if killed.returncode is None:
                 killed.send_signal(signal.SIGKILL)

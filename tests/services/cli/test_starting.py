@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -48,9 +49,9 @@ def test_it_says_in_one_line_where_it_listens_and_ends_at_ctrl_c(tmp_path: Path)
         assert said.startswith("The hub runs: the API at http://127.0.0.1:")
         assert said.endswith(". Ctrl-C ends it.\n")
         address = said.partition("the API at ")[2].partition(",")[0]
-        assert httpx2.get(f"{address}/livez").status_code == 200
+        assert httpx2.get(f"{address}/livez", timeout=30).status_code == 200
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == 0
+        assert process.wait(30) == 0
         assert process.stderr.read() == ""
     finally:
         process.kill()
@@ -65,20 +66,21 @@ def test_the_first_start_tells_a_link_that_makes_the_first_account_once(tmp_path
         assert process.stderr.readline().startswith("No account exists yet. Within 24 hours")
         link = process.stderr.readline().strip()
         assert link.startswith(f"{address}/set-up?key=")
-        assert httpx2.get(f"{address}/v1/requests").status_code == 401
+        get, post = partial(httpx2.get, timeout=30), partial(httpx2.post, timeout=30)
+        assert get(f"{address}/v1/requests").status_code == 401
         body = {"key": link.partition("key=")[2], "name": "Anna Berg", "password": "correct horse battery"}
-        made = httpx2.post(f"{address}/v1/set-up", json=body)
+        made = post(f"{address}/v1/set-up", json=body)
         assert (made.status_code, made.json()["role"]) == (200, "admin")
-        assert httpx2.post(f"{address}/v1/set-up", json=body | {"name": "Eve"}).status_code == 403
+        assert post(f"{address}/v1/set-up", json=body | {"name": "Eve"}).status_code == 403
         signed_in = {"Cookie": made.headers["Set-Cookie"].partition(";")[0]}
-        assert httpx2.get(f"{address}/v1/requests", headers=signed_in).status_code == 200
+        assert get(f"{address}/v1/requests", headers=signed_in).status_code == 200
         added = {"connector": "jira", "name": "j", "unchecked": True, "options": {
             "base_url": "https://jira.invalid",
             "auth": {"kind": "api_token", "email": "hub@acme.example", "token": "t"}}}  # fmt: skip
-        answer = httpx2.post(f"{address}/v1/connections", json=added, headers=signed_in | {"Origin": address})
+        answer = post(f"{address}/v1/connections", json=added, headers=signed_in | {"Origin": address})
         assert answer.status_code == 201, answer.text
-        told = httpx2.get(f"{address}/v1/connections/j/webhook", headers=signed_in).json()
-        assert httpx2.post(told["webhook"]["url"], json={}).status_code == 401
+        told = get(f"{address}/v1/connections/j/webhook", headers=signed_in).json()
+        assert post(told["webhook"]["url"], json={}).status_code == 401
     finally:
         process.kill()
         process.communicate()
@@ -103,12 +105,12 @@ async def test_a_mail_server_that_hangs_holds_up_no_end(tmp_path: Path) -> None:
             await connections.add(connection, "inbox", "mailbox", "Inbox", options, None, made.keys)
     process = up(folder, ALLOW_LOOPBACK_TOOLS="true")
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await asked.wait()
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, 30) == 0
-        assert time.monotonic() - began < 5
+        assert await asyncio.to_thread(process.wait, 60) == 0
+        assert time.monotonic() - began < 15
     finally:
         process.kill()
         process.communicate()
@@ -116,19 +118,24 @@ async def test_a_mail_server_that_hangs_holds_up_no_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at process groups")
-@pytest.mark.parametrize("after", [0.15, 0.3, 0.5, 0.8])
+@pytest.mark.parametrize("after", [0.1, 0.25, 0.45, 0.75])
 @pytest.mark.parametrize("words", [("up", "--sandbox"), ("status",)], ids=" ".join)
 def test_ctrl_c_while_it_loads_ends_it_without_a_word(tmp_path: Path, words: tuple[str, ...], after: float) -> None:
     told = {"DATA_DIR": str(tmp_path / "data"), "API_PORT": "0", "WEBHOOK_PORT": "0"}
+    begun, begins = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-c", "from services.cli import main; main()", *words], stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-c", f"import os; from services.cli import main; os.write({begins}, b'.'); main()", *words],
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)} | {f"THROUGHLINE_{k}": v for k, v in told.items()},
+        stderr=subprocess.PIPE, text=True, pass_fds=(begins,),
         start_new_session=True, preexec_fn=_mind_ctrl_c,  # noqa: PLW1509 - no thread of ours holds a lock then
     )  # fmt: skip
+    os.close(begins)
+    assert os.read(begun, 1) == b"."  # what Python itself says of Ctrl-C before that is not ours
+    os.close(begun)
     time.sleep(after)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     try:
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
     finally:
         process.kill()
     assert "Traceback" not in said
@@ -141,5 +148,5 @@ def _mind_ctrl_c() -> None:
 
 def test_the_release_is_told() -> None:
     command = [sys.executable, "-c", "from services.cli import main; main()", "--version"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == f"throughline {version('throughline')}\n"

@@ -149,7 +149,8 @@ async def test_pauses_nobody_asked_for_grow_and_start_anew_after_success(post: P
         return True
 
     async def well() -> bool:
-        return (await post.stored()).problem is None
+        stored = await post.stored()
+        return stored.first_read_done and stored.problem is None  # it has come to a pause, or is just about to
 
     async with running(post.feed(poll=0.05)):
         for _ in range(3):

@@ -127,7 +127,7 @@ async def test_an_embedded_broker_is_never_given_more_than_it_can_hold(post: Pos
     assert len(post.log.records) == 1
     await post.apply(post.log.records, "one")
     await flow.settle()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 20)
     assert len(post.log.records) == 2
 
 

@@ -51,7 +51,7 @@ async def test_a_right_that_is_lost_is_told_until_it_is_back(post: Post) -> None
     well = [Step("sign in", True, "as anna"), Step("read deals", True, "may read")]
     post.tool.said, post.tool.steps = [page(1)], well
     async with running(post.feed()):
-        await until(lambda: _is(post.tool.looked == ["check"]))
+        await until(lambda: _looked(post))
         await read_up_to(post, 1)
         post.tool.steps = [well[0], Step("read deals", False, "The token lacks the scope deals. Grant it")]
         post.tool.said.append(Misconfigured("the tool refuses (HTTP 403)", "Look at the scopes"))
@@ -93,10 +93,6 @@ async def _looked(post: Post) -> bool:
     async with reading(post.engine) as connection:
         row = await beside.row_of(connection, "memos")
     return row is not None and row.fields is not None
-
-
-async def _is(holds: bool) -> bool:
-    return holds
 
 
 async def test_fields_that_go_or_come_are_told(post: Post) -> None:

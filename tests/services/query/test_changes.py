@@ -71,13 +71,13 @@ class Serving:
         self.task = asyncio.create_task(self.server.serve())
         while not self.server.started:
             await asyncio.sleep(0.01)
-        self.http = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.server.port}", timeout=10)
+        self.http = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.server.port}", timeout=60)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.http.aclose()
         self.server.stop()
-        await asyncio.wait_for(self.task, 10)
+        await asyncio.wait_for(self.task, 60)
 
 
 async def test_the_stream_goes_on_after_the_last_event_seen(hub: Hub) -> None:
@@ -91,12 +91,11 @@ async def test_the_stream_goes_on_after_the_last_event_seen(hub: Hub) -> None:
             page = await hub.get("/v1/changes", since=1)
             assert [json.loads(one["data"]) for one in told] == page["items"]
             await hub.told(memo(5, version=2, status="open"))
-            assert json.loads((await asyncio.wait_for(events.next(), 5))["data"])["request"] == owned(5)
+            assert json.loads((await asyncio.wait_for(events.next(), 60))["data"])["request"] == owned(5)
         async with serving.http.stream("GET", "/v1/changes/stream") as answer:
             events = Events(answer.aiter_lines())
-            await asyncio.sleep(0.1)
             await hub.told(memo(5, version=3, status="done"))
-            assert (await asyncio.wait_for(events.next(), 5))["id"] == "5"
+            assert (await asyncio.wait_for(events.next(), 60))["id"] == "5"
         bad = await serving.http.get("/v1/changes/stream", headers={"Last-Event-ID": "CANARY"})
         assert bad.status_code == 422
         assert "CANARY" not in bad.text
@@ -110,9 +109,9 @@ async def test_open_streams_end_at_once_when_the_process_stops(hub: Hub) -> None
     )  # fmt: skip
     try:
         assert process.stdout
-        port = int(await asyncio.wait_for(process.stdout.readline(), 30))
+        port = int(await asyncio.wait_for(process.stdout.readline(), 60))
         async with (
-            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as http,
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http,
             http.stream("GET", "/v1/changes/stream?since=0") as answer,
         ):
             events = Events(answer.aiter_lines())
@@ -122,12 +121,12 @@ async def test_open_streams_end_at_once_when_the_process_stops(hub: Hub) -> None
             process.send_signal(signal.SIGTERM)
             assert await events.rest() == []
             ended = asyncio.get_running_loop().time()
-            _, said = await asyncio.wait_for(process.communicate(), 10)
+            _, said = await asyncio.wait_for(process.communicate(), 60)
     finally:
         if process.returncode is None:
             process.kill()
     assert said == b""
-    assert ended - begun < 1  # 0.2 s on a quiet machine
+    assert ended - begun < 5  # 0.2 s on a quiet machine; not at once: after the 15 s of a comment, or never
 
 
 async def test_a_process_that_is_stopping_takes_no_new_stream(hub: Hub) -> None:

@@ -24,20 +24,20 @@ async def test_connections_beyond_the_pool_are_closed(database_url: str, caplog:
     with caplog.at_level(logging.WARNING):
         told = await asyncio.gather(*(database.direct(ASLEEP, str(number)) for number in range(4)))
         assert [rows[0][1] for rows in told] == ["0", "1", "2", "3"]
-        counted = await database.direct(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND :1::text IS NOT NULL", ""
-        )
-    assert counted[0][0] == 1
+        open_ = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND :1::text IS NOT NULL"
+        async with asyncio.timeout(30):  # the server lists one for a moment after it was closed
+            while (await database.direct(open_, ""))[0][0] > 1:
+                await asyncio.sleep(0.02)
     assert caplog.messages == []
     await engine.dispose()
 
 
 async def test_a_statement_that_was_ended_leaves_a_connection_that_serves(database_url: str) -> None:
     engine = open_engine(database_url, pool_size=1, ping=False)
-    await asyncio.gather(*(Database(engine, 60).direct(ASLEEP, "") for _ in range(2)))  # connecting takes its time
-    database = Database(engine, 2)
+    database, patient = Database(engine, 2), Database(engine, 60)
+    await asyncio.gather(*(patient.direct(ASLEEP, "") for _ in range(2)))  # connecting takes its time
     for _ in range(3):  # more than the pool holds
         with pytest.raises(Refused, match="did not answer"):
             await database.direct("SELECT pg_sleep(30), :1::text", "")
-        assert [tuple(row) for row in await database.direct("SELECT :1::text", "still")] == [("still",)]
+        assert [tuple(row) for row in await patient.direct("SELECT :1::text", "still")] == [("still",)]
     await engine.dispose()

@@ -27,13 +27,13 @@ async def test_without_a_database_it_says_so(tmp_path: Path, url: str, kind: str
     await engine.dispose()
 
 
-async def waiting(hub: Hub) -> None:
-    """Until a transaction waits for another one."""
-    waits = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-    async with asyncio.timeout(20), hub.engine.connect() as connection:
-        while not (await connection.execute(waits)).scalar():
-            await connection.rollback()  # what is told stays as it is in a transaction
-            await asyncio.sleep(0.02)
+ONCE_ONE_WAITS = """DO $$ BEGIN
+    WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock') LOOP
+        PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
+    END LOOP;
+    INSERT INTO reference_values (value, mentions) VALUES ('{}', 0) ON CONFLICT DO NOTHING;
+END $$"""
+"""At once: the server ends whoever has waited for 1 s when both wait, and that is to be the one who came first."""
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,7 @@ async def test_one_that_another_transaction_stops_is_taken_all_the_same(hub: Hub
         component = "SELECT id FROM components WHERE id = (SELECT component FROM members WHERE artifact = :name)"
         await other.execute(text(component + " FOR UPDATE"), {"name": "memos/memo/1"})
         deciding = asyncio.create_task(sent(hub.http, LINK))
-        await waiting(hub)
-        value = own("memos/memo/4").key
-        same = "INSERT INTO reference_values (value, mentions) VALUES (:value, 0) ON CONFLICT DO NOTHING"
-        await other.execute(text(same), {"value": value})
+        await other.exec_driver_sql(ONCE_ONE_WAITS.format(own("memos/memo/4").key))
     answer = await deciding
     assert answer.status_code == 201, answer.text
     assert answer.json()["redirects"] == {owned(4): owned(1)}

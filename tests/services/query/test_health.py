@@ -70,14 +70,15 @@ async def test_a_slow_statement_is_ended_and_answers_with_a_mend(engine: AsyncEn
     begun = asyncio.get_running_loop().time()
     with pytest.raises(TooSlow) as error:
         await database.rows(text(slow))
-    assert asyncio.get_running_loop().time() - begun < 5
+    assert asyncio.get_running_loop().time() - begun < 15
     assert error.value.status == 503
     assert error.value.mend
     assert error.value.headers["Retry-After"]
+    patient = Database(engine, 30)
     if engine.dialect.name == "postgresql":
         left = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
-        assert (await database.rows(text(left)))[0][0] == 0
-    await asyncio.gather(*(database.reachable() for _ in range(5)))
+        assert (await patient.rows(text(left)))[0][0] == 0
+    await asyncio.gather(*(patient.reachable() for _ in range(5)))
 
 
 async def test_a_database_without_tables_says_migrate(database_url: str) -> None:
@@ -95,7 +96,7 @@ async def test_a_database_that_is_away_is_said_and_comes_back(postgres: Postgres
     engine = open_engine(postgres_url, ping=False)
     async with engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
-    async with client_of(create_app(engine, lambda: NOW, statement_seconds=2)) as http:
+    async with client_of(create_app(engine, lambda: NOW, statement_seconds=10)) as http:
         # Several connections lie in the pool, all of which the server is going to close.
         assert {answer.status_code for answer in await asyncio.gather(*(http.get("/readyz") for _ in range(4)))} == {
             200

@@ -71,7 +71,7 @@ async def test_head_is_get_without_a_body(hub: Hub) -> None:
 
 
 async def _ask_both_ways(url: str) -> None:
-    async with httpx2.AsyncClient(base_url=url, timeout=5) as http:
+    async with httpx2.AsyncClient(base_url=url, timeout=30) as http:
         for path in ("/livez", f"/v1/requests/{R}", "/v1/lookup?reference=MEMO-1", "/v1/requests", "/nowhere",
                      f"/v1/requests/{owned(3)}", "/v1/requests?limit=0", "/openapi.json"):  # fmt: skip
             head, get = await http.head(path), await http.get(path)

@@ -54,7 +54,9 @@ async def heard(port: int, *parts: bytes) -> bytes:
 async def test_who_does_not_come_to_an_end_is_hung_up_on(parts: tuple[bytes, ...]) -> None:
     async with served(0.2) as port:
         assert await heard(port, *parts) == b""
-        whole = await heard(port, HEAD + b"Connection: close\r\n\r\n")
+        for _ in range(5):  # a busy machine may stand still for longer than its patience
+            if whole := await heard(port, HEAD + b"Connection: close\r\n\r\n"):
+                break
         assert whole.endswith(b"got 0")
 
 

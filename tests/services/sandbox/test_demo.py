@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ import pytest
 
 from services.cli.terminal import EXIT_MISCONFIGURED, EXIT_UNAVAILABLE
 from tests.parts.leash import leash, tied
+from tests.parts.presence import alive, free_port, within_seconds
 
 PACE_FAST = "200000"
 LINUX = sys.platform == "linux"
@@ -33,7 +33,7 @@ class Demo:
 
     def __init__(self, folder: Path, *, requests: int = 24) -> None:
         self.folder, self.requests = folder, requests
-        self.port, hook_port, self._starts_told = _free(), _free(), 0
+        self.port, hook_port, self._starts_told = free_port(), free_port(), 0
         told = {"DATA_DIR": folder, "API_PORT": self.port, "WEBHOOK_PORT": hook_port, "LOG_LEVEL": "warning"}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("THROUGHLINE_")}
         self.environ = kept | {f"THROUGHLINE_{name}": str(value) for name, value in told.items()}
@@ -88,7 +88,7 @@ class Demo:
 
     def leads_to(self, request: str) -> str:
         """The id of the request that an earlier id leads to."""
-        with httpx2.Client(base_url=f"http://127.0.0.1:{self.port}/v1", follow_redirects=True) as client:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{self.port}/v1", timeout=10, follow_redirects=True) as client:
             return str(client.get(f"/requests/{request}").raise_for_status().json()["request"]["id"])
 
     def everything(self, seconds: float = 60) -> dict[str, set[str]]:
@@ -127,25 +127,20 @@ def _natural(artifact: Mapping[str, Any]) -> str:
     return f"{artifact['connector']}/{artifact['kind']}/{artifact['natural_key']}"
 
 
-def _free() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def _children(process: "subprocess.Popen[str]") -> list[int]:
     text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii") if LINUX else ""
     return [int(one) for one in text.split()]
 
 
 def _runs(pid: int, script: str) -> bool:
-    return script in Path(f"/proc/{pid}/cmdline").read_text("utf-8")
+    try:
+        return script in Path(f"/proc/{pid}/cmdline").read_text("utf-8")
+    except OSError:  # it has just ended
+        return False
 
 
-def _gone(pids: list[int], seconds: float = 5) -> bool:
-    until = time.monotonic() + seconds
-    while any(_alive(pid) for pid in pids) and time.monotonic() < until:
-        time.sleep(0.05)
-    return not any(_alive(pid) for pid in pids)
+def _gone(pids: list[int]) -> bool:
+    return within_seconds(lambda: not any(alive(pid) for pid in pids))
 
 
 def _until(true: Callable[[], bool], seconds: float) -> None:
@@ -153,13 +148,6 @@ def _until(true: Callable[[], bool], seconds: float) -> None:
     while not true():
         assert time.monotonic() < until, "it did not come true in time"
         time.sleep(0.1)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text("utf-8")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def _pairs(groups: Mapping[str, set[str]]) -> set[tuple[str, str]]:
@@ -200,7 +188,7 @@ def test_what_belongs_together_is_found_and_ctrl_c_ends_it(demo: Demo) -> None:
         truth = demo.truth()
         children = _children(process)
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == 0
+        assert process.wait(30) == 0
         assert _gone(children)
     precision, recall, wrong = _judge(truth, found)
     assert precision >= 0.98, "\n".join([demo.told(), *wrong])
@@ -228,7 +216,7 @@ def test_killed_and_started_again_it_goes_on(tmp_path: Path) -> None:
         truth = demo.truth()
         leads = {request: demo.leads_to(request) for request in before}
         process.send_signal(signal.SIGTERM)
-        process.wait(5)
+        process.wait(30)
     assert "connection.read.stopped" not in demo.told()  # nothing is asked before the tools are up again
     # What was read in the middle of a story may have joined an older request since: then its id leads there.
     assert {request: leads[request] for request in before if not before[request] <= after[leads[request]]} == {}
@@ -247,7 +235,7 @@ def test_without_its_broker_it_ends_and_says_so(tmp_path: Path) -> None:
         before = demo.everything()
         children = _children(process)
         os.kill(next(one for one in children if _runs(one, "embedded.py")), signal.SIGKILL)
-        assert process.wait(20) == EXIT_UNAVAILABLE
+        assert process.wait(30) == EXIT_UNAVAILABLE
         assert _gone(children)
     assert "the embedded broker ended; start the hub again" in demo.told()
     assert "Traceback" not in demo.told()
@@ -262,14 +250,14 @@ def test_tools_that_end_are_started_again_and_reading_goes_on(tmp_path: Path) ->
         demo.everything()
         tools = next(one for one in _children(process) if _runs(one, "services.sandbox.running"))
         os.kill(tools, signal.SIGKILL)
-        _until(lambda: "The sandbox's tools ended (killed by SIGKILL)." in demo.told(), 10)
-        _until(lambda: any(_runs(one, "services.sandbox.running") for one in _children(process)), 10)
+        _until(lambda: "The sandbox's tools ended (killed by SIGKILL)." in demo.told(), 30)
+        _until(lambda: any(_runs(one, "services.sandbox.running") for one in _children(process)), 30)
         read = demo.changes()
-        _until(lambda: demo.changes() > read, 30)
+        _until(lambda: demo.changes() > read, 60)
         children = _children(process)
         assert (tools in children, process.poll()) == (False, None)
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == 0
+        assert process.wait(30) == 0
         assert _gone(children)
     assert "Traceback" not in demo.told()
 
@@ -288,15 +276,15 @@ def test_tools_that_cannot_live_end_it(tmp_path: Path) -> None:
 @pytest.mark.skipif(not LINUX, reason="looks at signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_only_the_tools(demo: Demo, number: signal.Signals) -> None:
-    port = _free()
+    port = free_port()
     command = tied(COMMAND, "sandbox", "--requests", "3", "--pace", "0", "--jira-port", str(port))
     process = subprocess.Popen(command, env=demo.environ, stderr=subprocess.PIPE, text=True, pass_fds=(leash(),))
     try:
         assert process.stderr is not None
         told = [process.stderr.readline() for _ in range(4)]
-        answer = httpx2.get(f"http://127.0.0.1:{port}/rest/api/3/myself")
+        answer = httpx2.get(f"http://127.0.0.1:{port}/rest/api/3/myself", timeout=10)
         process.send_signal(number)
-        assert process.wait(5) == 0
+        assert process.wait(30) == 0
     finally:
         process.kill()
         process.communicate()
