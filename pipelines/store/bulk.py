@@ -41,10 +41,10 @@ class Bulk:
         result = await self.connection.execute(statement, self._parameters(ordered))
         return result.all() if returning else []
 
-    async def exactly(self, table: Table, owners: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
+    async def exactly(self, table: Table, owner: str, owners: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
         """Have these rows of these owners and no others; a row that is there already is not touched.
 
-        table: the first column of its key is the owner; no column is NULL.
+        owner: the column that names them, with which an index begins; no column is NULL.
         """
         wanted = sorted(set(owners))
         if not wanted:
@@ -53,10 +53,10 @@ class Bulk:
         if self.dialect == "postgresql":
             columns: list[Any] = [[] for _ in _given(table)] if not ordered else list(zip(*ordered, strict=True))
             given = {f"c{place}": list(column) for place, column in enumerate(columns)}
-            await self.connection.execute(_exactly(table), {"keys": wanted, **given})
+            await self.connection.execute(_exactly(table, owner), {"keys": wanted, **given})
             return
         owned, told = orjson.dumps(wanted).decode(), orjson.dumps(ordered).decode()
-        await self.connection.execute(_others(table), {"keys": owned, "rows": told})
+        await self.connection.execute(_others(table, owner), {"keys": owned, "rows": told})
         if ordered:
             await self.connection.execute(_missing(table), {"rows": told})
 
@@ -123,28 +123,31 @@ def _insert(table: Table, dialect: str, on_conflict: str, returning: str) -> Tex
 
 
 @lru_cache
-def _exactly(table: Table) -> TextClause:
-    """On PostgreSQL, in one statement: the differences of two sets, which cost no more than to sort them."""
-    keys = [f'"{column.name}"' for column in table.primary_key]
-    key, columns = ", ".join(keys), ", ".join(f'"{column.name}"' for column in table.columns)
-    same = " AND ".join(f"t.{name} = gone.{name}" for name in keys)
-    # OFFSET: owner by owner, whose rows lie side by side in the key's index.
+def _exactly(table: Table, owner: str) -> TextClause:
+    """On PostgreSQL, in one statement: the differences of two sets, which cost no more than to hash them."""
+    key = ", ".join(f'"{column.name}"' for column in table.primary_key)
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    # OFFSET: owner by owner, whose rows lie side by side in the index. What goes is found by where it lies: where it
+    # stands in the key's index need not be looked up.
     sql = f"""WITH n ({columns}) AS MATERIALIZED ({_rows(table, "postgresql")}),
         o AS MATERIALIZED (SELECT t.* FROM unnest(CAST(:keys AS text[])) AS k(owner) CROSS JOIN LATERAL
-            (SELECT {columns} FROM "{table.name}" WHERE {keys[0]} = k.owner OFFSET 0) AS t),
-        gone AS (SELECT {key} FROM o EXCEPT SELECT {key} FROM n),
-        deleted AS (DELETE FROM "{table.name}" t USING gone WHERE {same})
-        INSERT INTO "{table.name}" ({columns}) SELECT * FROM n EXCEPT SELECT * FROM o
+            (SELECT ctid AS place, {columns} FROM "{table.name}" WHERE "{owner}" = k.owner OFFSET 0) AS t),
+        deleted AS (DELETE FROM "{table.name}" WHERE ctid = ANY (ARRAY(
+            SELECT place FROM o WHERE ({key}) NOT IN (SELECT {key} FROM n))))
+        INSERT INTO "{table.name}" ({columns}) SELECT * FROM n EXCEPT SELECT {columns} FROM o
         {_conflict(table, "replace")}"""  # noqa: S608 - names of our own tables
     return text(sql)
 
 
 @lru_cache
-def _others(table: Table) -> TextClause:
+def _others(table: Table, owner: str) -> TextClause:
+    """On SQLite what goes. Not by NOT IN, which looks through all that is told for each row that is not among it."""
     keys = [f'"{column.name}"' for column in table.primary_key]
+    key = ", ".join(keys)
     told = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(keys)))
-    sql = f"""DELETE FROM "{table.name}" WHERE {keys[0]} IN (SELECT value FROM json_each(:keys))
-        AND ({", ".join(keys)}) NOT IN (SELECT {told} FROM json_each(:rows))"""  # noqa: S608
+    sql = f"""DELETE FROM "{table.name}" WHERE "{owner}" IN (SELECT value FROM json_each(:keys)) AND ({key}) IN
+        (SELECT {key} FROM "{table.name}" WHERE "{owner}" IN (SELECT value FROM json_each(:keys))
+        EXCEPT SELECT {told} FROM json_each(:rows))"""  # noqa: S608
     return text(sql)
 
 
@@ -154,7 +157,7 @@ def _missing(table: Table) -> TextClause:
     others = [f'"{column.name}"' for column in table.columns if not column.primary_key]
     mine, theirs = (", ".join(f"{row}.{name}" for name in others) for row in (f'"{table.name}"', "excluded"))
     sql = f'INSERT INTO "{table.name}" ({", ".join(columns)}) {_rows(table, "sqlite")} {_conflict(table, "replace")}'
-    return text(f"{sql} WHERE ({mine}) <> ({theirs})")
+    return text(f"{sql} WHERE ({mine}) <> ({theirs})" if others else sql)
 
 
 def _given(table: Table) -> list[Any]:
@@ -176,9 +179,9 @@ def _type(column: Any) -> str:
 
 def _conflict(table: Table, on_conflict: str) -> str:
     keys = [f'"{column.name}"' for column in table.primary_key]
-    if on_conflict == "ignore":
-        return "ON CONFLICT DO NOTHING"
     others = [f'"{column.name}"' for column in table.columns if not column.primary_key]
+    if on_conflict == "ignore" or not others:
+        return "ON CONFLICT DO NOTHING"
     sets = ", ".join(f"{name} = excluded.{name}" for name in others)
     sql = f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sets}"
     if on_conflict == "add":

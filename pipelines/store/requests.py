@@ -88,18 +88,13 @@ async def write(bulk: Bulk, rows: list[RequestRow], ended: Iterable[str], target
     await bulk.insert(tables.unpublished, marks, "replace")
 
 
-_LATEST = """INSERT INTO latest_facets (kind, value, updated_at, request)
-    SELECT f.kind, f.value, r.updated_at, r.id FROM requests r JOIN facets f ON f.request = r.id WHERE r.id IN {keys}"""
-
-
 async def _find_by(bulk: Bulk, rows: list[RequestRow], ended: set[str]) -> None:
-    """Store by what requests are found, after the requests. What stays as it is, which is most of it, is not touched,
-    but for the order of updates."""
+    """Store by what requests are found. What stays as it is, which is most of it, is not touched."""
+    concerned = {row.id for row in rows} | ended
     facets = [(row.id, kind, value, row.opened_at, row.stage_since) for row in rows for kind, value in row.facets]
-    written = {row.id for row in rows}
-    await bulk.exactly(tables.facets, written | ended, facets)
-    await bulk.by_keys("DELETE FROM latest_facets WHERE request IN {keys}", written | ended)
-    await bulk.by_keys(_LATEST, written)
+    latest = [(kind, value, row.updated_at, row.id) for row in rows for kind, value in row.facets]
+    await bulk.exactly(tables.facets, "request", concerned, facets)
+    await bulk.exactly(tables.latest_facets, "request", concerned, latest)
 
 
 async def mark_failed(bulk: Bulk, failed: dict[str, str]) -> None:
