@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import parse_qsl
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -20,6 +21,8 @@ from schemas.errors import Misconfigured
 from services.entrance_settings import EntranceSettings, Url, check_together, listed
 
 PREFIX = "THROUGHLINE_"
+_OPTIONS = ("host", "port", "sslmode", "target_session_attrs", "prepared_statement_cache_size")
+"""What an address of PostgreSQL may say of how to connect: what SQLAlchemy and asyncpg take from it as text."""
 _FROM_FILES = ("database_url", "kafka_password", "oidc_client_secret", "proxy_secret")
 """Secrets that may lie in a file named by `<NAME>_FILE`. The secret key has a file setting."""
 
@@ -227,6 +230,9 @@ class Settings(EntranceSettings):
             raise ValueError("the database is not PostgreSQL or SQLite")
         if scheme == "postgresql+asyncpg":
             rest = re.sub(r"([?&])sslmode=", r"\1ssl=", rest)  # asyncpg's name for libpq's option
+            asked = parse_qsl(rest.rpartition("@")[2].partition("?")[2], keep_blank_values=True)
+            if {name for name, _ in asked} - {"ssl", *_OPTIONS}:
+                raise ValueError(f"the address has an option that is not known here; {', '.join(_OPTIONS)} are")
         return SecretStr(f"{scheme}://{rest}")
 
     @field_validator("kafka_mechanism", "log_level", "log_format", mode="before")
@@ -240,8 +246,15 @@ class Settings(EntranceSettings):
             raise ValueError("kafka_password|A Kafka user name is set without a password")
         if self.kafka_password and not self.kafka_username:
             raise ValueError("kafka_username|A Kafka password is set without a user name")
+        if self.kafka_username and self.kafka_mechanism == "plain" and not self._kept_from_others():
+            raise ValueError("kafka_mechanism|It sends the password in clear: turn TLS on, or use scram-sha-512")
         check_together(self, beyond=self._beyond())
         return self
+
+    def _kept_from_others(self) -> bool:
+        """Whether nobody on the way to Kafka can read what is sent."""
+        hosts = [one.rpartition(":")[0].strip("[]") for one in (self.kafka_bootstrap or "").split(",")]
+        return self.kafka_tls or self.kafka_ca_file is not None or all(map(is_loopback, hosts))
 
     def _beyond(self) -> str | None:
         """The setting by which something of the hub's own listens beyond this machine."""

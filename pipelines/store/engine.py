@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from ssl import SSLCertVerificationError
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -45,6 +46,9 @@ _REFUSED = {
 }
 """By how the SQLSTATE, or SQLite's name of the error, begins."""
 
+CONNECTED_AFTER = 10
+"""Seconds within which a PostgreSQL server has to answer whoever connects."""
+
 _queues: WeakKeyDictionary[AsyncEngine, asyncio.Lock] = WeakKeyDictionary()
 
 
@@ -61,9 +65,10 @@ def open_engine(url: str, *, pool_size: int = 8, ping: bool = True) -> AsyncEngi
         engine = create_async_engine(url, hide_parameters=True, **pool)
         _tame_sqlite(engine)
         return engine
+    kept: dict[str, Any] = {"hide_parameters": True, "connect_args": {"timeout": CONNECTED_AFTER}}
     if ping:
-        return create_async_engine(url, hide_parameters=True, pool_size=pool_size, pool_pre_ping=True)
-    return create_async_engine(url, hide_parameters=True, pool_size=2 * pool_size, max_overflow=0, pool_use_lifo=True)
+        return create_async_engine(url, pool_size=pool_size, pool_pre_ping=True, **kept)
+    return create_async_engine(url, pool_size=2 * pool_size, max_overflow=0, pool_use_lifo=True, **kept)
 
 
 def _tame_sqlite(engine: AsyncEngine) -> None:
@@ -131,6 +136,13 @@ def in_the_way(error: DBAPIError) -> bool:
 def refused(error: BaseException) -> str | None:
     """What is wrong with how we come to the database; None where waiting may help."""
     cause = getattr(error, "orig", None) or error
+    if isinstance(cause, SSLCertVerificationError):
+        return "its certificate is of an authority that is not known here, or for another name"
+    if isinstance(cause, ConnectionError) and "rejected SSL upgrade" in str(cause):
+        return "it speaks no TLS, for which sslmode asks"
+    # The driver's own error lies behind SQLAlchemy's: what the address asks for is unknown, or its files are missing.
+    if type(cause.__cause__).__name__ == "ClientConfigurationError":
+        return "sslmode, or another option of the address, cannot be followed"
     state = str(getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None) or "")
     return next((says for start, says in _REFUSED.items() if state.startswith(start)), None)
 

@@ -16,6 +16,7 @@ from faststream.kafka import KafkaBroker
 
 from schemas.errors import HubError, Misconfigured, RetryLater
 from services.broker.publish import MAX_RECORD_BYTES
+from services.broker.reach import client_unheard
 from services.broker.settings import BrokerSettings
 
 logger = logging.getLogger("throughline.broker")
@@ -139,7 +140,7 @@ async def patiently(
     now = asyncio.get_running_loop().time
     deadline, told = None if wait is None else now() + wait, ""
     while True:
-        with _overheard() as seen:
+        with client_unheard(), _overheard() as seen:
             try:
                 return await attempt()
             except (KafkaError, OSError, TimeoutError) as error:

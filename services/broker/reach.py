@@ -36,7 +36,7 @@ class Reach:
             if (problem := await self.problem()) is None:
                 continue
             logger.warning("broker.waits", extra={"problem": problem})
-            with _nothing_of_the_client():
+            with client_unheard():
                 while problem:
                     await asyncio.sleep(again)
                     problem = await self.problem()
@@ -44,8 +44,8 @@ class Reach:
 
 
 @contextmanager
-def _nothing_of_the_client() -> Iterator[None]:
-    """Do not write what aiokafka says meanwhile: it tells each attempt of each of its parts, and the cause is told."""
+def client_unheard() -> Iterator[None]:
+    """Do not write what aiokafka says meanwhile: it tells each attempt of each of its parts, and we tell the cause."""
 
     def others(record: logging.LogRecord) -> bool:
         return record.name.partition(".")[0] != "aiokafka"

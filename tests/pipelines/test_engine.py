@@ -1,10 +1,12 @@
-"""Which of its connections an engine uses."""
+"""Which of its connections an engine uses; and what it says of a server that it cannot use."""
 
+import asyncio
 from pathlib import Path
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pipelines.store.engine import open_engine, reading
+from pipelines.store.engine import AWAY, open_engine, reading, refused
 
 
 async def used(connection: AsyncConnection) -> int:
@@ -26,3 +28,26 @@ async def test_one_after_the_other_uses_one_connection_and_its_pages(tmp_path: P
     assert len(at_once) == 2
     assert len(set(alone)) == 1
     assert set(alone) < at_once
+
+
+@pytest.mark.parametrize(
+    ("sslmode", "says"), [("require", "it speaks no TLS"), ("verify-canary", "sslmode, or another option")]
+)
+async def test_a_server_without_tls_is_named(sslmode: str, says: str) -> None:
+    async def no_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)  # PostgreSQL's SSLRequest
+        writer.write(b"N")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(no_tls, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    engine = open_engine(f"postgresql+asyncpg://hub@127.0.0.1:{port}/hub?ssl={sslmode}")
+    async with server:
+        with pytest.raises(AWAY) as raised:
+            async with engine.connect():
+                pass
+    problem = refused(raised.value)
+    assert problem is not None
+    assert problem.startswith(says)
+    assert "canary" not in problem

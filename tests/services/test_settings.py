@@ -45,7 +45,8 @@ def test_a_user_without_a_home_says_where_the_data_lies() -> None:
     ("given", "used"),
     [
         ("postgresql://u:p@h:5432/d", "postgresql+asyncpg://u:p@h:5432/d"),
-        ("postgres://u@h/d?sslmode=require&x=1", "postgresql+asyncpg://u@h/d?ssl=require&x=1"),
+        ("postgres://u:a?b@h/d?sslmode=require&port=1", "postgresql+asyncpg://u:a?b@h/d?ssl=require&port=1"),
+        ("postgresql:///d?host=/run/postgresql", "postgresql+asyncpg:///d?host=/run/postgresql"),
         ("postgresql+asyncpg://h/d", "postgresql+asyncpg://h/d"),
         ("sqlite:///a.db", "sqlite+aiosqlite:///a.db"),
     ],
@@ -90,6 +91,8 @@ def test_lists_and_switches() -> None:
         ("API_PORT", "canary-5e"),
         ("DATABASE_URL", "mysql://canary-5e@h/d"),
         ("DATABASE_URL", "canary-5e"),
+        ("DATABASE_URL", "postgresql://h/d?canary-5e=1"),
+        ("DATABASE_URL", "postgresql://h/d?sslmode=require&connect_timeout=canary-5e"),
         ("ALLOWED_NETWORKS", "10.0.0.1/8"),
         ("ALLOWED_NETWORKS", "canary-5e"),
         ("KAFKA_BOOTSTRAP", "canary-5e"),
@@ -128,6 +131,15 @@ def test_variables_of_others_are_left_alone() -> None:
     [
         ({"KAFKA_USERNAME": "hub"}, "KAFKA_PASSWORD"),
         ({"KAFKA_PASSWORD": "canary-5e"}, "KAFKA_USERNAME"),
+        (
+            {
+                "KAFKA_BOOTSTRAP": "127.0.0.1:9092,k.example:9092",
+                "KAFKA_USERNAME": "hub",
+                "KAFKA_PASSWORD": "canary-5e",
+                "KAFKA_MECHANISM": "plain",
+            },
+            "KAFKA_MECHANISM",
+        ),
         ({"API_HOST": "0.0.0.0", "OPEN_TO_THIS_MACHINE": "true"}, "OPEN_TO_THIS_MACHINE"),
         ({"API_HOST": "hub.example", "OPEN_TO_THIS_MACHINE": "true"}, "OPEN_TO_THIS_MACHINE"),
         ({"HEALTH_HOST": "0.0.0.0", "HEALTH_PORT": "1", "OPEN_TO_THIS_MACHINE": "true"}, "OPEN_TO_THIS_MACHINE"),
@@ -179,6 +191,13 @@ def test_the_broker_takes_the_part_about_kafka() -> None:
     assert (broker.mechanism, broker.username, broker.tls) == ("scram-sha-256", "hub", True)
     assert broker.password.get_secret_value() == "canary-5e"
     assert (broker.prefix, broker.partitions, broker.retention_days) == ("acme.", 4, 30)
+    for where in ({"KAFKA_BOOTSTRAP": "127.0.0.1:9092,localhost:9092"}, {"KAFKA_TLS": "true"}):
+        plain = {
+            **environ,
+            "THROUGHLINE_KAFKA_MECHANISM": "plain",
+            **{PREFIX + name: value for name, value in where.items()},
+        }
+        assert BrokerSettings(**read_settings(plain).kafka()).mechanism == "plain"
     embedded = BrokerSettings(bootstrap="127.0.0.1:1", **read_settings({}).kafka())
     assert (embedded.mechanism, embedded.tls) == ("none", False)
 
