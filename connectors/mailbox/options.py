@@ -122,7 +122,7 @@ class MailboxOptions(BaseModel):
 
     host: str = Field(
         title="Server",
-        description="Host name of the IMAP server, such as imap.example.com",
+        description="Host name of the IMAP server",
         examples=["imap.example.com"],
         min_length=1,
         max_length=253,

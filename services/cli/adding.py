@@ -1,11 +1,12 @@
 """`throughline connections add`: options, check, ten real things, and only then saved."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+import typer
 from rich.console import Console
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -27,6 +28,8 @@ from services.feed import connections
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,7 @@ async def _add(made: "Installation", asked: Asked, now: Callable[[], datetime], 
     async with made.engine() as engine:
         await _ready(made, engine)
         taken = await _names(engine)
-        wanted = _from_file(made, asked, now()) if asked.file else _from_form(made, asked, taken, now(), ask)
-        if wanted.name in taken:
-            mend = f"`throughline connections change {wanted.name}` changes it; for another tool give another name"
-            raise Misconfigured(f"There is a connection {wanted.name} already", mend, "name")
+        wanted = _from_file(made, asked, taken, now()) if asked.file else _from_form(made, asked, taken, now(), ask)
         parts = equipment(made, engine, now=now)
         await setting_up.refuse_another(parts, wanted, anyway=asked.anyway, untried=True)
         screen.print(Text(f"Testing {wanted.title}", style="bold"))
@@ -110,29 +110,55 @@ async def _names(engine: AsyncEngine) -> set[str]:
         return {one.id for one in await connections.every(connection)}
 
 
-def _from_file(made: "Installation", asked: Asked, now: datetime) -> Wanted:
+def _from_file(made: "Installation", asked: Asked, taken: Set[str], now: datetime) -> Wanted:
     assert asked.file is not None
     filed = filing.read(asked.file)
     connector = connector_of(made, filed.text("connector") or "")
     if asked.connector and asked.connector != connector.name:
         raise Misconfigured(f"The file is about {connector.name}", f"Say `connections add {connector.name}`")
-    name = asked.name or filed.text("name") or connector.name
+    name = _free(asked.name or filed.text("name") or connector.name, taken)
     title = filed.text("title") or connector.title
     since = _since(asked.since, now) if asked.since else filed.since(now)
     return Wanted(name, title, connector, filed.options(connector.Options, made.secret), since)
 
 
-def _from_form(made: "Installation", asked: Asked, taken: set[str], now: datetime, ask: form.Ask) -> Wanted:
+def _from_form(made: "Installation", asked: Asked, taken: Set[str], now: datetime, ask: form.Ask) -> Wanted:
+    """What was typed with the command is looked at before anything is asked; what is answered, at once."""
     if not asked.connector:
         raise WrongUse(f"Say which connector: {choose_one(made.catalogue, 'or')}; or give --file")
     connector = connector_of(made, asked.connector)
-    free = next(name for number in range(1, len(taken) + 2)
-                if (name := connector.name if number == 1 else f"{connector.name}-{number}") not in taken)  # fmt: skip
-    name = asked.name or ask(form.Question("Name", "Permanent: lower-case letters, digits and hyphens", free))
+    name = _free(asked.name, taken) if asked.name else None
+    since = _since(asked.since, now) if asked.since else None
+    numbered = (f"{connector.name}-{number}" for number in range(2, len(taken) + 2))
+    free = next(one for one in (connector.name, *numbered) if one not in taken)
+    naming = form.Question("Name", "Permanent: lower-case letters, digits and hyphens", free)
+    name = name or _until_fits(naming, lambda text: _free(text, taken), ask)
     title = ask(form.Question("Title", "What people call it", connector.title))
     options = form.fill_in(connector.Options, ask, tell, every=asked.every)
-    question = form.Question("Read from", f"A date, a length of time such as 90d, or {BEGINNING}", "90d")
-    return Wanted(name, title, connector, options, _since(asked.since or ask(question), now))
+    if not asked.since:
+        beginning = form.Question("Read from", f"A date, a length of time such as 90d, or {BEGINNING}", "90d")
+        since = _until_fits(beginning, lambda text: _since(text, now), ask)
+    return Wanted(name, title, connector, options, since)
+
+
+def _until_fits(question: form.Question, read: Callable[[str], T], ask: form.Ask) -> T:
+    """The answer as it is read; asked again, with what is wrong, until it can be."""
+    while True:
+        try:
+            return read(ask(question).strip())
+        except Misconfigured as error:
+            tell(f"  {error.problem}. {error.mend}")
+        except typer.BadParameter as error:
+            tell(f"  {error.message[:1].upper()}{error.message[1:]}")
+
+
+def _free(name: str, taken: Set[str]) -> str:
+    """A name that no connection has. Raises Misconfigured."""
+    connections.must_be_name(name)
+    if name in taken:
+        mend = f"`throughline connections change {name}` changes it; for another tool give another name"
+        raise Misconfigured(f"There is a connection {name} already", mend, "name")
+    return name
 
 
 def _since(text: str, now: datetime) -> datetime | None:

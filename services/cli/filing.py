@@ -69,8 +69,8 @@ class Filed:
             return None
         try:
             return read_start(str(text), now, "since")
-        except typer.BadParameter:
-            raise self.wrong(("since",), f"{text} is no moment", "Give 2026-01-01, 90d or beginning") from None
+        except typer.BadParameter as error:
+            raise self.wrong(("since",), f"since: {error.message}", f"Correct it; {BEGINNING} reads all") from None
 
     def options(self, model: type[BaseModel], secret: Secret, complete: Complete = lambda _: None) -> BaseModel:
         """The checked options. complete: adds what the file may leave out. Raises Misconfigured with the place of the
@@ -78,7 +78,7 @@ class Filed:
         raw = self.told.get("options") or {}
         if not isinstance(raw, dict):
             raise self.wrong(("options",), "options are no list of names and values", "Write them as name: value")
-        filled = _resolved(raw, secret)
+        filled = self._resolved(raw, secret, ("options",))
         complete(filled)
         try:
             options = model.model_validate(filled)
@@ -90,6 +90,19 @@ class Filed:
             if written is not None and not str(written).startswith(_ELSEWHERE):
                 raise self.wrong(path, f"{name} is a secret in clear", "Write env:NAME or file:PATH, where it is")
         return options
+
+    def _resolved(self, value: Any, secret: Secret, path: tuple[str, ...]) -> Any:
+        """With the secrets that are named in place of their names."""
+        if isinstance(value, dict):
+            return {name: self._resolved(one, secret, (*path, name)) for name, one in value.items()}
+        if isinstance(value, list):
+            return [self._resolved(one, secret, (*path, str(number))) for number, one in enumerate(value)]
+        if not (isinstance(value, str) and value.startswith(_ELSEWHERE)):
+            return value
+        try:
+            return secret(value).get_secret_value()
+        except Misconfigured as error:
+            raise self.wrong(path, f"{'.'.join(path[1:])}: {error.problem}", error.mend) from None
 
     def _told(self, wrong: Sequence[Objection]) -> Misconfigured:
         first = wrong[0]
@@ -155,15 +168,6 @@ def _plain(node: Node, path: Path) -> Any:
             raise Misconfigured(f"{path}, {_mark(key.start_mark)}: {key.value} stands twice", "Keep one")
         told[str(key.value)] = _plain(value, path)
     return told
-
-
-def _resolved(value: Any, secret: Secret) -> Any:
-    """With the secrets that are named in place of their names."""
-    if isinstance(value, dict):
-        return {name: _resolved(one, secret) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_resolved(one, secret) for one in value]
-    return secret(value).get_secret_value() if isinstance(value, str) and value.startswith(_ELSEWHERE) else value
 
 
 def _at(value: Any, path: Sequence[str]) -> Any:

@@ -177,10 +177,14 @@ def at_terminal(say: Say) -> Ask:
         while True:
             with answered(_AGREE if question.choices == _YES_OR_NO else _FILE):
                 answer: str = typer.prompt(
-                    title, default=question.default, hide_input=question.hidden, show_default=shown, err=True
+                    title, default=question.default or "", hide_input=question.hidden, show_default=shown, err=True
                 )
-            if not question.choices or answer in question.choices:
-                return answer
-            say(f"  Give one of: {', '.join(question.choices)}")
+            meant = [one for one in question.choices if one.startswith(answer.strip().lower())]
+            if not answer.strip() and question.default is None:
+                say("  An answer is needed; Ctrl-C ends without saving anything")
+            elif question.choices and len(meant) != 1 and answer not in question.choices:
+                say(f"  Give one of: {', '.join(question.choices)}")
+            else:
+                return meant[0] if len(meant) == 1 else answer
 
     return ask

@@ -108,6 +108,13 @@ def _put(options: dict[str, Any], name: str, secret: SecretStr) -> None:
     place[last] = secret
 
 
+def must_be_name(name: str) -> None:
+    """Raises Misconfigured for what cannot be a connection's permanent id."""
+    if not _NAME.fullmatch(name):
+        said = "name: use at most 40 lower-case letters, digits and hyphens, no hyphen first or last"
+        raise Misconfigured(said, "Choose another name, such as jira-acme", "name")
+
+
 async def add(
     connection: AsyncConnection,
     name: str,
@@ -118,10 +125,7 @@ async def add(
     keys: KeyRing,
 ) -> None:
     """Store a new connection under its permanent id. Raises Misconfigured where the id is taken or no id."""
-    if not _NAME.fullmatch(name):
-        raise Misconfigured(
-            "name: use at most 40 lower-case letters, digits and hyphens", "Choose another name", "name"
-        )
+    must_be_name(name)
     if await get(connection, name):
         raise Misconfigured(f"name: there is a connection {name} already", "Choose another name, or remove it", "name")
     plain, secrets = split_secrets(options)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from sqlalchemy import select
 
 from pipelines.store import configuration, tables
@@ -138,6 +139,33 @@ async def test_what_is_wrong_is_asked_again(reachable: Desk, hubspot: HubSpotSer
         assert await feed.get(connection, "hubspot") is None
 
 
+async def test_name_and_beginning_are_judged_where_they_are_asked(
+    reachable: Desk, hubspot: HubSpotServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody fills in a form and waits for a test to learn then that the name will not do."""
+    asked: list[str] = []
+    answers = {"Name": ["Sales team", "jira-acme", "sales"], "Read from": ["soon", "2999-01-01", "30d"],
+               "Save it": "no", "API address": hubspot.url, "Token": hubspot.token,
+               "Share of the limit": "1"}  # fmt: skip
+    assert await add(reachable, answers, asked=asked) == 0
+    assert asked[:4] == ["Name"] * 3 + ["Title"]
+    assert asked.count("Read from") == 3
+    told = capsys.readouterr().err
+    assert "  name: use at most 40 lower-case letters, digits and hyphens" in told
+    assert "  There is a connection jira-acme already. " in told
+    assert "  Give a date or a time, such as 2026-03-05" in told
+    assert "  That lies ahead; give a moment up to now\n" in told
+
+
+@pytest.mark.parametrize(("name", "since"), [("Sales team", "30d"), ("jira-acme", "30d"), ("sales", "soon")])
+async def test_what_is_typed_with_the_command_is_judged_first(desk: Desk, name: str, since: str) -> None:
+    asked: list[str] = []
+    typed = adding.Asked("hubspot", None, name, since, every=False, yes=False)
+    with pytest.raises((Misconfigured, typer.BadParameter)):
+        await adding.add(desk.made, typed, now, desk.screen, answering({}, asked))
+    assert asked == []
+
+
 async def test_a_check_that_fails_saves_nothing(reachable: Desk, hubspot: HubSpotServer) -> None:
     answers = {"API address": hubspot.url, "Token": "pat-na1-wrong", "Share of the limit": "1"}
     assert await add(reachable, answers) == EXIT_MISCONFIGURED
@@ -198,8 +226,15 @@ async def test_added_from_a_file(reachable: Desk, hubspot: HubSpotServer, tmp_pa
         ("  token: file:{token}", "  portal: 4", "line 9, column 3: portal stands twice"),
         ("  token: file:{token}", "", "line 6, column 1: token is missing"),
         ("  token: file:{token}", "  token: pat-na1-CANARY", "line 8, column 3: token is a secret in clear"),
-        ("  token: file:{token}", "  token: env:NO_SUCH", "The variable NO_SUCH is not set"),
-        ("  token: file:{token}", "  token: file:/no/such", "The file /no/such cannot be read"),
+        ("  token: file:{token}", "  token: env:NO_SUCH", "line 8, column 3: token: The variable NO_SUCH is not set"),
+        (
+            "  token: file:{token}",
+            "  token: file:/no/such",
+            "line 8, column 3: token: The file /no/such cannot",
+        ),
+        ("since: 2026-01-15", "since: soon", "line 5, column 1: since: give a date or a time"),
+        ("since: 2026-01-15", "since: 2999-01-01", "line 5, column 1: since: that lies ahead"),
+        ("name: sales", "name: Sales", "name: use at most 40 lower-case letters"),
         ("connector: hubspot", "connector: hubspott", "There is no connector hubspott"),
         ("connector: hubspot", "", "connector is missing"),
         ("title: Sales", "title: [", "line 6, column 8: this is no YAML"),

@@ -104,10 +104,11 @@ def test_at_the_terminal() -> None:
         options = fill_in(HubSpotOptions, at_terminal(typer.echo), typer.echo)
         typer.echo(options.model_dump_json())
 
-    result = CliRunner().invoke(app, input="v2\nv3\n\nCANARY\n\n\nfull\n")
+    result = CliRunner().invoke(app, input="v2\nv3\n\n\nCANARY\n\n\nfu\n")
     assert result.exit_code == 0
     assert "API version (2026-09, 2026-03, v3) [2026-09]: " in result.output
     assert "  Give one of: 2026-09, 2026-03, v3\n" in result.output
+    assert "  An answer is needed; Ctrl-C ends without saving anything\n" in result.output
     assert '"api_version":"v3"' in result.output
     assert '"keep":"full"' in result.output
     assert "CANARY" not in result.output
