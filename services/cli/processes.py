@@ -18,7 +18,7 @@ from pipelines.ingest import Ingest
 from pipelines.publish import Publisher
 from pipelines.recompute import Recompute
 from pipelines.suggesting import Suggesting
-from schemas.errors import Misconfigured, RetryLater
+from schemas.errors import Misconfigured
 from services import migrations
 from services.admin.removal import Removal
 from services.broker import (
@@ -38,6 +38,7 @@ from services.broker import (
     source_topic,
 )  # fmt: skip
 from services.broker.batches import Subscription
+from services.cli.alone import Alone, outlived, place
 from services.cli.beginning import Tell, calm_collector, few_heaps, give_back, keys_told, said_to_run, stamped, upgraded
 from services.cli.installation import Installation, now
 from services.cli.listeners import Listener
@@ -276,14 +277,6 @@ class Hub:
         return server
 
 
-async def _outlived(broker: EmbeddedBroker, pause: float = 0.5) -> None:
-    """Until the embedded broker is gone: without it nothing is read, and a new one would not know what it held."""
-    while True:
-        if not broker.running:
-            raise RetryLater("the embedded broker ended; start the hub again, it goes on where it was")
-        await asyncio.sleep(pause)
-
-
 @asynccontextmanager
 async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> AsyncIterator[Hub]:
     """A hub with these roles wired and connected; its tasks are not started."""
@@ -293,6 +286,9 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         embedded = stack.enter_context(installation.embedded_broker())
         engine = await stack.enter_async_context(installation.engine())
         await upgraded(engine, tell)
+        sole = Alone(engine, place(installation.settings.data_dir), now)
+        if embedded:
+            await stack.enter_async_context(sole.held(tell))
         if "ingest" in roles:
             await stamped(engine)
         connectors = installation.catalogue  # loaded while the embedded broker still starts
@@ -305,7 +301,7 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         made = Hub(installation, engine, lookups, settings, embedded, ready, broker, watch, tell)
         for role in sorted(roles):
             made.add(role)
-        made.tasks.append(_outlived(embedded) if embedded else Reach(broker, settings).run())
+        made.tasks += [outlived(embedded), sole.keep()] if embedded else [Reach(broker, settings).run()]
         if "query" not in roles:
             made.add_probes()
         await connect(broker, settings, tell=tell)
