@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.timeout(240)
 
 @pytest.fixture
 def jira() -> Iterator[FakeJira]:
-    with FakeJira(burst=100_000) as fake:
+    with FakeJira(burst=100_000, lag=timedelta(seconds=1)) as fake:
         fill(fake, ISSUES)
         yield fake
     assert fake.writes == []
