@@ -257,7 +257,7 @@ def failure(error: Exception, host: str) -> HubError:
     if any("timeout" in type(cause).__name__.lower() for cause in causes):
         return RetryLater(f"{host} did not answer in time")
     if any("Connect" in type(cause).__name__ or "NewConnection" in type(cause).__name__ for cause in causes):
-        return RetryLater(f"No connection to {host}")
+        return RetryLater(f"No connection to {host}; if it stays so, look at address and port")
     return RetryLater(f"The connection to {host} broke off")
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from connectors.contract import Connector, HubError, Remarks, Scoped, Step
+from connectors.contract import Connector, HubError, NamesFields, Remarks, Scoped, Source, Step
 from pipelines.store.configuration import Configuration, ConnectionConfiguration
 from services.admin import previewing, sameness, sampling, trial
 from services.admin.equipment import Equipment
 from services.admin.previewing import Verdict
 from services.admin.sampling import Sample
 from services.admin.trial import Opened
+from services.feed import looking
 from services.feed.connections import StoredConnection, with_others
 from services.feed.rules import configuration_of, scopes_in
 
@@ -95,8 +96,16 @@ async def previewed(parts: Equipment, wanted: Wanted, seconds: float, outside: S
     Raises HubError as reading does."""
     async with opened(parts, wanted) as tool:
         found = await sampling.newest(tool.source, wanted.connector, wanted.since, parts.now(), seconds)
-        remarks = await tool.source.remarks() if isinstance(tool.source, Remarks) else ()
-    return replace(await judged(parts, wanted, found, sampling.NEWEST, outside), remarks=remarks)
+        lines = await remarks(tool.source)
+    return replace(await judged(parts, wanted, found, sampling.NEWEST, outside), remarks=lines)
+
+
+async def remarks(source: Source) -> Sequence[str]:
+    """What in the options leads nowhere, though the rest is read: in words, with the mend. Raises RetryLater,
+    Misconfigured."""
+    if isinstance(source, Remarks):
+        return await source.remarks()
+    return looking.missed(await source.fields()) if isinstance(source, NamesFields) else ()
 
 
 async def judged(

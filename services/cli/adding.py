@@ -73,6 +73,7 @@ async def _add(made: "Installation", asked: Asked, now: Callable[[], datetime], 
             if not await trial.passes(tool, screen):
                 screen.print("Nothing is saved. Mend it, then add it again.")
                 return EXIT_MISCONFIGURED
+            trial.remarked(await setting_up.remarks(tool.source), screen)
             screen.print(Text("\nThe first things it would read", style="bold"))
             found = await sampling.sample(tool.source, wanted.connector, wanted.since)
             seen = await setting_up.seen_by(tool, found)

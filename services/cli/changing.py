@@ -89,6 +89,7 @@ async def _try_and_save(
         if not await trial.passes(tool, screen):
             screen.print("Nothing is changed.")
             return EXIT_MISCONFIGURED
+        trial.remarked(await setting_up.remarks(tool.source), screen)
         seen |= await setting_up.seen_by(tool)
     wanted = wanted.with_replaced(tool)
     if not asked.yes and ask(_question(stored.id, elsewhere=saving.moves(stored, wanted))) != "yes":

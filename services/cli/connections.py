@@ -12,7 +12,7 @@ from rich.text import Text
 from pipelines.store.engine import reading
 from schemas.access import THIS_MACHINE
 from schemas.canonical import instant
-from services.admin import saving
+from services.admin import saving, setting_up
 from services.admin.saving import Who, described
 from services.admin.trial import opened_tool
 from services.cli import hooking, trial, watched
@@ -116,6 +116,7 @@ async def test(made: "Installation", name: str, now: Callable[[], datetime], scr
         async with opened_tool(parts, connector, name, options, stored=one) as tool:
             if not await trial.passes(tool, screen):
                 return EXIT_MISCONFIGURED
+            trial.remarked(await setting_up.remarks(tool.source), screen)
         await hooking.look(parts, connector, one, screen)
         return 0
 

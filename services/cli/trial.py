@@ -1,5 +1,7 @@
 """A connection's trial on the terminal: its check, step by step, and real things with what would become of them."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +22,12 @@ async def passes(tool: Opened, screen: Console) -> bool:
         if not step.ok:
             return False
     return True
+
+
+def remarked(remarks: Sequence[str], screen: Console) -> None:
+    """Print what in the options leads nowhere, though the rest is read."""
+    for one in remarks:
+        screen.print(Text("  look  ", style="yellow").append(one[:1].upper() + one[1:], style="default"))
 
 
 def preview(judged: list[Verdict]) -> Table:

@@ -71,6 +71,11 @@ async def fields(connection: AsyncConnection, name: str, found: Fields, now: dat
     await beside.put(connection, name, fields=canonical_json(dict(found.there)))
 
 
+def missed(found: Fields) -> list[str]:
+    """What the options name and the tool does not have, in words, each with the mend."""
+    return [f"{one.says}. {one.mend}" for one in _gone(found, found.needed, {})]
+
+
 def _new(there: Mapping[str, str], before: Mapping[str, str]) -> list[Noticed]:
     """Notices for what came since. Of what was not looked at before nobody knows whether it is new."""
     known = {_sort(each) for each in before}

@@ -209,6 +209,20 @@ async def test_added_from_a_file(reachable: Desk, hubspot: HubSpotServer, tmp_pa
         await filed(reachable, tmp_path, FILE.format(url=hubspot.url, token=tmp_path / "token"))
 
 
+async def test_what_leads_nowhere_is_said_and_the_rest_is_read(
+    reachable: Desk, hubspot: HubSpotServer, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text(hubspot.token)
+    text = FILE.format(url=hubspot.url, token=tmp_path / "token") + "  opening_pipelines: [default, '77']\n"
+    said = (
+        "  look  The tool does not have the pipeline 77, which opening_pipelines names. Correct opening_pipelines,"
+    )
+    assert await filed(reachable, tmp_path, text) == 0
+    assert said in " ".join(reachable.printed.split("\n"))
+    assert await connections.test(reachable.made, "sales", now, reachable.screen) == 0
+    assert said in " ".join(reachable.printed.split("\n"))
+
+
 @pytest.mark.parametrize(
     ("line", "instead", "said"),
     [
