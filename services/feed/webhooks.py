@@ -7,12 +7,13 @@ proves its sender, 413 for a body that no tool sends, 503 while the database is 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -77,11 +78,16 @@ class Webhooks:
             Route("/hooks/{connection}", self.receive, methods=["POST"]),
             Route("/hooks/{connection}/{secret}", self.receive, methods=["POST"]),
         ]
-        return Starlette(routes=routes)
+        made = Starlette(routes=routes, exception_handlers={HTTPException: _elsewhere})
+        made.router.redirect_slashes = False
+        return made
 
     async def receive(self, request: Request) -> Response:
         """One delivery."""
-        body = await _body(request)
+        try:
+            body = await _body(request)
+        except ClientDisconnect:
+            return _problem(400, "the sender left before it had sent all")  # which nobody reads
         if body is None:
             return _problem(413, "the body is larger than any tool sends")
         query = f"?{request.url.query}" if request.url.query else ""
@@ -132,6 +138,12 @@ async def _body(request: Request) -> bytes | None:
     return bytes(body)
 
 
-def _problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+async def _elsewhere(_: Request, error: Exception) -> Response:
+    """Any other path or method."""
+    assert isinstance(error, HTTPException)
+    return _problem(error.status_code, "webhooks come by POST to /hooks/NAME; nothing else is here", error.headers)
+
+
+def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     content = {"type": "about:blank", "status": status, "detail": detail}
     return JSONResponse(content, status, headers, media_type="application/problem+json")

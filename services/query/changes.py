@@ -1,9 +1,10 @@
 """The change feed: by number, paged or as a stream, in the one order in which changes are published."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Annotated, Any, TypeVar
 
+from anyio import CancelScope
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
@@ -17,6 +18,8 @@ from services.query.refused import Refused
 from services.query.serving import Serving, answer, serving, told
 
 router = APIRouter(tags=["changes"])
+
+T = TypeVar("T")
 
 MOST = 2**63 - 1
 PAGE = 500
@@ -123,14 +126,25 @@ class Admitted:
         if clock() < self._until:
             return True
         self._until = clock() + _LOOK_EVERY
-        return await may_read_on(self._asked)
+        return await _whole(may_read_on(self._asked))
 
 
 async def _next(hub: Serving, seen: int) -> Sequence[Any]:
     """What comes after `seen`. All streams together ask the database once in `poll_seconds` whether there is more."""
+    return await _whole(_after(hub, seen))
+
+
+async def _after(hub: Serving, seen: int) -> Sequence[Any]:
     if await hub.newest.current() <= seen:
         return ()
     return await reading.changes_after(hub.database, seen, PAGE)
+
+
+async def _whole(reads: Awaitable[T]) -> T:
+    """To its end, also where the reader leaves meanwhile: cut off, the database's connection would be lost with it."""
+    with CancelScope(shield=True):
+        told = await reads
+    return told  # noqa: RET504 - to the type checker a scope may swallow what it holds
 
 
 async def _pause(hub: Serving) -> None:

@@ -31,8 +31,7 @@ Reference = Annotated[str, Query(min_length=1, max_length=LONGEST)]
     response_model=answers.LookupAnswer,
     summary="What references lead to",
     responses={
-        400: {"description": "The URL is longer than 64 kB: ask in parts", "content": {"text/plain": {}}},
-        **documented(422, 503),
+        **documented(400, 422, 503),
     },
 )
 async def lookup(

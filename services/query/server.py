@@ -5,13 +5,21 @@ from collections.abc import Callable
 from types import FrameType
 from typing import ClassVar
 
+import orjson
 import uvicorn
 from starlette.types import ASGIApp
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 PATIENCE = 60.0
 """Seconds within which a request must have come whole: who drips holds a connection, and no more."""
+
+_UNREADABLE = orjson.dumps({
+    "type": "urn:throughline:problem:unreadable", "title": "Bad request", "status": 400,
+    "detail": "What came is no request of HTTP/1.1, or its address is longer than 64 kB.",
+    "mend": "Ask in parts where the address is long; else send it as RFC 9112 says.",
+})  # fmt: skip
+"""Told before any application is asked."""
 
 LONGEST_HEAD = 512 * 1024
 """Bytes of what stands before a body."""
@@ -38,6 +46,18 @@ class Punctual(HttpToolsProtocol):
             self._head += len(data)
             if self._head > LONGEST_HEAD:
                 self.transport.close()
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        """What cannot be parsed is told like any other error."""
+        head = b"content-type: application/problem+json\r\ncache-control: no-store\r\nconnection: close\r\n"
+        size = b"content-length: %d\r\n\r\n" % len(_UNREADABLE)
+        self.transport.write(b"".join([STATUS_LINE[400], head, size, _UNREADABLE]))
+        self.transport.close()
+
+    @override
+    def _unsupported_upgrade_warning(self) -> None:
+        """Who asks for another protocol is answered by this one."""
 
     @override
     def on_message_begin(self) -> None:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import event as listen
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
+from starlette.types import Message
 
 from pipelines.store.engine import reading
 from services.feed import inbox
@@ -96,9 +97,29 @@ async def test_a_proven_body_that_is_broken_waits_to_be_set_aside(post: Post, cl
 
 
 async def test_nothing_else_is_served(client: httpx2.AsyncClient) -> None:
-    assert (await client.get("/hooks/memos")).status_code == 405
-    for path in ("/", "/hooks", "/hooks/memos/secret/more", "/v1/requests", "/metrics", "/livez"):
-        assert (await client.post(path)).status_code == 404
+    wrong = await client.get("/hooks/memos")
+    assert (wrong.status_code, wrong.headers["Allow"]) == (405, "POST")
+    for path in ("/", "/hooks", "/hooks/memos/secret/more", "/hooks/memos/", "/v1/requests", "/metrics", "/livez"):
+        nowhere = await client.post(path)
+        assert (nowhere.status_code, nowhere.headers["Content-Type"]) == (404, "application/problem+json")
+        assert "POST to /hooks/NAME" in nowhere.json()["detail"]
+
+
+async def test_a_sender_who_leaves_in_the_middle_stores_nothing_and_fails_nothing(post: Post) -> None:
+    app = Webhooks(post.engine, catalogue(post.tool), post.keys, "https://hooks.example/", post.now).app()
+    parts = iter([{"type": "http.request", "body": b"tell", "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return next(parts)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/hooks/memos", "query_string": b"", "headers": []}
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert await stored(post) == []
 
 
 async def test_a_database_that_fails_is_answered_so_that_the_tool_repeats_it(

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
+from sqlalchemy import event
 
 from services.query.server import Server
 from tests.pipelines.memos import memo
@@ -99,6 +100,23 @@ async def test_the_stream_goes_on_after_the_last_event_seen(hub: Hub) -> None:
         bad = await serving.http.get("/v1/changes/stream", headers={"Last-Event-ID": "CANARY"})
         assert bad.status_code == 422
         assert "CANARY" not in bad.text
+
+
+async def test_a_reader_who_leaves_costs_no_connection_of_the_database(hub: Hub) -> None:
+    lost: list[object] = []
+    for told in ("invalidate", "soft_invalidate"):
+        event.listen(hub.engine.sync_engine, told, lambda *told: lost.append(told))
+    ask = b"GET /v1/changes/stream?since=0 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    async with Serving(hub) as serving:
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", serving.server.port)
+            writer.write(ask)
+            await reader.readuntil(b"changes follow")  # its first look at the database follows
+            writer.close()
+        async with asyncio.timeout(60):
+            while serving.server.server_state.tasks:
+                await asyncio.sleep(0.01)
+    assert not lost
 
 
 async def test_open_streams_end_at_once_when_the_process_stops(hub: Hub) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import orjson
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -66,6 +67,33 @@ async def test_a_head_without_end_is_not_taken_in() -> None:
         assert await heard(port, HEAD, *[line] * (server.LONGEST_HEAD // len(line) + 2)) == b""
         lines = (b"X-A: " + b"a" * 1_000 + b"\r\n") * 100
         assert await heard(port, HEAD, *[lines] * (server.LONGEST_HEAD // len(lines) + 2)) == b""
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /" + b"CANARY" * 12_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"CANARY / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01CANARY",
+    ],
+    ids=["a long address", "no method", "TLS"],
+)
+async def test_what_is_no_request_is_told_with_the_mend(sent: bytes) -> None:
+    async with served(60) as port:
+        head, _, body = (await heard(port, sent)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/problem+json\r\n" in head
+    problem = orjson.loads(body)
+    assert (problem["status"], problem["type"]) == (400, "urn:throughline:problem:unreadable")
+    assert problem["mend"].startswith("Ask in parts")
+    assert b"CANARY" not in head + body
+
+
+async def test_who_asks_for_another_protocol_is_answered(caplog: pytest.LogCaptureFixture) -> None:
+    async with served(60) as port:
+        ask = HEAD + b"Connection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n"
+        assert (await heard(port, ask)).endswith(b"got 0")
+    assert "pip install" not in caplog.text
 
 
 async def test_who_sends_in_parts_is_waited_for() -> None:
