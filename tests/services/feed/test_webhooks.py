@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx2
@@ -107,7 +107,9 @@ async def test_nothing_else_is_served(client: httpx2.AsyncClient) -> None:
 
 async def test_a_sender_who_leaves_in_the_middle_stores_nothing_and_fails_nothing(post: Post) -> None:
     app = Webhooks(post.engine, catalogue(post.tool), post.keys, "https://hooks.example/", post.now).app()
-    parts = iter([{"type": "http.request", "body": b"tell", "more_body": True}, {"type": "http.disconnect"}])
+    parts: Iterator[Message] = iter(
+        [{"type": "http.request", "body": b"tell", "more_body": True}, {"type": "http.disconnect"}]
+    )
     sent: list[Message] = []
 
     async def receive() -> Message:
