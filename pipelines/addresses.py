@@ -28,6 +28,20 @@ _HUBSPOT_KINDS = {
 }
 
 
+# What is logged on a record has a page as well. No text is searched for these: only who looks something up pastes them.
+_LOGGED_PATH = re.compile(r"/[a-z-]+/[0-9]{1,20}/record/0-(46|49)/([0-9]{1,20})(?:/|$)")
+_LOGGED_KINDS = {"46": "hubspot.note", "49": "hubspot.email"}
+
+
+def logged_in(address: str) -> tuple[str, str] | None:
+    """(kind, value) of the note or logged e-mail that an address of HubSpot shows."""
+    try:
+        found = _LOGGED_PATH.search(urlsplit(address).path)
+    except ValueError:
+        return None
+    return (_LOGGED_KINDS[found.group(1)], found.group(2)) if found else None
+
+
 def scope_of(address: str) -> str:
     """Whose values an address names: its host in lower case, with the port where it is not the scheme's own.
 

@@ -9,10 +9,12 @@ mail. An address and what a person looks up may have any case.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import unquote
 
-from pipelines.addresses import ISSUE_KEY, MAX_ADDRESS, normal_address, record_in, scope_of, unwrapped
+from pipelines.addresses import ISSUE_KEY, MAX_ADDRESS, logged_in, normal_address, record_in, scope_of, unwrapped
 from schemas.artifacts import Evidence, Reference, Text, request_id
 
 __all__ = ["LISTED", "SMALL", "Found", "find", "normal", "own", "parse", "scope_of", "search", "understood"]
@@ -49,7 +51,13 @@ _SAYS_MESSAGE_ID = re.compile(r"(?:message-?\s?id|msg-?id|in-reply-to|references
 _LINE = re.compile(r"^[ \t]*(?:[-*+•‣◦▪·–—]+|\(?[0-9]{1,3}[.)])?[ \t]*[\[(*_]{0,4}", re.MULTILINE)
 """What may stand before the first word of a line: a bullet or a number, brackets."""
 _NUMBER = re.compile(r"[0-9]{1,20}")
-_HUBSPOT = ("hubspot.deal", "hubspot.ticket")
+_NUMBERED = ("hubspot.deal", "hubspot.ticket", "jira.issue", "hubspot.note", "hubspot.email")
+"""What a bare number may mean, the likeliest first."""
+_NAMED = re.compile(r"(?:message-?id|in-reply-to|rfc822msgid)\s*:\s*", re.IGNORECASE)
+_MAIL_ADDRESS = re.compile(r"(?:mid:|message:(?://)?)(?=[^\s:]+$)", re.IGNORECASE)
+"""How mail programs link to a mail (RFC 2392; Apple's Mail)."""
+_HOST_AND_PATH = re.compile(r"[\w-]+(?:\.[\w-]+)+(?::[0-9]{1,5})?/\S+")
+_AROUND_VALUES = "[](){}<>«»„“”‚‘’'\"`*_.,;:!?#"
 
 
 _Name = tuple[str, str, str]
@@ -219,22 +227,46 @@ def _message_id(raw: str) -> str:
 def parse(query: str) -> tuple[tuple[str, str], ...]:
     """What a person may mean by what they typed or pasted: (kind, value) pairs, the likeliest first; () for nothing.
 
-    A key or request id in any case, a whole address, a Message-ID with or without angle brackets, a number.
+    A key or request id in any case, a whole address, a Message-ID, a number; each with or without what stood around it
+    where it was copied: brackets, punctuation, a header's name, signs that nobody sees.
     """
-    query = query.strip().strip("'\"").rstrip(",;")
-    if _ADDRESS.match(query):
-        meaning = _meaning(query)
-        pairs = [meaning[::2]] if meaning else []
-        value = normal_address(query)
-        return tuple(dict.fromkeys([*pairs, *([("url", value)] if value else [])]))
-    kinds = ["request", "jira.key"]
-    if _NUMBER.fullmatch(query.lstrip("#")) and query.isascii():
-        query = query.lstrip("#")
-        kinds = [*_HUBSPOT, "jira.issue"]
-    elif "@" in query and not any(character.isspace() for character in query):
-        kinds = ["message-id"]
-    values = [(kind, normal(kind, query)) for kind in kinds]
+    query = _seen(query).strip().strip("'\"").rstrip(",;")
+    address = query.strip("<>")
+    if not _ADDRESS.match(address) and _HOST_AND_PATH.fullmatch(address) and record_in(f"https://{address}"):
+        address = f"https://{address}"  # browsers leave it out
+    if _ADDRESS.match(address):
+        pairs = [pair for form in dict.fromkeys((address, _trimmed(address))) for pair in _of_address(form)]
+        return tuple(dict.fromkeys(pairs))
+    bare = query.strip(_AROUND_VALUES)
+    if _NUMBER.fullmatch(bare) and bare.isascii():
+        return tuple((kind, bare) for kind in _NUMBERED)
+    named = _mail(query)
+    if "@" in named and not any(character.isspace() for character in named):
+        kinds, bare = ["message-id"], named
+    else:
+        kinds = ["request", "jira.key"]
+    values = [(kind, normal(kind, bare)) for kind in kinds]
     return tuple((kind, value) for kind, value in values if value)
+
+
+def _seen(text: str) -> str:
+    """Without signs that have no width, and with hyphens for those that only look otherwise."""
+    text = "".join(character for character in text if unicodedata.category(character) != "Cf")
+    return text.replace("\u2010", "-").replace("\u2011", "-")
+
+
+def _of_address(address: str) -> list[tuple[str, str]]:
+    meaning, logged, value = _meaning(address), logged_in(address), normal_address(address)
+    pairs = [meaning[::2] if meaning else None, logged, ("url", value) if value else None]
+    return [pair for pair in pairs if pair]
+
+
+def _mail(text: str) -> str:
+    """The Message-ID alone of a header's line or of a link to a mail; any other text as it is."""
+    if linked := _MAIL_ADDRESS.match(text):
+        return unquote(text[linked.end() :])
+    named = _NAMED.match(text)
+    return text[named.end() :] if named else text
 
 
 def own(artifact: str) -> Reference:

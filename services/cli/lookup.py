@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _KINDS = {
     "jira.key": "the issue key", "jira.issue": "the issue with the number", "hubspot.deal": "the deal",
-    "hubspot.ticket": "the ticket", "message-id": "the mail with the Message-ID", "url": "the address",
+    "hubspot.ticket": "the ticket", "hubspot.note": "the note", "hubspot.email": "the logged e-mail",
+    "message-id": "the mail with the Message-ID", "url": "the address",
     "request": "the request id",
 }  # fmt: skip
 

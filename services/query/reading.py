@@ -165,14 +165,14 @@ def _value(fields: dict[str, Any], name: str) -> str | None:
     return told[2] if told else None
 
 
-FEW = 4
+FEW = 5
 """Names that a hot look-up asks for. As single values, because PostgreSQL would plan arrays anew each time."""
 
 LEADS = """
 WITH found AS (
     SELECT v.value AS name, a.id, a.connection, a.connector, a.kind, a.natural_key, a.fields, m.request
     FROM (SELECT DISTINCT value, artifact FROM artifact_values
-        WHERE value IN (:1, :2, :3, :4) AND names_itself ORDER BY value, artifact LIMIT 200) v
+        WHERE value IN (:1, :2, :3, :4, :5) AND names_itself ORDER BY value, artifact LIMIT 200) v
     JOIN artifacts a ON a.id = v.artifact LEFT JOIN members m ON m.artifact = a.id
 )
 SELECT name, id, connection, connector, kind, natural_key, fields, request, NULL AS record, NULL AS etag FROM found

@@ -204,7 +204,16 @@ def test_time_is_linear_in_the_text(piece: str) -> None:
     [
         ("pay-12", (("jira.key", "PAY-12"),)),
         (" 'PAY-12' ", (("jira.key", "PAY-12"),)),
-        ("#123", (("hubspot.deal", "123"), ("hubspot.ticket", "123"), ("jira.issue", "123"))),
+        (
+            "#123",
+            (
+                ("hubspot.deal", "123"),
+                ("hubspot.ticket", "123"),
+                ("jira.issue", "123"),
+                ("hubspot.note", "123"),
+                ("hubspot.email", "123"),
+            ),
+        ),
         ("<a.B@Example.COM>", (("message-id", "a.B@example.com"),)),
         ("a.B@Example.COM", (("message-id", "a.B@example.com"),)),
         ("r-mzxw6ytboi3d", (("request", "R-MZXW6YTBOI3D"),)),
@@ -220,6 +229,42 @@ def test_time_is_linear_in_the_text(piece: str) -> None:
 )
 def test_what_a_person_types(query: str, expected: tuple[tuple[str, str], ...]) -> None:
     assert parse(query) == expected
+
+
+@pytest.mark.parametrize(
+    ("pasted", "likeliest"),
+    [
+        ("[PAY-12]", ("jira.key", "PAY-12")),
+        ("PAY-12:", ("jira.key", "PAY-12")),
+        ("#PAY-12.", ("jira.key", "PAY-12")),
+        ("pay\u201112", ("jira.key", "PAY-12")),
+        ("\u200bPAY-12\ufeff", ("jira.key", "PAY-12")),
+        ("(R-MZXW6YTBOI3D)", ("request", "R-MZXW6YTBOI3D")),
+        ("<https://acme.atlassian.net/browse/PAY-12>", ("jira.key", "PAY-12")),
+        ("https://acme.atlassian.net/browse/PAY-12).", ("jira.key", "PAY-12")),
+        ("acme.atlassian.net/browse/PAY-12", ("jira.key", "PAY-12")),
+        ("127.0.0.1:8080/jira/browse/PAY-12", ("jira.key", "PAY-12")),
+        ("app.hubspot.com/contacts/4711/deal/99", ("hubspot.deal", "99")),
+        ("https://app.hubspot.com/contacts/4711/record/0-49/99?x=1", ("hubspot.email", "99")),
+        ("Message-ID: <a.B@Example.COM>", ("message-id", "a.B@example.com")),
+        ("In-Reply-To:<a.B@Example.COM>", ("message-id", "a.B@example.com")),
+        ("mid:a.B@Example.COM", ("message-id", "a.B@example.com")),
+        ("message://%3Ca.B%2Fc@Example.COM%3E", ("message-id", "a.B/c@example.com")),
+    ],
+)
+def test_what_stands_around_a_reference_where_it_was_copied_does_not_matter(
+    pasted: str, likeliest: tuple[str, str]
+) -> None:
+    assert likeliest in parse(pasted)
+
+
+@pytest.mark.parametrize("pasted", ["PAY-12 PAY-13", "PAY-12 is broken", "wiki.example/a", "a:b@c d", "mid: a@b c"])
+def test_a_text_is_no_reference(pasted: str) -> None:
+    assert parse(pasted) == ()
+
+
+def test_an_address_that_ends_in_a_sign_is_looked_up_as_it_is_too() -> None:
+    assert parse("https://a.example/x_") == (("url", "https://a.example/x_"), ("url", "https://a.example/x"))
 
 
 def test_a_remote_link_by_address_is_understood() -> None:
