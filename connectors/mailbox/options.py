@@ -1,11 +1,13 @@
 """What an admin fills in for a mailbox."""
 
+import re
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic.config import JsonDict
 
+_ADDRESS = re.compile(r"[^@\s<>,*]*@[^@\s<>,*]+")
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 _RIGHTS: JsonDict = {"name": "lookup and read (RFC 4314 rights l and r)", "for": "the folders that are read"}
@@ -183,6 +185,14 @@ class MailboxOptions(BaseModel):
     since: AwareDatetime | None = Field(
         default=None, title="Read from", description="Leave out mail that arrived before this moment; empty: read all"
     )
+
+    @field_validator("own", "leave_out_senders")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Anything else names nobody, and mail that is to be left out would be read."""
+        if not all(_ADDRESS.fullmatch(one.strip()) for one in value):
+            raise ValueError("give addresses (hr@example.com) or domains with the @ (@example.com)")
+        return value
 
     @model_validator(mode="after")
     def _plain_only_here(self) -> "MailboxOptions":

@@ -22,6 +22,8 @@ from connectors.threads import Threads
 from connectors.transport import Limiter, Network, failure
 
 READ_TIMEOUT = 90.0
+GREETING_TIMEOUT = 20.0
+"""A mail server speaks first, and at once; what stays silent is another kind of server, or waits for TLS."""
 WINDOW = 50_000
 """UIDs asked for at once in a big folder: imaplib refuses an answer line of more than a million bytes."""
 P = ParamSpec("P")
@@ -66,19 +68,29 @@ class Session:
         self._client, self._limiter = client, limiter
 
     @staticmethod
-    def connect(options: MailboxOptions, network: Network, line: "Line") -> "Session":
-        """A greeted, encrypted session that is not signed in yet. Cutting the line ends all waiting for the server."""
+    def connect(
+        options: MailboxOptions, network: Network, line: "Line", patience: float = GREETING_TIMEOUT
+    ) -> "Session":
+        """A greeted, encrypted session that is not signed in yet. Cutting the line ends all waiting for the server.
+
+        patience: seconds for each word of the greeting.
+        """
         host, port = options.where
         with _named(host):
             opened = network.connect(host, port, plain=options.security == "plain")
             try:
                 line.hold(opened)
-                opened.settimeout(READ_TIMEOUT)
+                opened.settimeout(patience)
                 if options.security == "tls":
                     opened = network.tls(options.ca_file).wrap_socket(opened, server_hostname=host)
                 client = _Client(host, opened)
                 if options.security == "starttls":
                     _start_tls(client, network.tls(options.ca_file))
+                client.socket().settimeout(READ_TIMEOUT)
+            except TimeoutError:
+                opened.close()
+                said = f"{host} sends no greeting of a mail server at port {port}"
+                raise RetryLater(f"{said}; if it stays so, correct port or encryption") from None
             except BaseException:
                 opened.close()
                 raise

@@ -4,11 +4,15 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import pytest
 
+from connectors.contract import RetryLater
 from connectors.mailbox import MailboxSource
+from connectors.mailbox.session import Line, Session
 from tests.connectors.mailbox.letters import options
+from tests.connectors.mailbox.test_contract import network
 from tests.connectors.mailbox.test_servers import source
 
 GREETING = b"* OK [CAPABILITY IMAP4rev1] ready\r\n"
@@ -69,3 +73,13 @@ async def test_a_greeting_of_tls_that_never_comes(hanging: int) -> None:
     async with asyncio.timeout(30):
         while threads() > before:
             await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("hanging", ["greeting"], indirect=True)
+@pytest.mark.parametrize("security", ["plain", "starttls", "tls"])
+async def test_what_sends_no_greeting_is_told_with_the_mend(
+    hanging: int, security: Literal["plain", "starttls", "tls"]
+) -> None:
+    """A web server, or a port that wants TLS: both wait for us to speak first."""
+    with pytest.raises(RetryLater, match=f"no greeting of a mail server at port {hanging}; .* correct port or encr"):
+        await asyncio.to_thread(Session.connect, options(hanging, security=security), network(), Line(), 0.2)

@@ -1,7 +1,7 @@
 """Which folders the options name, which of them there are not, and what may be meant instead."""
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from connectors.mailbox.options import MailboxOptions, Password
 from connectors.mailbox.rules import missing, nearest
@@ -30,3 +30,14 @@ def test_what_no_folder_fits_is_missing(wish: str, there: bool) -> None:
 ])  # fmt: skip
 def test_the_nearest_names_are_told(wish: str, meant: list[str]) -> None:
     assert nearest(wish, FOLDERS) == meant
+
+
+@pytest.mark.parametrize("field", ["own", "leave_out_senders"])
+@pytest.mark.parametrize("wrong", ["example.com", "hr", "HR <hr@example.com>", "*@example.com", "@", ""])
+def test_who_is_no_address_is_refused_not_passed_over(field: str, wrong: str) -> None:
+    """Else mail that is to be left out would be read, and nobody would know."""
+    told = naming("INBOX").model_dump() | {field: (wrong,)}
+    with pytest.raises(ValidationError, match=r"domains with the @ \(@example\.com\)"):
+        MailboxOptions.model_validate(told)
+    for right in ("hr@example.com", "@example.com", "@büro.example"):
+        assert getattr(MailboxOptions.model_validate(told | {field: (right,)}), field) == (right,)
