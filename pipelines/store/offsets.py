@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -39,6 +39,12 @@ async def advance(bulk: Bulk, incarnation: str, records: Iterable[Placed]) -> No
         where=applied_offsets.c.next < statement.excluded.next,
     )
     await bulk.connection.execute(statement)
+
+
+async def forget(connection: AsyncConnection, incarnation: str, topic: str, partition: int) -> None:
+    """Nothing of this partition is applied: it is not the one that was."""
+    here = (applied_offsets.c.topic == topic) & (applied_offsets.c.partition == partition)
+    await connection.execute(delete(applied_offsets).where(here, applied_offsets.c.incarnation == incarnation))
 
 
 async def applied(connection: AsyncConnection, incarnation: str) -> dict[tuple[str, int], int]:

@@ -167,6 +167,13 @@ class Subscription:
         place = TopicPartition(topic, partition)
         return int((await consumer.beginning_offsets([place]))[place])
 
+    async def end(self, topic: str, partition: int) -> int:
+        """The offset that the next record of an assigned partition gets."""
+        consumer = self.subscriber.consumer
+        assert consumer is not None
+        place = TopicPartition(topic, partition)
+        return int((await consumer.end_offsets([place]))[place])
+
     def seek(self, topic: str, partition: int, offset: int) -> None:
         """Go on from there. Called by a handler that then returns, the group's position is set there, too."""
         consumer = self.subscriber.consumer

@@ -64,12 +64,14 @@ class Flow:
         """Page to the newest note of what was not understood when the page was found merged."""
 
     async def start(self) -> None:
-        """Forget what an embedded broker that is gone took with it: its pages' cursors never moved."""
-        if not self.bus.embedded:
-            return
+        """Read again what a broker that is gone took with it: an embedded one, or another Kafka."""
         async with writing(self.engine) as connection:
-            if lost := await pages.forget_other_brokers(connection, self.bus.incarnation):
-                logger.info("pages.forgotten", extra={"pages": lost})
+            moved = await pages.forget_other_brokers(connection, self.bus.incarnation)
+            # With an embedded one no cursor moves before its page is taken in; it may stand where it stood, though.
+            for name in () if self.bus.embedded else moved:
+                logger.warning("gap.connection.read_again", extra={"connection": name})
+                stored = await connections.get(connection, name)
+                await connections.start_again(connection, name, stored.since if stored else None)
 
     async def publish(
         self, name: str, page: Page, lease: leases.Lease, epoch: int, *, moves_cursor: bool = True, place: str = ""

@@ -1,7 +1,7 @@
 """Offsets that jump: the database is older than the topic or the group (a restored backup), or records are gone.
 
 What is still in the topic is read again: the group is set back to the first offset that is not applied. What is gone
-(retention, an embedded broker that ran over) is read again from the tools.
+(retention, a topic that was made anew, an embedded broker that ran over) is read again from the tools.
 """
 
 import logging
@@ -24,6 +24,10 @@ class Positions(Protocol):
 
     async def beginning(self, topic: str, partition: int) -> int:
         """The first offset that is still there."""
+        ...
+
+    async def end(self, topic: str, partition: int) -> int:
+        """The offset that the next record gets."""
         ...
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
@@ -57,7 +61,7 @@ class GapGuard:
         firsts: dict[Partition, int] = {}
         for record in batch:
             firsts.setdefault((record.topic, record.partition), record.offset)
-        jumped = {place for place, first in firsts.items() if first > self._seen.get(place, -1)}
+        jumped = {place for place, first in firsts.items() if first != self._seen.get(place, -1)}
         back = await self._set_back(jumped, firsts) if jumped else set()
         handled = [record for record in batch if (record.topic, record.partition) not in back]
         if handled:
@@ -72,6 +76,9 @@ class GapGuard:
         back: set[Partition] = set()
         for place in sorted(jumped):
             expected = following.get(place, 0)
+            if firsts[place] < expected and await self.positions().end(*place) < expected:
+                await self._made_anew(place)
+                expected = 0
             if firsts[place] <= expected:
                 continue
             beginning = await self.positions().beginning(*place)
@@ -82,6 +89,13 @@ class GapGuard:
             if beginning > expected and place in following:
                 await self._read_again(self.connector_of[place[0]])
         return back
+
+    async def _made_anew(self, place: Partition) -> None:
+        """The topic ends before what is applied: it is another one, or lost its end. Nobody knows what was in it."""
+        logger.warning("gap.topic.made_anew", extra={"topic": place[0], "partition": place[1]})
+        async with writing(self.engine) as connection:
+            await offsets.forget(connection, self.incarnation, *place)
+        await self._read_again(self.connector_of[place[0]])
 
     async def _read_again(self, connector: str) -> None:
         """Records between what is applied and what is there are gone: the tools have them still."""

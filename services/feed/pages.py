@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipelines.store import offsets as taken
 from schemas.canonical import canonical_json
 from services.feed.tables import connections, inbox, pages
 
@@ -88,16 +89,24 @@ async def any_open(connection: AsyncConnection, name: str) -> bool:
     return (await connection.execute(wanted)).first() is not None
 
 
-async def forget_other_brokers(connection: AsyncConnection, incarnation: str) -> int:
-    """Drop pages that went to an embedded broker that is gone: their cursors never moved, they are read again.
+async def forget_other_brokers(connection: AsyncConnection, incarnation: str) -> list[str]:
+    """Drop pages that went to another broker and are not applied; gives connections whose cursor stands behind one.
 
-    Pages without a cursor came of webhooks and of a census: those deliveries, and that census, are due again.
+    With an embedded broker that is gone their cursors never moved: they are read again. Pages without a cursor came of
+    webhooks and of a census: those deliveries, and that census, are due again.
     """
     lost = delete(pages).where(pages.c.applied_at.is_(None), pages.c.incarnation != incarnation)
-    rows = (await connection.execute(lost.returning(pages.c.connection, pages.c.cursor, pages.c.published_at))).all()
+    rows = (await connection.execute(lost.returning(pages))).all()
+    following = {one: await taken.applied(connection, one) for one in {row.incarnation for row in rows}}
+    gone = [page for row in rows if not (page := _open(row)).applied(following[row.incarnation])]
+    moved = []
     for name in sorted({row.connection for row in rows}):
         await _tell_again(connection, name, [row for row in rows if row.connection == name])
-    return len(rows)
+        stands = await connection.scalar(select(connections.c.cursor).where(connections.c.id == name))
+        cursors = [page.cursor for page in gone if page.connection == name and page.cursor is not None]
+        if stands is not None and orjson.loads(stands) in cursors:
+            moved.append(name)
+    return moved
 
 
 async def _tell_again(connection: AsyncConnection, name: str, lost: Sequence[Any]) -> None:

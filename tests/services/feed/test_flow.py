@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -237,3 +238,23 @@ async def expect_all_due_again(post: Post) -> None:
         assert [one.body for _, one, _ in await inbox.waiting(connection, "memos")] == [b"tell 9"]
     stored = await post.stored()
     assert (stored.cursor, stored.census_cursor, stored.census_at) == (None, None, pages.LONG_AGO)
+
+
+async def test_what_went_to_another_kafka_and_was_not_taken_in_is_read_again(post: Post) -> None:
+    flow = post.flow()
+    await published(post, flow, page(1, memo(1)), page(2, memo(2)))
+    await post.apply(post.log.of(1))
+    await flow.start()  # on the same Kafka nothing is lost
+    assert (await post.stored()).cursor == {"page": 2}
+    other = Flow(post.engine, replace(post.bus(), incarnation="another cluster"), post.now)
+    await other.start()
+    stored = await post.stored()
+    assert (stored.cursor, stored.wanted, stored.first_read_done) == (None, True, False)
+    assert await post.pages() == []
+
+
+async def test_what_another_kafka_held_and_was_taken_in_is_not_read_again(post: Post) -> None:
+    await published(post, post.flow(), page(1, memo(1)))
+    await post.apply(post.log.records)
+    await Flow(post.engine, replace(post.bus(), incarnation="another cluster"), post.now).start()
+    assert (await post.stored()).cursor == {"page": 1}
