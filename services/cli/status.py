@@ -64,7 +64,8 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
     else:
         screen.print("There is no connection yet: `throughline connections add jira`.", markup=False)
     if due and not held:
-        screen.print(Text("\nNo hub reads now: start it with `throughline up`.", style="yellow"))
+        mend = "start it with `throughline up`; if it runs, `throughline doctor` says why"
+        screen.print(Text(f"\nNo hub reads now: {mend}.", style="yellow"))
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(justify="right")
     table.add_column()

@@ -90,10 +90,17 @@ class Folder:
         except ValueError:
             raise _damaged(self._lived) from None
 
-    def live(self, at: datetime) -> None:
-        """Note the time of the next happening, before it takes place."""
-        with self._lived.open("a", encoding="utf-8") as file:
-            file.write(at.isoformat() + "\n")
+    def live(self, at: datetime) -> bool:
+        """Note the time of the next happening, before it takes place. False: there is no room for it now."""
+        line = f"{at.isoformat()}\n".encode()
+        with self._lived.open("ab", buffering=0) as file:
+            before = file.tell()
+            with contextlib.suppress(OSError):
+                if file.write(line) == len(line):
+                    return True
+            with contextlib.suppress(OSError):
+                file.truncate(before)
+        return False
 
 
 def _damaged(path: Path) -> Misconfigured:

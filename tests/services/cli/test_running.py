@@ -33,7 +33,7 @@ crm         hubspot    needs you  true up to 31 March 18:42
 inbox       mailbox    reading    first read under way: 120 of about 400 read (30 %)
 jira-acme   jira       reading    true up to 14:40
 
-No hub reads now: start it with `throughline up`.
+No hub reads now: start it with `throughline up`; if it runs, `throughline doctor` says why.
 
 2  requests
 1  artifact in no request  kept, and found by lookup

@@ -47,8 +47,15 @@ def test_a_line_cut_off_by_a_crash_did_not_happen(tmp_path: Path) -> None:
         with (tmp_path / "lived.jsonl").open("a") as file:
             file.write("2026-09-0")
         assert folder.lived() == [at]
-        folder.live(at)
+        assert folder.live(at)
         assert folder.lived() == [at, at]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is missing: a disk that is always full")
+def test_a_full_disk_makes_the_companys_day_stand_still(tmp_path: Path) -> None:
+    with Folder.held(tmp_path) as folder:
+        (tmp_path / "lived.jsonl").symlink_to("/dev/full")
+        assert not folder.live(datetime(2026, 4, 1, tzinfo=UTC))
 
 
 async def test_a_port_that_somebody_else_took_is_replaced(tmp_path: Path) -> None:
