@@ -145,8 +145,9 @@ def _from_form(made: "Installation", asked: Asked, taken: Set[str], now: datetim
 def _until_fits(question: form.Question, read: Callable[[str], T], ask: form.Ask) -> T:
     """The answer as it is read; asked again, with what is wrong, until it can be."""
     while True:
+        answer = ask(question).strip()
         try:
-            return read(ask(question).strip())
+            return read(answer)
         except Misconfigured as error:
             tell(f"  {error.problem}. {error.mend}")
         except typer.BadParameter as error:

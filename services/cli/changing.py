@@ -134,7 +134,7 @@ def _from_words(
     hidden = secret_names(connector.Options)
     raw = stored_options(stored)
     given: dict[str, SecretStr | None] = {}
-    typed = [_halves(one) for one in asked.settings]
+    typed = [(_full(name, hidden) or name, text) for name, text in map(_halves, asked.settings)]
     for name, text in sorted(typed, key=lambda one: one[0] != KIND):
         if name in hidden:
             given[name] = _secret(made, name, text)
@@ -143,18 +143,19 @@ def _from_words(
             if name == KIND and text != at(stored.options, KIND):
                 raw["auth"] = {"kind": text}
     for name in asked.secrets:
-        given[_full(name, hidden)] = _asked_for(name, ask)
+        full = _full(name, hidden)
+        if full is None:
+            raise Misconfigured(f"{name} is no secret of this connection", f"Its secrets are {', '.join(hidden)}", name)
+        given[full] = _asked_for(name, ask)
     for name, secret in {**kept(stored, raw, given, made.keys), **given}.items():
         put(raw, name, secret)
     return Wanted(stored.id, stored.title, connector, parse_options(connector.Options, raw), stored.since, stored)
 
 
-def _full(name: str, hidden: Sequence[str]) -> str:
-    """The dotted name of a secret, of which the last part is enough."""
+def _full(name: str, hidden: Sequence[str]) -> str | None:
+    """The dotted name of a secret, of which the last part is enough; None for what is none."""
     found = [one for one in hidden if name in (one, one.rpartition(".")[2])]
-    if len(found) != 1:
-        raise Misconfigured(f"{name} is no secret of this connection", f"Its secrets are {', '.join(hidden)}", name)
-    return found[0]
+    return found[0] if len(found) == 1 else None
 
 
 def _asked_for(name: str, ask: form.Ask) -> SecretStr:

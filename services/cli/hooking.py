@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from connectors.contract import Connector
 from schemas.access import THIS_MACHINE
 from schemas.errors import Misconfigured
-from services.admin import forms, hooking, registering, unregistering
+from services.admin import forms, hooking, reach, registering, unregistering
 from services.admin.equipment import Equipment
 from services.admin.given import stored_whole
 from services.admin.saving import Who
@@ -55,7 +55,18 @@ async def show(made: "Installation", name: str, now: Callable[[], datetime], scr
         screen.print(Text(f"  events   {'; '.join(told['events'])}"))
         screen.print(Text(f"  secret   {'stored' if told['secret'] in found.stored.secrets else 'none yet'}"))
         screen.print(Text(str(told["registered"])))
+        if objection := await _unreached(found):
+            screen.print(Text("  look  ", style="yellow").append(objection, style="default"))
         await look(found.parts, found.kind, found.stored, screen)
+
+
+async def _unreached(found: _Found) -> str:
+    """Why the tool does not reach the address, with the mend, as far as that can be told from here."""
+    options = stored_whole(found.kind.Options, found.stored, found.parts.keys)
+    try:
+        return await reach.judged(found.parts, found.kind.title, options)
+    except Misconfigured as error:
+        return str(error)
 
 
 async def look(parts: Equipment, kind: Connector, stored: StoredConnection, screen: Console) -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import signal
 import sys
+import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
+from getpass import GetPassWarning
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -72,7 +74,11 @@ def answered(instead: str) -> Iterator[None]:
     # The event loop answers a first Ctrl-C by cancelling its task, which waits for this very answer.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", GetPassWarning)  # no terminal, on which a secret could stay hidden
+            yield
+    except GetPassWarning:
+        raise nobody(instead) from None
     except typer.Abort as ended:
         if isinstance(ended.__context__, EOFError):
             raise nobody(instead) from None

@@ -170,6 +170,11 @@ async def test_what_is_wrong_is_named_with_its_mend(sales: Sales, setting: str, 
     assert "much" not in str(refused.value)
 
 
+async def test_what_is_no_secret_is_refused_before_anything_is_typed(sales: Sales) -> None:
+    with pytest.raises(Misconfigured, match=r"portal is no secret .* Its secrets are token, client_secret"):
+        await sales.change(secrets=("portal",))
+
+
 async def test_a_file_says_all(sales: Sales, tmp_path: Path) -> None:
     path = tmp_path / "connection.yaml"
     path.write_text(path.read_text().replace("title: Sales", "title: Sales team").replace("[deal]", "[ticket]"))

@@ -145,3 +145,5 @@ async def test_an_address_that_the_tool_cannot_reach_is_refused(site: Desk, publ
         await hooking.register(site.made, "far", lambda: NOW, site.screen, lambda _: True, renew=False)
     assert told.value.field == "public_url"
     assert "THROUGHLINE_PUBLIC_URL" in told.value.mend
+    await hooking.show(site.made, "far", lambda: NOW, site.screen)
+    assert f"look {told.value.problem}. Set THROUGHLINE_PUBLIC_URL" in words(site)

@@ -22,7 +22,7 @@ def run(desk: Desk, *words: str, into: int | None = None, typed: int | None = No
     done = subprocess.run(
         [*COMMAND, *words], env={"PATH": os.environ["PATH"]} | desk.environ, timeout=60, check=False, text=True,
         stdin=subprocess.DEVNULL if typed is None else typed, stdout=subprocess.DEVNULL if into is None else into,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     return done.returncode, " ".join(done.stderr.replace("│", " ").split())
 
@@ -69,6 +69,12 @@ async def test_a_question_that_nobody_answers_says_what_to_pass(desk: Desk, word
     assert "There is nobody to answer that question. Without a terminal, " in said
     assert ("pass --yes to agree." if words[0] == "remove" else "give a file: --file connection.yaml") in said
     assert "Aborted" not in said
+
+
+async def test_a_secret_that_nobody_can_type_is_asked_for_in_one_sentence(desk: Desk) -> None:
+    code, said = run(desk, "connections", "change", "crm", "--secret", "token")
+    assert (code, "Warning" in said) == (EXIT_WRONG_USE, False)
+    assert "Without a terminal, give a file: --file connection.yaml" in said
 
 
 async def test_a_password_that_nobody_can_type_is_asked_for_in_one_sentence(desk: Desk) -> None:
