@@ -176,6 +176,8 @@ def _not_found(found: Found, reference: str, read: Read, now: datetime, screen: 
 
 def _yours(read: Read) -> str:
     """What may be done about a mail that only the reader's own mailbox has."""
+    if not any(row.connector == "mailbox" for row, _ in read):
+        return "\nNo mailbox is read, so that a mail is found only by what else names it."
     to = " or ".join(sorted({mailbox for _, mailbox in read if mailbox})) or "a mailbox that is read"
     return (
         f"\nYour own mailbox is not read. Forward the mail to {to}: there it is found by its own subject, sender "

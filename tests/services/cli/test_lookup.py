@@ -212,6 +212,10 @@ async def test_not_found_says_what_is_read(desk: Desk) -> None:
     printed = desk.printed
     assert "That is no reference: give a key, an address, a Message-ID, a number or a request id.\n" in printed
     assert printed.endswith(FRESHNESS)
+    async with writing(desk.engine) as connection:
+        await connections.remove(connection, "inbox")
+    assert await look(desk, "PAY-77") == EXIT_NOT_FOUND
+    assert desk.printed.endswith("\nNo mailbox is read, so that a mail is found only by what else names it.\n")
 
 
 @BOTH
