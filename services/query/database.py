@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import Executable
 from sqlalchemy.util import greenlet_spawn
 
+from pipelines.store.engine import why_away
 from services.query.refused import Refused
 
 RETRY_AFTER = {"Retry-After": "5"}
@@ -39,11 +40,11 @@ class TooSlow(Refused):
 
 
 class Away(Refused):
-    """The database cannot be reached."""
+    """The database cannot be used now."""
 
-    def __init__(self) -> None:
+    def __init__(self, why: str = "it does not answer") -> None:
         super().__init__(
-            503, "database-away", "The database cannot be reached.",
+            503, "database-away", f"The database cannot be used now: {why}.",
             "Try again; /readyz says when it is back.", headers=RETRY_AFTER,
         )  # fmt: skip
 
@@ -184,4 +185,4 @@ def refusal(error: Exception, seconds: float) -> Exception:
     if says.startswith(("no such table", "no such column")) or state in {"42P01", "42703"}:
         return NotMigrated()
     known = isinstance(error, DBAPIError | PoolTimeout) or not isinstance(error, SQLAlchemyError)
-    return Away() if known and state[:2] not in OUR_FAULT else error
+    return Away(why_away(error)) if known and state[:2] not in OUR_FAULT else error

@@ -33,15 +33,16 @@ ONCE_ONE_WAITS = """DO $$ BEGIN
     END LOOP;
     INSERT INTO reference_values (value, mentions) VALUES ('{}', 0) ON CONFLICT DO NOTHING;
 END $$"""
-"""At once: the server ends whoever has waited for 1 s when both wait, and that is to be the one who came first."""
+"""At once: the decision looks for a deadlock once it has waited for 1 s, and both have to wait by then."""
 
 
 @pytest.mark.parametrize(
     "database_url", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
 )  # SQLite lets only one write
 async def test_one_that_another_transaction_stops_is_taken_all_the_same(hub: Hub) -> None:
-    """Each holds what the other waits for; the server ends the decision, which waited longer, and it begins anew."""
+    """Each holds what the other waits for; the server ends the decision, which looks first, and it begins anew."""
     async with hub.engine.begin() as other:
+        await other.exec_driver_sql("SET LOCAL deadlock_timeout = '1min'")
         component = "SELECT id FROM components WHERE id = (SELECT component FROM members WHERE artifact = :name)"
         await other.execute(text(component + " FOR UPDATE"), {"name": "memos/memo/1"})
         deciding = asyncio.create_task(sent(hub.http, LINK))

@@ -3,16 +3,18 @@
 import asyncio
 from pathlib import Path
 
+import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store.engine import open_engine
 from pipelines.store.metadata import metadata
 from services.feed.tables import connections
 from services.query.app import create_app
-from services.query.database import Database, TooSlow
+from services.query.database import Away, Database, TooSlow, refusal
 from services.query.reading import CONNECTIONS
 from tests.parts.postgres import Postgres
 from tests.services.query.conftest import NOW, Hub, client_of
@@ -107,7 +109,7 @@ async def test_a_database_that_is_away_is_said_and_comes_back(postgres: Postgres
             assert (answer.status_code, answer.json()["type"]) == (503, "urn:throughline:problem:database-away")
         ready = await http.get("/readyz")
         assert ready.status_code == 503
-        assert "cannot be reached" in ready.json()["parts"][0]["says"]
+        assert "it does not answer" in ready.json()["parts"][0]["says"]
         assert (await http.get("/livez")).status_code == 200
         postgres.start()
         assert (await http.get("/v1/requests/R-AAAAAAAAAAAA")).status_code == 404
@@ -139,3 +141,19 @@ async def test_checks_that_hang_do_not_hang_readyz(engine: AsyncEngine) -> None:
         answer = await http.get("/readyz")
     assert answer.status_code == 503
     assert "did not answer" in answer.json()["parts"][2]["says"]
+
+
+@pytest.mark.parametrize(
+    ("orig", "why"),
+    [
+        (asyncpg.ReadOnlySQLTransactionError("canary"), "it can only be read"),
+        (asyncpg.DiskFullError("canary"), "its disk is full"),
+        (asyncpg.AdminShutdownError("canary"), "it is stopping or starting"),
+        (OSError("canary"), "it does not answer"),
+    ],
+)
+def test_a_database_that_cannot_be_used_says_why(orig: Exception, why: str) -> None:
+    for error in (DBAPIError("canary", None, orig), orig):
+        told = refusal(error, 5.0)
+        assert isinstance(told, Away)
+        assert told.detail == f"The database cannot be used now: {why}."
