@@ -20,7 +20,7 @@ FIRST, LAST = 10_000, 99_999
 _KEYS, _ISSUES, _RECORDS = 10**4, 10**6, 10**12
 _NAMES = re.compile(
     r"\b(?P<project>PAY|WEB|PLAT|OPS)-(?P<key>[1-9]\d{0,3})\b"
-    r"|(?<![\w.:+-])(?P<issue>1\d{4})(?![\w.:+-])"
+    r"|(?<![\w.:+-])(?P<issue>[1-9]\d{4})(?![\w.:+-])"
     r"|\b(?P<record>10000\d{6})\b"
     r"|\b(?P<letter>(?:r\d+|c)\.[a-z0-9]+\.\d{14})(?=@)"
     r"|(?<![0-9a-f])(?P<mail>[0-9a-f]{32})[0-9a-f]{8}(?![0-9a-f])"

@@ -77,6 +77,8 @@ def test_copies_are_about_other_things_of_the_same_shape(company: story.Story) -
     assert not others[0] & others[1]
     assert [one["order"] for one in told[0]] == [one["order"] for one in told[1]]
     assert len(list(copies(company.told, len(company.told) + 5))) == len(company.told) + 5
+    many = Copy(Names(frozenset({"10007", "20172"}), frozenset(), {}), FIRST)  # a company of thousands of issues
+    assert many.text('"10007", "20172", "20173"') == '"10000010007", "10000020172", "20173"'
 
 
 def _event(told: story.Told) -> dict[str, str]:
