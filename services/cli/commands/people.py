@@ -93,8 +93,9 @@ def add_account(
         raise typer.BadParameter("give one line of at most 100 characters", param_hint="NAME")
     if email is not None and (email.count("@") != 1 or not email.isprintable() or " " in email):
         raise typer.BadParameter("give an e-mail address, such as anna@acme.example", param_hint="--email")
+    found = _role(role)
     password = None if no_password else _password(password_from)
-    wanted = people.NewAccount(name, _role(role), email, password)
+    wanted = people.NewAccount(name, found, email, password)
     run(people.add_account(installation(), _by(), wanted, screen()))
 
 

@@ -81,6 +81,8 @@ async def test_a_password_that_nobody_can_type_is_asked_for_in_one_sentence(desk
     code, said = run(desk, "accounts", "add", "Anna Berg")
     assert (code, "Warning" in said) == (EXIT_WRONG_USE, False)
     assert "Without a terminal, pass --password-from env:NAME or file:PATH." in said
+    code, said = run(desk, "accounts", "add", "Anna Berg", "--role", "boss")
+    assert (code, "choose of viewer, editor, admin" in said) == (EXIT_WRONG_USE, True)  # before a password is typed
 
 
 async def test_ctrl_c_at_a_question_ends_the_command(desk: Desk) -> None:
