@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import Table, func, insert, literal, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -139,12 +139,13 @@ class World:
     async def settled(self, seconds: float = 60, process: "subprocess.Popen[bytes] | None" = None) -> None:
         """Wait until its newest process has looked through all tools, and all of it is understood and published."""
         deadline = time.monotonic() + seconds
-        while not await self._is_settled():
+        while not await self.is_settled():
             assert time.monotonic() < deadline, f"not settled in time: {await self.standing()}\n{self.log()}"
             assert process is None or process.poll() is None, f"the hub ended: {self.log()}"
             await asyncio.sleep(0.1)
 
-    async def _is_settled(self) -> bool:
+    async def is_settled(self) -> bool:
+        """Whether there is nothing left to do for its newest process."""
         try:
             standing = await self.standing()
         except OperationalError:  # the hub is just opening the file, or its server is just starting
@@ -165,6 +166,17 @@ class World:
             "read": all(row.first_read_done for row in rows),
             "looked": min((START if row.reads else row.alive_at or START for row in rows), default=None),
         }
+
+    async def everything_again(self) -> None:
+        """All that is known is read, understood and published once more, beside a process that has nothing to do."""
+        async with writing(self.engine) as connection:
+            for one in self.joined:
+                await connections.start_again(connection, one.name, None)
+            notes = select(literal("artifact"), tables.artifacts.c.id)
+            await connection.execute(insert(tables.deferred).from_select(["kind", "name"], notes))
+            row = tables.requests.c
+            again = select(row.id, row.etag).where(row.id.not_in(select(tables.unpublished.c.request)))
+            await connection.execute(insert(tables.unpublished).from_select(["request", "etag"], again))
 
     async def a_day_passes(self) -> None:
         """Make a census due, for what a tool gives no time stamp; no process may run."""
