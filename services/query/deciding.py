@@ -206,7 +206,8 @@ class Listed(BaseModel):
 )  # fmt: skip
 async def decisions(listed: Annotated[Listed, Query()], hub: Hub, view: Seen) -> Response:
     """The newest first, each in one sentence, with what undid it."""
-    before = _number(paging.place("decisions", listed.cursor))
+    listing = paging.asked("decisions", listed)
+    before = _number(paging.place(listing, listed.cursor))
     async with hub.database.reading() as connection:
         try:
             names, request = await wishes.concerned(connection, listed.request, listed.artifact, listed.identity)
@@ -216,7 +217,7 @@ async def decisions(listed: Annotated[Listed, Query()], hub: Hub, view: Seen) ->
         rows = await decided.page(connection, wanted)
         items = await decided.told(connection, rows[: listed.limit])
     more = len(rows) > listed.limit
-    following = paging.cursor("decisions", (str(items[-1]["number"]), "")) if more else None
+    following = paging.cursor(listing, (str(items[-1]["number"]), "")) if more else None
     if listed.identity is not None:  # who is known where may not be found out by asking for it
         items = [one for one in items if view.reads((*one["left"], *one["right"]))]
     return answer({"items": [masked(one, view) for one in items], "next": following})

@@ -151,7 +151,7 @@ def _search(wanted: Wanted, hub: Serving) -> Search:
 
 
 def _kind(wanted: Wanted) -> str:
-    return f"{wanted.sort} {wanted.order}"
+    return paging.asked("requests", wanted)
 
 
 def _duration(text: str) -> timedelta:

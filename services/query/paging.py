@@ -5,20 +5,28 @@ import binascii
 from collections.abc import Sequence
 
 import orjson
+from pydantic import BaseModel
 
+from schemas.canonical import canonical_json, digest
 from services.query.refused import Refused
 
 Place = tuple[str, str]
 """Where a page ended: the sort key and the id of its last row."""
 
 
+def asked(name: str, filters: BaseModel, *more: str) -> str:
+    """The kind of a list: its name, and by what its things were chosen and ordered."""
+    told = filters.model_dump(mode="json", exclude={"cursor", "limit", "whole", "export"})
+    return f"{name} {digest(canonical_json(told), *more)[:12]}"
+
+
 def cursor(kind: str, place: Place) -> str:
-    """An opaque text for this place; kind says which list and order it belongs to."""
+    """An opaque text for this place; kind says which list it belongs to, and how that was asked for."""
     return base64.urlsafe_b64encode(orjson.dumps([kind, *place])).decode().rstrip("=")
 
 
 def place(kind: str, text: str | None) -> Place | None:
-    """The place that cursor() wrote. Refuses what it did not write, or wrote for another list or order."""
+    """The place that cursor() wrote. Refuses what it did not write, or wrote for what was asked for otherwise."""
     if text is None:
         return None
     try:
@@ -37,7 +45,8 @@ def _checked(kind: str, told: object) -> Place:
 
 
 def foreign() -> Refused:
-    """A cursor of another list or order."""
+    """A cursor of another list, or of this one with other filters or in another order."""
     return Refused(
-        400, "cursor", "The cursor does not belong to this list in this order.", "Give `next` of the page before."
-    )
+        400, "cursor", "The cursor does not belong to this list with these filters in this order.",
+        "Give `next` of the page before, and ask for the rest as you did then.",
+    )  # fmt: skip

@@ -65,18 +65,18 @@ async def timeline(found: Found, wanted: Annotated[Happenings, Query()], hub: Hu
     actors = [one for one in wanted.actor if connection_of(one) not in found.hidden]
     if wanted.actor and not actors:
         return answer({"items": [], "next": None})
-    order = f"timeline {wanted.order}"
+    kind = paging.asked("timeline", wanted, found.id)
     query = TimelineQuery(
         found.id, wanted.kind, wanted.artifact, actors,
         instant(wanted.since) if wanted.since else None, instant(wanted.until) if wanted.until else None,
-        wanted.order == "desc", paging.place(order, wanted.cursor), wanted.limit,
+        wanted.order == "desc", paging.place(kind, wanted.cursor), wanted.limit,
     )  # fmt: skip
     async with hub.database.reading() as connection:
         rows = await reading.timeline(connection, query)
         hidden = await _hidden(connection, found.record, rows)
     page = rows[: wanted.limit]
     more = len(rows) > wanted.limit
-    following = paging.cursor(order, (page[-1]["at"], page[-1]["key"])) if more else None
+    following = paging.cursor(kind, (page[-1]["at"], page[-1]["key"])) if more else None
     items = [
         _shown(row, hidden=row["key"] in hidden, nobody=connection_of(row["artifact"]) in found.hidden) for row in page
     ]

@@ -38,7 +38,6 @@ _STATUS = {"unknown": 422, "changed": 412, "key used": 422}
 _TAG = r'((W/)?"[!#-~]*"|[0-9a-f.]+)'
 _TAGS = rf"^(\*|{_TAG}( *, *{_TAG})*)$"
 _KEY = r'^("[!#-~]{1,253}"|[!#-~]{1,255})$'
-_KIND = "suggestions"
 
 Id = Annotated[str, Path(min_length=1, max_length=40, description="Its id", examples=["S-MZXW6YTBOI3D"])]
 
@@ -77,7 +76,8 @@ async def suggestions(listed: Annotated[Listed, Query()], hub: Hub, view: Seen) 
 
     So many a day are offered as the installation says, the worthiest ones; the others wait.
     """
-    after = _after(paging.place(_KIND, listed.cursor))
+    kind = paging.asked("suggestions", listed)
+    after = _after(paging.place(kind, listed.cursor))
     async with hub.database.reading() as connection:
         try:
             artifacts, request = await concerned(connection, listed.request, listed.artifact, None)
@@ -89,7 +89,7 @@ async def suggestions(listed: Annotated[Listed, Query()], hub: Hub, view: Seen) 
         measured = await suggested.measured(connection)
         behind = await suggested.behind(connection, hub.now())
     more = len(rows) > listed.limit
-    following = paging.cursor(_KIND, (repr(items[-1]["worth"]), items[-1]["id"])) if more else None
+    following = paging.cursor(kind, (repr(items[-1]["worth"]), items[-1]["id"])) if more else None
     items = [one for one in items if _reads(view, one)]
     return answer_with({"items": items, "next": following, "behind": behind, "measured": measured})
 

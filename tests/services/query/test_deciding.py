@@ -289,6 +289,8 @@ async def test_the_list_pages_and_filters(hub: Hub) -> None:
         ({"holds": True}, [4, 3, 1]), ({"holds": False}, [2]), ({"by": "Ben", "holds": True}, [3]),
     ):  # fmt: skip
         assert [one["number"] for one in (await hub.get("/v1/decisions", **filters))["items"]] == expected, filters
+    mine = (await hub.get("/v1/decisions", limit=1))["next"]
+    await hub.get("/v1/decisions", 400, limit=1, cursor=mine, by="Ben")
     other = (await hub.get("/v1/requests", limit=1))["next"]
     assert (await hub.get("/v1/decisions", 400, cursor=other))["type"] == "urn:throughline:problem:cursor"
     assert (await hub.get("/v1/decisions", 422, kind="join"))["errors"][0]["field"] == "query.kind"

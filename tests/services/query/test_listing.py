@@ -148,7 +148,10 @@ async def test_unknown_values_are_answered_with_the_known_ones(hub: Hub) -> None
 
 async def test_cursors_of_elsewhere_are_refused(hub: Hub) -> None:
     cursor = (await hub.get("/v1/requests", limit=1))["next"]
-    await hub.get("/v1/requests", 400, cursor=cursor, order="asc")
+    for otherwise in ({"order": "asc"}, {"sort": "opened"}, {"text": "memo"}, {"tool": "memo"}):
+        told = await hub.get("/v1/requests", 400, cursor=cursor, **otherwise)
+        assert told["type"] == "urn:throughline:problem:cursor"
+    await hub.get("/v1/requests", cursor=cursor, limit=3, whole=True)
     for made_up in ("x", "CANARY", "e30", "WyJ1cGRhdGVkIGRlc2MiLDEsMl0", "ü"):
         answer = await hub.http.get("/v1/requests", params={"cursor": made_up})
         assert answer.status_code == 400

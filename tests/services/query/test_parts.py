@@ -74,4 +74,6 @@ async def test_a_new_activity_does_not_shift_the_pages(hub: Hub) -> None:
     first = await hub.get(path, limit=2)
     await hub.told(memo(1, version=0, text="earlier"))
     second = await hub.get(path, limit=2, cursor=first["next"])
+    await hub.get(path, 400, cursor=first["next"], kind="commented")
+    await hub.get(f"/v1/requests/{owned(5)}/timeline", 400, cursor=first["next"])
     assert {one["key"] for one in first["items"]}.isdisjoint(one["key"] for one in second["items"])

@@ -79,6 +79,7 @@ async def test_pages_and_filters(alike: Hub) -> None:
     assert await listed(alike, artifact="MEMO-1") == []
     assert await listed(alike, min_probability=0.99) == []
     await alike.get("/v1/suggestions", 400, cursor="x")
+    await alike.get("/v1/suggestions", 400, cursor=first["next"], min_probability=0.5)
     await alike.get("/v1/suggestions/S-AAAAAAAAAAAA", 404)
 
 
