@@ -21,6 +21,8 @@ install: $(STAMP) ## Install everything into .venv (quick when nothing changed)
 # uv is the fast way; where it cannot be had, pip installs the very same locked files.
 $(STAMP): requirements-dev.txt pyproject.toml
 	@echo "installing into $(VENV) ..."
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "this needs Python 3.11 or newer, and $(PYTHON) is older or not there; name one, as in: make demo PYTHON=python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if $(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv; then \
 	  $(BIN)/python -m uv pip sync --quiet --python $(BIN)/python requirements-dev.txt && \

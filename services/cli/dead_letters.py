@@ -18,6 +18,7 @@ from schemas.canonical import instant, storable
 from services.admin import audit
 from services.admin.letters_told import mend, readable
 from services.admin.letters_trying import TriedAll, Trying, try_all
+from services.cli.narrow import by_width
 from services.cli.terminal import EXIT_NOT_FOUND, opened, write_line
 from services.cli.words import counted, moment
 from services.feed import letters
@@ -63,7 +64,7 @@ async def show_all(made: "Installation", now: datetime, screen: Console, *, as_j
     if not causes:
         screen.print("No dead letters: everything that was read could be used.")
         return
-    screen.print(_causes(causes, now))
+    screen.print(by_width(_causes(causes, now)))
     screen.print(Text("\nTheir ids: throughline dead-letters list --json", style="dim"))
 
 

@@ -22,6 +22,7 @@ from pipelines.store.bulk import Bulk
 from schemas.access import THIS_MACHINE
 from schemas.decisions import DecisionKind, Refusal
 from services.admin import audit
+from services.cli.narrow import by_width
 from services.cli.terminal import EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_WRONG_USE, WrongUse, opened, tell, write_line
 from services.cli.words import counted, listed, moment, short
 from services.query import decided, reading, wishes
@@ -254,7 +255,7 @@ async def show_all(
         for one in items:
             write_line(orjson.dumps(one).decode())
         return 0
-    screen.print(_table(items, now) if items else "No decision fits.")
+    screen.print(by_width(_table(items, now)) if items else "No decision fits.")
     if len(rows) > limit:
         screen.print(Text(f"There are more; these are the newest {limit} (--limit).", style="dim"))
     return 0

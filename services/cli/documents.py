@@ -9,6 +9,7 @@ from rich.table import Table
 from services.broker import BrokerSettings, rights, topics
 from services.broker.asyncapi import asyncapi_document
 from services.broker.topics import Role
+from services.cli.narrow import by_width
 from services.cli.terminal import write_line
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def print_topics(made: "Installation", screen: Console, *, for_programs: bool) -
     for topic in wanted:
         configs = ", ".join(f"{name}={value}" for name, value in topic.configs.items())
         table.add_row(topic.name, str(topic.partitions), str(topic.replication or "3, or all brokers"), configs)
-    screen.print(table)
+    screen.print(by_width(table))
     for role, each in allowed.items():
         screen.print(f"\n{role}: {_ROLES[role]}", markup=False)
         screen.print(_rights(each))

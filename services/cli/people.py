@@ -24,6 +24,7 @@ from services.admin.accounts import Account, By
 from services.admin.audit import note
 from services.admin.auditing import Sought
 from services.admin.passwords import LONGEST, SHORTEST, Passwords
+from services.cli.narrow import by_width
 from services.cli.terminal import EXIT_NOT_FOUND, EXIT_REFUSED, errors, opened, tell, write_line
 from services.cli.words import moment
 from services.query.refused import Refused
@@ -83,7 +84,7 @@ async def list_accounts(made: "Installation", now: datetime, screen: Console, *,
         role = f"{one.role.value}{', disabled' if one.disabled else ''}"
         last = moment(one.signed_in_at, now) if one.signed_in_at else "never"
         table.add_row(Text(one.name), role, Text(one.email or ""), Text(_way(one)), last, one.id)
-    screen.print(table)
+    screen.print(by_width(table))
 
 
 def _way(account: Account) -> str:
@@ -197,7 +198,7 @@ async def list_tokens(made: "Installation", now: datetime, screen: Console, *, a
         ends = moment(one.expires_at, now) if one.expires_at else "never"
         used = moment(one.used_at, now) if one.used_at else "never"
         table.add_row(one.id, Text(one.title), one.role.value, Text(one.owner or "a program"), used, ends)
-    screen.print(table)
+    screen.print(by_width(table))
 
 
 async def revoke_token(made: "Installation", by: By, name: str, screen: Console) -> int | None:
@@ -226,7 +227,7 @@ async def list_sessions(made: "Installation", now: datetime, screen: Console, *,
     for one in found:
         began, seen = moment(one.created_at, now), moment(one.seen_at, now)
         table.add_row(one.id, Text(one.name), began, seen, one.address or "", Text(one.agent or ""))
-    screen.print(table)
+    screen.print(by_width(table))
 
 
 async def revoke_session(made: "Installation", by: By, name: str, screen: Console) -> int | None:

@@ -26,6 +26,7 @@ from services.admin.rules_form import state_words, told_again, told_row
 from services.cli import chosen as files
 from services.cli import limits, linking
 from services.cli.choosing import Chooser, choose
+from services.cli.narrow import by_width
 from services.cli.terminal import opened, write_line
 from services.cli.words import counted
 from services.query.mapping import Unmapped, unmapped
@@ -70,7 +71,7 @@ async def show(made: "Installation", name: str, screen: Console, *, for_programs
         screen.print("  Nothing: everything is as its connector and its options say.")
     _print_chosen(screen, own.chosen)
     _heading(screen, f"By default ({own.connector})")
-    screen.print(_rows(own.stages))
+    screen.print(by_width(_rows(own.stages)))
     screen.print(_links(own.link_kinds))
     _heading(screen, "Links that were read")
     screen.print(linking.table(own, seen))
@@ -100,7 +101,7 @@ def _told(name: str, own: ConnectionConfiguration, missing: Unmapped) -> dict[st
 
 def _print_chosen(screen: Console, chosen: Chosen) -> None:
     if chosen.stages:
-        screen.print(_rows(chosen.stages))
+        screen.print(by_width(_rows(chosen.stages)))
     if chosen.link_kinds:
         screen.print(_links(chosen.link_kinds))
     for words, names in (

@@ -18,6 +18,7 @@ from schemas.access import THIS_MACHINE
 from schemas.decisions import Refusal
 from services.admin import audit
 from services.cli.deciding import Ask, Manner, lines_of, refused, seen_as, unresolved
+from services.cli.narrow import by_width
 from services.cli.terminal import EXIT_NOT_FOUND, EXIT_REFUSED, opened, tell, write_line
 from services.cli.words import counted, moment, short
 from services.query import decided, suggested
@@ -62,7 +63,7 @@ async def show_all(
         for one in items:
             write_line(orjson.dumps(one).decode())
         return 0
-    screen.print(_table(items) if items else "Nothing is suggested.")
+    screen.print(by_width(_table(items)) if items else "Nothing is suggested.")
     if len(rows) > limit:
         screen.print(Text(f"There are more; these are the {limit} worthiest (--limit).", style="dim"))
     if behind:

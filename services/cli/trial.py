@@ -10,6 +10,7 @@ from services.admin.previewing import Verdict
 from services.admin.sampling import Sample
 from services.admin.trial import Opened
 from services.admin.words import counted, listed
+from services.cli.narrow import by_width
 
 _SHOWN_REFERENCES = 4
 
@@ -50,6 +51,6 @@ def shown(found: Sample, judged: list[Verdict], screen: Console) -> None:
         late = " within a minute" if found.cut else ""
         screen.print(f"Nothing to read was found{late}: look at the filters, and from when it is read.")
     else:
-        screen.print(preview(judged))
+        screen.print(by_width(preview(judged)))
     if found.unusable:
         screen.print(f"{counted(found.unusable, 'record')} could not be understood: they would wait as dead letters.")

@@ -1,9 +1,14 @@
 """Terminals of 40 columns: nothing is squeezed into columns too thin to be read, nothing is lost."""
 
+import io
+
 import pytest
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from services.cli import connections, lists, lookup, status
+from services.cli.narrow import by_width
 from tests.services.cli.company import NOW
 from tests.services.cli.conftest import Desk
 
@@ -59,3 +64,20 @@ async def test_changes(slim: Desk) -> None:
     await lists.changes(slim.made, 0, lambda: NOW, slim.screen, follow=False, as_json=False)
     found = lines(slim)
     assert [found[0].split("  ")[0], found[1][:2]] == ["1", "  "]
+
+
+def test_any_other_table() -> None:
+    table = Table("thing", "what it names", "at")
+    table.add_row("issue PAY-12", Text("10000000037 (mentions, written)"), "")
+    table.add_row("deal 4711", "[bold]nothing[/]", Text("12 March"))
+    assert printed(table, COLUMNS) == [
+        "issue PAY-12", "  what it names: 10000000037 (mentions,", "  written)",
+        "deal 4711", "  what it names: nothing", "  at: 12 March",
+    ]  # fmt: skip
+    assert "what it names" in printed(table, 100)[1]
+
+
+def printed(table: Table, width: int) -> list[str]:
+    paper = io.StringIO()
+    Console(file=paper, width=width, highlight=False).print(by_width(table))
+    return [line.rstrip() for line in paper.getvalue().splitlines()]
