@@ -107,7 +107,8 @@ def test_a_database_that_is_away_or_empty(tmp_path: Path, words: list[str]) -> N
     away = {"HOME": str(tmp_path), "THROUGHLINE_DATABASE_URL": "postgresql://hub:s3cret@127.0.0.1:1/hub"}
     told = typed(away, *words)
     assert (told.returncode, told.stdout) == (4, "")
-    assert told.stderr.startswith("Try again later: The database cannot be reached. Look whether it runs")
+    said = "Try again later: The database cannot be used now: it does not answer. Look whether it runs"
+    assert told.stderr.startswith(said)
     assert "s3cret" not in told.stderr
     (tmp_path / "empty.db").touch()
     told = typed({"HOME": str(tmp_path), "THROUGHLINE_DATABASE_URL": f"sqlite:///{tmp_path}/empty.db"}, *words)
