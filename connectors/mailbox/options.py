@@ -183,7 +183,10 @@ class MailboxOptions(BaseModel):
         description="Also read mail that its sender marked as personal or private (Sensitivity header)",
     )
     since: AwareDatetime | None = Field(
-        default=None, title="Read from", description="Leave out mail that arrived before this moment; empty: read all"
+        default=None,
+        title="Leave out mail before",
+        description="What arrived before this moment is never read, whatever the connection reads from; empty: none",
+        examples=["2026-01-15T00:00:00Z"],
     )
 
     @field_validator("own", "leave_out_senders")
