@@ -219,7 +219,9 @@ def test_killed_and_started_again_it_goes_on(tmp_path: Path) -> None:
         process.wait(30)
     assert "connection.read.stopped" not in demo.told()  # nothing is asked before the tools are up again
     # What was read in the middle of a story may have joined an older request since: then its id leads there.
-    assert {request: leads[request] for request in before if not before[request] <= after[leads[request]]} == {}
+    # An issue that was moved to another project since has another key.
+    same = {request: keys & truth.keys() for request, keys in before.items()}
+    assert {request: leads[request] for request in before if not same[request] <= after[leads[request]]} == {}
     assert sum(leads[request] == request for request in before) >= 0.9 * len(before)
     held = [key for keys in after.values() for key in keys]
     assert len(held) == len(set(held))
