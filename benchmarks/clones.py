@@ -22,7 +22,7 @@ _NAMES = re.compile(
     r"\b(?P<project>PAY|WEB|PLAT|OPS)-(?P<key>[1-9]\d{0,3})\b"
     r"|(?<![\w.:+-])(?P<issue>[1-9]\d{4})(?![\w.:+-])"
     r"|\b(?P<record>10000\d{6})\b"
-    r"|\b(?P<letter>(?:r\d+|c)\.[a-z0-9]+\.\d{14})(?=@)"
+    r"|\b(?P<letter>(?:r\d+(?:-[a-z0-9]+)?|c)\.[a-z0-9]+\.\d{14})(?=@)"
     r"|(?<![0-9a-f])(?P<mail>[0-9a-f]{32})[0-9a-f]{8}(?![0-9a-f])"
     r"|\bR-[A-Z2-7]{12}\b"
 )

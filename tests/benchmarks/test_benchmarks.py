@@ -79,6 +79,13 @@ def test_copies_are_about_other_things_of_the_same_shape(company: story.Story) -
     assert len(list(copies(company.told, len(company.told) + 5))) == len(company.told) + 5
     many = Copy(Names(frozenset({"10007", "20172"}), frozenset(), {}), FIRST)  # a company of thousands of issues
     assert many.text('"10007", "20172", "20173"') == '"10000010007", "10000020172", "20173"'
+    for letter in (
+        "r8.ask.20260119120000",
+        "r216-twin.ask.20260120131149",
+        "r8-2.form.20260119120000",
+        "c.news.20260119120000",
+    ):
+        assert many.text(f"<{letter}@acme.example>") == f"<{letter}x{FIRST}@acme.example>"
 
 
 def _event(told: story.Told) -> dict[str, str]:
