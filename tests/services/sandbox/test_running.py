@@ -12,15 +12,21 @@ import pytest
 from schemas.errors import Misconfigured
 from services.sandbox.process import SandboxProcess
 from services.sandbox.running import Wish, sandbox
-from services.sandbox.standing import Folder, Standing
+from services.sandbox.standing import TOOLS, Folder, Standing
+from tests.parts.presence import free_port
 
 
 def _wish(folder: Path, **more: object) -> Wish:
     return replace(Wish(str(folder), pace=0, requests=6, months=1), **more)  # type: ignore[arg-type]
 
 
+def _ports() -> dict[str, int]:
+    """Those that the system does not give to others meanwhile."""
+    return {tool: free_port() for tool in TOOLS}
+
+
 async def test_the_same_company_comes_back_at_the_same_ports(tmp_path: Path) -> None:
-    async with sandbox(_wish(tmp_path)) as one:
+    async with sandbox(_wish(tmp_path, ports=_ports())) as one:
         first = one.ready
     async with sandbox(_wish(tmp_path, seed=99)) as again:  # the folder knows better
         assert again.ready == first
@@ -59,7 +65,7 @@ def test_a_full_disk_makes_the_companys_day_stand_still(tmp_path: Path) -> None:
 
 
 async def test_a_port_that_somebody_else_took_is_replaced(tmp_path: Path) -> None:
-    async with sandbox(_wish(tmp_path)) as one:
+    async with sandbox(_wish(tmp_path, ports=_ports())) as one:
         port = one.ready.mail_port
     with socket.create_server(("127.0.0.1", port)):
         async with sandbox(_wish(tmp_path)) as again:
