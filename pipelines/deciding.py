@@ -356,7 +356,8 @@ class _Case:
 def _check_split(left: tuple[str, ...], whole: list[str], request: str) -> None:
     if not set(left) < set(whole):
         outside = len(set(left) - set(whole))
-        problem = f"{outside} of the artifacts are not in {request}." if outside else "It would leave nothing behind."
+        those = f"{outside} of the artifacts {'is' if outside == 1 else 'are'} not in {request}."
+        problem = those if outside else "It would leave nothing behind."
         raise Refusal("nothing to decide", problem, "Name some, but not all, of what is in the request.")
 
 
