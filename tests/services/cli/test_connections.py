@@ -214,9 +214,7 @@ async def test_what_leads_nowhere_is_said_and_the_rest_is_read(
 ) -> None:
     (tmp_path / "token").write_text(hubspot.token)
     text = FILE.format(url=hubspot.url, token=tmp_path / "token") + "  opening_pipelines: [default, '77']\n"
-    said = (
-        "  look  The tool does not have the pipeline 77, which opening_pipelines names. Correct opening_pipelines,"
-    )
+    said = "  look  The tool does not have the pipeline 77, which opening_pipelines names. Correct opening_pipelines,"
     assert await filed(reachable, tmp_path, text) == 0
     assert said in " ".join(reachable.printed.split("\n"))
     assert await connections.test(reachable.made, "sales", now, reachable.screen) == 0
