@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from benchmarks.story import options_of
 from pipelines.store import configuration, tables
 from pipelines.store.engine import open_engine, reading, writing
+from services.broker.topics import LIFECYCLES
 from services.cli.sandbox import Joined
 from services.feed import connections
 from services.feed.rules import configuration_of
@@ -255,7 +256,8 @@ async def consuming(bus: Bus) -> AsyncIterator[AIOKafkaConsumer]:
 
 async def ends_of(consumer: AIOKafkaConsumer, bus: Bus, name: str) -> dict[TopicPartition, int]:
     """Where each partition of a topic ends now. name: without the prefix."""
-    here = [TopicPartition(bus.settings.topic(name), number) for number in range(bus.settings.partitions)]
+    partitions = 1 if name == LIFECYCLES else bus.settings.partitions
+    here = [TopicPartition(bus.settings.topic(name), number) for number in range(partitions)]
     ends: dict[TopicPartition, int] = await consumer.end_offsets(here)
     return ends
 
