@@ -260,7 +260,7 @@ def histories(draw: st.DrawFn) -> list[SourceEvent]:
     return events
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(told=histories(), seed=st.integers(0, 2**32))
 async def test_the_order_in_which_things_come_does_not_matter(
     engine: AsyncEngine, told: list[SourceEvent], seed: int
