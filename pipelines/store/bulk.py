@@ -124,7 +124,7 @@ def _insert(table: Table, dialect: str, on_conflict: str, returning: str) -> Tex
 
 @lru_cache
 def _exactly(table: Table, owner: str) -> TextClause:
-    """On PostgreSQL, in one statement: the differences of two sets, which cost no more than to hash them."""
+    """On PostgreSQL, in one statement: the differences of two sets, by grouping, which never looks at all pairs."""
     key = ", ".join(f'"{column.name}"' for column in table.primary_key)
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
     # OFFSET: owner by owner, whose rows lie side by side in the index. What goes is found by where it lies: where it
@@ -133,7 +133,8 @@ def _exactly(table: Table, owner: str) -> TextClause:
         o AS MATERIALIZED (SELECT t.* FROM unnest(CAST(:keys AS text[])) AS k(owner) CROSS JOIN LATERAL
             (SELECT ctid AS place, {columns} FROM "{table.name}" WHERE "{owner}" = k.owner OFFSET 0) AS t),
         deleted AS (DELETE FROM "{table.name}" WHERE ctid = ANY (ARRAY(
-            SELECT place FROM o WHERE ({key}) NOT IN (SELECT {key} FROM n))))
+            SELECT (array_agg(place))[1] FROM (SELECT place, {key} FROM o UNION ALL SELECT NULL, {key} FROM n) AS b
+            GROUP BY {key} HAVING bool_and(place IS NOT NULL))))
         INSERT INTO "{table.name}" ({columns}) SELECT * FROM n EXCEPT SELECT {columns} FROM o
         {_conflict(table, "replace")}"""  # noqa: S608 - names of our own tables
     return text(sql)
