@@ -133,7 +133,8 @@ def _exactly(table: Table, owner: str) -> TextClause:
         o AS MATERIALIZED (SELECT t.* FROM unnest(CAST(:keys AS text[])) AS k(owner) CROSS JOIN LATERAL
             (SELECT ctid AS place, {columns} FROM "{table.name}" WHERE "{owner}" = k.owner OFFSET 0) AS t),
         deleted AS (DELETE FROM "{table.name}" WHERE ctid = ANY (ARRAY(
-            SELECT (array_agg(place))[1] FROM (SELECT place, {key} FROM o UNION ALL SELECT NULL, {key} FROM n) AS b
+            SELECT (array_agg(place))[1] FROM (SELECT place, {key} FROM o UNION ALL
+                SELECT NULL, {key} FROM n WHERE EXISTS (SELECT FROM o)) AS b
             GROUP BY {key} HAVING bool_and(place IS NOT NULL))))
         INSERT INTO "{table.name}" ({columns}) SELECT * FROM n EXCEPT SELECT {columns} FROM o
         {_conflict(table, "replace")}"""  # noqa: S608 - names of our own tables
