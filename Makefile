@@ -18,12 +18,13 @@ help: ## Show this list
 
 install: $(STAMP) ## Install everything into .venv (quick when nothing changed)
 
-# uv is the fast way; where it cannot be had, pip installs the very same locked files.
+# uv is the fast way; where it cannot be had, pip installs the very same locked files. What has no pip yet was begun and
+# not finished, as where Debian's python3-venv was missing: it is completed.
 $(STAMP): requirements-dev.txt pyproject.toml
 	@echo "installing into $(VENV) ..."
-	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	@test -x $(BIN)/pip || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "this needs Python 3.11 or newer, and $(PYTHON) is older or not there; name one, as in: make demo PYTHON=python3.11" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@if $(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv; then \
 	  $(BIN)/python -m uv pip sync --quiet --python $(BIN)/python requirements-dev.txt && \
 	  $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps -e .; \
@@ -34,7 +35,7 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	@touch $@
 
 lock: ## Resolve the dependencies anew into requirements*.txt (addresses of registries stay out)
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
 	$(BIN)/python -m $(LOCK) --group dev -o requirements-dev.txt
 	$(BIN)/python -m $(LOCK) -c requirements-dev.txt -o requirements.txt

@@ -58,16 +58,24 @@ Check = Callable[[], Awaitable[str]]
 async def doctor(made: "Installation", now: datetime, screen: Console, *, for_programs: bool) -> int:
     """Look at everything; EXIT_MISCONFIGURED where something is wrong."""
     findings = [await _found(name, check) for name, check in checks(made, now).items()]
-    wrong = [one for one in findings if not one.ok]
-    for one in findings:
-        if for_programs:
+    wrong = {one.says for one in findings if not one.ok}
+    if for_programs:
+        for one in findings:
             write_line(orjson.dumps({"name": one.name, "ok": one.ok, "says": one.says}).decode())
-            continue
-        mark = Text("  ok    ", style="green") if one.ok else Text("  wrong ", style="bold red")
-        screen.print(mark.append(f"{one.name}: ", style="bold").append(one.says, style="default"))
-    if not for_programs:
+    else:
+        for one in _at_once(findings):
+            mark = Text("  ok    ", style="green") if one.ok else Text("  wrong ", style="bold red")
+            screen.print(mark.append(f"{one.name}: ", style="bold").append(one.says, style="default"))
         screen.print(f"\n{counted(len(wrong), 'thing')} to mend." if wrong else "\nNothing is wrong.")
     return EXIT_MISCONFIGURED if wrong else 0
+
+
+def _at_once(findings: Sequence[Finding]) -> list[Finding]:
+    """What one thing spoils, such as a database that is away, is told once, with the names of all."""
+    names: dict[tuple[bool, str], list[str]] = {}
+    for one in findings:
+        names.setdefault((one.ok, one.says), []).append(one.name)
+    return [Finding(", ".join(alike), ok, says) for (ok, says), alike in names.items()]
 
 
 async def _found(name: str, check: Check) -> Finding:

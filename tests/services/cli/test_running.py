@@ -169,6 +169,11 @@ async def test_a_database_that_is_not_there(tmp_path: Path, capsys: pytest.Captu
     assert code == EXIT_MISCONFIGURED
     assert "There is no hub's database here yet" in found["database"]["says"]
     assert found["data directory"]["ok"]
+    assert await doctor.doctor(made, NOW, Console(width=1000), for_programs=False) == EXIT_MISCONFIGURED
+    printed = capsys.readouterr().out
+    assert "  wrong database, secret keys, connections, running, requests, mapping, common values, clock: " in printed
+    assert printed.count("There is no hub's database here yet") == 1
+    assert printed.endswith("\n1 thing to mend.\n")
     assert not (tmp_path / "none").exists()
 
 
