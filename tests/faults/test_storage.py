@@ -102,7 +102,7 @@ def _mounted(folder: Path, *words: str) -> Iterator[None]:
     """A file system of its own; needs root."""
     done = os.geteuid() == 0 and subprocess.run(["mount", *words, folder], check=False, capture_output=True)
     if not done or done.returncode:
-        pytest.skip("nothing can be mounted here")
+        pytest.skip("a disk of its own cannot be mounted here (run the tests as root)")
     try:
         yield
     finally:
@@ -135,6 +135,8 @@ def small_space(postgres: Postgres) -> Iterator[Path]:
 @pytest.fixture
 def failing_disk(tmp_path: Path) -> Iterator[Path]:
     """One that the system makes read-only as soon as it fails."""
+    if shutil.which("mkfs.ext4") is None:  # nor is it on the path of anybody but root
+        pytest.skip("a disk of its own cannot be made here (run the tests as root, with the package e2fsprogs)")
     folder, image = tmp_path / "disk", tmp_path / "image"
     folder.mkdir()
     with image.open("wb") as file:

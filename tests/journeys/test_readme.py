@@ -4,6 +4,7 @@ tools of their own."""
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,6 +87,13 @@ def until(log: Path, shows: str) -> re.Match[str]:
     raise AssertionError(f"{shows} did not come:\n{log.read_text()[-3000:]}")
 
 
+def session(pid: int) -> int | None:
+    """That a process belongs to; None where it has ended."""
+    with suppress(ProcessLookupError):
+        return os.getsid(pid)
+    return None
+
+
 class Demo:
     """`make demo` in a clone."""
 
@@ -113,9 +121,8 @@ class Demo:
     def children(self) -> list[int]:
         """Every process of the demo's session."""
         assert self.process is not None
-        command = ["ps", "-o", "pid=", "-g", str(self.process.pid)]
-        listed = subprocess.run(command, capture_output=True, text=True, check=False)
-        return [int(pid) for pid in listed.stdout.split()]
+        running = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+        return [pid for pid in running if session(pid) == self.process.pid]
 
     def end(self, how: int) -> int:
         """Signal the whole session, as a terminal does at Ctrl-C."""
@@ -182,6 +189,8 @@ def tries_what_the_readme_shows(demo: Demo) -> None:
 @pytest.mark.timeout(400)
 def test_tools_of_ones_own_are_connected_as_the_readme_says(checkout: Checkout) -> None:
     """By files, with the sandbox's tools in the place of one's own; the company runs alone, in a folder of its own."""
+    if shutil.which("curl") is None:
+        missing("curl (package curl), by which the README asks")
     subprocess.run(["make", "install"], cwd=checkout.clone, env=checkout.environ, check=True, capture_output=True)
     begin, program, _, by_file = blocks("sh", "Your own tools")
     company = "THROUGHLINE_DATA_DIR=.company .venv/bin/throughline sandbox --pace 0 --requests 10"

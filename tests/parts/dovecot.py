@@ -63,7 +63,7 @@ class Dovecot:
         if shutil.which("dovecot") is None:
             raise PartMissing("Dovecot (package dovecot-imapd)")
         if os.geteuid() != 0:
-            raise PartMissing("Dovecot needs root to start")
+            raise PartMissing("root, who alone can start Dovecot (run the tests as root)")
         self.port, self.tls_port = free_port(), free_port()
         folder = self._folder = Path(tempfile.mkdtemp(prefix="throughline-dovecot-"))
         folder.chmod(0o755)  # the mail user must reach its mail

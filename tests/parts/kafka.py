@@ -93,9 +93,9 @@ class Kafka:
 
     def __init__(self, folder: Path, *, secure: bool = False) -> None:
         if shutil.which("java") is None:
-            raise PartMissing("Java 17 (for Kafka)")
+            raise PartMissing("Java 17 for Kafka (package default-jre-headless)")
         if not KAFKA.folder.is_dir():
-            raise PartMissing("Kafka's jars: run `make parts`")
+            raise PartMissing("Kafka's jars (run `make parts`, which needs the package maven)")
         self.secure = secure
         self.port, self.inner, self.controller = free_port(), free_port(), free_port()
         self.ca_file = folder / "keys" / "ca.pem"

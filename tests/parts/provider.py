@@ -21,9 +21,9 @@ class IdentityProvider:
 
     def __init__(self, folder: Path) -> None:
         if shutil.which("java") is None:
-            raise PartMissing("Java 17 (for the identity provider)")
+            raise PartMissing("Java 17 for the identity provider (package default-jre-headless)")
         if not PROVIDER.folder.is_dir():
-            raise PartMissing("the identity provider's jars: run `make parts`")
+            raise PartMissing("the identity provider's jars (run `make parts`, which needs the package maven)")
         self.port = free_port()
         self._folder = folder
         self._process: Leashed | None = None

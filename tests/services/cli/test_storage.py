@@ -25,7 +25,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=30m", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
-        pytest.skip("nothing can be mounted here")
+        pytest.skip("a disk of its own cannot be mounted here (run the tests as root)")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
