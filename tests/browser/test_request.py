@@ -1,5 +1,6 @@
 """One request: how it stands, its life as a picture and as words, as of a day, and live."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -130,6 +131,28 @@ async def test_a_stream_that_was_refused_is_asked_for_again(reader: Reader, long
     rows = page.get_by_role("table").get_by_role("row")
     before = await rows.count()
     async with taken_out(page, longest):
+        await expect(rows).to_have_count(before - 1)
+    await expect(rows).to_have_count(before)
+
+
+async def test_what_changes_before_the_page_listens_is_seen_as_well(reader: Reader, longest: Any) -> None:
+    page = reader.page
+    changed = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await changed.wait()
+        await route.continue_()
+
+    await page.route("**/v1/changes/stream*", hold, times=1)
+    await reader.goes(f"/requests/{longest['id']}")
+    rows = page.get_by_role("table").get_by_role("row")
+    before = await rows.count()
+    seen = await page.locator("[data-seen]").get_attribute("data-seen")
+    async with taken_out(page, longest):
+        async with asyncio.timeout(60):
+            while longest["id"] not in await (await page.request.get(f"/v1/changes?since={seen}&limit=1000")).text():
+                await asyncio.sleep(0.1)
+        changed.set()  # what is there already: no new change brings it
         await expect(rows).to_have_count(before - 1)
     await expect(rows).to_have_count(before)
 

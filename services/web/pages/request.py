@@ -29,13 +29,16 @@ PARTS = 40
 async def one(request: Request) -> Response:
     """The request now, or as it stood on a day."""
     name = request.path_params["id"]
+    api = api_of(request)
     try:
-        told = await api_of(request).get(f"/v1/requests/{name}", summary=True, as_of=_evening(request))
+        # Before the record: whoever follows the changes from there misses nothing that the record does not hold.
+        seen = (await api.get("/v1/changes", limit=1))["latest"]
+        told = await api.get(f"/v1/requests/{name}", summary=True, as_of=_evening(request))
     except Failed as error:
         return await _without(request, name, error)
     return await render(
-        request, "request.html", stages_mean=STAGES, states_mean=STATES, most=PARTS, **_shown(request, told),
-        **_links(told["request"]),
+        request, "request.html", stages_mean=STAGES, states_mean=STATES, most=PARTS, seen=seen,
+        **_shown(request, told), **_links(told["request"]),
     )  # fmt: skip
 
 

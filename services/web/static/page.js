@@ -130,6 +130,7 @@ async function renew() {
   if (!answer.ok || answer.redirected) return location.reload();
   const fresh = parsed(await answer.text()).querySelector("[data-request]");
   const here = document.querySelector("[data-request]");
+  if (fresh?.dataset.etag === here.dataset.etag) here.dataset.seen = fresh.dataset.seen;
   if (!fresh || fresh.dataset.etag === here.dataset.etag) return;
   // Whoever chooses a day is not disturbed.
   if (document.activeElement?.matches("[data-asof] input")) return document.activeElement.addEventListener("blur", renew, { once: true });
@@ -146,38 +147,38 @@ async function renew() {
 }
 
 function follow() {
-  let changes, pause = 1000, waiting, seen = "", lost = false;
+  let changes, pause = 1000, waiting;
+  const here = () => document.querySelector("[data-request]");
   function listen() {
-    // A number that was seen is given on, so that nothing is missed between two streams.
-    changes = new EventSource(`/v1/changes/stream${seen && `?since=${seen}`}`);
+    if (changes || document.hidden) return;
+    // From the change number that the page was written at, or the last one heard of: nothing between is missed, and a
+    // browser that connects again by itself goes on from there.
+    changes = new EventSource(`/v1/changes/stream?since=${here().dataset.seen}`);
     changes.addEventListener("change", (event) => {
-      seen = event.lastEventId;
+      here().dataset.seen = event.lastEventId;
       const change = JSON.parse(event.data);
       if (change.request === shown.dataset.request) change.merged_into ? location.reload() : renew();
     });
-    changes.addEventListener("open", () => {
-      pause = 1000;
-      if (lost) renew(); // what happened while nobody listened
-      lost = false;
-    });
+    changes.addEventListener("open", () => { pause = 1000; });
     changes.addEventListener("error", () => {
-      lost = true;
       // After a refusal a browser gives up for good: try again, each time later, and look who is signed in.
-      if (changes.readyState !== EventSource.CLOSED) return;
-      seen = "";
-      waiting = setTimeout(() => { listen(); renew(); }, pause);
+      if (changes?.readyState !== EventSource.CLOSED) return;
+      changes = undefined;
+      waiting = setTimeout(begin, pause);
       pause = Math.min(pause * 2, 60000);
     });
   }
+  // The page first, with its own number: what changed elsewhere in hours that nobody looked is not told one by one.
+  function begin() { renew().finally(listen); }
   function end() { clearTimeout(waiting); changes?.close(); changes = undefined; }
   // A browser opens few connections to one host: pages that nobody looks at listen to nothing.
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) end();
-    else if (!changes) { listen(); renew(); }
+    else if (!changes) begin();
   });
   addEventListener("pagehide", end);
-  addEventListener("pageshow", (event) => { if (event.persisted && !changes) { listen(); renew(); } });
-  if (!document.hidden) listen();
+  addEventListener("pageshow", (event) => { if (event.persisted && !changes) begin(); });
+  listen();
 }
 
 if (shown && !new URLSearchParams(location.search).has("as_of")) follow();

@@ -8,11 +8,14 @@ import re
 import httpx2
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.types import Receive, Scope, Send
 
 from schemas.access import THIS_MACHINE, Caller, Role
+from services.query.app import create_app
 from services.query.steps import Bounds
+from services.web.site import create_site
 from tests.pipelines.memos import memo
-from tests.services.query.conftest import fill, owned
+from tests.services.query.conftest import BASE, NOW, fill, owned
 from tests.services.web.test_site import As, client_of, company
 
 __all__ = ["company"]
@@ -72,6 +75,32 @@ async def test_what_a_tool_says_is_no_formula_and_no_html(company: AsyncEngine) 
         exported = await http.get("/requests.csv")
     rows = list(csv.DictReader(io.StringIO(exported.text.removeprefix("\ufeff"))))
     assert [one["title"] for one in rows if one["id"] == name] == [f"'{EVIL}"]
+
+
+class Meanwhile:
+    """ASGI: the API, in which one request changes as soon as its record was answered."""
+
+    def __init__(self, engine: AsyncEngine, access: As) -> None:
+        self._engine = engine
+        self._api = create_app(engine, lambda: NOW, access=access)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, then change."""
+        await self._api(scope, receive, send)
+        if scope["path"].startswith("/v1/requests/"):
+            await fill(self._engine, [memo(4, version=9, status="done")])
+
+
+async def test_a_page_says_from_which_change_on_it_is_to_be_followed(company: AsyncEngine) -> None:
+    access = As(THIS_MACHINE)
+    site = create_site(Meanwhile(company, access), access, lambda: NOW)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(site), base_url=BASE) as http:
+        page = await http.get(f"/requests/{owned(4)}")
+        seen = re.search(r'<div data-request="R-\w+" data-etag="(\w+)" data-seen="(\d+)">', page.text)
+        assert seen
+        told = (await http.get("/v1/changes", params={"since": seen[2]})).json()["items"]
+    assert [one["request"] for one in told] == [owned(4)]  # what came after the page, and nothing that it holds
+    assert told[0]["etag"] != seen[1]
 
 
 async def test_the_csv_has_every_page(company: AsyncEngine) -> None:

@@ -134,7 +134,10 @@ def site_of(told: LifecycleRecord, **more: Any) -> httpx2.AsyncClient:
                 "summary": "In development (round 2)", "freshness": [fresh]} | more  # fmt: skip
         return JSONResponse(body)
 
-    api = Starlette(routes=[Route("/v1/requests/{id}", answer)])
+    async def changes(_: Request) -> Response:
+        return JSONResponse({"items": [], "next": 0, "latest": 1})
+
+    api = Starlette(routes=[Route("/v1/requests/{id}", answer), Route("/v1/changes", changes)])
     site = create_site(api, As(THIS_MACHINE), lambda: NOW)
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(site), base_url=BASE)
 
