@@ -49,7 +49,7 @@ async def put(bulk: Bulk, touched: Touched, large: set[str]) -> None:
         raise Large
     inside = {row[0] for row in await bulk.by_keys(_MEMBERS, touched.artifacts, large=LARGE)}
     values = await _held(bulk, touched.values, "")
-    generic = await _held(bulk, touched.generic, "AND v.strong")
+    generic = await _held(bulk, touched.generic, "AND v.strong = TRUE")
     held = await _values_of(bulk, touched.artifacts)
     left = inside | {artifact for artifact, named in held.items() if not named.isdisjoint(values | generic)}
     brought = {value for artifact in left for value in held[artifact]}

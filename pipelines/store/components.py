@@ -24,7 +24,7 @@ from schemas.artifacts import Reference, request_id
 # Where very many hold a value, one component stands for them.
 _HOLDERS = """SELECT DISTINCT CASE WHEN m.component IS NULL THEN v.artifact END, m.component
     FROM artifact_values v LEFT JOIN members m ON m.artifact = v.artifact WHERE v.value IN {keys}"""
-_STRONG_HOLDERS = _HOLDERS + " AND v.strong"
+_STRONG_HOLDERS = _HOLDERS + " AND v.strong = TRUE"
 
 MANY_NAMED = 200
 """Requests that one batch folds anew because somebody in them goes by another name now."""
@@ -208,7 +208,7 @@ async def _names_of_meaningless(bulk: Bulk, rules: Rules) -> dict[str, set[str]]
     """Artifacts that are known as a value which somebody called generic, with all that they are known as: what they
     state of others joins nothing."""
     sql = """SELECT DISTINCT o.artifact, o.value FROM artifact_values o WHERE o.names_itself AND o.artifact IN
-        (SELECT artifact FROM artifact_values WHERE names_itself AND value IN {keys})"""
+        (SELECT artifact FROM artifact_values WHERE value IN {keys} AND strong = TRUE AND names_itself = TRUE)"""
     found: dict[str, set[str]] = defaultdict(set)
     for artifact, value in await bulk.by_keys(sql, rules.called_generic):
         found[artifact].add(value)

@@ -21,8 +21,8 @@ source_events = Table(
     Column("native_id", Key, nullable=False),
     Column("artifact", Key, nullable=False),
     Column("event", Text, nullable=False),  # the whole source event as it came, JSON
-    Index("ix_source_events_id", "id", unique=True),
-    Index("ix_source_events_artifact", "artifact"),
+    # Ids alone would lie spread over an index of all that was ever told; beneath its artifact an id is as unique.
+    Index("ix_source_events_artifact", "artifact", "id", unique=True),
     Index("ix_source_events_connection", "connection", "kind"),
 )
 
@@ -56,10 +56,9 @@ artifact_values = Table(
     Column("artifact", Key, primary_key=True),
     Column("part", Key, primary_key=True),
     Column("value", Key, primary_key=True),
-    Column("names_itself", Boolean, nullable=False),
+    Column("names_itself", Boolean, nullable=False),  # then it is strong too
     Column("strong", Boolean, nullable=False),  # it names itself, or the tool itself states it: never generic
-    Index("ix_artifact_values_value", "value", "strong", "artifact"),
-    Index("ix_artifact_values_named", "value", "names_itself", "artifact"),
+    Index("ix_artifact_values_value", "value", "strong", "names_itself", "artifact"),
 )
 
 reference_values = Table(

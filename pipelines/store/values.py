@@ -15,7 +15,7 @@ FEW = 20
 
 
 _STATED = """SELECT DISTINCT o.value FROM artifact_values o WHERE o.artifact IN
-    (SELECT artifact FROM artifact_values WHERE names_itself AND value IN {keys})"""
+    (SELECT artifact FROM artifact_values WHERE value IN {keys} AND strong = TRUE AND names_itself = TRUE)"""
 """All that an artifact states which is known as one of some values."""
 
 
@@ -86,7 +86,8 @@ async def names_of(connection: AsyncConnection, value: str) -> set[str]:
     sql = text(
         "SELECT DISTINCT other.value FROM artifact_values one "
         "JOIN artifact_values other ON other.artifact = one.artifact AND other.names_itself "
-        "WHERE one.value = :value AND one.names_itself AND other.value NOT LIKE 'request|%'"
+        "WHERE one.value = :value AND one.strong = TRUE AND one.names_itself = TRUE "
+        "AND other.value NOT LIKE 'request|%'"
     )
     return {value, *(await connection.execute(sql, {"value": value})).scalars()}
 

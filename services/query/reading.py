@@ -133,7 +133,7 @@ async def led(connection: AsyncConnection, identifiers: Iterable[str]) -> dict[s
 _KNOWN = """
 WITH named AS (
     SELECT v.value AS name, v.artifact AS artifact FROM artifact_values v
-        WHERE v.value IN {keys} AND v.names_itself
+        WHERE v.value IN {keys} AND v.strong = TRUE AND v.names_itself = TRUE
     UNION SELECT m.own_id, m.artifact FROM members m WHERE m.own_id IN {keys}
     UNION SELECT a.id, a.id FROM artifacts a WHERE a.id IN {keys}
 )
@@ -172,7 +172,8 @@ LEADS = """
 WITH found AS (
     SELECT v.value AS name, a.id, a.connection, a.connector, a.kind, a.natural_key, a.fields, m.request
     FROM (SELECT DISTINCT value, artifact FROM artifact_values
-        WHERE value IN (:1, :2, :3, :4, :5) AND names_itself ORDER BY value, artifact LIMIT 200) v
+        WHERE value IN (:1, :2, :3, :4, :5) AND strong = TRUE AND names_itself = TRUE
+        ORDER BY value, artifact LIMIT 200) v
     JOIN artifacts a ON a.id = v.artifact LEFT JOIN members m ON m.artifact = a.id
 )
 SELECT name, id, connection, connector, kind, natural_key, fields, request, NULL AS record, NULL AS etag FROM found
