@@ -122,6 +122,7 @@ def _plain(place: Place) -> str:
 def _cost(parts: Parts, base: Story, made: Stock, probe: Story, stored: int, sizes: Sizes) -> Cost:
     with parts.place("kafka+postgresql") as place, ExitStack() as stack:
         asyncio.run(fill(place, base, made, stored))
+        asyncio.run(settled(place))
         walls, cpus = zip(*(asyncio.run(_probe(place, probe, LAST - turn)) for turn in range(_TIMES)), strict=True)
         asyncio.run(settled(place))
         server = stack.enter_context(Child("benchmarks.worker", "query", environ=place.environ()))
@@ -139,7 +140,10 @@ def _cost(parts: Parts, base: Story, made: Stock, probe: Story, stored: int, siz
 
 
 async def settled(place: Place) -> None:
-    """Have PostgreSQL end what filling left to do, so that its CPU time is that of the look-ups."""
+    """Have PostgreSQL end what is left to do, so that its CPU time is that of what follows.
+
+    Behind a checkpoint a block's first change goes into the log as a whole, however much is stored.
+    """
     database = await asyncpg.connect(_plain(place))
     await database.execute("VACUUM ANALYZE", timeout=None)
     await database.execute("CHECKPOINT", timeout=None)
