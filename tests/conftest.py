@@ -2,6 +2,7 @@
 
 import gc
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest first. A folder's tests stay together, and with them what they share."""
     ranks = {f"tests/{folder}/": rank for rank, folder in enumerate(LONGEST)}
     items.sort(key=lambda item: next((ranks[one] for one in ranks if item.nodeid.startswith(one)), len(ranks)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many tests were not run, by what is missing for them; pytest's own list has a line for each place."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    if reasons:
+        terminalreporter.section("not run here")
+        for reason, count in reasons.most_common():
+            terminalreporter.write_line(f"{count:4}  {reason}")
 
 
 @dataclass(frozen=True)

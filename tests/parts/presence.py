@@ -20,7 +20,7 @@ class PartMissing(Exception):
 def missing(part: str) -> NoReturn:
     """Skip the test, or fail it where every part must be there."""
     if os.environ.get("CI", "").lower() in {"1", "true"}:
-        pytest.fail(f"missing part: {part}")
+        pytest.fail(f"missing part: {part}; .ci/run installs what is missing", pytrace=False)
     pytest.skip(f"missing part: {part}")
 
 
@@ -31,7 +31,7 @@ def material(name: str) -> Path:
     """
     path = Path(__file__).parents[3] / "shared" / "data" / name
     if not path.exists():
-        pytest.skip(f"real material is absent: ../shared/data/{name}")
+        pytest.skip(f"real material that lies beside the checkout where there is any: ../shared/data/{name}")
     return path
 
 
