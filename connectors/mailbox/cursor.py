@@ -1,11 +1,12 @@
 """Where a mailbox's reading stands: plain JSON between pages."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from connectors.contract import Misconfigured, Progress
+from connectors.mailbox.doubts import Doubt, doubt
 from connectors.mailbox.session import FolderState
 from schemas.canonical import instant, parse_instant
 
@@ -39,6 +40,8 @@ class Cursor:
     """None while the first read is under way."""
     done: int = 0
     total: int = 0
+    doubts: dict[str, Doubt] = field(default_factory=dict)
+    """Folders of which some mails are asked for one by one."""
 
     @staticmethod
     def read(told: dict[str, Any]) -> "Cursor":
@@ -50,6 +53,7 @@ class Cursor:
                 parse_instant(told["true_up_to"]) if told["true_up_to"] else None,
                 int(told.get("done", 0)),
                 int(told.get("total", 0)),
+                {name: Doubt(*map(int, numbers)) for name, numbers in told.get("doubts", {}).items()},
             )
         except (KeyError, ValueError, TypeError, AttributeError):
             raise Misconfigured("The stored cursor is none of a mailbox's", "Read the connection anew") from None
@@ -61,11 +65,23 @@ class Cursor:
             "folders": {n: [one.validity, one.uid, one.next_uid, one.modseq] for n, one in self.folders.items()},
             "true_up_to": instant(self.true_up_to) if self.true_up_to else None,
         }
+        if self.doubts:
+            told["doubts"] = {n: [one.up_to, one.uid, one.times, one.good] for n, one in self.doubts.items()}
         return told if self.true_up_to else told | {"done": self.done, "total": self.total}
 
     def keep(self, names: Iterable[str]) -> None:
         """Forget folders that are no longer read."""
         self.folders = {name: self.folders[name] for name in names if name in self.folders}
+        self.doubts = {name: self.doubts[name] for name in self.folders if name in self.doubts}
+
+    def not_handed_out(self, folder: str, uids: Sequence[int]) -> Doubt:
+        """The server did not answer for these mails."""
+        found = self.doubts[folder] = doubt(self.doubts.get(folder), uids, self.folders[folder].uid)
+        return found
+
+    def doubts_after(self, folder: str, uid: int) -> bool:
+        """Whether mails after this one are asked for one by one."""
+        return folder in self.doubts and uid < self.doubts[folder].up_to
 
     @property
     def progress(self) -> Progress | None:

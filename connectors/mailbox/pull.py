@@ -8,18 +8,19 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Self
 
-from connectors.contract import Fields, HubError, Listed, Misconfigured, Page, Step, Surroundings
+from connectors.contract import Fields, HubError, Listed, Misconfigured, Page, SetAside, Step, Surroundings
 from connectors.mailbox.cursor import Cursor, FolderCursor
+from connectors.mailbox.doubts import Doubt, in_words, passed_over
 from connectors.mailbox.oauth import Tokens
 from connectors.mailbox.options import MailboxOptions, OAuthClient, OAuthToken
 from connectors.mailbox.payload import message_id_of
-from connectors.mailbox.reading import PAGE, Place, batches
+from connectors.mailbox.reading import PAGE, NotHandedOut, Place, batches
 from connectors.mailbox.rules import chosen, is_pattern, missing, nearest
-from connectors.mailbox.session import BadToken, Session, Worker
+from connectors.mailbox.session import BadToken, NotOpened, Session, Worker
 
 _GOODBYE_SECONDS = 1.5
 """For LOGOUT and its answer at the end."""
@@ -99,10 +100,21 @@ class MailboxSource:
             names = await self._folders(session)
             if cursor is None:
                 day = _day(known.since)
-                known.total = sum([await self._worker.run(_counted, session, name, day) for name in names])
+                known.total = sum([await self._worker.run(_opened_and_counted, session, name, day) for name in names])
+            closed: list[NotOpened] = []
             for name in names:
-                async for page in self._folder(Place(session, self._connection, name, self._options), known):
-                    yield page
+                try:
+                    async for page in self._folder(Place(session, self._connection, name, self._options), known):
+                        yield page
+                except NotOpened as error:  # the others are read all the same; then it is told
+                    closed.append(error)
+                except NotHandedOut as error:
+                    doubted = known.not_handed_out(name, error.uids)
+                    aside = await self._given_up(name, known, doubted) if doubted.certain else []
+                    yield Page((), known.write(), known.true_up_to, more=True, set_aside=aside)
+                    raise NotHandedOut(in_words(error.reason, name, doubted), error.uids) from None
+            if closed:
+                raise closed[0]
         except HubError:
             await self._drop()
             raise
@@ -117,9 +129,10 @@ class MailboxSource:
             return
         if read is None or read.void(state):
             # No UID means what it meant: read all again. Events hold no UID, so what was told keeps its event id.
-            read = FolderCursor(state.validity, 0)
+            known.doubts.pop(place.folder, None)
+            known.folders[place.folder] = read = FolderCursor(state.validity, 0)
         uids = place.session.uids(read.uid, state, _day(known.since))
-        while chunk := await self._worker.run(lambda: list(itertools.islice(uids, PAGE))):
+        while chunk := await self._worker.run(_next, uids, 1 if known.doubts_after(place.folder, read.uid) else PAGE):
             mails = await self._worker.run(place.look, chunk, known.since)
             for batch in batches(mails):
                 events, aside = await self._worker.run(place.read, batch, self._around.now())
@@ -128,7 +141,19 @@ class MailboxSource:
                 yield Page(events, known.write(), known.true_up_to, more=True, progress=known.progress, set_aside=aside)
             known.done += len(chunk) - len(mails)
             read = FolderCursor(state.validity, chunk[-1])
+        known.doubts.pop(place.folder, None)
         known.folders[place.folder] = FolderCursor(state.validity, read.uid, state.next_uid, state.modseq)
+
+    async def _given_up(self, folder: str, known: Cursor, doubted: Doubt) -> list[SetAside]:
+        """Pass over a mail that was asked for often enough. Raises RetryLater where no other is handed out either."""
+        await self._drop()
+        session = await self._signed_in()
+        state = await self._worker.run(session.examine, folder)
+        place = Place(session, self._connection, folder, self._options)
+        await self._worker.run(place.hands_out_others, doubted.good, doubted.uid, state)
+        known.folders[folder] = FolderCursor(known.folders[folder].validity, doubted.uid)
+        known.done += 1
+        return [passed_over(folder, doubted.uid)]
 
     async def census(self, known: Mapping[str, str], cursor: dict[str, Any] | None) -> AsyncIterator[Page]:
         """One page without events: a mail never changes, and one that was expunged is not deleted."""
@@ -139,8 +164,15 @@ class MailboxSource:
 
     async def inventory(self) -> AsyncIterator[Sequence[Listed]]:
         """The mails that came lately: which mail one is follows from its text, so they are read again."""
-        async for page in self.pages(None, self._around.now() - LISTED):
-            yield [Listed(event.artifact, None, message_id_of(event.payload)) for event in page.events]
+        cursor, since = None, self._around.now() - LISTED
+        while True:
+            try:
+                async for page in self.pages(cursor, since):
+                    cursor = page.cursor
+                    yield [Listed(event.artifact, None, message_id_of(event.payload)) for event in page.events]
+            except NotHandedOut:  # nothing is set aside here, only passed over, so it need not wait between
+                continue
+            return
 
     async def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
         """Mails by Message-ID, from every chosen folder that holds them."""
@@ -287,6 +319,17 @@ def _meant(wish: str, listed: Sequence[tuple[str, frozenset[str]]]) -> str:
 def _fits_none(wish: str, listed: Sequence[tuple[str, frozenset[str]]]) -> str:
     near = nearest(wish, listed)
     return f"no folder fits {wish}" + (f" (nearest: {', '.join(near)})" if near else "")
+
+
+def _next(uids: Iterator[int], most: int) -> list[int]:
+    return list(itertools.islice(uids, most))
+
+
+def _opened_and_counted(session: Session, folder: str, day: date | None) -> int:
+    try:
+        return _counted(session, folder, day)
+    except NotOpened:  # told when it is read
+        return 0
 
 
 def _counted(session: Session, folder: str, day: date | None) -> int:

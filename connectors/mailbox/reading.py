@@ -1,17 +1,18 @@
 """Loads mails of one open folder in bounded pieces and makes source events of them. Blocking: runs in the thread."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from connectors.contract import BadRecord, SetAside
+from connectors.contract import BadRecord, RetryLater, SetAside
 from connectors.mailbox import structure
 from connectors.mailbox.headers import decode_bytes
 from connectors.mailbox.message import header_pairs, leaves, parse
 from connectors.mailbox.options import MailboxOptions
 from connectors.mailbox.rules import LOOKED_AT, left_out
-from connectors.mailbox.session import Session
+from connectors.mailbox.session import Busy, FolderState, Session
 from connectors.mailbox.telling import Found, event_of
 from schemas.events import SourceEvent
 
@@ -22,6 +23,14 @@ PAGE_OCTETS = 4 * 1024 * 1024
 WHOLE = 256 * 1024
 """Mails up to this size are loaded whole; of larger ones only headers and texts."""
 _LOOK = ["INTERNALDATE", "RFC822.SIZE", f"BODY.PEEK[HEADER.FIELDS ({LOOKED_AT})]"]
+
+
+class NotHandedOut(RetryLater):
+    """The server did not answer for these mails; one of them may be a mail that it cannot hand out at all."""
+
+    def __init__(self, reason: str, uids: Sequence[int]) -> None:
+        super().__init__(reason)
+        self.uids = tuple(uids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +52,8 @@ class Place:
     options: MailboxOptions
 
     def look(self, uids: list[int], since: datetime | None) -> list[Seen]:
-        """Those of the mails that are to be read. Of what is left out, no text is ever loaded."""
-        said = self.session.fetch(uids, _LOOK)
+        """Those of the mails that are to be read. Of what is left out, no text is ever loaded. Raises NotHandedOut."""
+        said = self._fetched(uids, _LOOK)
         found = []
         for uid in uids:
             told = said.get(uid)
@@ -59,9 +68,9 @@ class Place:
         return found
 
     def read(self, batch: list[Seen], fetched_at: datetime) -> tuple[list[SourceEvent], list[SetAside]]:
-        """Source events of these mails, and those that cannot become one."""
+        """Source events of these mails, and those that cannot become one. Raises NotHandedOut."""
         small = [seen for seen in batch if seen.size <= WHOLE]
-        loaded = self.session.fetch([seen.uid for seen in small], ["BODY.PEEK[]"])
+        loaded = self._fetched([seen.uid for seen in small], ["BODY.PEEK[]"])
         events: list[SourceEvent] = []
         aside: list[SetAside] = []
         for seen in batch:
@@ -85,13 +94,29 @@ class Place:
 
     def _large(self, seen: Seen, fetched_at: datetime) -> SourceEvent | None:
         def fetch(items: list[str]) -> dict[bytes, Any]:
-            return self.session.fetch([seen.uid], items).get(seen.uid, {})
+            return self._fetched([seen.uid], items).get(seen.uid, {})
 
         told = fetch([f"BODY.PEEK[HEADER]<0.{structure.HEADER_OCTETS}>", "BODYSTRUCTURE"])
         if not told:
             return None
         found = structure.leaves(told.get(b"BODYSTRUCTURE"), fetch)
         return event_of(parse(_body(told)), found, self._found(seen, fetched_at), self.options)
+
+    def hands_out_others(self, good: int, bad: int, state: FolderState) -> None:
+        """That the server hands out a mail of the folder before or after a bad one, where there is another. Raises
+        RetryLater: it hands out none, so the bad one proves nothing."""
+        after = itertools.islice(self.session.uids(bad, state, None), 1)
+        for uid in itertools.chain([good] if good else [], after):
+            if self.session.fetch([uid], ["BODY.PEEK[HEADER]"]):
+                return
+
+    def _fetched(self, uids: list[int], items: list[str]) -> dict[int, dict[bytes, Any]]:
+        try:
+            return self.session.fetch(uids, items)
+        except Busy:
+            raise
+        except RetryLater as error:
+            raise NotHandedOut(error.reason, uids) from None
 
     def _found(self, seen: Seen, fetched_at: datetime) -> Found:
         return Found(self.connection, self.folder, seen.internal_date, fetched_at)

@@ -214,9 +214,23 @@ class BadToken(Misconfigured):
     """The server refuses the access token."""
 
 
+class Busy(RetryLater):
+    """The server says that it cannot answer right now: no fault of what was asked for."""
+
+
+class NotOpened(RetryLater):
+    """The server does not open a folder, and goes on with others."""
+
+
+def _for_now(said: str) -> bool:
+    """Whether a refusal is only for now: RFC 5530 codes, and what Gmail says to those who read too much."""
+    codes = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[THROTTLED]", "TOO MANY", "BANDWIDTH LIMIT")
+    return any(code in said.upper() for code in codes)
+
+
 def _refused(said: str, auth: Password | OAuthToken | OAuthClient) -> HubError:
-    """A sign-in that failed: refused for good, or only for now (RFC 5530 codes)."""
-    if any(code in said.upper() for code in ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "TOO MANY")):
+    """A sign-in that failed: refused for good, or only for now."""
+    if _for_now(said):
         return RetryLater("The mail server takes no sign-in right now")
     if isinstance(auth, OAuthToken):
         return BadToken(
@@ -244,16 +258,25 @@ def _named(host: str, folder: str = "") -> Iterator[None]:
         yield
     except HubError:
         raise
-    except imaplib.IMAP4.abort:
-        raise RetryLater(f"{host} ended the connection") from None
-    except imaplib.IMAP4.error:
-        if folder:
-            raise RetryLater(f"{host} does not open one of the folders; it may be gone or locked") from None
-        raise RetryLater(f"{host} refused a command or answered what is no IMAP") from None
+    except imaplib.IMAP4.error as error:
+        raise _failed(error, host, folder) from None
     except OSError as error:
         raise failure(error, host) from None
     except (ValueError, KeyError, IndexError, TypeError, AssertionError):  # what the parser does on garbage
         raise RetryLater(f"{host} answered what is no IMAP") from None
+
+
+def _failed(error: imaplib.IMAP4.error, host: str, folder: str) -> RetryLater:
+    if _for_now(str(error)):
+        return Busy(f"{host} has no time for this account right now")
+    if isinstance(error, imaplib.IMAP4.abort):
+        return RetryLater(f"{host} ended the connection")
+    if folder:
+        return NotOpened(
+            f"{host} does not open the folder {folder}; it may be gone or locked, or this account may not read it: "
+            "then leave it out (leave_out_folders)"
+        )
+    return RetryLater(f"{host} refused a command or answered what is no IMAP")
 
 
 def _number(value: Any) -> int:

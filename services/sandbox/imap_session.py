@@ -157,7 +157,7 @@ class Session:
         name = words(rest)[0] if rest else b""
         found = [one for one in self._post.mailbox.folders.values() if utf7(one.name) == name]
         self._folder = found[0] if found else None
-        if self._folder is None:
+        if self._folder is None or self._folder.name in self._post.manners.shut:
             await self._say(tag + b" NO [NONEXISTENT] no such folder")
             return
         await self._say(
@@ -210,6 +210,11 @@ class Session:
         if any((body := body_item(item)) and not body[0] for item in items):
             self._post.writes.append("FETCH without PEEK")
             await self._say(tag + b" NO [NOPERM] that would mark the mail as read")
+            return
+        if any((self._folder.name, uid) in self._post.manners.damaged for uid in wanted):
+            if self._post.manners.hang_up:
+                raise ConnectionAbortedError
+            await self._say(tag + b" NO " + self._post.manners.refusal)
             return
         for number, mail in enumerate(list(self._folder.mails), 1):
             if mail.uid not in wanted:

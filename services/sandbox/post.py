@@ -114,6 +114,14 @@ class Manners:
     """A command (FETCH, SEARCH) answered with BYE."""
     garbage_on: str = ""
     """A command answered with a web page."""
+    damaged: set[tuple[str, int]] = field(default_factory=set)
+    """(folder, UID) of mails that cannot be handed out: with one of them a FETCH is refused whole."""
+    refusal: bytes = b"[SERVERBUG] this mail cannot be converted"
+    """In these words."""
+    hang_up: bool = False
+    """Whether it hangs up instead."""
+    shut: set[str] = field(default_factory=set)
+    """Folders that are listed and not opened."""
 
     def proves(self, mechanism: str, first: str, second: str) -> bool:
         """Whether a sign-in is right: LOGIN's words, or an initial SASL answer."""
