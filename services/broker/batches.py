@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -22,6 +22,8 @@ logger = logging.getLogger("throughline.broker")
 Batch: TypeAlias = tuple[ConsumerRecord, ...]
 """Records of one or more partitions, in order within each. A value or header value can be None, and any bytes."""
 Handler: TypeAlias = Callable[[Batch], Awaitable[None]]
+Assigned: TypeAlias = Callable[[Iterable[tuple[str, int]]], Awaitable[None]]
+"""Told the (topic, partition) of each new assignment before anything of it is read; may seek."""
 
 LONGEST_PAUSE = 30.0
 """Seconds between repetitions of a failed batch; doubled each time. Far below Kafka's max.poll.interval of 300 s."""
@@ -174,6 +176,13 @@ class Subscription:
         place = TopicPartition(topic, partition)
         return int((await consumer.end_offsets([place]))[place])
 
+    async def committed(self, topic: str, partition: int) -> int | None:
+        """The offset that the group goes on from, as Kafka has it; None: it has none."""
+        consumer = self.subscriber.consumer
+        assert consumer is not None
+        offset = await consumer.committed(TopicPartition(topic, partition))
+        return None if offset is None else int(offset)
+
     def seek(self, topic: str, partition: int, offset: int) -> None:
         """Go on from there. Called by a handler that then returns, the group's position is set there, too."""
         consumer = self.subscriber.consumer
@@ -207,6 +216,24 @@ class Subscription:
                 revived()
 
 
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
+    """Hands each assignment on."""
+
+    def __init__(self, assigned: Assigned, label: str) -> None:
+        self._assigned = assigned
+        self._label = label
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Nothing is held for a partition."""
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Before anything of it is read."""
+        try:
+            await self._assigned(sorted((one.topic, one.partition) for one in assigned))
+        except KafkaError as error:  # the reading itself tells that Kafka is away
+            logger.warning("%s: the assignment was not looked at: %s", self._label, type(error).__name__)
+
+
 def _safe_text(error: Exception) -> str:
     """RetryLater's text is made for admins. Any other's may hold content, so its kind and place must do."""
     if isinstance(error, RetryLater):
@@ -223,6 +250,7 @@ def batch_subscriber(
     group: str,
     handler: Handler,
     *,
+    assigned: Assigned | None = None,
     instance: str | None = None,
     max_records: int = 500,
     batch_timeout_ms: int = 200,
@@ -232,10 +260,12 @@ def batch_subscriber(
 
     topics and group are names without the prefix. The batch is committed when the handler returns. When it raises,
     the same records come again after first_pause seconds, then twice that and so on, for ever: raise only when the
-    store is away, and put a record aside that can never be handled. instance is a name unique among the group's
-    living members; with it, a restart after kill -9 goes on at once, where Kafka would first wait 10 s for the dead.
+    store is away, and put a record aside that can never be handled. assigned: see Assigned. instance is a name unique
+    among the group's living members; with it, a restart after kill -9 goes on at once, where Kafka would first wait
+    10 s for the dead.
     """
-    subscription = Subscription(handler, f"group {group}", first_pause)
+    label = f"group {group}"
+    subscription = Subscription(handler, label, first_pause)
     timing = _EMBEDDED_TIMING if settings.embedded else _KAFKA_TIMING
     subscriber = broker.subscriber(
         *map(settings.topic, topics),
@@ -249,6 +279,7 @@ def batch_subscriber(
         group_instance_id=instance,
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.NACK_ON_ERROR,
+        listener=_Listener(assigned, label) if assigned else None,
     )
     subscription.subscriber = subscriber
 

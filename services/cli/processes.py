@@ -128,7 +128,7 @@ class Hub:
         )  # fmt: skip
         self.subscription = batch_subscriber(
             self.broker, self.settings, [source_topic(name) for name in mappings], GROUP, self.watch.batch(guard),
-            max_records=self.installation.settings.batch_size, batch_timeout_ms=50,
+            max_records=self.installation.settings.batch_size, batch_timeout_ms=50, assigned=guard.assigned,
         )  # fmt: skip
         recompute = Recompute(self.engine, now, self.installation.holder, self._wake_publisher, self.watch)
         self.tasks += [recompute.run(), ingest.catch_up.run(), self.subscription.watch(self.watch.revived)]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 
 import pytest
@@ -293,6 +293,36 @@ async def test_what_is_committed_is_not_read_again_and_the_rest_is(bootstrap: Bu
     async with connected(settings, reader(settings, lambda b: second.extend(int(r.value) for r in b))):
         await until(lambda: len(second) >= 10)
     assert sorted(second) == list(range(30, 40))
+
+
+async def test_who_is_told_of_an_assignment_may_set_the_group_back(bootstrap: Bus) -> None:
+    """Nothing new is published: what was committed is read again nevertheless."""
+    settings = bootstrap.settings.model_copy(update={"partitions": 1})
+    await ensure_topics(settings, ["jira"], bootstrap.embedded)
+    got: list[int] = []
+    async with connected(settings, reader(settings, lambda b: got.extend(int(r.value) for r in b))) as (broker, _):
+        await publish_page(broker, page(settings, 30))
+        await until(lambda: len(got) >= 30)
+    got.clear()
+    committed: list[int | None] = []
+    subscription: Subscription
+
+    async def take(batch: Batch) -> None:
+        got.extend(int(record.value or b"") for record in batch)
+
+    async def assigned(places: Iterable[tuple[str, int]]) -> None:
+        for place in places:
+            committed.append(await subscription.committed(*place))
+            subscription.seek(*place, 20)
+
+    def make(broker: KafkaBroker) -> Subscription:
+        nonlocal subscription
+        subscription = batch_subscriber(broker, settings, [TOPIC], "ingest", take, assigned=assigned)
+        return subscription
+
+    async with connected(settings, make):
+        await until(lambda: len(got) >= 10)
+    assert (committed[0], got[:10]) == (30, list(range(20, 30)))
 
 
 async def test_topics_are_made_as_set(bootstrap: Bus) -> None:
