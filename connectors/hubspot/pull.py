@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors.contract import Fields, Listed, Misconfigured, Page, Progress, SetAside, Step, Surroundings
+from connectors.contract import Fields, Listed, Misconfigured, Page, Progress, RetryLater, SetAside, Step, Surroundings
 from connectors.hubspot import custom, pipelines, walk
 from connectors.hubspot.census import Census
 from connectors.hubspot.check import steps
@@ -89,7 +89,10 @@ class HubSpotSource:
             filters, sort = going.query()
             answer = await self._hubspot.search(kind, filters, sort, limit)
             going.started = going.started or milliseconds(self._heard())
-            rows, more = going.take(walk.rows_of(answer["results"]), limit)
+            found, full = walk.rows_of(answer["results"]), walk.is_full(answer, limit)
+            if full and not found:
+                raise RetryLater("HubSpot's answer to a search holds no record with its time of modification")
+            rows, more = going.take(found, full)
             events = await teller.tell(kind, standing.unseen(rows), polled=True)
             if more:
                 standing.forget(min(going.at, going.started) - reading.reach)

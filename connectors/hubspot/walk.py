@@ -41,9 +41,11 @@ class Walk:
             {"propertyName": "hs_object_id", "operator": "GT", "value": self.after},
         ], "hs_object_id"
 
-    def take(self, rows: list[tuple[str, int]], limit: int) -> tuple[list[tuple[str, int]], bool]:
-        """Step on over an answer: the rows to tell now, and whether more may follow."""
-        full = len(rows) >= limit
+    def take(self, rows: list[tuple[str, int]], full: bool) -> tuple[list[tuple[str, int]], bool]:
+        """Step on over an answer: the rows to tell now, and whether more may follow.
+
+        full: whether HubSpot may have left some out; then there is a row at least.
+        """
         self.seen = max(self.seen, *(at for _, at in rows)) if rows else self.seen
         if self.after is not None:
             taken = rows
@@ -109,6 +111,12 @@ def rows_of(results: list[dict[str, Any]]) -> list[tuple[str, int]]:
         if at is not None and native_id is not None:
             found.append((native_id, milliseconds(at)))
     return found
+
+
+def is_full(answer: dict[str, Any], limit: int) -> bool:
+    """Whether a search's answer may not be all that fits. Counted are the results themselves: one without a time, which
+    `rows_of` leaves out, must not end a walk."""
+    return len(answer["results"]) >= limit or "next" in mapping_at(answer, "paging")
 
 
 def to_json(standings: dict[str, Standing]) -> dict[str, Any]:

@@ -177,8 +177,10 @@ class Census:
             return None
         key = word(obj(obj(issue.get("fields")).get("project")).get("key"))
         outside = bool(self._options.projects) and key not in self._options.projects
-        # With a further filter an issue may leave it; without one, only the index has not caught up.
-        return "out_of_scope" if outside or self._options.extra_jql else None
+        # Absent from a list may also be what moved while it was read page by page. With a further filter an issue may
+        # leave it, which the search says of the issue alone; without one, only the index has not caught up.
+        left = outside or (self._options.extra_jql and not await self._search.selects(issue_id))
+        return "out_of_scope" if left else None
 
     async def _remote_links(self, ids: Ids, listed: Ids, memory: Memory, teller: Teller) -> AsyncIterator[Page]:
         stamp = str(microseconds(teller.fetched_at))

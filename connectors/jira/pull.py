@@ -148,10 +148,10 @@ class JiraSource:
 
     async def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
         """The issues with these ids or keys, whole. One that is gone or out of the filter is left to the census."""
-        await self._session.needed("myself")
+        search = await self._search()
         for start in range(0, len(hints), _HINTS_AT_ONCE):
             found = [await self._one(hint) for hint in dict.fromkeys(hints[start : start + _HINTS_AT_ONCE])]
-            issues = [issue for issue in found if issue is not None and await self._in_scope(issue)]
+            issues = [issue for issue in found if issue is not None and await self._in_scope(issue, search)]
             units = await self._reader.units(issues, await self._teller())
             more = start + _HINTS_AT_ONCE < len(hints)
             yield Page(units.events, {}, None, more=more, set_aside=units.set_aside)
@@ -166,7 +166,7 @@ class JiraSource:
             return None
         return issue if word(issue.get("id")) else None
 
-    async def _in_scope(self, issue: dict[str, Any]) -> bool:
+    async def _in_scope(self, issue: dict[str, Any], search: CloudSearch | DataCenterSearch) -> bool:
         """Whether the filter selects it. With a further filter only a search can say; where its index lags, the next
         poll finds the issue."""
         key = word(obj(obj(issue.get("fields")).get("project")).get("key"))
@@ -174,12 +174,7 @@ class JiraSource:
             return False
         if not self._options.extra_jql:
             return True
-        ask = f"{self._options.scope_jql} AND id = {int(issue['id'])} ORDER BY key ASC"
-        if self._options.edition == "cloud":
-            answer = await self._session.post("search/jql", {"jql": ask, "maxResults": 1, "fields": ["id"]})
-        else:
-            answer = await self._session.get("search", jql=ask, maxResults=1, fields="id")
-        return any(True for _ in rows(obj(answer).get("issues")))
+        return await search.selects(str(issue["id"]))
 
     async def _search(self) -> CloudSearch | DataCenterSearch:
         """Signs in first: Jira tells a stranger "no issues" rather than "who are you"."""

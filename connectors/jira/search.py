@@ -84,6 +84,12 @@ class CloudSearch:
         body: dict[str, Any] = {"jql": query, "maxResults": 1000, "fields": ["updated"]}
         return await self._listed(body, place)
 
+    async def selects(self, issue_id: str) -> bool:
+        """Whether the filter selects an issue now, as far as the index knows."""
+        scope = f"{self._options.scope_jql} AND " if self._options.scope_jql else ""
+        body = {"jql": f"{scope}id = {int(issue_id)} ORDER BY key ASC", "maxResults": 1, "fields": ["id"]}
+        return bool((await self._listed(body, None))[0])
+
     async def _listed(self, body: dict[str, Any], place: str | None) -> tuple[list[dict[str, Any]], str | None]:
         try:
             answer = obj(await self._session.post("search/jql", body | ({"nextPageToken": place} if place else {})))
@@ -133,6 +139,10 @@ class DataCenterSearch:
     async def stamped(self, place: str | None) -> tuple[list[dict[str, Any]], str | None]:
         """Issues with `updated` alone, in the order of their keys, and where to go on; None at the end."""
         return await self._listed("updated", place)
+
+    async def selects(self, issue_id: str) -> bool:
+        """Whether the filter selects an issue now, as far as the index knows."""
+        return bool(_whole(await self._ask(f"id = {int(issue_id)}", 0, 1, None, fields="id", order="ORDER BY key ASC")))
 
     async def _listed(self, fields: str, place: str | None) -> tuple[list[dict[str, Any]], str | None]:
         start = int(place or 0)

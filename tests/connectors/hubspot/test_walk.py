@@ -5,7 +5,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.hubspot.walk import Standing, from_json, to_json
+from connectors.hubspot.walk import Standing, from_json, is_full, rows_of, to_json
 
 OVERLAP = 300_000
 
@@ -41,7 +41,8 @@ def walk(search: Search, standing: Standing, limit: int, started: int = 10**12) 
         going = standing.begin(0, OVERLAP)
         going.started = going.started or started
         filters, sort = going.query()
-        rows, more = going.take(search(filters, sort, limit), limit)
+        found = search(filters, sort, limit)
+        rows, more = going.take(found, full=len(found) >= limit)
         told += standing.unseen(rows)
         if more:
             standing.forget(min(going.at, going.started) - OVERLAP)
@@ -68,6 +69,17 @@ def test_every_record_is_told_once_whatever_the_page(rows: dict[int, int], limit
     standing = Standing()
     assert sorted(map(int, walk(Search(rows), standing, limit))) == sorted(rows)
     assert walk(Search(rows), standing, limit) == [], "a second walk tells nothing twice"
+
+
+def test_a_result_without_a_time_ends_no_walk() -> None:
+    results = [
+        {"id": "7", "properties": {"hs_lastmodifieddate": "2026-03-02T12:00:00Z"}},
+        {"id": "8", "properties": {}},
+    ]
+    assert [each for each, _ in rows_of(results)] == ["7"]
+    assert is_full({"results": results}, 2)
+    assert is_full({"results": results[:1], "paging": {"next": {"after": "1"}}}, 2)
+    assert not is_full({"results": results[:1]}, 2)
 
 
 def test_a_record_that_shows_late_is_told_by_the_next_walk() -> None:

@@ -98,6 +98,30 @@ async def test_not_yet_indexed_is_neither_gone_nor_out() -> None:
         assert presence(await counted(rig, known | fresh)) == {}
 
 
+class _Later(list[Any]):
+    """Requests to the fake Jira; with the one for an issue itself, its index has caught up."""
+
+    def __init__(self, rig: JiraRig, issue_id: str) -> None:
+        super().__init__()
+        self._rig, self._path = rig, f"issue/{issue_id}"
+
+    def append(self, one: Any) -> None:
+        super().append(one)
+        if one[1] == self._path:
+            self._rig.settle()
+
+
+@BOTH
+async def test_with_a_further_filter_what_a_list_left_out_is_asked_for_by_itself(rig_type: type[JiraRig]) -> None:
+    async with rig_type() as rig:
+        known = await known_after_reading(rig)
+        left_out = rig.create("Not in the list")
+        rig.fake.requests = _Later(rig, rig.issue(left_out).id)
+        assert presence(await counted(rig, known | {left_out}, extra_jql="labels != never")) == {}
+        told = presence(await counted(rig, {left_out}, extra_jql="labels = never"))
+        assert told == {left_out: "out_of_scope"}
+
+
 async def test_too_many_gone_at_once_wait_for_a_person() -> None:
     async with CloudRig() as rig:
         made = [rig.create(f"Thing {number}") for number in range(40)]
