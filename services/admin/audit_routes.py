@@ -100,11 +100,12 @@ class Entries(BaseModel):
 async def entries(listed: Annotated[Listed, Query()], parts: Entered, view: Seen) -> Response:
     """Entries are added in the step that does what they tell, and are never changed or removed. What was edited of a
     dead letter is told to who may read its connection."""
-    before = _number(paging.place(_KIND, listed.cursor))
+    kind = paging.asked(_KIND, listed)
+    before = _number(paging.place(kind, listed.cursor))
     async with parts.database.reading() as connection:
         rows = await auditing.page(connection, listed.sought(view), before, listed.limit + 1)
     items = [auditing.entry(row, view.outside) for row in rows[: listed.limit]]
-    following = paging.cursor(_KIND, (str(items[-1]["number"]), "")) if len(rows) > listed.limit else None
+    following = paging.cursor(kind, (str(items[-1]["number"]), "")) if len(rows) > listed.limit else None
     return answer({"items": items, "next": following})
 
 

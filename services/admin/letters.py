@@ -94,7 +94,8 @@ class Page(BaseModel):
             responses=documented(400, 404, 422))  # fmt: skip
 async def of_cause(cause: CauseId, page: Annotated[Page, Query()], acting: Actor, view: Seen) -> Response:
     """The oldest first, without what they hold."""
-    place = paging.place(_KIND, page.cursor)
+    kind = paging.asked(_KIND, page, cause)
+    place = paging.place(kind, page.cursor)
     try:
         after = (parse_instant(place[0]), place[1]) if place else None
     except ValueError:
@@ -105,7 +106,7 @@ async def of_cause(cause: CauseId, page: Annotated[Page, Query()], acting: Actor
         rows = await letters.letters(reader, alike=cause, states=states, after=after, limit=page.limit + 1)
     items = [_told(row, view) for row in rows[: page.limit]]
     more = len(rows) > page.limit
-    following = paging.cursor(_KIND, (items[-1]["at"], items[-1]["id"])) if more else None
+    following = paging.cursor(kind, (items[-1]["at"], items[-1]["id"])) if more else None
     return answer({"cause": cause_told(one), "items": items, "next": following})
 
 

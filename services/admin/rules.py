@@ -132,7 +132,8 @@ class Listed(BaseModel):
             responses=documented(400, 422))  # fmt: skip
 async def history(listed: Annotated[Listed, Query()], acting: Actor) -> Response:
     """The newest first, with who, when, and what was taken out and put in."""
-    place = paging.place(_KIND, listed.cursor)
+    kind = paging.asked(_KIND, listed)
+    place = paging.place(kind, listed.cursor)
     if place is not None and not (place[0].isascii() and place[0].isdecimal() and len(place[0]) < len(str(NEWEST))):
         raise paging.foreign()
     before = int(place[0]) if place else None
@@ -141,7 +142,7 @@ async def history(listed: Annotated[Listed, Query()], acting: Actor) -> Response
         rows = await choices.made(connection, name, listed.limit + 1, before)
         newest = await choices.newest(connection)
     items = [change_told(one, one.number == newest.get(one.connection)) for one in rows[: listed.limit]]
-    following = paging.cursor(_KIND, (str(items[-1]["number"]), "")) if len(rows) > listed.limit else None
+    following = paging.cursor(kind, (str(items[-1]["number"]), "")) if len(rows) > listed.limit else None
     return answer({"items": items, "next": following})
 
 

@@ -306,7 +306,11 @@ async def test_the_audit_is_searched_paged_and_exported(hub: Door) -> None:
         later = {"since": "2026-04-01T12:00:01Z"}
         assert (await http.get("/v1/audit", params=later)).json()["items"] == []
         for cursor in ("x", first["next"][:-2]):
-            assert (await http.get("/v1/audit", params={"cursor": cursor})).status_code == 400
+            assert (await http.get("/v1/audit", params={"action": "account", "cursor": cursor})).status_code == 400
+        for asked in ({}, {"action": "account.added"}, {"action": "account", "who": "Anna"}):
+            other = await http.get("/v1/audit", params={**asked, "cursor": first["next"]})
+            assert other.status_code == 400, asked
+            assert "as you did then" in other.json()["mend"]
         table = await http.get("/v1/audit.csv", params={"action": "account"})
     assert table.headers["Content-Type"] == "text/csv; charset=utf-8"
     lines = table.text.splitlines()

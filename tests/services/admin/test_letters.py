@@ -108,6 +108,8 @@ async def test_the_letters_of_a_cause_page(office: Office) -> None:
         if page.next is None:
             break
         cursor = f"&cursor={page.next}"
+    for other in (f"{path}&every=true", path.replace(cause["id"], "0" * 16)):
+        assert "as you did then" in (await office.ask("GET", other + cursor, status=400))["mend"]
     assert len(found) == len(set(found)) == 5
     await office.ask("GET", path + "&cursor=bm8", status=400)
     await office.ask("GET", f"/v1/dead-letters/causes/{'0' * 16}", status=404)

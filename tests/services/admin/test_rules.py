@@ -116,6 +116,8 @@ async def test_keys_left_out_stay_and_null_is_the_default(office: Office) -> Non
     rest = await office.ask("GET", f"/v1/rules/changes?limit=2&cursor={page['next']}")
     assert [one["number"] for one in page["items"] + rest["items"]] == [3, 2, 1]
     assert [one["newest"] for one in page["items"] + rest["items"]] == [True, False, False]
+    other = await office.ask("GET", f"/v1/rules/changes?connection=jira-acme&cursor={page['next']}", status=400)
+    assert "as you did then" in other["mend"]
 
 
 async def test_a_link_kind_is_tried_for_what_would_merge(office: Office) -> None:
