@@ -38,6 +38,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 well, 1 unexpected, 2 wrong use, 3 a person must mend something, 4 try again later, "
     "5 not found, 6 a decision was refused, 7 config diff found a difference, 130 ended by Ctrl-C.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["--help", "-h"]},  # and so has every command below
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )

@@ -21,7 +21,7 @@ from services.admin import audit
 from services.admin.rules_form import changes, told_again
 from services.admin.rules_trying import hold, said, trial, tried
 from services.cli.dead_letters import Ask
-from services.cli.terminal import opened, write_line
+from services.cli.terminal import EXIT_NOT_FOUND, opened, tell, write_line
 from services.cli.words import moment
 
 if TYPE_CHECKING:
@@ -107,22 +107,24 @@ def _told(one: Change) -> dict[str, object]:
     }  # fmt: skip
 
 
-async def undo(made: "Made", number: int, chooser: Chooser) -> None:
+async def undo(made: "Made", number: int, chooser: Chooser) -> int:
     """Let what held before a change hold again; tried and asked like any choice, and a change of its own.
 
-    Raises Misconfigured where there is no such change, or a later one stands on it.
+    EXIT_NOT_FOUND where there is no such change. Raises Misconfigured where a later one stands on it.
     """
     async with opened(made) as (engine, _):
         async with reading(engine) as connection:
             change = await choices.get(connection, number)
             if change is None:
-                raise Misconfigured(f"There is no change {number}", "Look at `throughline rules history`", "number")
+                tell(f"There is no change {number}; see `throughline rules history`.")
+                return EXIT_NOT_FOUND
             if await choices.current(connection, change.connection) != change.after:
                 later = await choices.made(connection, change.connection, 1)
                 raise Misconfigured(
                     f"Change {later[0].number} came after change {number}", "Undo that one first", "number"
                 )
         await choose(engine, change.connection, change.after, change.before, chooser)
+    return 0
 
 
 async def _until_computed(engine: AsyncEngine, errors: Console) -> None:

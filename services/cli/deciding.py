@@ -154,7 +154,7 @@ def refused(error: Refusal) -> int:
     """Tell why a decision is not taken; the exit code."""
     tell(f"Refused: {error.problem}")
     tell(f"  {error.mend}")
-    return EXIT_REFUSED
+    return EXIT_NOT_FOUND if error.kind == "unknown" else EXIT_REFUSED
 
 
 async def _tell(database: Database, outcome: Outcome, manner: Manner, screen: Console, *, preview: bool) -> None:

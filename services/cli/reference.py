@@ -20,6 +20,7 @@ Commands read the database directly, so they work beside a running hub and witho
 - **Output** goes to standard output, everything else to standard error. Where the output is no terminal there are no
   colours, and lines are 100 columns wide; below 70 columns one thing stands under the other. `NO_COLOR` is minded.
   Times are in this machine's zone. A reader that has seen enough (`| head`) ends a command quietly, with exit code 0.
+- **Help**: `--help`, or `-h`, after any command.
 - **Questions** need a terminal. Without one, `--yes` agrees, and `--file` says what a form would ask for.
 - **`--json`** prints one JSON value a line: whole records for `lookup` and `requests`, one item a line for lists.
 - **Secrets** are asked for without showing them, stored sealed, and never shown again.

@@ -45,6 +45,7 @@ def test_every_help_has_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"])
     assert result.exit_code == 0
     assert f"Example: throughline {command}" in result.output
+    assert CliRunner().invoke(app, [*command.split(), "-h"]).output == result.output
 
 
 def test_help_and_lookup_load_little() -> None:

@@ -87,7 +87,8 @@ async def test_a_contradiction_is_refused_with_the_decision_in_the_way(
         "Refused: Anna decided on 1 April 2026 that PAY-12 and PAY-31 belong together (decision 1).\n"
         "  Undo that decision first, if it no longer holds.\n"
     )
-    assert (await decide(desk, {"kind": "undo", "decision": 7}))[0] == EXIT_REFUSED
+    assert (await decide(desk, {"kind": "undo", "decision": 7}))[0] == EXIT_NOT_FOUND
+    assert "There is no decision 7." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
