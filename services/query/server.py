@@ -16,7 +16,7 @@ PATIENCE = 60.0
 
 _UNREADABLE = orjson.dumps({
     "type": "urn:throughline:problem:unreadable", "title": "Bad request", "status": 400,
-    "detail": "What came is no request of HTTP/1.1, or its address is longer than 64 kB.",
+    "detail": "What came is no request of HTTP/1.1, names no host or several, or its address is longer than 64 kB.",
     "mend": "Ask in parts where the address is long; else send it as RFC 9112 says.",
 })  # fmt: skip
 """Told before any application is asked."""
@@ -68,8 +68,14 @@ class Punctual(HttpToolsProtocol):
 
     @override
     def on_headers_complete(self) -> None:
-        """What follows is the body, whose size is looked at where it is read."""
+        """What follows is the body, whose size is looked at where it is read.
+
+        Whoever stands between might go by another of several hosts than we do (RFC 9112, section 3.2).
+        """
         self._head = None
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            raise ValueError("not one host")  # the parser's caller answers 400
         super().on_headers_complete()
 
     @override

@@ -75,8 +75,11 @@ async def test_a_head_without_end_is_not_taken_in() -> None:
         b"GET /" + b"CANARY" * 12_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
         b"CANARY / HTTP/1.1\r\n\r\n",
         b"\x16\x03\x01CANARY",
+        b"GET / HTTP/1.1\r\nHost: CANARY\r\nX-A: b\r\nhost: hub.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: CANARY\r\nHost: CANARY\r\n\r\n",
+        b"GET /CANARY HTTP/1.1\r\n\r\n",
     ],
-    ids=["a long address", "no method", "TLS"],
+    ids=["a long address", "no method", "TLS", "two hosts", "one host twice", "no host"],
 )
 async def test_what_is_no_request_is_told_with_the_mend(sent: bytes) -> None:
     async with served(60) as port:
@@ -87,6 +90,11 @@ async def test_what_is_no_request_is_told_with_the_mend(sent: bytes) -> None:
     assert (problem["status"], problem["type"]) == (400, "urn:throughline:problem:unreadable")
     assert problem["mend"].startswith("Ask in parts")
     assert b"CANARY" not in head + body
+
+
+async def test_who_speaks_an_older_protocol_need_name_no_host() -> None:
+    async with served(60) as port:
+        assert (await heard(port, b"GET / HTTP/1.0\r\n\r\n")).endswith(b"got 0")
 
 
 async def test_who_asks_for_another_protocol_is_answered(caplog: pytest.LogCaptureFixture) -> None:
