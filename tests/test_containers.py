@@ -4,6 +4,7 @@ No container engine is needed; what the one-shot service runs is run here, in fo
 """
 
 import base64
+import os
 import re
 import subprocess
 import sys
@@ -121,8 +122,11 @@ def test_the_first_start_writes_secrets_once(compose: dict[str, Any], tmp_path: 
     for folder in (hub, database):
         folder.mkdir()
 
+    # In the image Python is `python`; on Debian it has that name only in the environment.
+    there = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
     def run() -> dict[str, str]:
-        subprocess.run([*service["entrypoint"], script], check=True, timeout=30)
+        subprocess.run([*service["entrypoint"], script], check=True, timeout=30, env=there)
         return {path.name: path.read_text().strip() for folder in (hub, database) for path in folder.iterdir()}
 
     first = run()
