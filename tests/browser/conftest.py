@@ -5,6 +5,8 @@ They end with the last test of this folder: a hub that reads its tools every sec
 
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -32,9 +34,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
-    """Where Chromium is."""
+    """Where Chromium is; what drives it can run, too."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    return found or missing("Chromium (Debian package chromium)")
+    if found is None:
+        missing("Chromium (package chromium)")
+    asked = [sys.executable, "-m", "playwright", "--version"]
+    driver = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)
+    if driver.returncode != 0:
+        missing(f"what Playwright needs (on Debian the package libatomic1): {driver.stderr.strip()}")
+    return found
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

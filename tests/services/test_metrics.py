@@ -117,7 +117,7 @@ def no_lag(hub: World) -> dict[tuple[str, str], float]:
 
 def checked_by_promtool(text: str) -> None:
     if shutil.which("promtool") is None:
-        missing("promtool (Debian package prometheus)")
+        missing("promtool (package prometheus)")
     done = subprocess.run(
         ["promtool", "check", "metrics"], input=text.encode(), capture_output=True, timeout=30, check=False
     )
