@@ -122,14 +122,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def small_space(postgres: Postgres) -> Iterator[Path]:
     """A disk with little room, and on it PostgreSQL's tablespace `small`. The server's log is elsewhere."""
     folder = Path(tempfile.mkdtemp(prefix="throughline-disk-"))
-    with _mounted(folder, "-t", "tmpfs", "-o", "size=28m", "tmpfs"):
-        folder.chmod(0o755)
-        (folder / "data").mkdir()
-        shutil.chown(folder / "data", "postgres")
-        postgres.sql(f"CREATE TABLESPACE small LOCATION '{folder / 'data'}'")
-        yield folder
-        postgres.sql("DROP TABLESPACE small")
-    folder.rmdir()
+    try:
+        with _mounted(folder, "-t", "tmpfs", "-o", "size=28m", "tmpfs"):
+            folder.chmod(0o755)
+            (folder / "data").mkdir()
+            shutil.chown(folder / "data", "postgres")
+            postgres.sql(f"CREATE TABLESPACE small LOCATION '{folder / 'data'}'")
+            yield folder
+            postgres.sql("DROP TABLESPACE small")
+    finally:
+        folder.rmdir()
 
 
 @pytest.fixture
