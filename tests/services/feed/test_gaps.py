@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,11 +127,9 @@ async def test_a_topic_that_was_made_anew_is_noticed_at_assignment(post: Post) -
     assert (await following(post), (await post.stored()).cursor) == (None, None)
 
 
-async def test_an_assignment_while_the_database_is_away_is_said(
-    post: Post, caplog: pytest.LogCaptureFixture, tmp_path: Path
-) -> None:
+async def test_an_assignment_while_the_database_is_away_is_said(post: Post, caplog: pytest.LogCaptureFixture) -> None:
     one = guard(post, Topic(ends=3, goes_on=3))
-    one.engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'nowhere' / 'hub.sqlite3'}")
+    one.engine = open_engine("postgresql+asyncpg://hub@127.0.0.1:1/hub")  # nobody listens there
     await one.assigned([PLACE])
     await one.engine.dispose()
     assert [record.getMessage() for record in caplog.records] == ["gap.look.failed"]
