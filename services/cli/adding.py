@@ -17,9 +17,10 @@ from schemas.access import THIS_MACHINE
 from schemas.errors import Misconfigured
 from services import migrations
 from services.admin import sampling, saving, setting_up
+from services.admin.equipment import Equipment
 from services.admin.saving import Who
 from services.admin.setting_up import Wanted
-from services.admin.trial import opened_tool
+from services.admin.trial import Opened, opened_tool
 from services.cli import filing, form, trial
 from services.cli.equipping import equipment
 from services.cli.terminal import EXIT_MISCONFIGURED, WrongUse, choose_one, database_errors, must_exist, tell
@@ -65,26 +66,51 @@ async def _add(made: "Installation", asked: Asked, now: Callable[[], datetime], 
     async with made.engine() as engine:
         await _ready(made, engine)
         taken = await _names(engine)
-        wanted = _from_file(made, asked, taken, now()) if asked.file else _from_form(made, asked, taken, now(), ask)
         parts = equipment(made, engine, now=now)
-        await setting_up.refuse_another(parts, wanted, anyway=asked.anyway, untried=True)
-        screen.print(Text(f"Testing {wanted.title}", style="bold"))
-        async with opened_tool(parts, wanted.connector, wanted.name, wanted.options, sandbox=False) as tool:
-            if not await trial.passes(tool, screen):
+        answers = form.Answers(ask)
+        while True:
+            wanted = (
+                _from_file(made, asked, taken, now()) if asked.file else _from_form(made, asked, taken, now(), answers)
+            )
+            await setting_up.refuse_another(parts, wanted, anyway=asked.anyway, untried=True)
+            tried = await _tried(parts, wanted, screen)
+            if tried is not None:
+                return await _save(parts, wanted, tried, asked, screen, ask)
+            if asked.file or not answers.again():
                 screen.print("Nothing is saved. Mend it, then add it again.")
                 return EXIT_MISCONFIGURED
-            trial.remarked(await setting_up.remarks(tool.source), screen)
-            screen.print(Text("\nThe first things it would read", style="bold"))
-            found = await sampling.sample(tool.source, wanted.connector, wanted.since)
-            seen = await setting_up.seen_by(tool, found)
-        await setting_up.refuse_another(parts, wanted, seen, anyway=asked.anyway)
-        preview = await setting_up.judged(parts, wanted, found, sampling.THINGS)
-        trial.shown(found, preview.judged, screen)
-        wanted = wanted.with_replaced(tool)
-        if not asked.yes and not _agreed(wanted, now(), ask):
-            screen.print("Nothing is saved.")
-            return 0
-        await saving.add(parts, wanted, setting_up.adds(wanted, seen), Who(THIS_MACHINE))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A tool whose check went well, closed again, and what it showed."""
+
+    tool: Opened
+    found: sampling.Sample
+    seen: frozenset[str]
+
+
+async def _tried(parts: Equipment, wanted: Wanted, screen: Console) -> _Tried | None:
+    """None: a step of the check failed, as is told."""
+    screen.print(Text(f"Testing {wanted.title}", style="bold"))
+    async with opened_tool(parts, wanted.connector, wanted.name, wanted.options, sandbox=False) as tool:
+        if not await trial.passes(tool, screen):
+            return None
+        trial.remarked(await setting_up.remarks(tool.source), screen)
+        screen.print(Text("\nThe first things it would read", style="bold"))
+        found = await sampling.sample(tool.source, wanted.connector, wanted.since)
+        return _Tried(tool, found, await setting_up.seen_by(tool, found))
+
+
+async def _save(parts: Equipment, wanted: Wanted, tried: _Tried, asked: Asked, screen: Console, ask: form.Ask) -> int:
+    await setting_up.refuse_another(parts, wanted, tried.seen, anyway=asked.anyway)
+    preview = await setting_up.judged(parts, wanted, tried.found, sampling.THINGS)
+    trial.shown(tried.found, preview.judged, screen)
+    wanted = wanted.with_replaced(tried.tool)
+    if not asked.yes and not _agreed(wanted, parts.now(), ask):
+        screen.print("Nothing is saved.")
+        return 0
+    await saving.add(parts, wanted, setting_up.adds(wanted, tried.seen), Who(THIS_MACHINE))
     screen.print(f"Saved as {wanted.name}. The running hub begins to read within seconds, or when it runs next.")
     return 0
 

@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from schemas.errors import Misconfigured
 from services.admin.forms import advanced
-from services.cli.terminal import answered
+from services.cli.terminal import WrongUse, answered
 from services.feed.objections import objections
 
 Say = Callable[[str], None]
@@ -31,6 +31,51 @@ class Question:
 
 Ask = Callable[[Question], str]
 """The person's answer, as typed; the default where it is only Enter."""
+
+
+class Answers:
+    """Asks, and after `again` offers what was answered before as the default. Kept in memory only; secrets unseen."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._now: dict[str, str] = {}
+        self._before: dict[str, str] = {}
+
+    def __call__(self, question: Question) -> str:
+        """The answer, which may be the one of before."""
+        before = self._before.get(question.title)
+        if not before or (question.choices and before not in question.choices):
+            answer = self._ask(question)
+        else:
+            answer = self._ask(_offering(question, before))
+            if question.hidden and not answer.strip():
+                answer = before
+            elif question.default == "" and answer.strip() == _LEFT_OUT:
+                answer = ""
+        self._now[question.title] = answer
+        return answer
+
+    def again(self) -> bool:
+        """Whether the person wants to correct something; from then on the answers so far are offered."""
+        help_line = "Nothing is saved. Each question comes again with what you answered: Enter keeps it"
+        try:
+            wanted = self._ask(Question("Correct it", help_line, "yes", ("yes", "no"))) == "yes"
+        except WrongUse:  # nobody is there any more
+            return False
+        self._before = self._before | self._now
+        return wanted
+
+
+_LEFT_OUT = "-"
+
+
+def _offering(question: Question, before: str) -> Question:
+    lines = [question.help]
+    if question.hidden:
+        lines.append("What you typed is kept, press Enter; it is not shown")
+    if question.default == "":
+        lines.append(f"A hyphen ({_LEFT_OUT}) leaves it out")
+    return replace(question, help="\n".join(lines), default="" if question.hidden else before)
 
 
 def fill_in(model: type[BaseModel], ask: Ask, say: Say, *, every: bool = False) -> BaseModel:

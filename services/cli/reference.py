@@ -22,6 +22,7 @@ Commands read the database directly, so they work beside a running hub and witho
   Times are in this machine's zone. A reader that has seen enough (`| head`) ends a command quietly, with exit code 0.
 - **Help**: `--help`, or `-h`, after any command.
 - **Questions** need a terminal. Without one, `--yes` agrees, and `--file` says what a form would ask for.
+  After a test that fails a form comes again with what was answered; Enter keeps an answer, also a secret.
 - **`--json`** prints one JSON value a line: whole records for `lookup` and `requests`, one item a line for lists.
 - **Secrets** are asked for without showing them, stored sealed, and never shown again.
 

@@ -53,14 +53,14 @@ def reachable(desk: Desk) -> Desk:
 
 
 def answering(answers: dict[str, Any], asked: list[str] | None = None) -> Any:
-    """A person who gives these answers by title, several in turn where it is a list; Enter otherwise."""
+    """A person who gives these answers by title, several in turn where it is a list; else Enter, also after them."""
 
     def ask(question: Question) -> str:
         if asked is not None:
             asked.append(question.title)
         given = answers.get(question.title, question.default)
         if isinstance(given, list):
-            given = given.pop(0)
+            given = given.pop(0) if given else question.default
         assert given is not None, f"{question.title} needs an answer"
         return str(given)
 
@@ -167,13 +167,34 @@ async def test_what_is_typed_with_the_command_is_judged_first(desk: Desk, name: 
 
 
 async def test_a_check_that_fails_saves_nothing(reachable: Desk, hubspot: HubSpotServer) -> None:
-    answers = {"API address": hubspot.url, "Token": "pat-na1-wrong", "Share of the limit": "1"}
+    answers = {"API address": hubspot.url, "Token": "pat-na1-wrong", "Share of the limit": "1", "Correct it": "no"}
     assert await add(reachable, answers) == EXIT_MISCONFIGURED
     printed = reachable.printed
     assert printed.count("  ok    ") == 1  # the address
     assert printed.count("  fails ") == 1
     assert printed.endswith("Nothing is saved. Mend it, then add it again.\n")
     assert "pat-na1-wrong" not in printed
+
+
+@pytest.mark.parametrize("wrong", ["Token", "API address"])
+async def test_one_answer_is_corrected_after_a_check_that_fails(
+    reachable: Desk, hubspot: HubSpotServer, wrong: str
+) -> None:
+    """All others are the defaults of the second time, the secret unseen."""
+    answers = {"API address": [hubspot.url], "Token": [hubspot.token], "Name": ["sales"], "Records a page": ["50"],
+               "Share of the limit": ["1"], "Read from": ["beginning"], "Hub ID": [""]}  # fmt: skip
+    answers[wrong].insert(0, {"Token": "pat-na1-wrong", "API address": "http://127.0.0.1:1"}[wrong])
+    asked: list[str] = []
+    assert await add(reachable, answers, asked=asked) == 0
+    assert asked.count("Correct it") == 1
+    assert asked.count("Token") == asked.count("Name") == 2
+    printed = reachable.printed
+    assert printed.count("  fails ") == 1
+    assert "Nothing is saved" not in printed
+    assert hubspot.token not in printed
+    one = await stored(reachable, "sales")
+    assert (one.options["base_url"].rstrip("/"), one.options["page_size"], one.since) == (hubspot.url, 50, None)
+    assert feed.with_secrets(one, reachable.made.keys)["token"].get_secret_value() == hubspot.token
 
 
 FILE = """\

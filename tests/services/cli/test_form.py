@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from connectors.hubspot.options import Options as HubSpotOptions
 from connectors.jira.options import JiraOptions, PersonalAccessToken, ScopedToken
 from connectors.mailbox.options import MailboxOptions
-from services.cli.form import Question, at_terminal, fill_in
+from services.cli.form import Answers, Question, at_terminal, fill_in
 
 
 class Person:
@@ -111,4 +111,32 @@ def test_at_the_terminal() -> None:
     assert "  An answer is needed; Ctrl-C ends without saving anything\n" in result.output
     assert '"api_version":"v3"' in result.output
     assert '"keep":"full"' in result.output
+    assert "CANARY" not in result.output
+
+
+def test_what_was_answered_is_offered_again_and_a_secret_is_kept_unseen() -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def ask() -> None:
+        answers = Answers(at_terminal(typer.echo))
+        for _ in range(2):
+            options = fill_in(JiraOptions, answers, typer.echo)
+            assert isinstance(options, JiraOptions)
+            assert options.auth.token.get_secret_value() == "CANARY"
+            typer.echo(options.model_dump_json())
+            assert answers.again()
+
+    first = "https://acme.example\n\n\nhub@acme.example\nCANARY\nPAY\nEpic\n\n"
+    again = "\n\n\nanna@acme.example\n\n-\n\n\n"  # another user, and all projects
+    result = CliRunner().invoke(app, input=f"{first}yes\n{again}yes\n")
+    assert (result.exit_code, result.exception) == (0, None)
+    assert "What you typed is kept, press Enter; it is not shown" in result.output
+    assert "Address [https://acme.example]: " in result.output
+    before, after = (line for line in result.output.splitlines() if line.startswith("{"))
+    assert '"projects":["PAY"]' in before
+    assert '"projects":[]' in after
+    assert '["Epic"]' in before
+    assert '["Epic"]' in after
+    assert '"email":"anna@acme.example"' in after
     assert "CANARY" not in result.output
