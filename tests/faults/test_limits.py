@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pipelines.publish import LARGEST_RECORD, Change, Publisher, to_kafka
 from pipelines.store import tables
 from pipelines.store.configuration import ConnectionConfiguration, write
-from pipelines.store.engine import open_engine, reading, writing
+from pipelines.store.engine import reading, writing
 from schemas.artifacts import request_id
 from schemas.canonical import digest
 from services.broker.publish import MAX_RECORD_BYTES
@@ -25,9 +25,11 @@ from services.security import key_ring
 from tests.conftest import Bus, Pair
 from tests.connectors.mailbox.letters import letter, options
 from tests.faults.world import START, World, end, on_topic, world
-from tests.parts.copies import prepared
+from tests.pipelines.conftest import engine
 from tests.pipelines.memos import memo, records
-from tests.pipelines.test_ingest import NOW, configured, ingest_of
+from tests.pipelines.test_ingest import NOW, ingest_of
+
+__all__ = ["engine"]
 
 CHANGES, WORDS = 20_000, 3_000_000
 
@@ -105,14 +107,6 @@ async def expect_told(bus: Bus, stored: dict[str, str]) -> None:
             assert last[name] == record.encode()
         else:
             assert orjson.loads(last[name])["bytes"] == len(record.encode())
-
-
-@pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    await prepared(database_url, configured)
-    engine = open_engine(database_url)
-    yield engine
-    await engine.dispose()
 
 
 async def test_a_record_larger_than_the_topic_takes_goes_out_as_a_pointer(engine: AsyncEngine) -> None:

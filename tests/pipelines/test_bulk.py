@@ -1,7 +1,5 @@
 """Rows of owners as they are to be: what is written, and what it costs."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -10,17 +8,9 @@ from pipelines.store.bulk import Bulk
 from pipelines.store.engine import open_engine, writing
 from pipelines.store.tables import facets, latest_facets
 from tests.parts.copies import prepared
-from tests.pipelines.test_ingest import configured
+from tests.pipelines.conftest import configured
 
 EARLY, LATE = "2026-03-01", "2026-04-01"
-
-
-@pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    await prepared(database_url, configured)
-    engine = open_engine(database_url)
-    yield engine
-    await engine.dispose()
 
 
 async def written(connection: AsyncConnection, table: str) -> int:

@@ -14,9 +14,7 @@ from pipelines.understanding import look, valid, write
 from schemas.artifacts import request_id
 from tests.parts.copies import prepared
 from tests.pipelines.memos import memo, records
-from tests.pipelines.test_ingest import NOW, engine, ingest_of, members, rows
-
-__all__ = ["engine"]
+from tests.pipelines.test_ingest import NOW, ingest_of, members, rows
 
 
 async def test_what_is_noted_while_others_are_worked_off_stays(engine: AsyncEngine) -> None:

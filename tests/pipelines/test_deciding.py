@@ -21,10 +21,10 @@ from schemas.artifacts import request_id
 from schemas.decisions import DecisionKind, Refusal
 from schemas.events import SourceEvent
 from tests.pipelines.memos import memo, records
-from tests.pipelines.test_ingest import NOW, engine, ingest_of, members, outcome, rows
+from tests.pipelines.test_ingest import NOW, ingest_of, members, outcome, rows
 from tests.pipelines.test_order import empty, engine_of, histories, tell
 
-__all__ = ["engine", "engine_of"]
+__all__ = ["engine_of"]
 
 LINK, UNLINK, MERGE, SPLIT, OUT, UNDO = (
     DecisionKind.LINK, DecisionKind.UNLINK, DecisionKind.MERGE, DecisionKind.SPLIT, DecisionKind.NO_REQUEST,

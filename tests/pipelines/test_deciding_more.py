@@ -9,9 +9,7 @@ from pipelines.store import tables
 from schemas.artifacts import request_id
 from tests.pipelines.memos import memo, records
 from tests.pipelines.test_deciding import LINK, OUT, UNDO, UNLINK, decide, name, parts, together, wish
-from tests.pipelines.test_ingest import NOW, engine, ingest_of, members, rows
-
-__all__ = ["engine"]
+from tests.pipelines.test_ingest import NOW, ingest_of, members, rows
 
 WAITS_AT_MOST = 30.0
 """Seconds after which the API gives up on a decision."""

@@ -22,10 +22,8 @@ from schemas.links import Link
 from tests.connectors.jira.recorded import teller
 from tests.pipelines.company import grouped, issue, record, requests, sets
 from tests.pipelines.memos import records
-from tests.pipelines.test_ingest import NOW, engine, rows
+from tests.pipelines.test_ingest import NOW, rows
 from tests.services.cli.company import map_told, telling
-
-__all__ = ["engine"]
 
 CRM_DEAL = {"customfield_10050": {"name": "CRM deal", "custom": "textfield"}}
 

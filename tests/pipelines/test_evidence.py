@@ -17,10 +17,8 @@ from pipelines.store.engine import writing
 from schemas.artifacts import Evidence
 from tests.pipelines.evidence_table import CASES, P1, P2, Case, Events, issue, linked
 from tests.pipelines.memos import records
-from tests.pipelines.test_ingest import NOW, engine, rows
+from tests.pipelines.test_ingest import NOW, rows
 from tests.pipelines.test_order import empty
-
-__all__ = ["engine"]
 
 ALL = catalogue()
 JIRA_LINKS = ALL["jira"].link_kinds

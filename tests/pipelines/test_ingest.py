@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,29 +15,13 @@ from pipelines.ingest import Ingest
 from pipelines.recompute import Recompute
 from pipelines.store import tables
 from pipelines.store.components import MANY_NAMED
-from pipelines.store.configuration import ConnectionConfiguration, write
-from pipelines.store.engine import open_engine, writing
+from pipelines.store.engine import writing
 from schemas.artifacts import request_id
 from schemas.errors import RetryLater
 from schemas.events import SourceEvent
-from tests.parts.copies import prepared
 from tests.pipelines.memos import Record, map_memo, memo, records
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    await prepared(database_url, configured)
-    engine = open_engine(database_url)
-    yield engine
-    await engine.dispose()
-
-
-async def configured(engine: AsyncEngine) -> None:
-    """One connection, which reads memos."""
-    async with writing(engine) as connection:
-        await write(connection, "memos", ConnectionConfiguration("jira", frozenset({"MEMO"})))
 
 
 def ingest_of(engine: AsyncEngine, full: int = 1_000_000) -> Ingest:

@@ -15,9 +15,7 @@ from schemas.artifacts import request_id
 from schemas.decisions import DecisionKind
 from schemas.events import SourceEvent
 from tests.pipelines.memos import memo, records
-from tests.pipelines.test_ingest import NOW, engine, ingest_of, members, outcome, rows
-
-__all__ = ["engine"]
+from tests.pipelines.test_ingest import NOW, ingest_of, members, outcome, rows
 
 SMALL = 60
 """The size from which on a component is large here: above what makes a value generic."""

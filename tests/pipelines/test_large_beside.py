@@ -17,10 +17,10 @@ from pipelines.watching import Watch
 from schemas.artifacts import request_id
 from schemas.decisions import DecisionKind
 from tests.pipelines.memos import memo, records
-from tests.pipelines.test_ingest import NOW, engine, ingest_of, members
+from tests.pipelines.test_ingest import NOW, ingest_of, members
 from tests.pipelines.test_large import SMALL, giant, limit
 
-__all__ = ["engine", "limit"]
+__all__ = ["limit"]
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 Deed = Callable[[AsyncEngine], Awaitable[object]]

@@ -16,11 +16,11 @@ from pipelines.watching import Watch
 from schemas.artifacts import request_id
 from schemas.decisions import DecisionKind
 from tests.pipelines.memos import memo, records
-from tests.pipelines.test_ingest import NOW, engine, ingest_of, members, outcome, rows
+from tests.pipelines.test_ingest import NOW, ingest_of, members, outcome, rows
 from tests.pipelines.test_large import SMALL, call_generic, giant, limit
 from tests.pipelines.test_large_beside import SQLITE, agrees
 
-__all__ = ["engine", "limit"]
+__all__ = ["limit"]
 
 Deed = Callable[[], Awaitable[object]]
 

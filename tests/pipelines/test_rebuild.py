@@ -23,8 +23,9 @@ from schemas.artifacts import Mapped, request_id
 from schemas.errors import Misconfigured, RetryLater
 from schemas.events import SourceEvent
 from tests.parts.copies import prepared
+from tests.pipelines.conftest import configured
 from tests.pipelines.memos import map_memo, memo, records
-from tests.pipelines.test_ingest import NOW, configured, ingest_of, outcome, rows
+from tests.pipelines.test_ingest import NOW, ingest_of, outcome, rows
 from tests.pipelines.test_order import tell
 
 

@@ -14,10 +14,7 @@ from pipelines.store.engine import reading, writing
 from schemas.artifacts import Mapped, request_id
 from schemas.events import SourceEvent
 from tests.pipelines.memos import map_memo, memo, records
-from tests.pipelines.test_ingest import NOW, engine, ingest_of, rows
-
-__all__ = ["engine"]
-
+from tests.pipelines.test_ingest import NOW, ingest_of, rows
 
 FAR = 10**18
 """An order, in microseconds, beyond every date: such a request cannot be put together."""

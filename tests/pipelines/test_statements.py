@@ -1,18 +1,15 @@
 """The number of SQL statements does not depend on how many events a batch holds."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.ingest import Ingest
-from pipelines.store.engine import open_engine
 from pipelines.watching import Watch
-from tests.parts.copies import prepared
 from tests.pipelines.memos import map_memo, memo, records
-from tests.pipelines.test_ingest import NOW, Counting, configured
+from tests.pipelines.test_ingest import NOW, Counting
 
 MORE = 5
 """A turn may find kinds of things that a small one has not, each with a statement; a turn has 20 things or more."""
@@ -37,14 +34,6 @@ class Cost:
     stored: int
     understood: int
     turns: int
-
-
-@pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    await prepared(database_url, configured)
-    engine = open_engine(database_url)
-    yield engine
-    await engine.dispose()
 
 
 async def cost(engine: AsyncEngine, first: int, events: int) -> Cost:

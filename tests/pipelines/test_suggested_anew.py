@@ -11,10 +11,8 @@ from pipelines.store import suggestion_tables, suggestions
 from schemas.artifacts import Identity, Mapped, request_id
 from schemas.events import SourceEvent
 from tests.pipelines.memos import map_memo, memo, records
-from tests.pipelines.test_ingest import NOW, engine, rows
+from tests.pipelines.test_ingest import NOW, rows
 from tests.pipelines.test_suggesting import PRINTER, settle, suggesting_of, tell
-
-__all__ = ["engine"]
 
 ONE, TWO = request_id("memos/memo/1"), request_id("memos/memo/2")
 

@@ -24,10 +24,8 @@ from schemas.artifacts import request_id
 from schemas.decisions import DecisionKind, Refusal
 from schemas.events import SourceEvent
 from tests.pipelines.memos import memo, records
-from tests.pipelines.test_ingest import NOW, engine, ingest_of, rows
+from tests.pipelines.test_ingest import NOW, ingest_of, rows
 from tests.pipelines.test_order import empty
-
-__all__ = ["engine"]
 
 MODEL = Model(7, -2.0, {"same title": 3.0, "same requester": 1.0, "like titles": 2.0, "common title": -3.0}, 0.5)
 PRINTER = "Replace the printer upstairs"

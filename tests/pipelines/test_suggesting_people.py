@@ -13,11 +13,9 @@ from pipelines.suggesting import Suggesting
 from schemas.artifacts import request_id
 from schemas.events import SourceEvent
 from tests.pipelines.memos import memo
-from tests.pipelines.test_ingest import NOW, engine, ingest_of, rows
+from tests.pipelines.test_ingest import NOW, ingest_of, rows
 from tests.pipelines.test_large_beside import Meanwhile
 from tests.pipelines.test_suggesting import MODEL, settle, suggesting_of, tell
-
-__all__ = ["engine"]
 
 BEN, OLD, NEW = "memos/account/ben", "ben@example.com", "ben@new.example"
 

@@ -16,9 +16,7 @@ from pipelines.publish import Publisher
 from pipelines.recompute import Recompute
 from pipelines.suggesting import Suggesting
 from pipelines.waiting import Waiting
-from tests.pipelines.test_ingest import NOW, engine
-
-__all__ = ["engine"]
+from tests.pipelines.test_ingest import NOW
 
 Work = Coroutine[Any, Any, None]
 

@@ -12,8 +12,9 @@ from pipelines.store import tables, whose_turn
 from pipelines.store.engine import open_engine, reading, writing
 from pipelines.store.whose_turn import Pause
 from tests.parts.copies import prepared
+from tests.pipelines.conftest import configured
 from tests.pipelines.memos import memo, records
-from tests.pipelines.test_ingest import configured, ingest_of, members, rows
+from tests.pipelines.test_ingest import ingest_of, members, rows
 
 pytestmark = pytest.mark.postgres
 

@@ -1,9 +1,7 @@
 """Why, from what is stored: who may read the words, since when, with what a person decided, and at what cost."""
 
 import time
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,9 +10,8 @@ from pipelines.deciding import Deciding, Wish
 from pipelines.ingest import Ingest
 from pipelines.store import tables
 from pipelines.store.bulk import Bulk
-from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.encoding import reference_row
-from pipelines.store.engine import open_engine, reading, writing
+from pipelines.store.engine import reading, writing
 from pipelines.why import Why, why
 from schemas.artifacts import (
     Activity,
@@ -31,7 +28,7 @@ from schemas.canonical import canonical_json
 from schemas.decisions import DecisionKind
 from schemas.errors import RetryLater
 from schemas.events import SourceEvent
-from tests.parts.copies import prepared
+from tests.pipelines.conftest import configured
 from tests.pipelines.memos import START, map_memo, memo, records
 
 RESTRICTED = Audience("restricted", "Board only")
@@ -52,19 +49,6 @@ def map_guarded(event: SourceEvent) -> Mapped:
                              to_label=linked, objects=((f"jira.key|{linked}", "parent"),)))  # fmt: skip
     return Mapped(mapped.artifact, mapped.connection, mapped.connector, mapped.kind, mapped.fields, parts, tuple(done),
                   mapped.identities)  # fmt: skip
-
-
-@pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    await prepared(database_url, configured)
-    engine = open_engine(database_url)
-    yield engine
-    await engine.dispose()
-
-
-async def configured(engine: AsyncEngine, **more: Any) -> None:
-    async with writing(engine) as connection:
-        await write(connection, "memos", ConnectionConfiguration("jira", frozenset({"MEMO"}), **more))
 
 
 async def told(engine: AsyncEngine, *events: SourceEvent) -> None:
