@@ -24,6 +24,8 @@ _FOLD = re.compile(r"[\r\n]+[ \t]*")
 _ANGLED = re.compile(r"<([^<>]+)>")
 _ADDRESS = re.compile(r"[^\s<>\"',;:()\[\]\\]{1,128}@[^\s<>\"',;:()\[\]\\]{1,190}")
 _NOT_FOR_TEXT = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf-7"}
+_GROUPS, _COMMENTS = 200, 100
+"""Of a header with more colons, or deeper brackets, only the addresses are read, not the names beside them."""
 _FIRST_MAIL = datetime(1982, 8, 13, tzinfo=UTC)
 """RFC 822's day: a Date before it comes from a clock that was never set."""
 
@@ -130,9 +132,18 @@ def addresses(headers: Headers, name: str) -> list[Address]:
 
 @lru_cache(maxsize=2_000)  # the same people write again and again
 def _pairs(value: str) -> tuple[tuple[str, str], ...]:
-    pairs = [pair for pair in getaddresses([value]) if "@" in pair[1]]
+    pairs = [pair for pair in getaddresses([value]) if "@" in pair[1]] if _is_flat(value) else []
     # The strict parser gives up on a whole header for one wrong comma; the addresses in it are still there.
     return tuple(pairs or [("", hit) for hit in _ADDRESS.findall(decoded(value))])
+
+
+def _is_flat(value: str) -> bool:
+    """Whether the strict parser can take it: it calls itself for each group and each comment inside another."""
+    depth = deepest = 0
+    for bracket in re.findall(r"[()]", value):
+        depth = depth + 1 if bracket == "(" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return value.count(":") <= _GROUPS and deepest <= _COMMENTS
 
 
 def message_ids(value: str) -> list[str]:

@@ -31,12 +31,16 @@ _HIDDEN = re.compile(
 )
 _QUOTES = re.compile(r"gmail_quote|yahoo_quoted|moz-cite|protonmail_quote", re.IGNORECASE)
 _LIMIT = 300_000
+_BEGINS = re.compile(r"<(?=[!?/])")
 
 
 def visible_text(source: str) -> str:
     """The text, one line per block; links keep their address where the words do not hold it."""
+    source = source[:_LIMIT]
+    # Behind the last > nothing ends: the parser would look through the rest at every beginning there.
+    last = source.rfind(">") + 1
     reader = _Reader()
-    reader.feed(source[:_LIMIT])
+    reader.feed(source[:last] + _BEGINS.sub("&lt;", source[last:]))
     reader.close()
     return reader.text()
 
@@ -50,6 +54,20 @@ class _Reader(HTMLParser):
         self._hidden = 0
         self._quoted = 0
         self._link = ""
+        self._endless = False
+
+    def parse_comment(self, i: int, report: bool = True) -> int:
+        """Where one comment does not end, no later one does: the rest is looked through once."""
+        end = -1 if self._endless else super().parse_comment(i, report)
+        self._endless = end < 0
+        return end
+
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """What begins like a condition of Word and is none goes as browsers take it: as a comment up to the next >."""
+        try:
+            return super().parse_marked_section(i, report)
+        except AssertionError:
+            return self.parse_bogus_comment(i)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}

@@ -7,6 +7,7 @@ sequence of leaves. Wrong MIME is read as far as it goes; only what is no mail a
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.message import Message
@@ -53,12 +54,19 @@ class Leaf:
     """Headers of the attached mail."""
 
 
+@contextmanager
+def as_bad_record() -> Iterator[None]:
+    """What Python's own parsers of mail and HTML raise at some mails, as BadRecord: one such mail stops no other."""
+    try:
+        yield
+    except (MessageError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError) as error:
+        raise BadRecord(f"this is no mail that can be read ({type(error).__name__})") from None
+
+
 def parse(raw: bytes) -> Message:
     """The mail, however broken. Raises BadRecord for what the parser cannot take."""
-    try:
+    with as_bad_record():
         return _PARSER.parsebytes(raw)
-    except (MessageError, ValueError, LookupError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise BadRecord(f"this is no mail that can be read ({type(error).__name__})") from None
 
 
 def leaves(mail: Message) -> Iterator[Leaf]:
@@ -66,7 +74,8 @@ def leaves(mail: Message) -> Iterator[Leaf]:
     todo: list[tuple[Message, str, str, int]] = [(mail, "", "", 0)]
     while todo:
         part, path, within, depth = todo.pop()
-        inner = part.get_payload()
+        # Of a text the parser gives the payload decoded, and raises where the name of its charset is none.
+        inner = part.get_payload() if part.is_multipart() else None
         if not isinstance(inner, list) or depth > DEPTH:
             yield _leaf(part, path or "1", within)
             continue
@@ -89,7 +98,8 @@ def _leaf(part: Message, path: str, within: str) -> Leaf:
     try:
         body = part.get_payload(decode=True)
     except (ValueError, LookupError, TypeError, AttributeError):  # an encoding that its own text breaks
-        body = str(part.get_payload()).encode("utf-8", "surrogateescape")
+        del part["Content-Transfer-Encoding"]
+        body = part.get_payload(decode=True)
     raw = body if isinstance(body, bytes) else b""
     return Leaf(path, part, raw, len(raw), hashlib.sha256(raw).hexdigest(), within)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors.mailbox.identity import native_id
 from connectors.mailbox.mapping import created_at
-from connectors.mailbox.message import Leaf, body_fields, header_pairs
+from connectors.mailbox.message import Leaf, as_bad_record, body_fields, header_pairs
 from connectors.mailbox.options import MailboxOptions
 from connectors.mailbox.payload import read_payload
 from connectors.mailbox.reducing import reduced
@@ -32,8 +32,14 @@ def event_of(mail: Message, found_leaves: Iterable[Leaf], found: Found, options:
     """The source event, with as much of the mail's content as the connection keeps.
 
     It holds neither UID nor UIDVALIDITY: read again after these changed, it is the same event. Which mail it is, and
-    in which version, follows from the whole mail, whatever is kept of it.
+    in which version, follows from the whole mail, whatever is kept of it. Raises BadRecord, and what
+    `found_leaves` does.
     """
+    with as_bad_record():
+        return _event_of(mail, found_leaves, found, options)
+
+
+def _event_of(mail: Message, found_leaves: Iterable[Leaf], found: Found, options: MailboxOptions) -> SourceEvent:
     pairs, cut = header_pairs(mail)
     payload: dict[str, Any] = {
         "headers": pairs,

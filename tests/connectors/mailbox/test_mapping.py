@@ -227,15 +227,49 @@ def test_an_inline_forward_names_the_first_sender() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["\n", "On 1 ", ">", "_", "Am 1. ", "<div>", "=?utf-8?q?", "From: a\n", "<style>", " ", "a@b,"]
-)
+    "piece",
+    [
+        "\n", "On 1 ", ">", "_", "Am 1. ", "<div>", "=?utf-8?q?", "From: a\n", "<style>", " ", "a@b,", "<!--",
+        "<![if ", "<![", "<?", "</", "</a", "<![CDATA[", "re: ", "[x](", "http://a",
+    ],
+)  # fmt: skip
 def test_no_text_takes_long(piece: str) -> None:
     text = piece * (60_000 // len(piece))
     started = time.process_time()
     split(text)
-    visible_text(text)
-    told((f"Subject: {text[:20_000]}\nContent-Type: text/html\n\n{text}").encode())
+    visible_text(piece * (200_000 // len(piece)))
+    line = text[:20_000].replace("\n", " ")
+    event = told((f"Subject: {line}\nFrom: {line}\nTo: {line}\nContent-Type: text/html\n\n{text}").encode())
+    assert connector.map(event).artifact == event.artifact
     assert time.process_time() - started < 3
+
+
+BROKEN = {
+    "a charset of NUL": (b'Content-Type: text/plain; charset="\0"\n\ngr\xc3\xb6\xc3\x9fer PAY-1', "größer PAY-1"),
+    "a charset in pieces": (b"Content-Type: text/plain; charset*=utf-8''%00\n\n\xc3\xb6 PAY-1", "ö PAY-1"),
+    "a condition that is none": (b"Content-Type: text/html\n\n<p>One <![ two> PAY-1 <b>three", "One PAY-1 three"),
+    "a comment without end": (b"Content-Type: text/html\n\n<p>One</p> <!-- two <b>PAY-1", "One\n<!-- two <b>PAY-1"),
+    "an encoding that is none": (b"Content-Transfer-Encoding: x-what\n\nOne PAY-1", "One PAY-1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_is_broken_is_read_all_the_same(case: str) -> None:
+    raw, written = BROKEN[case]
+    raw = b"From: Anna Berg <anna@x.example>\nSubject: Hi\n" + raw
+    assert texts(raw)["text"][0] == written
+
+
+def test_of_a_header_that_nobody_can_take_apart_the_addresses_are_read() -> None:
+    wrong = "To: " + "re: " * 4_000 + "<anna@x.example>"
+    [anna] = addresses([("To", wrong.removeprefix("To: "))], "To")
+    assert anna.address == "anna@x.example"
+    assert mapped(wrong.encode() + b"\nFrom: b@x.example\n\nHi").fields["participants"]
+
+
+def test_a_mail_that_python_cannot_take_apart_is_a_bad_record() -> None:
+    with pytest.raises(BadRecord, match="no mail that can be read"):
+        told(b"From: a@x.example\nContent-Type: message/rfc822\n\n" * 2_000)
 
 
 @given(
