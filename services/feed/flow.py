@@ -36,7 +36,7 @@ class Bus:
 
     send: Send
     incarnation: str
-    """Of an embedded broker; "" for Kafka, which outlives us."""
+    """Random with each start of an embedded broker; Kafka's cluster id."""
     embedded: bool
     bytes_in_flight: int = 2_000_000
     """How much an embedded broker may hold that is not applied: it evicts silently what is too much."""
@@ -67,8 +67,7 @@ class Flow:
         """Read again what a broker that is gone took with it: an embedded one, or another Kafka."""
         async with writing(self.engine) as connection:
             moved = await pages.forget_other_brokers(connection, self.bus.incarnation)
-            # With an embedded one no cursor moves before its page is taken in; it may stand where it stood, though.
-            for name in () if self.bus.embedded else moved:
+            for name in moved:
                 logger.warning("gap.connection.read_again", extra={"connection": name})
                 stored = await connections.get(connection, name)
                 await connections.start_again(connection, name, stored.since if stored else None)

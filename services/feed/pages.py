@@ -1,5 +1,6 @@
 """Pages that were read: when they are safe, when they are applied, and what that says about freshness."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pipelines.store import offsets as taken
 from schemas.canonical import canonical_json
 from services.feed.tables import connections, inbox, pages
+
+EMBEDDED = re.compile(r"[0-9a-f]{16}")
+"""The incarnation of an embedded broker, as it makes it up. A Kafka's is its cluster id: 22 characters of base64."""
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -92,21 +96,21 @@ async def any_open(connection: AsyncConnection, name: str) -> bool:
 async def forget_other_brokers(connection: AsyncConnection, incarnation: str) -> list[str]:
     """Drop pages that went to another broker and are not applied; gives connections whose cursor stands behind one.
 
-    With an embedded broker that is gone their cursors never moved: they are read again. Pages without a cursor came of
-    webhooks and of a census: those deliveries, and that census, are due again.
+    With a Kafka cursors move with each page. With an embedded broker that is gone they never moved: what it took along
+    is read again from there. Pages without a cursor came of webhooks and of a census: those are due again.
     """
     lost = delete(pages).where(pages.c.applied_at.is_(None), pages.c.incarnation != incarnation)
     rows = (await connection.execute(lost.returning(pages))).all()
     following = {one: await taken.applied(connection, one) for one in {row.incarnation for row in rows}}
-    gone = [page for row in rows if not (page := _open(row)).applied(following[row.incarnation])]
-    moved = []
     for name in sorted({row.connection for row in rows}):
         await _tell_again(connection, name, [row for row in rows if row.connection == name])
-        stands = await connection.scalar(select(connections.c.cursor).where(connections.c.id == name))
-        cursors = [page.cursor for page in gone if page.connection == name and page.cursor is not None]
-        if stands is not None and orjson.loads(stands) in cursors:
-            moved.append(name)
-    return moved
+    return sorted({
+        row.connection
+        for row in rows
+        if row.cursor is not None
+        and not EMBEDDED.fullmatch(row.incarnation)
+        and not _open(row).applied(following[row.incarnation])
+    })  # fmt: skip
 
 
 async def _tell_again(connection: AsyncConnection, name: str, lost: Sequence[Any]) -> None:

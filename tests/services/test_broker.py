@@ -28,6 +28,7 @@ from services.broker import (
     publish_page,
     source_topic,
 )
+from services.feed.pages import EMBEDDED
 from tests.conftest import Bus
 from tests.parts.kafka import Kafka
 
@@ -334,6 +335,7 @@ async def test_topics_are_made_as_set(bootstrap: Bus) -> None:
     )
     assert again.notes == []
     assert ready.incarnation == again.incarnation != ""
+    assert bool(EMBEDDED.fullmatch(ready.incarnation)) is (bootstrap.embedded is not None)
     consumer = AIOKafkaConsumer(settings.topic("source.mailbox"), bootstrap_servers=settings.bootstrap)
     await consumer.start()
     numbers = range(1 if bootstrap.embedded else 3)  # one process reads the embedded broker, and more would keep more

@@ -28,6 +28,9 @@ from tests.parts.copies import prepared
 from tests.pipelines.memos import Record
 from tests.services.feed.tool import MemoOptions, Tool, catalogue, options
 
+EMBEDDED_ONE, EMBEDDED_TWO = "0123456789abcdef", "fedcba9876543210"
+"""Incarnations of embedded brokers."""
+
 
 @dataclass
 class Log:
@@ -69,7 +72,7 @@ class Post:
         self.at += timedelta(seconds=seconds)
 
     def bus(self, *, embedded: bool = False, in_flight: int = 2_000_000) -> Bus:
-        return Bus(self.log.send, "one" if embedded else "", embedded, in_flight)
+        return Bus(self.log.send, EMBEDDED_ONE if embedded else "", embedded, in_flight)
 
     def flow(self, *, embedded: bool = False, in_flight: int = 2_000_000) -> Flow:
         return Flow(self.engine, self.bus(embedded=embedded, in_flight=in_flight), self.now)

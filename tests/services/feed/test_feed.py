@@ -16,7 +16,7 @@ from services.feed import connections, inbox
 from services.feed.feed import Feed
 from services.security import KeyRing, new_key
 from tests.pipelines.memos import memo
-from tests.services.feed.conftest import Post
+from tests.services.feed.conftest import EMBEDDED_ONE, Post
 from tests.services.feed.tool import Tool, options, page, signature
 
 
@@ -344,7 +344,7 @@ async def test_what_an_embedded_broker_lost_is_read_again(post: Post) -> None:
         await until(lambda: _none_left(post))
         post.later(31)  # nobody has applied it: the broker evicted it
         await until(lambda: _true(len(post.log.records) >= 6))
-        await post.apply(post.log.records, "one")
+        await post.apply(post.log.records, EMBEDDED_ONE)
         await read_up_to(post, 2)
         await until(lambda: _none_left(post))
 

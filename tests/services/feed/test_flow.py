@@ -16,7 +16,7 @@ from schemas.events import MAX_EVENT_BYTES
 from services.feed import connections, inbox, pages
 from services.feed.flow import Bus, Flow
 from tests.pipelines.memos import memo
-from tests.services.feed.conftest import Post
+from tests.services.feed.conftest import EMBEDDED_ONE, EMBEDDED_TWO, Post
 from tests.services.feed.tool import page
 
 
@@ -54,10 +54,10 @@ async def test_with_the_embedded_broker_the_cursor_moves_when_the_page_is_applie
     await published(post, flow, page(1), page(2))
     await flow.settle()
     assert (await post.stored()).cursor is None
-    await post.apply(post.log.of(1), "one")
+    await post.apply(post.log.of(1), EMBEDDED_ONE)
     await flow.settle()
     assert (await post.stored()).cursor == {"page": 1}
-    await post.apply(post.log.of(0), "one")
+    await post.apply(post.log.of(0), EMBEDDED_ONE)
     await flow.settle()
     assert (await post.stored()).cursor == {"page": 2}
 
@@ -67,7 +67,7 @@ async def test_a_connection_is_true_up_to_a_page_once_what_it_brought_is_underst
     flow, true_up_to = post.flow(embedded=embedded), post.now()
     told = page(1)
     await published(post, flow, Page(told.events, told.cursor, true_up_to))
-    await post.apply(post.log.records, *["one"] * embedded)
+    await post.apply(post.log.records, *[EMBEDDED_ONE] * embedded)
     await note(post, "memos/memo/1")
     for _ in range(2):
         await flow.settle()
@@ -89,11 +89,11 @@ async def note(post: Post, artifact: str) -> None:
 async def test_a_page_that_is_applied_before_an_earlier_one_waits_for_it(post: Post) -> None:
     flow = post.flow(embedded=True)
     await published(post, flow, page(1, memo(1)), page(2, memo(2)), page(3, memo(4)))
-    await post.apply(post.log.of(0), "one")  # memos 2 and 4: pages 2 and 3
+    await post.apply(post.log.of(0), EMBEDDED_ONE)  # memos 2 and 4: pages 2 and 3
     await flow.settle()
     assert (await post.stored()).cursor is None
     assert [one.applied_at for one in await post.pages()] == [None] * 3
-    await post.apply(post.log.of(1), "one")
+    await post.apply(post.log.of(1), EMBEDDED_ONE)
     await flow.settle()
     assert (await post.stored()).cursor == {"page": 3}
 
@@ -126,7 +126,7 @@ async def test_an_embedded_broker_is_never_given_more_than_it_can_hold(post: Pos
     await flow.settle()
     assert not waiting.done()
     assert len(post.log.records) == 1
-    await post.apply(post.log.records, "one")
+    await post.apply(post.log.records, EMBEDDED_ONE)
     await flow.settle()
     await asyncio.wait_for(waiting, 20)
     assert len(post.log.records) == 2
@@ -186,7 +186,7 @@ async def test_a_page_that_was_forgotten_moves_no_cursor(post: Post) -> None:
     flow = post.flow(embedded=True)
     await published(post, flow, page(1))
     async with reading(post.engine) as connection:
-        waiting = await pages.open_pages(connection, "one")
+        waiting = await pages.open_pages(connection, EMBEDDED_ONE)
     async with writing(post.engine) as connection:
         await connections.start_again(connection, "memos", None)
     async with writing(post.engine) as connection:
@@ -196,7 +196,7 @@ async def test_a_page_that_was_forgotten_moves_no_cursor(post: Post) -> None:
 
 async def test_a_new_embedded_broker_gets_everything_again_that_the_old_one_took_along(post: Post) -> None:
     await told_by_webhook_and_census(post, post.flow(embedded=True))
-    new = Flow(post.engine, Bus(post.log.send, "two", embedded=True), post.now)
+    new = Flow(post.engine, Bus(post.log.send, EMBEDDED_TWO, embedded=True), post.now)
     await new.start()
     await expect_all_due_again(post)
 
@@ -211,7 +211,7 @@ async def test_pages_given_up_make_deliveries_and_census_due_again(post: Post) -
 async def test_pages_with_a_cursor_leave_deliveries_and_census_alone(post: Post) -> None:
     flow = post.flow(embedded=True)
     await told_by_webhook_and_census(post, flow)
-    await post.apply(post.log.records, "one")
+    await post.apply(post.log.records, EMBEDDED_ONE)
     await flow.settle()
     await published(post, flow, page(5))
     async with writing(post.engine) as connection:
@@ -240,17 +240,37 @@ async def expect_all_due_again(post: Post) -> None:
     assert (stored.cursor, stored.census_cursor, stored.census_at) == (None, None, pages.LONG_AGO)
 
 
-async def test_what_went_to_another_kafka_and_was_not_taken_in_is_read_again(post: Post) -> None:
+@pytest.mark.parametrize("taken_in", [0, 1])
+@pytest.mark.parametrize("embedded", [False, True])
+async def test_what_went_to_another_kafka_and_was_not_taken_in_is_read_again(
+    post: Post, taken_in: int, embedded: bool
+) -> None:
+    """Whichever of two pages it was, and whatever comes after that Kafka."""
     flow = post.flow()
     await published(post, flow, page(1, memo(1)), page(2, memo(2)))
-    await post.apply(post.log.of(1))
+    await post.apply(post.log.of(taken_in))
     await flow.start()  # on the same Kafka nothing is lost
     assert (await post.stored()).cursor == {"page": 2}
-    other = Flow(post.engine, replace(post.bus(), incarnation="another cluster"), post.now)
+    after = EMBEDDED_ONE if embedded else "another cluster"
+    other = Flow(post.engine, replace(post.bus(), incarnation=after, embedded=embedded), post.now)
     await other.start()
     stored = await post.stored()
     assert (stored.cursor, stored.wanted, stored.first_read_done) == (None, True, False)
     assert await post.pages() == []
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+async def test_what_an_embedded_broker_took_along_is_read_again_from_where_the_cursor_stands(
+    post: Post, embedded: bool
+) -> None:
+    """No cursor moved with what was published there, though it may stand where a page leaves it."""
+    await post.change(cursor={"page": 1}, wanted=False)
+    await published(post, post.flow(embedded=True), page(1, memo(1)), page(2, memo(2)))
+    after = replace(post.bus(), incarnation=EMBEDDED_TWO if embedded else "a cluster", embedded=embedded)
+    epoch = (await post.stored()).epoch
+    await Flow(post.engine, after, post.now).start()
+    stored = await post.stored()
+    assert (stored.cursor, stored.epoch, await post.pages()) == ({"page": 1}, epoch, [])
 
 
 async def test_what_another_kafka_held_and_was_taken_in_is_not_read_again(post: Post) -> None:
