@@ -32,7 +32,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
     if reasons:
-        terminalreporter.section("not run here")
+        terminalreporter.write_sep("=", "not run here")
         for reason, count in reasons.most_common():
             terminalreporter.write_line(f"{count:4}  {reason}")
 
