@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks import measure, replay
-from benchmarks.parts import Child, Parts, Place, free_port
+from benchmarks.parts import Child, Parts, Place
 from benchmarks.results import Result
 from benchmarks.sizes import Sizes
 from benchmarks.story import Story, kept
@@ -22,6 +22,7 @@ from pipelines.store.engine import open_engine, reading, writing
 from schemas.access import Role
 from services.admin import tokens
 from services.admin.accounts import By
+from tests.parts.presence import free_port
 
 REACH, AIM = 0.5, 0.7
 

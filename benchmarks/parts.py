@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,13 +20,7 @@ from typing import Any, Self
 from services.broker import BrokerSettings
 from tests.parts.kafka import Kafka
 from tests.parts.postgres import Postgres
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+from tests.parts.presence import free_port
 
 
 @dataclass(frozen=True)
