@@ -1,7 +1,8 @@
 """HubSpot's rich text as plain text, and what of a logged e-mail its sender wrote."""
 
 import re
-from html.parser import HTMLParser
+
+from connectors.markup import Markup
 
 _BLOCKS = {"p", "div", "br", "li", "tr", "ul", "ol", "table", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "pre"}
 _SILENT = {"script", "style", "head", "title"}
@@ -15,11 +16,11 @@ _SIGNATURE = re.compile(r"^-- ?$")
 _MARKUP = re.compile(r"<[a-zA-Z/!][^<>]{0,2000}>")
 
 
-class _Reader(HTMLParser):
+class _Reader(Markup):
     """Collects text, and from the first quoting element on the quoted text apart."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
+        super().__init__()
         self.written: list[str] = []
         self.quoted: list[str] = []
         self._silent = 0
@@ -59,8 +60,7 @@ def _read(source: str) -> tuple[str, str]:
         return _tidy([source]), ""
     reader = _Reader()
     try:
-        reader.feed(source)
-        reader.close()
+        reader.read(source)
     except (AssertionError, ValueError):
         # html.parser gives up on some broken declarations; the text with its marks is better than none.
         return _tidy([_MARKUP.sub(" ", source)]), ""

@@ -93,9 +93,8 @@ def _linked(text: str, node: dict[str, Any]) -> str:
     return text
 
 
-_QUOTED_WIKI = re.compile(
-    r"\{(quote|code|noformat)(?::[^}\n]{0,200})?\}(.*?)\{\1\}|^bq\. (.*)$", re.DOTALL | re.MULTILINE
-)
+_QUOTED_WIKI = re.compile(r"\{(quote|code|noformat)(?::[^}\n]{0,200})?\}|^bq\. (.*)$", re.MULTILINE)
+"""Where a quotation begins that its mark ends again, or one paragraph that is one."""
 _WIKI: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"\[~(?:accountid:)?([^\]\n]{1,128})\]"), r"@\1"),
     (re.compile(r"\[([^\]|\n]{1,1000})\|(\S{1,2000}?)(?:\|[a-z-]{1,20})?\]"), lambda m: _named_link(m[1], m[2])),
@@ -114,8 +113,28 @@ def _named_link(name: str, address: str) -> str:
 
 def _from_wiki(text: str) -> Words:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    quoted = "\n".join(match[2] or match[3] or "" for match in _QUOTED_WIKI.finditer(text))
-    return Words(_plain(_QUOTED_WIKI.sub("\n", text)), _plain(quoted))
+    written, quoted, place = [], [], 0
+    for start, end, inner in _quotations(text):
+        written.append(text[place:start])
+        quoted.append(inner)
+        place = end
+    return Words(_plain("\n".join([*written, text[place:]])), _plain("\n".join(quoted)))
+
+
+def _quotations(text: str) -> Iterator[tuple[int, int, str]]:
+    """Start, end and inside of each. Where a mark has no second one, the rest is looked through once, not at each."""
+    place, endless = 0, set[str]()
+    while begun := _QUOTED_WIKI.search(text, place):
+        kind, place = begun[1], begun.end()
+        if kind is None:
+            yield begun.start(), place, begun[2]
+            continue
+        end = -1 if kind in endless else text.find(f"{{{kind}}}", place)
+        if end < 0:
+            endless.add(kind)
+            continue
+        yield begun.start(), end + len(kind) + 2, text[place:end]
+        place = end + len(kind) + 2
 
 
 def _plain(text: str) -> str:

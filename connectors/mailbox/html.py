@@ -1,7 +1,8 @@
 """HTML mail → the text a reader sees, with quotes marked by "> " as in plain mail. Never raises, linear time."""
 
 import re
-from html.parser import HTMLParser
+
+from connectors.markup import Markup
 
 _BREAKS = {
     "p",
@@ -31,36 +32,24 @@ _HIDDEN = re.compile(
 )
 _QUOTES = re.compile(r"gmail_quote|yahoo_quoted|moz-cite|protonmail_quote", re.IGNORECASE)
 _LIMIT = 300_000
-_BEGINS = re.compile(r"<(?=[!?/])")
 
 
 def visible_text(source: str) -> str:
     """The text, one line per block; links keep their address where the words do not hold it."""
-    source = source[:_LIMIT]
-    # Behind the last > nothing ends: the parser would look through the rest at every beginning there.
-    last = source.rfind(">") + 1
     reader = _Reader()
-    reader.feed(source[:last] + _BEGINS.sub("&lt;", source[last:]))
-    reader.close()
+    reader.read(source[:_LIMIT])
     return reader.text()
 
 
-class _Reader(HTMLParser):
+class _Reader(Markup):
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
+        super().__init__()
         self._lines: list[tuple[int, list[str]]] = [(0, [])]
         self._open: list[tuple[str, bool, bool]] = []
         """Open elements: name, hides its text, quotes."""
         self._hidden = 0
         self._quoted = 0
         self._link = ""
-        self._endless = False
-
-    def parse_comment(self, i: int, report: bool = True) -> int:
-        """Where one comment does not end, no later one does: the rest is looked through once."""
-        end = -1 if self._endless else super().parse_comment(i, report)
-        self._endless = end < 0
-        return end
 
     def parse_marked_section(self, i: int, report: bool = True) -> int:
         """What begins like a condition of Word and is none goes as browsers take it: as a comment up to the next >."""

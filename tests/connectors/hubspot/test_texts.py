@@ -1,5 +1,7 @@
 """HubSpot's rich text, and what of a mail is new."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,3 +61,10 @@ def test_no_text_raises(source: str) -> None:
 )
 def test_message_ids(told: str | None, expected: str | None) -> None:
     assert normal_message_id(told) == expected
+
+
+@pytest.mark.parametrize("piece", ["<!--", "<![if ", "</", "<a", "<?", "<p>", "&", "<blockquote>"])
+def test_no_text_takes_long(piece: str) -> None:
+    started = time.process_time()
+    written_and_quoted("<p>x</p>" + piece * (150_000 // len(piece)))
+    assert time.process_time() - started < 3

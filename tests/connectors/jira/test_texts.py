@@ -1,7 +1,9 @@
 """Rich text as plain text, and content cut to what fits and what is kept."""
 
 import json
+import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,3 +120,21 @@ def test_halves_of_characters_and_nul_are_made_storable() -> None:
     assert connector.map(event).fields["title"] == "a\ufffdb\ufffd"
     assert to_kafka(event)
     assert clean({"\x00": ["\udc00"]}) == {"\ufffd": ["\ufffd"]}
+
+
+def test_a_quoted_paragraph_ends_with_its_line() -> None:
+    said = words("Before PAY-1\nbq. quoted PAY-2\n\nAfter PAY-3\nbq. again\nand on")
+    assert said.written == "Before PAY-1\nAfter PAY-3\nand on"
+    assert said.quoted == "quoted PAY-2\nagain"
+
+
+def test_a_mark_without_its_second_one_quotes_nothing() -> None:
+    assert words("a {code:java}x{code} b {quote}c") == Words("a\nb c", "x")
+    assert words("{code}{quote}x{code}y{quote}") == Words("y", "x")
+
+
+@pytest.mark.parametrize("piece", ["{code:java}x", "{quote:a}", "{noformat}\n", "bq. a\n", "*a "])
+def test_no_text_takes_long(piece: str) -> None:
+    started = time.process_time()
+    words(piece * (150_000 // len(piece)))
+    assert time.process_time() - started < 5

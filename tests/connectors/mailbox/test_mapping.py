@@ -230,7 +230,7 @@ def test_an_inline_forward_names_the_first_sender() -> None:
     "piece",
     [
         "\n", "On 1 ", ">", "_", "Am 1. ", "<div>", "=?utf-8?q?", "From: a\n", "<style>", " ", "a@b,", "<!--",
-        "<![if ", "<![", "<?", "</", "</a", "<![CDATA[", "re: ", "[x](", "http://a",
+        "<![if ", "<![", "<?", "<a", "<br", "</", "</a", "<![CDATA[", "re: ", "[x](", "http://a",
     ],
 )  # fmt: skip
 def test_no_text_takes_long(piece: str) -> None:
