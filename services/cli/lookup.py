@@ -56,14 +56,26 @@ async def lookup(
         for text in records.values():
             write_line(text)
     elif found.below:
+        _elsewhere(found, screen)
         screen.print(
             _programme(found, [replace(one, record=records[one.id]) for one in told if one.id in records], now)
         )
     else:
         rows = [row for row, _ in read]
+        _elsewhere(found, screen)
         _print(reference, [one for one in told if one.id in records], records, rows, now, screen)
         _decided(found.artifacts, screen)
     return 0
+
+
+def _elsewhere(found: Found, screen: Console) -> None:
+    """Say that the address is not of a tool in which this was found."""
+    if found.other_host:
+        screen.print(Text(f"{_at(found.other_host)}\n", style="yellow"))
+
+
+def _at(host: str) -> str:
+    return f"Nothing that is read lies at {host}. By its key alone it may be this:"
 
 
 def _programme(found: Found, told: Sequence[Stored], now: datetime) -> Group:
@@ -119,6 +131,7 @@ def _no_request(found: Found, reference: str, read: Read, now: datetime, screen:
                 tell(decision.plain.strip())
         return
     if found.artifacts:
+        _elsewhere(found, screen)
         _outside(found.artifacts, screen)
         return
     _not_found(found, reference, read, now, screen)

@@ -181,6 +181,10 @@ class LookupItem(BaseModel):
     gone: Gone | None = Field(
         description="Of a request's or an artifact's id that is not found what is still known of it"
     )
+    other_host: str | None = Field(
+        description="The host of the address asked for, where all that was found has addresses at others: it was found "
+        "by its key alone, and another tool may be meant; else null"
+    )
 
 
 class LookupAnswer(BaseModel):

@@ -41,6 +41,9 @@ class Found:
     """Whether there are more of them than are told."""
     gone: Gone | None = None
     """What is known of an id of which nothing is left."""
+    other_host: str | None = None
+    """The host of the address asked for, where all that was found has addresses at others: it was found by its key
+    alone, and another tool may be meant."""
 
     @property
     def requests(self) -> tuple[str, ...]:
@@ -171,14 +174,19 @@ def _found(text: str, pairs: tuple[tuple[str, str], ...], known: dict[str, list[
     artifacts: dict[str, Known] = {}
     for name in _names(text, pairs):
         artifacts |= {one.artifact: one for one in known.get(name, ()) if one.artifact not in artifacts}
-    return Found(pairs, tuple(_of_host(text, list(artifacts.values()))[:MOST_ARTIFACTS]))
+    meant, other_host = _of_host(text, list(artifacts.values()))
+    keyed = any(kind == "jira.key" for kind, _ in pairs)  # as any other tool may have one
+    return Found(pairs, tuple(meant[:MOST_ARTIFACTS]), other_host=other_host if keyed else None)
 
 
-def _of_host(text: str, artifacts: list[Known]) -> list[Known]:
-    """Where two tools own one key, a pasted address says by its host which of them is meant."""
+def _of_host(text: str, artifacts: list[Known]) -> tuple[list[Known], str | None]:
+    """Where two tools own one key, a pasted address says by its host which of them is meant; or the host, where no tool
+    with such a key is known to have it."""
     host = _host(text)
-    meant = [one for one in artifacts if host and one.url and _host(one.url) == host]
-    return meant or artifacts
+    hosts = {one.artifact: _host(one.url) for one in artifacts if one.url}
+    meant = [one for one in artifacts if host and hosts.get(one.artifact) == host]
+    elsewhere = bool(host and artifacts) and all(hosts.get(one.artifact) for one in artifacts)
+    return meant or artifacts, host if elsewhere and not meant else None
 
 
 def _host(address: str) -> str | None:

@@ -108,4 +108,5 @@ def _told(place: int, found: Found, view: View, shown: Mapping[str, Stored]) -> 
             for one in found.artifacts
         ],
         "gone": found.gone and found.gone.told(),
+        "other_host": found.other_host,
     }

@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.query.answers import RequestId
+from services.query.gone import FORM
 from services.query.refused import Refused
 
 MEDIA_TYPE = "application/problem+json"
@@ -197,6 +199,8 @@ def _told(error: Mapping[str, Any], names: frozenset[str]) -> dict[str, str]:
         kind = f"string_{kind}"  # of a secret, which says so like a list
     default = _INSTANT if kind.startswith("datetime") else ("is not valid", "see /openapi.json for its form")
     what, mend = _MENDS.get(kind, default)
+    if kind == "string_pattern_mismatch" and error["ctx"]["pattern"] == RequestId:
+        mend = f"{FORM[0].lower()}{FORM[1:]}; any other name of it is for /v1/lookup?reference="
     return _error(_place(error["loc"], names), what, mend.format_map(error.get("ctx") or {}))
 
 

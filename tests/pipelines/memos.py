@@ -1,7 +1,7 @@
 """A tool as small as can be: memos that are known by a key and mention others in their text.
 
 A memo may say more: `old`, the number of the key that it had before it was moved; `notes`, the notes that stand under
-it (number to text); `deleted`; `copy`, names of those who are on copy; `address`, of who wrote it.
+it (number to text); `deleted`; `copy`, names of those who are on copy; `address`, of who wrote it; its `url`.
 """
 
 from collections.abc import Sequence
@@ -75,7 +75,7 @@ def map_memo(event: SourceEvent) -> Mapped:
             "requester": person,
             "status": {"id": told["status"], "label": told["status"], "category": None, "pipeline": None},
         }
-        | {name: told[name] for name in ("out_of_scope", "deleted") if name in told}
+        | {name: told[name] for name in ("out_of_scope", "deleted", "url") if name in told}
         | (
             {"participants": [{"role": "cc", "identity": f"{scope}/account/{one}"} for one in told["copy"]]}
             if "copy" in told

@@ -76,7 +76,8 @@ async def find(request: Request) -> Response:
         return RedirectResponse("/", 303)
     api = api_of(request)
     found = await by_reference(api, asked)
-    if found["outcome"] == "in a request" and len(found["requests"]) == 1:
+    alone = found["outcome"] == "in a request" and len(found["requests"]) == 1
+    if alone and not found["other_host"]:  # else another tool may be meant
         return RedirectResponse(f"/requests/{found['requests'][0]['id']}", 303)
     worded = NOTHING if found["requests"] else await by_words(api, asked)
     known = found["artifacts"] or worded["items"]

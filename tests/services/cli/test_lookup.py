@@ -150,6 +150,13 @@ async def test_json_is_the_record(desk: Desk, capsys: pytest.CaptureFixture[str]
     assert json.loads(line)["current"]["stage"] == "development"
 
 
+async def test_an_address_of_another_tool_is_told_from_ours(desk: Desk) -> None:
+    assert await look(desk, "https://acme.example/browse/PAY-12") == 0
+    ours = desk.printed
+    assert await look(desk, "https://other.example/browse/PAY-12") == 0
+    assert desk.printed == f"Nothing that is read lies at other.example. By its key alone it may be this:\n\n{ours}"
+
+
 @BOTH
 async def test_known_but_in_no_request(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert await look(desk, "PAY-99") == EXIT_NOT_FOUND

@@ -49,12 +49,23 @@ async def test_a_programme_names_the_requests_that_belong_to_it(hub: Hub) -> Non
     assert set(answer["requests"]) == {owned(1), owned(4)}
 
 
+async def test_an_address_of_another_tool_is_told_from_ours(hub: Hub) -> None:
+    await hub.told(memo(50, url="https://ours.example/browse/MEMO-50"))
+    address = "https://{}.example/browse/MEMO-{}"
+    for reference, other in (
+        (address.format("ours", 50), None), (address.format("theirs", 50), "theirs.example"), ("MEMO-50", None),
+        (address.format("theirs", 3), None),  # whose own address nobody told
+    ):  # fmt: skip
+        found = await one(hub, reference)
+        assert (found["outcome"], found["other_host"]) == ("in a request", other), reference
+
+
 async def test_not_found_says_what_is_read(hub: Hub) -> None:
     answer = await hub.get("/v1/lookup", reference="PAY-99")
     assert answer["items"] == [
         {
             "place": 0, "outcome": "not found", "read_as": [{"kind": "jira.key", "value": "PAY-99"}],
-            "requests": [], "artifacts": [], "gone": None,
+            "requests": [], "artifacts": [], "gone": None, "other_host": None,
         }
     ]  # fmt: skip
     read = answer["freshness"][0]

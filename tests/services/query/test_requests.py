@@ -92,5 +92,7 @@ async def test_the_plain_way_answers_as_the_documented_one(hub: Hub) -> None:
         assert plain.content == documented.content
         kept = {name: text for name, text in documented.headers.items() if name != "location"}
         assert kept == {name: text for name, text in plain.headers.items() if name != "location"}
-    assert (await hub.http.get("/v1/requests/R-CANARY")).status_code == 422
+    refused = await hub.get("/v1/requests/R-CANARY", 422)
+    assert "twelve capital letters and digits from 2 to 7" in refused["mend"]
+    assert "CANARY" not in str(refused)
     assert (await hub.http.get("/v1/requests/R-CANARY?summary=true")).json()["errors"][0]["field"] == "path.identifier"
