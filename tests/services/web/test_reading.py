@@ -125,6 +125,18 @@ async def test_anything_may_be_typed(company: AsyncEngine, asked: str) -> None:
             assert answer.status_code in (200, 303), path
 
 
+async def test_an_address_of_another_tool_opens_nothing_by_itself(company: AsyncEngine) -> None:
+    await fill(company, [memo(50, url="https://ours.example/browse/MEMO-50")])
+    async with client_of(company, As(THIS_MACHINE)) as http:
+        ours = await http.get("/find", params={"q": "https://ours.example/browse/MEMO-50"})
+        theirs = await http.get("/find", params={"q": "https://theirs.example/browse/MEMO-50"})
+    assert (ours.status_code, ours.headers["location"]) == (303, f"/requests/{owned(50)}")
+    assert theirs.status_code == 200
+    assert "Nothing that is read lies at theirs.example. By its key alone it may be this:" in theirs.text
+    assert f'href="/requests/{owned(50)}"' in theirs.text
+    assert "several" not in theirs.text
+
+
 async def test_what_is_not_looked_at_yet_is_said(company: AsyncEngine) -> None:
     """As where more begins so than can be looked at at once, and none of the latest has it: nothing is left out."""
     await fill(company, [memo(number, title="Something newer") for number in range(100, 125)])
