@@ -183,10 +183,11 @@ def _of_host(text: str, artifacts: list[Known]) -> tuple[list[Known], str | None
     """Where two tools own one key, a pasted address says by its host which of them is meant; or the host, where no tool
     with such a key is known to have it."""
     host = _host(text)
-    hosts = {one.artifact: _host(one.url) for one in artifacts if one.url}
-    meant = [one for one in artifacts if host and hosts.get(one.artifact) == host]
-    elsewhere = bool(host and artifacts) and all(hosts.get(one.artifact) for one in artifacts)
-    return meant or artifacts, host if elsewhere and not meant else None
+    if host is None or not artifacts:
+        return artifacts, None
+    hosts = [_host(one.url) if one.url else None for one in artifacts]
+    meant = [one for one, its in zip(artifacts, hosts, strict=True) if its == host]
+    return meant or artifacts, host if all(hosts) and not meant else None
 
 
 def _host(address: str) -> str | None:
