@@ -103,7 +103,7 @@ class GuardedAdapter(HTTPAdapter):
     def __init__(
         self,
         guard: Guard,
-        context: ssl.SSLContext,
+        tls: Callable[[], ssl.SSLContext],
         limiter: Limiter,
         timeout: float,
         patience: float,
@@ -111,9 +111,10 @@ class GuardedAdapter(HTTPAdapter):
         *,
         plain: bool,
     ) -> None:
-        """patience: seconds for which a request is sent again, in its turn, where the tool refuses for its limit.
+        """tls: the context, asked for where something is to be encrypted. patience: seconds for which a request is
+        sent again, in its turn, where the tool refuses for its limit.
         noticed hears what answers announce."""
-        self._guard, self._context, self._limiter, self._timeout, self._plain = guard, context, limiter, timeout, plain
+        self._guard, self._tls, self._limiter, self._timeout, self._plain = guard, tls, limiter, timeout, plain
         self._patience, self._noticed = patience, noticed
         super().__init__(max_retries=0)
 
@@ -128,7 +129,7 @@ class GuardedAdapter(HTTPAdapter):
     ) -> Any:
         """Our TLS context, whatever the session says about verifying."""
         host, _ = super().build_connection_pool_key_attributes(request, True, None)
-        return host, ({"ssl_context": self._context} if host["scheme"] == "https" else {})
+        return host, ({"ssl_context": self._tls()} if host["scheme"] == "https" else {})
 
     @override
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:

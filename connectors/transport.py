@@ -11,8 +11,10 @@ import asyncio
 import re
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -87,6 +89,8 @@ class Network:
         self._noticed = noticed
         self._patience = patience
         self._guard = Guard(policy, resolver)
+        self._contexts: dict[str | None, ssl.SSLContext] = {}
+        self._making = threading.Lock()
 
     def client(
         self,
@@ -115,12 +119,14 @@ class Network:
         """
         session.trust_env = False
         session.proxies = {}
-        context = self.tls(ca_file)
+        if ca_file is not None:
+            self.tls(ca_file)  # told now, not with the first request
         for scheme in tuple(session.adapters):
             del session.adapters[scheme]
+        tls = partial(self.tls, ca_file)
         for scheme, plain in (("https://", False), ("http://", True)):
             adapter = GuardedAdapter(
-                self._guard, context, self.limiter, timeout, self._patience, self._noticed, plain=plain
+                self._guard, tls, self.limiter, timeout, self._patience, self._noticed, plain=plain
             )
             session.mount(scheme, adapter)
 
@@ -135,15 +141,25 @@ class Network:
             raise failure(error, host) from None
 
     def tls(self, ca_file: str | None = None) -> ssl.SSLContext:
-        """A context that verifies names and certificates by the system's authorities, or by those in the file alone."""
-        if ca_file is None:
-            return httpx2.create_ssl_context(trust_env=False)
-        try:
-            return ssl.create_default_context(cafile=ca_file)
-        except OSError:  # ssl.SSLError is one
-            raise Misconfigured(
-                "The file of certificate authorities cannot be read", "Give the path of a PEM file", "ca_file"
-            ) from None
+        """A context that verifies names and certificates by the system's authorities, or by those in the file alone.
+
+        One for all that is opened: the system's authorities take tens of milliseconds to read. Raises Misconfigured.
+        """
+        with self._making:
+            if ca_file not in self._contexts:
+                self._contexts[ca_file] = _verifying(ca_file)
+            return self._contexts[ca_file]
+
+
+def _verifying(ca_file: str | None) -> ssl.SSLContext:
+    if ca_file is None:
+        return httpx2.create_ssl_context(trust_env=False)
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError:  # ssl.SSLError is one
+        raise Misconfigured(
+            "The file of certificate authorities cannot be read", "Give the path of a PEM file", "ca_file"
+        ) from None
 
 
 class Client:
