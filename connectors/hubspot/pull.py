@@ -20,6 +20,9 @@ from connectors.transport import Client
 from schemas.artifacts import artifact_id
 from schemas.events import SourceEvent
 
+FEW = 20
+"""Records on a first read's first page: each is told in several events, and the first of them are soon to be seen."""
+
 
 class HubSpotSource:
     """One opened connection to a HubSpot account."""
@@ -82,10 +85,11 @@ class HubSpotSource:
         return expected
 
     async def _walked(self, kind: str, reading: "_Reading", teller: Teller) -> AsyncIterator[Page]:
-        standing, limit = reading.standings[kind], self._options.page_size
+        standing = reading.standings[kind]
         going = standing.begin(reading.since, reading.reach)
         more = True
         while more:
+            limit = min(self._options.page_size, FEW) if reading.begins else self._options.page_size
             filters, sort = going.query()
             answer = await self._hubspot.search(kind, filters, sort, limit)
             going.started = going.started or milliseconds(self._heard())
@@ -101,7 +105,7 @@ class HubSpotSource:
             page = reading.page(events, teller.take_set_aside())
             if page.events or page.set_aside or reading.first or not page.more:
                 yield page
-            if more and reading.first and not reading.asked:
+            if more and reading.begins:
                 # Only once the first page is out: an account that fits in one page needs no estimate.
                 reading.asked, reading.total = True, await self._expected(reading)
 
@@ -203,6 +207,11 @@ class _Reading:
         self._left.remove(kind)
         reached = started - self._overlap
         self._true_up_to = min(self._true_up_to or reached, reached)
+
+    @property
+    def begins(self) -> bool:
+        """Whether a first read's first page is not out yet."""
+        return self.first and not self.asked
 
     @property
     def done(self) -> int:

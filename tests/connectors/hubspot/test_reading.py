@@ -9,6 +9,7 @@ import pytest
 
 from connectors.contract import Misconfigured, Page, RetryLater, Step
 from connectors.hubspot.fitting import fitted
+from connectors.hubspot.pull import FEW
 from connectors.limiter import Limiter
 from connectors.transport import Network, Policy
 from schemas.events import MAX_EVENT_BYTES, SourceEvent, to_kafka
@@ -68,6 +69,25 @@ async def test_a_first_read_tells_its_progress(rig: HubSpotRig, company: Company
     assert told[-1][0] == told[-1][1]
     rest = await read(rig, pages[0].cursor)
     assert rest[-1].progress == pages[-1].progress, "a restart goes on counting"
+
+
+async def test_a_first_read_begins_with_few_records(rig: HubSpotRig) -> None:
+    """So that something is soon to be seen."""
+    for number in range(45):
+        rig.create(f"Deal {number}")
+        rig.advance(1)
+    rig.settle()
+    async with rig.connector.open(rig.connection, rig.options(page_size=200), rig.surroundings()) as source:
+        pages = [page async for page in source.pages(None, None)]
+        deals = [sum(event.kind == "deal" for event in page.events) for page in pages]
+        assert 0 < deals[0] <= FEW
+        assert sum(deals[:2]) == 45
+        for number in range(30):
+            rig.create(f"Later {number}")
+            rig.advance(1)
+        rig.settle()
+        later = [page async for page in source.pages(pages[-1].cursor, None)]
+    assert sum(event.kind == "deal" for event in later[0].events) == 30
 
 
 async def test_many_records_with_one_time_stamp(rig: HubSpotRig) -> None:
