@@ -24,11 +24,11 @@ from connectors.transport import Guarded
 from schemas.canonical import instant, parse_instant
 from schemas.errors import HubError, Misconfigured
 from services.admin.identities import Identity, address
+from services.admin.returning import CALLBACK, local
 from services.query.refused import Refused
 from services.security import KeyRing
 
 STATE_COOKIE = "throughline-sign-in"
-START, CALLBACK = "/v1/sign-in/oidc", "/v1/sign-in/oidc/callback"
 
 _LASTS = timedelta(minutes=10)
 _LEARNED_FOR = timedelta(hours=1)
@@ -192,13 +192,6 @@ class _Way(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         way = self._own if request.url.host == self._host else self._others
         return await way.handle_async_request(request)
-
-
-def local(path: str) -> str:
-    """A path of our own pages; the first page for whatever leads elsewhere."""
-    parts = urlsplit(path) if path.isprintable() else None
-    ours = parts is not None and not parts.scheme and not parts.netloc
-    return path if ours and path.startswith("/") and not path.startswith("//") and "\\" not in path else "/"
 
 
 def _text(value: object) -> str | None:

@@ -1,6 +1,6 @@
 """Coming in and going: sign-in by password or elsewhere, the first account, sign-out, and who one is."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, Field
@@ -11,7 +11,7 @@ from schemas.access import Role
 from services.admin import accounts, entering, identities, sessions, shapes
 from services.admin.entering import Entry
 from services.admin.entrance import Asking, Entered, Entrance
-from services.admin.oidc import CALLBACK, Provider, local
+from services.admin.returning import CALLBACK, local
 from services.admin.shapes import Email, Me, Name, Strict, Typed
 from services.admin.signing_in import session_cookie, session_header
 from services.query.access import anybody, needs
@@ -19,6 +19,9 @@ from services.query.changing import Adding
 from services.query.problems import documented
 from services.query.refused import Refused
 from services.query.serving import answer
+
+if TYPE_CHECKING:
+    from services.admin.oidc import Provider
 
 router = APIRouter(tags=["sign-in"], dependencies=[anybody()], responses=documented(401, 403, 422, 503))
 changing = APIRouter(
@@ -163,7 +166,7 @@ async def back_from_elsewhere(
     return answer
 
 
-def _shown(asked: Request, error: Refused, provider: Provider) -> Response:
+def _shown(asked: Request, error: Refused, provider: "Provider") -> Response:
     """To a browser on the sign-in page, by its kind; to a program as every problem."""
     if "text/html" not in asked.headers.get("accept", ""):
         raise error

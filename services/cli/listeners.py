@@ -53,13 +53,18 @@ class Listener(Server):
         host = self.config.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
+    async def make(self) -> None:
+        """Have the application made, in a thread. Raises what making it raises."""
+        if not self.config.loaded:
+            await asyncio.to_thread(self.config.load)
+
     async def run_until_stopped(self) -> None:
-        """Serve. Raises Misconfigured where nothing can listen, and what `make` raises."""
+        """Serve. Raises Misconfigured where nothing can listen, and what making the application raises."""
         if not self._claimed:
             self.claim()
         sockets = self._claimed
         try:
-            await asyncio.to_thread(self.config.load)
+            await self.make()
             await self.serve(sockets)
         finally:
             for one in sockets:

@@ -304,6 +304,8 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         made.tasks += [outlived(embedded), sole.keep()] if embedded else [Reach(broker, settings).run()]
         if "query" not in roles:
             made.add_probes()
+        for server in made.servers:  # before the roles run: beside them it takes three times as long
+            await server.make()
         await connect(broker, settings, tell=tell)
         calm_collector()
         stack.push_async_callback(close, broker)

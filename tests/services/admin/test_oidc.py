@@ -14,7 +14,8 @@ from pydantic import SecretStr
 
 from schemas.access import Role
 from services.admin.identities import Welcome, address
-from services.admin.oidc import Provider, ProviderSettings, local
+from services.admin.oidc import Provider, ProviderSettings
+from services.admin.returning import local
 from services.admin.signing_in import Manner
 from services.security import KeyRing, new_key
 from tests.parts.presence import free_port, listening, wait_until
