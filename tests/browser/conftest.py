@@ -4,7 +4,6 @@ They end with the last test of this folder: a hub that reads its tools every sec
 """
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.browser.looking import Reader
+from tests.browser.looking import Reader, chromium
 from tests.browser.running import PATIENCE, company
 from tests.browser.tools import World, world
 from tests.parts.presence import missing
@@ -35,9 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Where Chromium is; what drives it can run, too."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = chromium()
     if found is None:
-        missing("Chromium (package chromium)")
+        missing("Chromium (package chromium-headless-shell, or chromium)")
     asked = [sys.executable, "-m", "playwright", "--version"]
     driver = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)
     if driver.returncode != 0:

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 from playwright.async_api import Browser, async_playwright
 
-from tests.browser.looking import PHONE
+from tests.browser.looking import PHONE, chromium
 from tests.browser.running import company
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
@@ -63,9 +63,7 @@ def main() -> int:
 
 async def _take(address: str, every: tuple[Picture, ...]) -> None:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
         for one in every:
             await _taken(browser, address, one)
         await browser.close()
