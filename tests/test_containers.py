@@ -113,23 +113,28 @@ def test_every_setting_exists_and_the_defaults_are_accepted(compose: dict[str, A
         assert settings.database_url.get_secret_value().startswith("postgresql+asyncpg://")
 
 
-def test_the_first_start_writes_secrets_once(compose: dict[str, Any], tmp_path: Path) -> None:
-    hub, database = tmp_path / "hub", tmp_path / "database"
+def first_start(compose: dict[str, Any], folder: Path) -> tuple[Path, Path]:
+    """What the one-shot service writes, or finds written: the folders of the hub's secrets and of the database's."""
+    hub, database = folder / "hub", folder / "database"
     service = compose["services"]["secrets"]
     (script,) = service["command"]
     script = script.replace("$$", "$").replace("/run/throughline-database", str(database))
     script = script.replace("/run/throughline", str(hub))
-    for folder in (hub, database):
-        folder.mkdir()
-
+    for one in (hub, database):
+        one.mkdir(exist_ok=True)
     # In the image Python is `python`; on Debian it has that name only in the environment.
     there = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run([*service["entrypoint"], script], check=True, timeout=30, env=there)
+    return hub, database
 
+
+def test_the_first_start_writes_secrets_once(compose: dict[str, Any], tmp_path: Path) -> None:
     def run() -> dict[str, str]:
-        subprocess.run([*service["entrypoint"], script], check=True, timeout=30, env=there)
-        return {path.name: path.read_text().strip() for folder in (hub, database) for path in folder.iterdir()}
+        folders = first_start(compose, tmp_path)
+        return {path.name: path.read_text().strip() for folder in folders for path in folder.iterdir()}
 
     first = run()
+    hub, database = tmp_path / "hub", tmp_path / "database"
     assert run() == first
     assert set(first) == {"password", "database.url", "secret.key"}
     assert first["database.url"] == f"postgresql://throughline:{first['password']}@postgres:5432/throughline"

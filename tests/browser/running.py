@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,19 +27,21 @@ class Command:
         told = {"DATA_DIR": str(folder), "LOG_LEVEL": "warning", **settings}
         self._environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
         self._environment |= {f"THROUGHLINE_{name}": value for name, value in told.items()}
-        self._command = tied("from services.cli import main; main()", *words)
+        self._words = words
         self._log = folder / "log"
         self._said = said
         self._process: subprocess.Popen[bytes] | None = None
+        self.code: int | None = None
+        """How it ended, once it has."""
 
     def start(self) -> "re.Match[str]":
         """What it said when it was ready."""
         with self._log.open("w") as output:
             process = subprocess.Popen(
-                self._command, stdout=output, stderr=subprocess.STDOUT, env=self._environment, pass_fds=(leash(),)
+                _tied(self._words), stdout=output, stderr=subprocess.STDOUT, env=self._environment, pass_fds=(leash(),)
             )
         self._process = process
-        wait_until(lambda: self._ready() is not None, PATIENCE / 1000, lambda: process.poll() is None, self._told)
+        wait_until(lambda: self._ready() is not None, PATIENCE / 1000, lambda: process.poll() is None, self.output)
         found = self._ready()
         assert found
         return found
@@ -54,12 +56,27 @@ class Command:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self.code = self._process.returncode
+
+    def once(self, *words: str, **more: str) -> str:
+        """What it prints, or another command with its settings, that ends well by itself. more: of its environment."""
+        done = subprocess.run(
+            _tied(words or self._words), env=self._environment | more, pass_fds=(leash(),), capture_output=True,
+            text=True, check=False, timeout=PATIENCE / 1000,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def output(self) -> str:
+        """What it said so far."""
+        return self._log.read_text(errors="replace")
 
     def _ready(self) -> "re.Match[str] | None":
-        return re.search(self._said, self._told())
+        return re.search(self._said, self.output())
 
-    def _told(self) -> str:
-        return self._log.read_text(errors="replace")
+
+def _tied(words: Sequence[str]) -> list[str]:
+    return tied("from services.cli import main; main()", *words)
 
 
 @contextmanager
