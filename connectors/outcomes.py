@@ -17,11 +17,16 @@ BODY_LIMIT = 64 * 1024 * 1024
 
 _WAIT = frozenset({408, 423, 425, 429, 477})
 """423 and 477: HubSpot, "locked" and "migration in progress" (developers.hubspot.com, error handling)."""
+_LIMITED = 429
 _MESSAGE_LENGTH = 300
 _EPOCH_FROM = 1_000_000_000
 """A reset above this is a point in time, below it a number of seconds."""
 _ADDRESS_OR_TOKEN = re.compile(r"[^\s@\"'<>(),;]+@[^\s@\"'<>(),;]+|\b[A-Za-z0-9_\-+/=.]{32,}")
 _QUERY = re.compile(r"\?[^\s\"'<>]+")
+
+
+class Limited(RetryLater):
+    """429. The tool refuses for its limit: nothing is wrong with what was asked for."""
 
 
 class NotFound(HubError):
@@ -51,8 +56,8 @@ class Removed(Misconfigured):
 def outcome(status: int, headers: Mapping[str, str], text: str | bytes, now: datetime | None = None) -> Any:
     """The JSON of an answer (None for one that has no body to have), or the error it amounts to.
 
-    headers may have names in any case. now is for waits given as a date (default: the clock's time). Raises RetryLater,
-    Misconfigured (Forbidden, Removed), NotFound, Refused.
+    headers may have names in any case. now is for waits given as a date (default: the clock's time). Raises RetryLater
+    (Limited), Misconfigured (Forbidden, Removed), NotFound, Refused.
     """
     known = {name.lower(): value for name, value in headers.items()}
     if 200 <= status < 300:
@@ -60,7 +65,8 @@ def outcome(status: int, headers: Mapping[str, str], text: str | bytes, now: dat
     if 300 <= status < 400:
         raise _redirected(status, known)
     if status in _WAIT or status >= 500:
-        raise RetryLater(f"The tool cannot answer now (HTTP {status})", retry_after(known, now))
+        kind = Limited if status == _LIMITED else RetryLater
+        raise kind(f"The tool cannot answer now (HTTP {status})", retry_after(known, now))
     raise _refusal(status, text)
 
 

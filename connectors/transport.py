@@ -26,7 +26,7 @@ from connectors.addresses import Policy, Resolver, resolve
 from connectors.announced import announced
 from connectors.contract import HubError, Misconfigured, Noticed, unheard
 from connectors.limiter import Limiter
-from connectors.outcomes import BODY_LIMIT, Forbidden, NotFound, Refused, Removed, outcome, retry_after
+from connectors.outcomes import BODY_LIMIT, Forbidden, Limited, NotFound, Refused, Removed, outcome, retry_after
 from connectors.sockets import (
     CONNECT_TIMEOUT,
     TIMEOUT,
@@ -44,6 +44,7 @@ __all__ = [
     "Client",
     "Forbidden",
     "Guarded",
+    "Limited",
     "Limiter",
     "Network",
     "NotFound",

@@ -2,8 +2,8 @@
 
 options.py   what an admin fills in
 pull.py      check, pages, census (census.py), single issues; search.py asks, reading.py completes, cursor.py
-             remembers, telling.py makes source events, reducing.py leaves out what is not kept, cutting.py keeps them
-             small
+             remembers, doubts.py passes over what Jira never shows, telling.py makes source events, reducing.py
+             leaves out what is not kept, cutting.py keeps them small
 push.py      webhooks; registering.py enters them in Jira, when an admin asks
 mapping.py   source events in the hub's words: issues.py, histories.py, links.py, people.py, text.py
 stages.py    default stage map and link kinds

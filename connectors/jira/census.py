@@ -9,15 +9,15 @@ remote links, and which issues were told as gone (so that they are told again wh
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from connectors.contract import Misconfigured, Page
 from connectors.ids import Ids
 from connectors.jira.options import JiraOptions
-from connectors.jira.reading import Reader
+from connectors.jira.reading import NotShown, Reader
 from connectors.jira.search import CloudSearch, DataCenterSearch
 from connectors.jira.session import Session
 from connectors.jira.shapes import obj, rows, word
@@ -170,9 +170,12 @@ class Census:
     async def _told(self, issue_id: str, readable: bool) -> Told | None:
         """What a direct read says of an issue that is not listed; None: nothing that can be told."""
         try:
-            issue = obj(await self._session.get(f"issue/{issue_id}", fields="project,security"))
+            issue = obj(await self._reader.of_issue(issue_id, "", fields="project,security"))
         except NotFound:
             return "deleted" if readable else None
+        except NotShown:
+            await self._session.needed("myself")  # raises where all of Jira is down
+            return None
         except (Forbidden, Refused):
             return None
         key = word(obj(obj(issue.get("fields")).get("project")).get("key"))
@@ -191,7 +194,7 @@ class Census:
         while batch := following:
             events = []
             for issue_id in batch:
-                links = await self._reader.remote_links(issue_id)
+                links = await self._links(issue_id, chain(batch[-1:], listed), memory)
                 if links is not None and self._changed(issue_id, links, memory):
                     events.append(teller.remote_links(issue_id, links, stamp))
             memory.after = _in_order(batch[-1])[0]
@@ -200,6 +203,16 @@ class Census:
         memory.after, memory.links_known = -1, True
         memory.links = {one: links for one, links in memory.links.items() if one in ids and one in listed}
         yield Page(events, memory.dump(), None)
+
+    async def _links(self, issue_id: str, others: Iterable[str], memory: Memory) -> list[dict[str, Any]] | None:
+        """An issue's remote links; None where they stay as they are known. Raises HubError."""
+        try:
+            return await self._reader.remote_links(issue_id)
+        except NotShown as error:
+            if not await self._reader.shows_another(error.kind, (one for one in others if one != issue_id)):
+                raise
+            memory.links.setdefault(issue_id, _UNKNOWN)
+            return None
 
     @staticmethod
     def _changed(issue_id: str, links: list[dict[str, Any]], memory: Memory) -> bool:
@@ -212,6 +225,8 @@ class Census:
 
 
 _NONE = "none"
+_UNKNOWN = "unknown"
+"""Links that Jira does not show, and that no census met before: none is not what they were."""
 
 
 def _in_order(issue_id: str) -> tuple[int, str]:

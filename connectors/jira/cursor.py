@@ -54,6 +54,8 @@ class Cursor:
     true_up_to: datetime | None = None
     ledger: dict[str, int] = field(default_factory=dict)
     window: Window | None = None
+    doubts: dict[str, int] = field(default_factory=dict)
+    """Issues that Jira listed in this window and did not show: how often."""
 
     @classmethod
     def load(cls, stored: dict[str, Any] | None, scope_jql: str) -> "Cursor":
@@ -67,12 +69,13 @@ class Cursor:
         true = word(known.get("true"))
         cursor.true_up_to = parse_instant(true) if true else None
         cursor.window = _window(obj(known.get("window")))
+        cursor.doubts = {key: times for key, times in obj(known.get("doubts")).items() if isinstance(times, int)}
         return cursor
 
     def dump(self) -> dict[str, Any]:
         """As JSON."""
         window = self.window
-        return {
+        told: dict[str, Any] = {
             "scope": self.scope,
             "high": self.high,
             "true": instant(self.true_up_to) if self.true_up_to else None,
@@ -90,6 +93,7 @@ class Cursor:
                 "first": window.first,
             },
         }
+        return told | ({"doubts": dict(self.doubts)} if self.doubts else {})
 
     def open_window(self, since: datetime | None, overlap: timedelta, now: datetime) -> Window:
         """The window under way, or a new one."""
@@ -109,11 +113,24 @@ class Cursor:
         for issue in issues:
             version = updated_ms(issue)
             self.ledger[str(issue.get("id"))] = version
+            self.doubts.pop(str(issue.get("id")), None)
             window.seen = max(window.seen, version)
         window.done += len(issues)
         oldest = max(window.seen, self.high) - 2 * _ms(overlap)
         kept = sorted((at, key) for key, at in self.ledger.items() if at >= oldest)[-_LEDGER_MOST:]
         self.ledger = {key: at for at, key in kept}
+
+    def doubt(self, issue_id: str) -> int:
+        """Jira did not show this issue: how often so far."""
+        self.doubts[issue_id] = self.doubts.get(issue_id, 0) + 1
+        return self.doubts[issue_id]
+
+    def pass_over(self, issue: dict[str, Any]) -> None:
+        """This version is not read. What was seen does not move: others of its page are still to be read."""
+        assert self.window is not None
+        self.ledger[str(issue.get("id"))] = updated_ms(issue)
+        self.doubts.pop(str(issue.get("id")), None)
+        self.window.done += 1
 
     def close_window(self, now: datetime) -> None:
         """The pass is complete. A change dated in the future (a clock put back) must not move the next window past
@@ -121,6 +138,7 @@ class Cursor:
         window = self.window
         assert window is not None
         self.high = max(self.high, min(window.seen, milliseconds(now)))
+        self.doubts = {}
         self.true_up_to = max(window.began - INDEX_LAG, self.true_up_to or window.began - INDEX_LAG)
         self.window = None
 

@@ -10,12 +10,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors.contract import Fields, Listed, Page, Progress, RetryLater, Step
-from connectors.jira import checking
+from connectors.contract import Fields, Listed, Page, Progress, RetryLater, SetAside, Step
+from connectors.jira import checking, doubts
 from connectors.jira.census import Census
 from connectors.jira.cursor import Cursor, Window, milliseconds
 from connectors.jira.options import JiraOptions
-from connectors.jira.reading import Reader
+from connectors.jira.reading import NotShown, Reader, Units
 from connectors.jira.registering import JiraRegistry
 from connectors.jira.search import CloudSearch, DataCenterSearch, Found, TokenLost
 from connectors.jira.session import Session
@@ -71,6 +71,7 @@ class JiraSource:
     ) -> AsyncIterator[Page]:
         lost = False
         while True:
+            before = replace(window)
             try:
                 found = await search.page(window)
             except TokenLost:
@@ -79,10 +80,44 @@ class JiraSource:
                 lost = True
                 state.lose_token(self._overlap)
                 continue
-            page = await self._page(state, window, found)
+            try:
+                page = await self._page(state, window, found)
+            except NotShown as error:
+                window = state.window = before
+                async for page in self._doubted(state, found, error):
+                    yield page
+                continue
             yield page
             if not page.more:
                 return
+
+    async def _doubted(self, state: Cursor, found: Found, error: NotShown) -> AsyncIterator[Page]:
+        """Count that an issue was not shown, and stop; where that is certain, pass it over. Raises RetryLater."""
+        issue = next(one for one in found.issues if str(one["id"]) == error.issue_id)
+        times = state.doubt(error.issue_id)
+        rest = doubts.others(found.issues, error.issue_id, state.doubts)
+        if times >= doubts.ASKED and await self._shows(issue):
+            state.doubts.pop(error.issue_id)
+        elif times >= doubts.ASKED and await self._reader.shows_another(error.kind, rest):
+            state.pass_over(issue)
+            yield self._stopped(state, [doubts.passed_over(error, issue)])
+            return
+        yield self._stopped(state, [])
+        raise doubts.again(error, issue, times)
+
+    async def _shows(self, issue: dict[str, Any]) -> bool:
+        """Whether Jira shows it alone: one that fails now and then may have failed over any of a page."""
+        try:
+            await self._reader.units([issue], await self._teller())
+        except NotShown:
+            return False
+        return True
+
+    @staticmethod
+    def _stopped(state: Cursor, aside: Sequence[SetAside]) -> Page:
+        window = state.window
+        progress = Progress(window.done, window.total) if window and window.first else None
+        return Page((), state.dump(), state.true_up_to, more=True, progress=progress, set_aside=aside)
 
     async def _page(self, state: Cursor, window: Window, found: Found) -> Page:
         fresh = state.unseen(found.issues)
@@ -147,22 +182,35 @@ class JiraSource:
         return Fields(there, needed, custom=True)
 
     async def fetch(self, hints: Sequence[str]) -> AsyncIterator[Page]:
-        """The issues with these ids or keys, whole. One that is gone or out of the filter is left to the census."""
+        """The issues with these ids or keys, whole. One that is gone or out of the filter is left to the census, one
+        that Jira does not show to the polls, which count. Raises RetryLater, Misconfigured."""
         search = await self._search()
         for start in range(0, len(hints), _HINTS_AT_ONCE):
             found = [await self._one(hint) for hint in dict.fromkeys(hints[start : start + _HINTS_AT_ONCE])]
             issues = [issue for issue in found if issue is not None and await self._in_scope(issue, search)]
-            units = await self._reader.units(issues, await self._teller())
+            units = await self._shown(issues)
             more = start + _HINTS_AT_ONCE < len(hints)
             yield Page(units.events, {}, None, more=more, set_aside=units.set_aside)
+
+    async def _shown(self, issues: Sequence[dict[str, Any]]) -> Units:
+        teller = await self._teller()
+        while True:
+            try:
+                return await self._reader.units(issues, teller)
+            except NotShown as error:
+                await self._session.needed("myself")  # raises where all of Jira is down
+                issues = [issue for issue in issues if str(issue["id"]) != error.issue_id]
 
     async def _one(self, hint: str) -> dict[str, Any] | None:
         if not hint.replace("-", "").replace("_", "").isalnum():
             return None
         params = {"expand": "changelog"} if self._options.edition == "datacenter" else {}
         try:
-            issue = obj(await self._session.get(f"issue/{hint}", fields="*all,-worklog", **params))
+            issue = obj(await self._reader.of_issue(hint, "", fields="*all,-worklog", **params))
         except (NotFound, Refused):
+            return None
+        except NotShown:
+            await self._session.needed("myself")  # raises where all of Jira is down
             return None
         return issue if word(issue.get("id")) else None
 

@@ -5,8 +5,9 @@ What a search shows inline is capped (some 20 comments, 40 to 100 history entrie
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from connectors.contract import RetryLater, SetAside
@@ -15,12 +16,28 @@ from connectors.jira.options import JiraOptions
 from connectors.jira.session import THREADS, Session
 from connectors.jira.shapes import number, obj, rows, word
 from connectors.jira.telling import Teller
-from connectors.transport import Forbidden, NotFound, Refused
+from connectors.transport import Forbidden, Limited, NotFound, Refused
 from schemas.canonical import canonical_json
 from schemas.events import SourceEvent
 
 _BULK = 1000
 """Most issues in one changelog/bulkfetch (REST v3)."""
+_OTHERS = 3
+"""So many other issues are asked for, at most, to tell one that Jira cannot show from a Jira that is down."""
+_BRIEFLY: dict[str, dict[str, Any]] = {
+    "comment": {"maxResults": 1},
+    "changelog": {"maxResults": 1},
+    "": {"expand": "changelog", "fields": "updated"},
+}
+
+
+class NotShown(RetryLater):
+    """Jira did not answer for something of one issue; it may be that it never does."""
+
+    def __init__(self, error: RetryLater, issue_id: str, kind: str) -> None:
+        """kind: comment, remotelink, changelog, or "" for the issue itself."""
+        super().__init__(error.reason, error.after)
+        self.issue_id, self.kind = issue_id, kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +56,8 @@ class Reader:
         self._turns = asyncio.Semaphore(THREADS)
 
     async def units(self, issues: Sequence[dict[str, Any]], teller: Teller) -> Units:
-        """All events of these issues. An issue that vanishes meanwhile is left to the census. Raises HubError."""
+        """All events of these issues. An issue that vanishes meanwhile is left to the census. Raises NotShown,
+        HubError."""
         histories = await self._histories(issues)
         extras = await _together(self._extras(issue) for issue in issues)
         result = Units([], [])
@@ -57,12 +75,38 @@ class Reader:
         return result
 
     async def remote_links(self, issue_id: str) -> list[dict[str, Any]] | None:
-        """An issue's remote links; None where the issue is gone or issue linking is off. Raises HubError."""
+        """An issue's remote links; None where the issue is gone or issue linking is off. Raises NotShown, HubError."""
         try:
-            async with self._turns:
-                return list(rows(await self._session.get(f"issue/{issue_id}/remotelink")))
+            return list(rows(await self.of_issue(issue_id, "remotelink")))
         except (NotFound, Forbidden):
             return None
+
+    async def of_issue(self, issue: str, kind: str, **params: Any) -> Any:
+        """GET of an issue's comment, remotelink or changelog, or ("") of itself. issue: its id or key. Raises
+        NotShown, HubError."""
+        try:
+            async with self._turns:
+                return await self._session.get(f"issue/{issue}/{kind}".rstrip("/"), **params)
+        except Limited:
+            raise
+        except RetryLater as error:
+            raise NotShown(error, issue, kind) from None
+
+    async def shows_another(self, kind: str, others: Iterable[str]) -> bool:
+        """Whether Jira answers for this kind of thing of one of a few other issues; where there is none, whether it
+        answers at all. Raises HubError."""
+        asked = list(islice(others, _OTHERS))
+        for other in asked:
+            try:
+                await self.of_issue(other, kind, **_BRIEFLY.get(kind, {}))
+            except NotShown:
+                continue
+            except (NotFound, Forbidden, Refused):
+                return True
+            return True
+        if not asked:
+            await self._session.needed("myself")
+        return not asked
 
     async def _extras(
         self, issue: dict[str, Any]
@@ -93,16 +137,8 @@ class Reader:
         found: dict[str, dict[str, Any]] = {}
         start = 0
         while True:
-            async with self._turns:
-                page = obj(
-                    await self._session.get(
-                        f"issue/{issue_id}/comment",
-                        startAt=start,
-                        maxResults=100,
-                        expand="properties",
-                        orderBy="created",
-                    )
-                )
+            asked = {"startAt": start, "maxResults": 100, "expand": "properties", "orderBy": "created"}
+            page = obj(await self.of_issue(issue_id, "comment", **asked))
             got = list(rows(page.get("comments")))
             found |= {str(comment["id"]): comment for comment in got if word(comment.get("id"))}
             start += len(got)
@@ -126,8 +162,10 @@ class Reader:
             some = ids[start : start + _BULK]
             try:
                 await self._bulk(some, found)
-            except (NotFound, Refused):
-                # One id that it does not like spoils the whole question: ask for each alone.
+            except Limited:
+                raise
+            except (NotFound, Refused, RetryLater):
+                # One issue that it does not like spoils the whole question: ask for each alone.
                 alone = await _together(self._own_history(one) for one in some)
                 found.update(zip(some, alone, strict=True))
 
@@ -136,10 +174,7 @@ class Reader:
         found: list[dict[str, Any]] = []
         while True:
             try:
-                async with self._turns:
-                    page = obj(
-                        await self._session.get(f"issue/{issue_id}/changelog", startAt=len(found), maxResults=100)
-                    )
+                page = obj(await self.of_issue(issue_id, "changelog", startAt=len(found), maxResults=100))
             except NotFound:
                 return found
             got = list(rows(page.get("values")))
@@ -171,8 +206,7 @@ class Reader:
         own = entries(issue.get("changelog"))
         if len(own) < (number(obj(issue.get("changelog")).get("total")) or 0) or "changelog" not in issue:
             try:
-                async with self._turns:
-                    again = obj(await self._session.get(f"issue/{issue['id']}", expand="changelog", fields="updated"))
+                again = obj(await self.of_issue(str(issue["id"]), "", expand="changelog", fields="updated"))
             except NotFound:
                 return own
             issue["changelog"] = again.get("changelog")

@@ -85,6 +85,9 @@ class FakeJira:
         self.requests: list[tuple[str, str, Any]] = []
         """(method, path below the API's version, parameters or body) of every request that was answered."""
         self.faults: set[str] = set()
+        self.broken: set[str] = set()
+        """Issues, by id, that are damaged: they are listed, but all that is asked of one of them answers 500; or one
+        thing of them, as in `10001/remotelink`."""
         self.lock = threading.RLock()
         """Held while a request is answered: hold it to make several changes as one."""
         self._page_cap, self._burst, self._spent = page_cap, burst, (0.0, float(burst))
@@ -146,6 +149,7 @@ class FakeJira:
                 raise Bad(400, "issueIdsOrKeys: one of them cannot be read.")
             given = self._given(request, resource, raw)
             self.requests.append((request.method, resource, given))
+            self._look_for_damage(resource, given)
             return self._signed(request, resource, given)
         except Bad as bad:
             return self._bad(bad)
@@ -228,6 +232,13 @@ class FakeJira:
             case ["issue", key, "remotelink"]:
                 return answers.remote_links(key, given)
         raise Bad(404, "null for uri")
+
+    def _look_for_damage(self, resource: str, given: dict[str, Any]) -> None:
+        head, *rest = resource.split("/")
+        keys, kind = (rest[:1], "/".join(rest[1:])) if head == "issue" else (given.get("issueIdsOrKeys"), "changelog")
+        issues = [self.state.issue(str(key)) for key in keys] if isinstance(keys, list) else []
+        if any(issue and self.broken & {issue.id, f"{issue.id}/{kind}"} for issue in issues):
+            raise Bad(500, "Internal server error")
 
     def _limited(self) -> None:
         """A bucket of `burst` requests that fills in ten seconds, and 429 beyond it."""

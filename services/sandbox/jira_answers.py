@@ -52,6 +52,8 @@ class Answers:
     """Of a Data Center."""
     administrator: bool = False
     """Whether the account may administer Jira."""
+    listed_histories: int | None = None
+    """Most history entries of an issue that a search of Data Center shows; None: all."""
     searches: dict[str, Search] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -198,8 +200,13 @@ class Answers:
             "startAt": start,
             "maxResults": most,
             "total": len(found),
-            "issues": [self.shapes.issue(issue, fields, str(given.get("expand", ""))) for issue in page],
+            "issues": [self._in_list(self.shapes.issue(issue, fields, str(given.get("expand", "")))) for issue in page],
         }
+
+    def _in_list(self, shown: dict[str, Any]) -> dict[str, Any]:
+        if "changelog" in shown:
+            shown["changelog"]["histories"] = shown["changelog"]["histories"][: self.listed_histories]
+        return shown
 
     def changelogs(self, given: dict[str, Any]) -> Any:
         """POST changelog/bulkfetch (Cloud): all issues' entries by time, in pages."""

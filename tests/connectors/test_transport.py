@@ -15,6 +15,7 @@ from connectors.outcomes import BODY_LIMIT
 from connectors.transport import (
     Answer,
     Forbidden,
+    Limited,
     Limiter,
     Network,
     NotFound,
@@ -67,7 +68,7 @@ async def test_no_content() -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(401, Misconfigured), (403, Forbidden), (404, NotFound), (410, Removed), (400, Refused), (422, Refused),
-     (409, Refused), (408, RetryLater), (425, RetryLater), (429, RetryLater), (500, RetryLater), (503, RetryLater),
+     (409, Refused), (408, RetryLater), (425, RetryLater), (429, Limited), (500, RetryLater), (503, RetryLater),
      (304, Misconfigured)],
 )  # fmt: skip
 async def test_each_status_has_one_outcome(status: int, kind: type[HubError]) -> None:
