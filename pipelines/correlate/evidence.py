@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from pipelines.correlate.meaning import Meanings, Named, place, strength, unread
+from pipelines.correlate.meaning import Meanings, Named, Text, place, strength, unread
 from pipelines.correlate.rules import FREE_KINDS, Rules, automatic, container
 from schemas.artifacts import EVIDENCE_ORDER, Evidence, Reference
 from schemas.canonical import instant, parse_instant
@@ -68,12 +68,14 @@ class Weighed:
     mentions: list[Edge] = field(default_factory=list)
     levels: dict[str, int] = field(default_factory=dict)
     """Level of each end that is a container, read or not."""
+    unknown: Mapping[str, Mapping[Text, set[str]]] = field(default_factory=dict)
+    """Keys at the beginnings of listed lines that mean nothing here (see `Meanings`)."""
 
 
 def weigh(component: Component, rules: Rules) -> Weighed:
     """Each reference of each artifact, weighed by the rules. Linear in the number of references."""
     meanings = Meanings(component, rules)
-    weighed = Weighed(meanings.nodes)
+    weighed = Weighed(meanings.nodes, unknown=meanings.unknown)
     weighed.levels = {name: node.type_level or 1 for name, node in meanings.nodes.items() if container(node)}
     edges = [edge for node in meanings.nodes.values() for edge in _edges(node, meanings, weighed.levels)]
     edges = _logged_on_several([*edges, *_same(meanings)], meanings)
@@ -178,7 +180,7 @@ def _crowded(node: Node, reference: Reference, meanings: Meanings) -> str:
     # No exact count of the first: it would change in every request that names the value whenever one more does.
     if meanings.generic(reference.key):
         return f"more than {meanings.rules.generic} artifacts name it"
-    count = len(meanings.texts[node.artifact][reference.field, reference.since])
+    count = meanings.named_in(node.artifact, (reference.field, reference.since))
     return f"the text names {count} things" if count > meanings.rules.digest else ""
 
 

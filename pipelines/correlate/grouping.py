@@ -34,7 +34,9 @@ def correlate(component: Component, rules: Rules) -> Groups:
     stated = [edge for edge in limited.kept if edge.strength is not Evidence.WRITTEN]
     for edge in stated:
         parts.connect(edge)
-    written, lists = listing((edge for edge in limited.kept if edge.strength is Evidence.WRITTEN), parts)
+    written, lists = listing(
+        (edge for edge in limited.kept if edge.strength is Evidence.WRITTEN), parts, weighed.unknown
+    )
     for edge in written:
         parts.connect(edge)
     limited.kept = [*stated, *written]

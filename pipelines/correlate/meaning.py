@@ -2,17 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from pipelines.correlate.dedicated import counted
 from pipelines.correlate.rules import FREE_KINDS, Rules, owners
-from pipelines.references import SMALL, own
+from pipelines.references import LISTED, SMALL, own
 from schemas.artifacts import Evidence, Reference
 from schemas.canonical import instant
 from schemas.links import Component, Node
 
 NAMING = frozenset({Evidence.TITLE, Evidence.WRITTEN})
 """Evidence by which a text names a thing."""
+
+Text: TypeAlias = tuple[str, object]
+"""One of an artifact's texts: its field and time."""
 
 
 def unread(connection: str, key: str) -> str:
@@ -65,6 +68,9 @@ class Meanings:
         """By artifact: its references that mean something here."""
         self.texts = {name: _texts(known) for name, known in self.known.items()}
         """By artifact, for each text (field and time): the things that it names."""
+        self.unknown = {name: _unknown(node, self.known[name]) for name, node in self.nodes.items()}
+        """By artifact, for each text that is a list: keys at its lines' beginnings that mean nothing here, of projects
+        that are not read. `UTF-8` within a sentence is none of them."""
 
     def _count(self, counts: Mapping[str, int]) -> None:
         holders: dict[str, list[Node]] = defaultdict(list)
@@ -108,17 +114,31 @@ class Meanings:
         """Whether too many artifacts name a value for it to join them."""
         return self.rules.is_generic(key, self._named_by.get(key, 0))
 
+    def named_in(self, artifact: str, text: Text) -> int:
+        """How many things a text names, also of projects that are not read."""
+        return len(self.texts[artifact].get(text, ())) + len(self.unknown[artifact].get(text, ()))
+
     def digest(self, artifact: str) -> bool:
         """Whether a text of the artifact names many things."""
-        return any(len(things) > self.rules.digest for things in self.texts[artifact].values())
+        return any(self.named_in(artifact, text) > self.rules.digest for text in self.texts[artifact])
 
     def things(self, artifact: str) -> set[str]:
         """What the artifact's texts name, digests left out."""
-        return set().union(*(things for things in self.texts[artifact].values() if len(things) <= self.rules.digest))
+        texts = self.texts[artifact].items()
+        return set().union(*(things for text, things in texts if self.named_in(artifact, text) <= self.rules.digest))
 
 
-def _texts(known: Iterable[Named]) -> dict[tuple[str, object], set[str]]:
-    texts: dict[tuple[str, object], set[str]] = defaultdict(set)
+def _unknown(node: Node, known: Iterable[Named]) -> dict[Text, set[str]]:
+    meant = {named.reference.key for named in known}
+    texts: dict[Text, set[str]] = defaultdict(set)
+    for one in node.references:
+        if one.relation == LISTED and one.evidence in NAMING and one.kind not in FREE_KINDS and one.key not in meant:
+            texts[one.field, one.since].add(one.key)
+    return dict(texts)
+
+
+def _texts(known: Iterable[Named]) -> dict[Text, set[str]]:
+    texts: dict[Text, set[str]] = defaultdict(set)
     for reference, ends, _ in known:
         if reference.evidence in NAMING:
             texts[reference.field, reference.since].add(next(iter(ends), reference.key))

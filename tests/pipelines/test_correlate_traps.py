@@ -56,6 +56,18 @@ def test_a_list_of_three_requests_is_a_report() -> None:
     assert len(of(groups, report).mentions) == 4
 
 
+def test_a_list_of_which_one_project_is_read_is_a_report_too() -> None:
+    """What it names of other projects means nothing here, but shows that the mail speaks of many things."""
+    report = mail("report", *listed("PAY-1", "PAY-2", "WEB-7"))
+    groups = grouped(issue("PAY-1"), issue("PAY-2"), report)
+    assert requests(groups) == sets("PAY-1", "PAY-2", "report")
+    assert {one.kept for one in of(groups, report).mentions} == {"the text is a list of 3 things"}
+    points = mail("points", *listed("PAY-1", "WEB-1", "WEB-2", "WEB-3", "OPS-1", "OPS-2"))
+    assert {one.kept for one in of(grouped(issue("PAY-1"), points), points).mentions} == {"the text names 6 things"}
+    again = mail("again", reply("points"), *written("PAY-2"), day=5)
+    assert requests(grouped(issue("PAY-1"), issue("PAY-2"), points, again)) == sets("PAY-1", "PAY-2 again", "points")
+
+
 def test_a_list_of_two_or_of_what_belongs_together_anyway_joins() -> None:
     two = mail("two", *listed("PAY-1", "PAY-2"))
     assert requests(grouped(issue("PAY-1"), issue("PAY-2"), two)) == sets("PAY-1 PAY-2 two")
