@@ -149,9 +149,15 @@ def _until_done(blocker: History, since: datetime | None) -> Iterable[Wait]:
 
 
 def _moving(told: Sequence[History]) -> list[History]:
-    """The histories that move a request: no container beside what it contains, nothing that only exists unmapped."""
-    work = [each for each in told if each.member.level < 1] or list(told)
+    """The histories that move a request: no container beside what it contains, no alias beside what it was merged into,
+    nothing that only exists unmapped."""
+    work = [each for each in told if each.member.level < 1 and not _alias(each.member)] or list(told)
     return [each for each in work if carries(each.member) or _mapped(each)] or work
+
+
+def _alias(member: Member) -> bool:
+    """Whether it was merged into another, and nothing is known of it but that."""
+    return bool(member.fields.get("merged_into")) and not carries(member)
 
 
 def _mapped(told: History) -> bool:
