@@ -18,6 +18,9 @@ _NEAR = 0.2
 _STEP_BACK = 4.0
 _WORTH_SAYING = 0.5
 _MINUTE = 60.0
+_UNTOLD_MOST = 0.8
+"""The most of a limit that no header tells, whatever the share: in any window of it, requests that come in late by up
+to a quarter of the window still find room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,13 @@ class Limiter:
         """Requests per second this connection takes."""
 
     def announce_part(self, key: str, requests: float, window: float) -> None:
-        """A part of the tool with a limit of its own beside the tool's, of which we take the same share."""
+        """A part of the tool with a limit of its own beside the tool's, of which we take the same share, four fifths at
+        most: its answers do not say when it is nearly used up, so that a late request must not make it one too many.
+        """
         if requests <= 0 or window <= 0:
             raise ValueError("requests and window: give numbers above 0")
         if key not in self._parts:
-            self._parts[key] = [self.share * requests / window, self._clock()]
+            self._parts[key] = [min(self.share, _UNTOLD_MOST) * requests / window, self._clock()]
 
     async def turn(self, key: str = "") -> None:
         """Wait until one more request may go out. key names a part of the tool that has limits of its own."""
@@ -96,7 +101,7 @@ class Limiter:
             while (delay := self._delay(number, booked, key)) > 0:
                 await self._sleep(delay)
                 self._count(delay)
-            self._took()
+            self._took(key)
         finally:
             self._leave(number)
 
@@ -110,7 +115,7 @@ class Limiter:
                     return False
                 self._block(delay)
                 self._count(delay)
-            self._took()
+            self._took(key)
             return True
         finally:
             self._leave(number)
@@ -158,8 +163,11 @@ class Limiter:
         before = self._minutes.get(int(minute) - 1, 0)
         return self._minutes.get(int(minute), 0) + before * (1 - seconds / _MINUTE)
 
-    def _took(self) -> None:
+    def _took(self, key: str) -> None:
         with self._lock:
+            if part := self._parts.get(key):
+                # From when it goes out, not from when it was due: we may be late ourselves.
+                part[1] = max(part[1], self._clock() + 1 / part[0])
             minute = int(self._clock() // _MINUTE)
             kept = {number: taken for number, taken in self._minutes.items() if number >= minute - 1}
             self._minutes = kept | {minute: kept.get(minute, 0) + 1}

@@ -12,6 +12,7 @@ from typing import Any
 from connectors.contract import RetryLater
 from connectors.hubspot.options import Options
 from connectors.hubspot.reading import PLURALS, dicts_at, id_at, mapping_at, text_at
+from connectors.outcomes import Limited
 from connectors.transport import Answer, Client
 
 SEARCH = "search"
@@ -70,7 +71,10 @@ class HubSpot:
         return dict(found)
 
     async def search(self, kind: str, filters: list[dict[str, str]], sort: str, limit: int) -> dict[str, Any]:
-        """Records that fit all filters, ascending by one property; at most 200, and no more than 10,000 a query."""
+        """Records that fit all filters, ascending by one property; at most 200, and no more than 10,000 a query.
+
+        A search that is refused for a limit with no wait named is asked once more, in its next turn.
+        """
         body = {
             "filterGroups": [{"filters": filters}],
             "sorts": [sort],
@@ -79,7 +83,14 @@ class HubSpot:
             "after": "0",
         }
         path = self.path("crm/objects", PLURALS[kind], "search")
-        return self._whole(await self._ask("POST", path, body=body, key=SEARCH))
+        try:
+            answer = await self._ask("POST", path, body=body, key=SEARCH)
+        except Limited as error:
+            if error.after is not None:
+                raise
+            # A second's limit (SECONDLY), which other apps use too: the limiter's first back-off is longer than that.
+            answer = await self._ask("POST", path, body=body, key=SEARCH)
+        return self._whole(answer)
 
     def _whole(self, answer: Answer) -> dict[str, Any]:
         """An answer that lists something. One without a list is no empty one: it is half an answer."""

@@ -2,10 +2,12 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 
 from connectors.limiter import Limiter
+from services.sandbox.hubspot_limits import Limits
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -109,6 +111,38 @@ async def test_refusals_without_a_wait_back_off() -> None:
     limiter.heard({}, 429)
     await limiter.turn()
     assert round(time.at - before) == 2
+
+
+@pytest.mark.parametrize("late", [0.02, 0.1, 0.24])
+async def test_a_limit_that_no_header_tells_is_kept_though_requests_come_late(late: float) -> None:
+    """The whole share of 5 a second: what goes out comes in late by 0 to `late` seconds."""
+    limiter, time = limited(requests=1000, share=1.0)
+    limiter.announce_part("search", 5, 1)
+    came, network = [], Random(11)
+    for _ in range(300):
+        await limiter.turn("search")
+        came.append(time.at + network.choice([0.0, network.uniform(0, late), late]))
+    here = [0.0]
+    limits = Limits(clock=lambda: here[0])
+    for here[0] in sorted(came):
+        limits.refusal(search=True)
+    assert limits.refused == []
+    assert time.at - 100.0 == pytest.approx(299 / 4)
+
+
+async def test_a_turn_that_is_taken_late_is_not_followed_at_once_where_no_header_tells() -> None:
+    time, delays = Time(), [0.3, 0.0, 0.0]
+
+    async def sleep(seconds: float) -> None:
+        time.at += seconds + delays.pop(0)
+
+    limiter = Limiter("HubSpot", requests=1000, share=1.0, clock=time.clock, sleep=sleep)
+    limiter.announce_part("search", 5, 1)
+    turns = []
+    for _ in range(4):
+        await limiter.turn("search")
+        turns.append(time.at - 100.0)
+    assert turns == pytest.approx([0.0, 0.55, 0.8, 1.05])
 
 
 async def test_headers_teach_the_limit() -> None:

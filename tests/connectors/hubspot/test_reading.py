@@ -10,8 +10,6 @@ import pytest
 from connectors.contract import Misconfigured, Page, RetryLater, Step
 from connectors.hubspot.fitting import fitted
 from connectors.hubspot.pull import FEW
-from connectors.limiter import Limiter
-from connectors.transport import Network, Policy
 from schemas.events import MAX_EVENT_BYTES, SourceEvent, to_kafka
 from services.sandbox.hubspot_account import stamp
 from tests.connectors.hubspot.company import Company, build
@@ -173,37 +171,6 @@ async def test_a_token_of_another_account_stops_the_connection(rig: HubSpotRig, 
     rig.account.portal = 999
     with pytest.raises(Misconfigured, match="999"):
         await read(rig, cursor)
-
-
-async def test_the_daily_limit_is_left_to_others_before_it_is_used_up(rig: HubSpotRig, company: Company) -> None:
-    rig.server.limits.on, rig.server.limits.daily, rig.server.limits.today = True, 1000, 960
-    with pytest.raises(RetryLater, match="daily limit") as caught:
-        await read(rig)
-    assert caught.value.after == 900
-
-
-async def test_searches_keep_their_own_limit_that_no_header_tells(rig: HubSpotRig, company: Company) -> None:
-    """At nine tenths of the limit, on one clock: 4.5 searches a second, evenly, and none refused."""
-    passed = [0.0]
-
-    async def sleep(seconds: float) -> None:
-        passed[0] += seconds
-
-    rig.server.limits.on, rig.server.limits.clock = True, lambda: passed[0]
-    limiter = Limiter(share=0.9, clock=lambda: passed[0], sleep=sleep)
-    around = rig.surroundings().__class__(rig.now, Network(Policy(allow_loopback=True), limiter))
-    async with rig.connector.open("c-test", rig.options(page_size=1), around) as source:
-        pages = [page async for page in source.pages(None, None)]
-    searches = len(pages)
-    assert rig.server.limits.refused == []
-    assert passed[0] >= (searches - 1) / 4.5 - 0.01
-
-
-async def test_429_names_its_policy_and_is_waited_for(rig: HubSpotRig) -> None:
-    rig.server.limits.on, rig.server.limits.requests = True, 1
-    with pytest.raises(RetryLater):
-        await read(rig)
-    assert set(rig.server.limits.refused) == {"TEN_SECONDLY_ROLLING"}
 
 
 # --- census ---

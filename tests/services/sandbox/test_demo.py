@@ -197,6 +197,7 @@ def test_what_belongs_together_is_found_and_ctrl_c_ends_it(demo: Demo) -> None:
     assert {key for key, request in truth.items() if not request} & inside == set()
     assert {key for key, request in truth.items() if request} <= inside
     assert "lookup PAY-" in demo.told()
+    assert "HTTP 429" not in demo.told()
 
 
 @pytest.mark.skipif(not LINUX, reason="looks at /proc")
