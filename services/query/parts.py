@@ -13,7 +13,7 @@ from pipelines.lifecycle.withholding import connection_of
 from pipelines.store import configuration
 from schemas.artifacts import ActivityKind, request_id
 from schemas.canonical import instant
-from services.query import answers, paging, reading, reasons
+from services.query import answers, naming, paging, reading, reasons
 from services.query.audience import Seen
 from services.query.finding import find
 from services.query.instants import At
@@ -39,8 +39,19 @@ class Happenings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: list[ActivityKind] = Field(default=[], max_length=20, examples=[["status changed"]])
-    artifact: list[Name] = Field(default=[], max_length=50, examples=[["jira-acme/issue/10012"]])
-    actor: list[Name] = Field(default=[], max_length=20, description="Ids of identities")
+    artifact: list[Name] = Field(
+        default=[],
+        max_length=50,
+        description="Ids or natural keys (in any case) of artifacts of the record; what names none of them is refused",
+        examples=[["jira-acme/issue/10012"], ["PAY-12"]],
+    )
+    actor: list[Name] = Field(
+        default=[],
+        max_length=20,
+        description="People of the record: a person's id, any of their identities, or their e-mail address, each of "
+        "which stands for all identities of that person in this request; what names nobody of it is refused",
+        examples=[["mail/address/anna@example.com"], ["anna@example.com"]],
+    )
     since: At | None = Field(default=None, description="At this instant or later")
     until: At | None = Field(default=None, description="Before this instant")
     order: Literal["asc", "desc"] = "asc"
@@ -61,19 +72,21 @@ async def timeline(found: Found, wanted: Annotated[Happenings, Query()], hub: Hu
     """
     if wanted.since and wanted.until and wanted.until <= wanted.since:
         raise wrong("query.until", "does not lie after since", "give a later instant, or an earlier since")
-    # Who did what may not be found out by asking for it.
-    actors = [one for one in wanted.actor if connection_of(one) not in found.hidden]
-    if wanted.actor and not actors:
-        return answer({"items": [], "next": None})
+    record = orjson.loads(found.record)
     kind = paging.asked("timeline", wanted, found.id)
-    query = TimelineQuery(
-        found.id, wanted.kind, wanted.artifact, actors,
-        instant(wanted.since) if wanted.since else None, instant(wanted.until) if wanted.until else None,
-        wanted.order == "desc", paging.place(kind, wanted.cursor), wanted.limit,
-    )  # fmt: skip
     async with hub.database.reading() as connection:
+        actors = await naming.actors(connection, found, record, wanted.actor)
+        if wanted.actor and not actors:
+            return answer({"items": [], "next": None})
+        query = TimelineQuery(
+            found.id, wanted.kind, naming.artifacts(record, wanted.artifact), actors,
+            # Who did what may not be found out by asking for it.
+            found.hidden if actors else (),
+            instant(wanted.since) if wanted.since else None, instant(wanted.until) if wanted.until else None,
+            wanted.order == "desc", paging.place(kind, wanted.cursor), wanted.limit,
+        )  # fmt: skip
         rows = await reading.timeline(connection, query)
-        hidden = await _hidden(connection, found.record, rows)
+        hidden = await _hidden(connection, record, rows)
     page = rows[: wanted.limit]
     more = len(rows) > wanted.limit
     following = paging.cursor(kind, (page[-1]["at"], page[-1]["key"])) if more else None
@@ -83,9 +96,9 @@ async def timeline(found: Found, wanted: Annotated[Happenings, Query()], hub: Hu
     return answer({"items": items, "next": following})
 
 
-async def _hidden(connection: AsyncConnection, record: str, rows: Sequence[dict[str, Any]]) -> set[str]:
+async def _hidden(connection: AsyncConnection, record: naming.Record, rows: Sequence[dict[str, Any]]) -> set[str]:
     """Keys of the activities whose content stays out, as it stays out of the record."""
-    artifacts = {one["id"]: one for one in orjson.loads(record)["artifacts"]}
+    artifacts = {one["id"]: one for one in record["artifacts"]}
     hidden = {row["key"] for row in rows if artifacts.get(row["artifact"], {}).get("restricted", True)}
     stated = [row for row in rows if row.get("audience", ["open"])[0] == "restricted" and row["key"] not in hidden]
     if stated:

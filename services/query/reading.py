@@ -15,6 +15,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    or_,
     select,
     table,
     tuple_,
@@ -232,11 +233,31 @@ class TimelineQuery:
     kinds: Sequence[str] = ()
     artifacts: Sequence[str] = ()
     actors: Sequence[str] = ()
+    without: Iterable[str] = ()
+    """Connections of whose artifacts nothing is told."""
     since: str | None = None
     until: str | None = None
     descending: bool = False
     after: Place | None = None
     limit: int = 100
+
+
+_ACTOR: ColumnElement[str] = activities.c.actor.concat("")
+"""As an expression an actor has no index: by it the database would go through all that they ever did."""
+
+
+async def acting(
+    connection: AsyncConnection, query: TimelineQuery, identities: Iterable[str], keys: Iterable[str]
+) -> set[str]:
+    """Which of these identities did something that a timeline tells, and who is behind these activities (keys)."""
+    there = members.join(activities, activities.c.artifact == members.c.artifact)
+    asked = or_(
+        _ACTOR.in_([storable(one) for one in identities]),
+        activities.c.key.concat("").in_([storable(one) for one in keys]),
+    )
+    wanted = select(_ACTOR).select_from(there).distinct()
+    wanted = wanted.where(members.c.request == query.request, ~activities.c.withdrawn, *_filters(query), asked)
+    return {row[0] for row in await connection.execute(wanted) if row[0]}
 
 
 async def timeline(connection: AsyncConnection, query: TimelineQuery) -> list[dict[str, Any]]:
@@ -256,15 +277,15 @@ async def timeline(connection: AsyncConnection, query: TimelineQuery) -> list[di
 
 
 def _filters(query: TimelineQuery) -> Iterable[Any]:
-    # As an expression an actor has no index: by it the database would go through all that they ever did.
-    actor: ColumnElement[str] = activities.c.actor.concat("")
     for where, values in (
         (activities.c.kind, query.kinds),
         (activities.c.artifact, query.artifacts),
-        (actor, query.actors),
+        (_ACTOR, query.actors),
     ):
         if values:
             yield where.in_([storable(value) for value in values])
+    for name in query.without:
+        yield func.substr(activities.c.artifact, 1, len(name) + 1) != f"{name}/"
     if query.since:
         yield activities.c.at >= query.since
     if query.until:

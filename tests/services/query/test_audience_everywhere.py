@@ -8,12 +8,14 @@ import httpx2
 import pytest
 from argon2 import PasswordHasher
 from fastapi import FastAPI
+from sqlalchemy import update
 
 from connectors.addresses import Policy
 from connectors.catalogue import catalogue
 from pipelines.store import dead_letters as letters
 from pipelines.store.dead_letters import DeadLetter
 from pipelines.store.engine import writing
+from pipelines.store.tables import activities
 from schemas.access import THIS_MACHINE, Caller
 from schemas.events import to_kafka
 from services.admin.entrance import Entrance
@@ -187,6 +189,25 @@ async def test_who_did_something_is_not_found_out_by_asking_for_it(laden: Laden)
         assert (await http.get(path)).json()["items"] == []
     async with client_of(laden.app(THIS_MACHINE)) as http:
         assert (await http.get(path)).json()["items"] != []
+
+
+async def test_what_somebody_did_there_is_not_found_by_their_identity_of_elsewhere(laden: Laden) -> None:
+    async with writing(laden.hub.engine) as connection:
+        there = update(activities).where(activities.c.artifact == "board/memo/21")
+        await connection.execute(there.values(actor="memos/account/anna"))
+    path = f"/v1/requests/{owned(1)}/timeline?actor=memos/account/anna"
+    told = {}
+    for caller in (STRANGERS[0], THIS_MACHINE):
+        async with client_of(laden.app(caller)) as http:
+            told[caller] = {one["artifact"] for one in (await http.get(path)).json()["items"]}
+    assert told[THIS_MACHINE] - told[STRANGERS[0]] == {"board/memo/21"}
+    assert told[STRANGERS[0]]
+    async with writing(laden.hub.engine) as connection:
+        await connection.execute(there.values(actor="mail/address/zoe@example.com"))
+    path = f"/v1/requests/{owned(1)}/timeline?actor=mail/address/zoe@example.com"
+    for caller, status in ((STRANGERS[0], 422), (THIS_MACHINE, 200)):
+        async with client_of(laden.app(caller)) as http:
+            assert (await http.get(path)).status_code == status
 
 
 async def test_whom_a_connection_knows_is_not_found_out_by_asking_for_them(laden: Laden) -> None:

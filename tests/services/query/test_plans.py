@@ -23,6 +23,7 @@ PATHS = (
     "/v1/requests/" + owned(3),
     f"/v1/requests/{owned(1)}/timeline?order=desc&limit=2",
     f"/v1/requests/{owned(1)}/timeline?kind=status+changed&actor=memos/account/anna&since=2026-03-01T00:00:00Z",
+    f"/v1/requests/{owned(1)}/timeline?actor=memos/account/robot",
     f"/v1/requests/{owned(1)}/why?with=MEMO-3",
     "/v1/why?from=MEMO-3&with=MEMO-4",
     f"/v1/requests/{owned(1)}?as_of=2026-03-20T00:00:00Z",
@@ -53,6 +54,8 @@ async def crowd(hub: Hub) -> None:
             for place, name in enumerate(names)
         ]
         await connection.execute(tables.changes.insert(), changed)
+        robot = tables.activities.update().where(tables.activities.c.key == "memos/memo/1/1")
+        assert (await connection.execute(robot.values(actor="memos/account/robot"))).rowcount == 1
     async with hub.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         await connection.execute(text("ANALYZE"))
 
