@@ -67,8 +67,23 @@ def open_engine(url: str, *, pool_size: int = 8, ping: bool = True) -> AsyncEngi
         return engine
     kept: dict[str, Any] = {"hide_parameters": True, "connect_args": {"timeout": CONNECTED_AFTER}}
     if ping:
-        return create_async_engine(url, pool_size=pool_size, pool_pre_ping=True, **kept)
-    return create_async_engine(url, pool_size=2 * pool_size, max_overflow=0, pool_use_lifo=True, **kept)
+        engine = create_async_engine(url, pool_size=pool_size, pool_pre_ping=True, **kept)
+    else:
+        engine = create_async_engine(url, pool_size=2 * pool_size, max_overflow=0, pool_use_lifo=True, **kept)
+    _named_away(engine)
+    return engine
+
+
+def _named_away(engine: AsyncEngine) -> None:
+    # asyncpg raises what the system says where nobody answers: nothing tells that from a tool's or a file's failure.
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def _connect(dialect: Any, _record: Any, words: Any, options: Any) -> Any:
+        try:
+            return dialect.connect(*words, **options)
+        except OSError as error:
+            if refused(error):
+                raise
+            raise PoolTimeout("The database does not answer whoever connects") from error
 
 
 def _tame_sqlite(engine: AsyncEngine) -> None:

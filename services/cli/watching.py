@@ -9,11 +9,10 @@ from typing import Any
 
 from opentelemetry.context import Context, attach, detach, get_current
 from sqlalchemy import func, select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typing_extensions import override
 
-from pipelines.store.engine import reading
+from pipelines.store.engine import AWAY, reading
 from pipelines.store.tables import dead_letters
 from pipelines.watching import Watch
 from services.broker.batches import Batch, Subscription
@@ -123,7 +122,7 @@ class Gauges:
         while True:
             try:
                 await self.look()
-            except (DBAPIError, OSError) as error:
+            except AWAY as error:
                 logger.debug("gauges.look.failed", extra={"error": type(error).__name__})
             await asyncio.sleep(every)
 

@@ -222,10 +222,11 @@ class Feed:
     async def _restart(self, names: list[str]) -> None:
         """Read again from the last safe cursor: what was published was not applied in time."""
         for name in set(names):
-            logger.warning("connection.pages.overdue", extra={"connection": name})
             await self._stop(set(self.readers) - {name})
             async with writing(self.shared.engine) as connection:
                 await pages.forget_open(connection, name)
+            # Behind what may fail for minutes, on a full disk: else it would be told each time.
+            logger.warning("connection.pages.overdue", extra={"connection": name})
 
     async def _stop(self, keep: set[str]) -> None:
         stopped = {name: task for name, task in self._tasks.items() if name not in keep}

@@ -4,9 +4,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pipelines.store.engine import AWAY, open_engine, reading, refused
+from pipelines.store.engine import AWAY, open_engine, reading, refused, why_away
+from tests.parts.presence import free_port
 
 
 async def used(connection: AsyncConnection) -> int:
@@ -51,3 +53,13 @@ async def test_a_server_without_tls_is_named(sslmode: str, says: str) -> None:
     assert problem is not None
     assert problem.startswith(says)
     assert "canary" not in problem
+
+
+@pytest.mark.parametrize("ping", [True, False])
+async def test_a_server_that_nobody_answers_for_is_told_from_a_tool_that_fails(ping: bool) -> None:
+    engine = open_engine(f"postgresql+asyncpg://hub@127.0.0.1:{free_port()}/hub", ping=ping)
+    with pytest.raises(PoolTimeout) as raised:
+        async with engine.connect():
+            pass
+    assert refused(raised.value) is None
+    assert why_away(raised.value) == "it does not answer"
