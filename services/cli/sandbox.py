@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, TaskID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -21,8 +21,10 @@ from pipelines.store.pending import ask_everything
 from schemas.canonical import canonical_json
 from schemas.errors import RetryLater
 from services.cli import processes
+from services.cli.bars import bars
 from services.cli.beginning import Tell
 from services.cli.installation import Installation, now
+from services.cli.pace import beside
 from services.cli.processes import API, Hub
 from services.cli.terminal import errors, interruptible
 from services.feed import connections
@@ -204,11 +206,8 @@ class First:
 
     async def follow(self) -> None:
         """Until everything is read."""
-        with Progress(
-            TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[what]}"),
-            TimeElapsedColumn(), console=errors, transient=True, disable=not errors.is_terminal,
-        ) as progress:  # fmt: skip
-            bars = {
+        with bars(errors) as progress:
+            reads = {
                 one.name: progress.add_task(
                     _TITLES[one.connector], total=self.ready.artifacts.get(one.connector), what="things read"
                 )
@@ -216,7 +215,7 @@ class First:
             }
             merged = progress.add_task("Requests", total=self.ready.requests, what="merged")
             first = 0.0
-            while not await self._step(progress, bars, merged):
+            while not await self._step(progress, reads, merged):
                 first = first or (progress.tasks[merged].completed and time.monotonic() - self.began)
                 await asyncio.sleep(0.2)
             requests = int(progress.tasks[merged].completed)
@@ -225,7 +224,7 @@ class First:
         await api.listening.wait()  # what was read at an earlier start is there sooner
         self._say(api.url, requests, first)
 
-    async def _step(self, progress: Progress, bars: dict[str, TaskID], merged: TaskID) -> bool:
+    async def _step(self, progress: Progress, reads: dict[str, TaskID], merged: TaskID) -> bool:
         """Look once; True when everything is read."""
         of = tables.artifacts.c.connection
         async with reading(self.hub.engine) as connection:
@@ -233,12 +232,12 @@ class First:
             counts = {name: int(number) for name, number in counted}
             requests = (await connection.execute(select(func.count()).select_from(tables.requests))).scalar_one()
             stored = {one.id: one for one in await connections.every(connection)}
+            told = await beside(connection, [stored[name] for name in reads if name in stored], now())
         # For a moment there may be more than in the end: what belongs together has not met yet.
         progress.update(merged, completed=requests, total=max(self.ready.requests, requests))
-        for name, bar in bars.items():
-            problem = stored[name].problem if name in stored else None
-            progress.update(bar, completed=counts.get(name, 0), what=problem or "things read")
-        return all(name in stored and _read(stored[name]) for name in bars)
+        for name, bar in reads.items():
+            progress.update(bar, completed=counts.get(name, 0), what=told.get(name, "things read"))
+        return all(name in stored and _read(stored[name]) for name in reads)
 
     def _say(self, pages: str, requests: int, first: float) -> None:
         settings = self.installation.settings

@@ -61,7 +61,7 @@ async def test_status_tells_the_pace_of_a_first_read(desk: Desk) -> None:
         for minutes in (13, 7, 1):
             await pages.record(connection, "inbox", {}, None, [], "one", 40, NOW - timedelta(minutes=minutes))
     await status.status(desk.made, NOW, desk.screen, for_programs=False)
-    assert "120 of about 400 read (30 %), about 28 minutes more at this pace" in " ".join(desk.printed.split())
+    assert "120 of about 400 read (30 %), about 42 minutes more at this pace" in " ".join(desk.printed.split())
     await status.status(desk.made, NOW + timedelta(minutes=5), desk.screen, for_programs=False)
     assert "minutes more" not in desk.printed
 

@@ -1,0 +1,17 @@
+"""First reads as bars: counts, the time so far, and beside them an estimate or what is waited for."""
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
+
+_BAR = 20
+"""Columns."""
+
+
+def bars(console: Console) -> Progress:
+    """Bars whose tasks have a field `what`; it wraps where the terminal is narrow. Gone when they end."""
+    return Progress(
+        TextColumn("{task.description:>10}", markup=False), BarColumn(_BAR), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[what]}", markup=False, table_column=Column(ratio=1)),
+        console=console, transient=True, expand=True, disable=not console.is_terminal,
+    )  # fmt: skip
