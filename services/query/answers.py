@@ -182,8 +182,10 @@ class LookupItem(BaseModel):
         description="Of a request's or an artifact's id that is not found what is still known of it"
     )
     other_host: str | None = Field(
-        description="The host of the address asked for, where all that was found has addresses at others: it was found "
-        "by its key alone, and another tool may be meant; else null"
+        description="Where the address asked for lies, where all that was found has addresses elsewhere: it was found "
+        "by its key or number alone, and another tool may be meant; else null. The host, with a port that is not the "
+        "scheme's own; of HubSpot, where the account decides and not the host, with the account's number",
+        examples=["jira.example:8443", "app.hubspot.com (account 9999)"],
     )
 
 

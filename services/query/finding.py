@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipelines.addresses import scope_of, unwrapped
 from pipelines.references import parse
 from schemas.artifacts import Evidence, Reference
 from services.query import decided, reading
@@ -17,6 +18,9 @@ from services.query.reading import Known, Stored
 
 _ARTIFACT = re.compile(r"[^/:]+/[^/]+/.")
 """How an artifact's id begins: with its connection's name, which an address does not."""
+
+_ACCOUNT = re.compile(r"/[a-z-]+/([0-9]{1,20})/(?:deal|ticket|record/0-[0-9]{1,4})/[0-9]{1,20}(?:/|$)")
+"""The number of the account in the path of a HubSpot record's page."""
 
 MOST_BELOW = 50
 """Requests of a programme that are told."""
@@ -42,8 +46,8 @@ class Found:
     gone: Gone | None = None
     """What is known of an id of which nothing is left."""
     other_host: str | None = None
-    """The host of the address asked for, where all that was found has addresses at others: it was found by its key
-    alone, and another tool may be meant."""
+    """Where the address asked for lies (see _Lies.told), where all that was found lies elsewhere: it was found by its
+    key or number alone, and another tool may be meant."""
 
     @property
     def requests(self) -> tuple[str, ...]:
@@ -174,27 +178,54 @@ def _found(text: str, pairs: tuple[tuple[str, str], ...], known: dict[str, list[
     artifacts: dict[str, Known] = {}
     for name in _names(text, pairs):
         artifacts |= {one.artifact: one for one in known.get(name, ()) if one.artifact not in artifacts}
-    meant, other_host = _of_host(text, list(artifacts.values()))
-    keyed = any(kind == "jira.key" for kind, _ in pairs)  # as any other tool may have one
-    return Found(pairs, tuple(meant[:MOST_ARTIFACTS]), other_host=other_host if keyed else None)
+    addresses = [value for kind, value in pairs if kind == "url"]
+    if not addresses or not artifacts:
+        return Found(pairs, tuple(artifacts.values())[:MOST_ARTIFACTS])
+    by_address = {one.artifact for each in addresses for one in known.get(_key("url", each), ())}
+    meant, elsewhere = _at(addresses[0], list(artifacts.values()), by_address)
+    return Found(pairs, tuple(meant[:MOST_ARTIFACTS]), other_host=elsewhere)
 
 
-def _of_host(text: str, artifacts: list[Known]) -> tuple[list[Known], str | None]:
-    """Where two tools own one key, a pasted address says by its host which of them is meant; or the host, where no tool
-    with such a key is known to have it."""
-    host = _host(text)
-    if host is None or not artifacts:
-        return artifacts, None
-    hosts = [_host(one.url) if one.url else None for one in artifacts]
-    meant = [one for one, its in zip(artifacts, hosts, strict=True) if its == host]
-    return meant or artifacts, host if all(hosts) and not meant else None
+def _at(address: str, artifacts: list[Known], by_address: set[str]) -> tuple[list[Known], str | None]:
+    """Where two tools own one key, a pasted address says by where it lies which of them is meant; or that place, where
+    all that has such a key is known to lie elsewhere. by_address: ids of what is known by the whole address."""
+    asked = _lies(address)
+    places = [_lies(one.url) if one.url else None for one in artifacts]
+    meant = [
+        one
+        for one, place in zip(artifacts, places, strict=True)
+        if (place and place.tool == asked.tool) or one.artifact in by_address
+    ]
+    return meant or artifacts, asked.told if all(places) and not meant else None
 
 
-def _host(address: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Lies:
+    """Where an address lies."""
+
+    host: str
+    """With the port, where it is not the scheme's own."""
+    account: str | None
+    """The number of a HubSpot account, which has pages at several hosts, or behind a host of its own."""
+
+    @property
+    def tool(self) -> tuple[str, str]:
+        """What two addresses of one tool have in common."""
+        return ("account", self.account) if self.account else ("host", self.host)
+
+    @property
+    def told(self) -> str:
+        """For people: the host, of HubSpot with the account."""
+        return f"{self.host} (account {self.account})" if self.account else self.host
+
+
+def _lies(address: str) -> _Lies:
+    inner = unwrapped(address)
     try:
-        return urlsplit(address).hostname if "://" in address else None
+        found = _ACCOUNT.search(urlsplit(inner).path)
     except ValueError:
-        return None
+        found = None
+    return _Lies(scope_of(inner), found.group(1) if found else None)
 
 
 def told(one: Known) -> dict[str, Any]:

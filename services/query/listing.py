@@ -68,7 +68,9 @@ class Wanted(BaseModel):
     requester: list[Value] = Field(default=[], max_length=20, description="Who asked for it, given like a person")
     holder: list[Value] = Field(default=[], max_length=20, description="Who has it now, given like a person")
     unit: list[Value] = Field(default=[], max_length=20, description="Business unit")
-    project: list[Value] = Field(default=[], max_length=20, description="Key of a project", examples=[["PAY"]])
+    project: list[Value] = Field(
+        default=[], max_length=20, description="Key of a project, also in small letters", examples=[["PAY"]]
+    )
     changed_since: At | None = Field(default=None, description="Something happened to it then or later")
     in_stage_longer_than: str | None = Field(
         default=None,

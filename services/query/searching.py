@@ -207,7 +207,10 @@ def _filters(search: Search) -> Iterator[Filter]:
     if search.unit:
         yield Filter("unit", _distinct(name_term(unit) for unit in search.unit))
     yield from _standing(search)
-    for kind in ("project", "connection", "tool"):
+    if search.project:
+        # Jira writes them in capitals; where a tool has small letters, they are given as they are.
+        yield Filter("project", _distinct(form for one in search.project for form in (one, one.upper())))
+    for kind in ("connection", "tool"):
         if values := getattr(search, kind):
             yield Filter(kind, _distinct(values))
 

@@ -91,6 +91,20 @@ async def test_filters_under_every_order(hub: Hub) -> None:
                 assert set(found) == expected, filters
 
 
+async def test_the_key_of_a_project_is_known_in_small_letters(hub: Hub) -> None:
+    at = "2026-03-01T14:00:00.000000Z"
+    async with hub.engine.begin() as connection:
+        bulk = Bulk(connection)
+        for request, key in ((ONE, "PAY"), (FOUR, "pay"), (FIVE, "OPS")):
+            await bulk.insert(tables.facets, [(request, "project", key, at, at)])
+            await bulk.insert(tables.latest_facets, [("project", key, at, request)])
+    cases = {"PAY": {ONE}, "Pay": {ONE}, "pay": {ONE, FOUR}, "ops": {FIVE}, "payroll": set()}
+    for key, expected in cases.items():
+        for sort in SORTS:
+            assert set(await ids(hub, project=key, sort=sort)) == expected, key
+    assert set(await ids(hub, project=["pay", "OPS"], text="memo")) == {ONE, FOUR, FIVE}
+
+
 async def test_items_say_how_the_request_stands(hub: Hub) -> None:
     item = (await hub.get("/v1/requests", text="payroll"))["items"][0]
     assert item["title"] == "Payroll portal for Zoë"
@@ -216,6 +230,7 @@ FILTERS: dict[str, Search] = {
     "rare person": Search(person=["mail/address/p7"]),
     "project": Search(project=["P7"]),
     "projects": Search(project=["P7", "P8"]),
+    "a project in small letters": Search(project=["p7"]),
     "unit": Search(unit=["unit 7"]),
     "connection": Search(connection=["jira-7"]),
     "stage": Search(stage=["development"]),

@@ -60,6 +60,67 @@ async def test_an_address_of_another_tool_is_told_from_ours(hub: Hub) -> None:
         assert (found["outcome"], found["other_host"]) == ("in a request", other), reference
 
 
+async def test_addresses_of_one_tool_have_its_host_and_port(hub: Hub) -> None:
+    await hub.told(memo(50, url="https://ours.example/browse/MEMO-50"))
+    await hub.told(memo(51, url="http://ours.example:8080/jira/browse/MEMO-51"))
+    for address, other in (
+        ("https://ours.example:443/browse/MEMO-50", None), ("http://ours.example/browse/MEMO-50?utm_source=x", None),
+        ("Ours.Example/browse/MEMO-50", None), ("https://OURS.example/browse/memo-50).", None),
+        ("https://ours.example:8443/browse/MEMO-50", "ours.example:8443"),
+        ("theirs.example:81/browse/MEMO-50", "theirs.example:81"),
+        ("http://ours.example:8080/browse/MEMO-51", None), ("http://ours.example/browse/MEMO-51", "ours.example"),
+        ("https://x.safelinks.protection.outlook.com/?url=https%3A%2F%2Fours.example%2Fbrowse%2FMEMO-50", None),
+        ("https://x.safelinks.protection.outlook.com/?url=https%3A%2F%2Fours.test%2Fbrowse%2FMEMO-50", "ours.test"),
+        ("http://[::1]:81/browse/MEMO-50", "[::1]:81"),
+    ):  # fmt: skip
+        found = await one(hub, address)
+        assert (found["outcome"], found["other_host"]) == ("in a request", other), address
+
+
+async def test_an_address_of_another_hubspot_account_is_told_from_ours(hub: Hub) -> None:
+    await hub.told(memo(50, url="https://app.hubspot.com/contacts/4711/record/0-3/50"))
+    await known_by(hub, "memos/memo/50", "hubspot.deal|98", "hubspot.note|97")
+    for address, other in (
+        ("https://app.hubspot.com/contacts/4711/record/0-3/98", None),
+        ("https://app-eu1.hubspot.com/contacts/4711/deal/98/", None),
+        ("https://crm.ours.example/contacts/4711/record/0-46/97", None),
+        ("https://app.hubspot.com/contacts/9999/record/0-3/98", "app.hubspot.com (account 9999)"),
+        ("app.hubspot.com/contacts/9999/record/0-3/98", "app.hubspot.com (account 9999)"),
+        ("https://other.example/contacts/9999/record/0-3/98", "other.example (account 9999)"),
+        ("https://app.hubspot.com/contacts/9999/record/0-46/97", "app.hubspot.com (account 9999)"),
+        ("98", None),
+    ):  # fmt: skip
+        found = await one(hub, address)
+        assert (found["outcome"], found["other_host"]) == ("in a request", other), address
+
+
+async def test_of_two_tools_with_one_key_the_address_says_which(hub: Hub) -> None:
+    await hub.told(memo(50, url="https://app.hubspot.com/contacts/4711/record/0-3/98"))
+    await hub.told(memo(51, url="https://app.hubspot.com/contacts/4712/record/0-3/98"))
+    for number in (50, 51):
+        await known_by(hub, f"memos/memo/{number}", "hubspot.deal|98")
+    found = await one(hub, "https://app-eu1.hubspot.com/contacts/4712/deal/98")
+    assert [each["id"] for each in found["artifacts"]] == ["memos/memo/51"]
+    found = await one(hub, "https://app.hubspot.com/contacts/4713/deal/98")
+    assert len(found["artifacts"]) == 2
+    assert found["other_host"] == "app.hubspot.com (account 4713)"
+
+
+async def test_what_is_known_by_a_whole_address_lies_there(hub: Hub) -> None:
+    await hub.told(memo(50, url="https://ours.example/browse/MEMO-50"))
+    await known_by(hub, "memos/memo/50", "url|https://portal.example/browse/MEMO-50")
+    assert (await one(hub, "https://portal.example/browse/MEMO-50"))["other_host"] is None
+    assert (await one(hub, "https://portal.example/browse/memo-50"))["other_host"] == "portal.example"
+
+
+async def known_by(hub: Hub, artifact: str, *values: str) -> None:
+    """The artifact has these keys as well, as a connector that states them has it."""
+    async with hub.engine.begin() as connection:
+        await Bulk(connection).insert(
+            tables.artifact_values, [(artifact, "memo", value, True, True) for value in values]
+        )
+
+
 async def test_not_found_says_what_is_read(hub: Hub) -> None:
     answer = await hub.get("/v1/lookup", reference="PAY-99")
     assert answer["items"] == [
