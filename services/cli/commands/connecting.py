@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.terminal import agreeing, installation, now_here, run, screen
+from services.cli.terminal import agreeing, errors, installation, now_here, run, screen
 
 app = typer.Typer(
     help="The tools that are read: add, test, pause, read again. Nothing is written to them but a webhook you ask for.",
@@ -92,13 +92,22 @@ def test(name: Name) -> None:
 
 
 @app.command("list")
-def list_connections(as_json: JSON = False) -> None:
+def list_connections(
+    follow: Annotated[
+        bool, typer.Option("--follow", help="First show how far first reads are, until none goes on by itself any more")
+    ] = False,
+    as_json: JSON = False,
+) -> None:
     """List the connections: state, how fresh, what is wrong.
 
     Example: [bold]throughline connections list[/]
     """
     from services.cli import connections
 
+    if follow:
+        from services.cli.first_reads import follow as followed
+
+        run(followed(installation(), now_here, errors))
     run(connections.list_all(installation(), now_here(), screen(), for_programs=as_json))
 
 
