@@ -23,8 +23,8 @@ from services.admin.setting_up import Wanted
 from services.admin.trial import Opened, opened_tool
 from services.cli import filing, form, trial
 from services.cli.equipping import equipment
-from services.cli.terminal import EXIT_MISCONFIGURED, WrongUse, choose_one, database_errors, must_exist, tell
-from services.cli.words import BEGINNING, moment, read_start
+from services.cli.terminal import WrongUse, choose_one, database_errors, must_exist, tell
+from services.cli.words import BEGINNING, moment, read_start, short
 from services.feed import connections
 
 if TYPE_CHECKING:
@@ -57,9 +57,24 @@ def connector_of(made: "Installation", name: str) -> Connector:
 async def add(
     made: "Installation", asked: Asked, now: Callable[[], datetime], screen: Console, ask: form.Ask | None = None
 ) -> int:
-    """Add a connection; EXIT_MISCONFIGURED where its check fails, and nothing is saved."""
+    """Add a connection; the exit code of its check where that fails (see trial.fails), and nothing is saved."""
+    _right(made, asked, now())
     with database_errors(made.settings):
         return await _add(made, asked, now, screen, ask or form.at_terminal(tell))
+
+
+def _right(made: "Installation", asked: Asked, now: datetime) -> None:
+    """What was typed and what a file says, looked at before a database is made. Raises WrongUse, Misconfigured."""
+    if asked.file:
+        _from_file(made, asked, frozenset(), now)
+    elif not asked.connector:
+        raise WrongUse(f"Say which connector: {choose_one(made.catalogue, 'or')}; or give --file")
+    elif asked.connector not in made.catalogue:
+        raise WrongUse(f"There is no connector {short(asked.connector)}: choose {choose_one(made.catalogue, 'or')}.")
+    if asked.name:
+        connections.must_be_name(asked.name)
+    if asked.since:
+        _since(asked.since, now)
 
 
 async def _add(made: "Installation", asked: Asked, now: Callable[[], datetime], screen: Console, ask: form.Ask) -> int:
@@ -74,11 +89,11 @@ async def _add(made: "Installation", asked: Asked, now: Callable[[], datetime], 
             )
             await setting_up.refuse_another(parts, wanted, anyway=asked.anyway, untried=True)
             tried = await _tried(parts, wanted, screen)
-            if tried is not None:
+            if isinstance(tried, _Tried):
                 return await _save(parts, wanted, tried, asked, screen, ask)
             if asked.file or not answers.again():
                 screen.print("Nothing is saved. Mend it, then add it again.")
-                return EXIT_MISCONFIGURED
+                return tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +105,12 @@ class _Tried:
     seen: frozenset[str]
 
 
-async def _tried(parts: Equipment, wanted: Wanted, screen: Console) -> _Tried | None:
-    """None: a step of the check failed, as is told."""
+async def _tried(parts: Equipment, wanted: Wanted, screen: Console) -> _Tried | int:
+    """The exit code where a step of the check failed, as is told."""
     screen.print(Text(f"Testing {wanted.title}", style="bold"))
     async with opened_tool(parts, wanted.connector, wanted.name, wanted.options, sandbox=False) as tool:
-        if not await trial.passes(tool, screen):
-            return None
+        if failed := await trial.fails(tool, screen):
+            return failed
         trial.remarked(await setting_up.remarks(tool.source), screen)
         screen.print(Text("\nThe first things it would read", style="bold"))
         found = await sampling.sample(tool.source, wanted.connector, wanted.since)
@@ -151,8 +166,7 @@ def _from_file(made: "Installation", asked: Asked, taken: Set[str], now: datetim
 
 def _from_form(made: "Installation", asked: Asked, taken: Set[str], now: datetime, ask: form.Ask) -> Wanted:
     """What was typed with the command is looked at before anything is asked; what is answered, at once."""
-    if not asked.connector:
-        raise WrongUse(f"Say which connector: {choose_one(made.catalogue, 'or')}; or give --file")
+    assert asked.connector is not None
     connector = connector_of(made, asked.connector)
     name = _free(asked.name, taken) if asked.name else None
     since = _since(asked.since, now) if asked.since else None

@@ -26,7 +26,10 @@ from services.cli.commands import (
 from services.cli.terminal import (
     EXIT_INTERRUPTED,
     EXIT_MISCONFIGURED,
+    EXIT_NOT_FOUND,
     EXIT_UNAVAILABLE,
+    NotFound,
+    WrongUse,
     errors,
     installation,
     screen,
@@ -82,6 +85,7 @@ def begin(
 
 @app.command(rich_help_panel=_RUN)
 def up(
+    context: typer.Context,
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Start the sandbox company too, and read it.")] = False,
     pace: Annotated[
         float, typer.Option(min=0, help="How much faster its day goes on; 1: as it is, 0: it stands")
@@ -91,6 +95,8 @@ def up(
     """Run everything in this one process: reading, understanding, publishing, the API and the webhook listener."""
     from services.cli import processes
 
+    if not sandbox:
+        _of_a_sandbox(context, "pace", "requests")
     processes.configure_logging(installation())
     if sandbox:
         from services.cli.sandbox import up_with_company
@@ -100,6 +106,14 @@ def up(
     processes.run_forever(
         processes.run(installation(), processes.ROLES, tell, processes.telling_where(tell, processes.ROLES))
     )
+
+
+def _of_a_sandbox(context: typer.Context, *options: str) -> None:
+    """Raises WrongUse for options that only a sandbox has a use for."""
+    for name in options:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            raise WrongUse(f"--{name} is of the sandbox company: give --sandbox too, or leave it out.")
 
 
 @app.command("run", rich_help_panel=_RUN)
@@ -150,7 +164,7 @@ def _told() -> int | str | None:
     except Misconfigured as error:
         errors.print(f"[bold red]Cannot go on:[/] {escape(error.problem)}.", markup=True)
         errors.print(f"  {error.mend}", markup=False)
-        return EXIT_MISCONFIGURED
+        return EXIT_NOT_FOUND if isinstance(error, NotFound) else EXIT_MISCONFIGURED
     except HubError as error:
         errors.print(f"Try again later: {error}", markup=False)
         return EXIT_UNAVAILABLE

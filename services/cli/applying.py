@@ -15,7 +15,7 @@ from pipelines.store import configuration
 from pipelines.store.choices import Choice
 from pipelines.store.engine import reading, writing
 from schemas.access import THIS_MACHINE
-from schemas.errors import Misconfigured
+from schemas.errors import Misconfigured, RetryLater
 from services.admin import audit, sameness, sampling, saving, setting_up
 from services.admin.equipment import Equipment
 from services.admin.given import with_kept
@@ -26,7 +26,8 @@ from services.admin.setting_up import Wanted
 from services.admin.trial import Opened
 from services.cli.equipping import equipment
 from services.cli.filing import Filed
-from services.cli.trial import passes
+from services.cli.terminal import EXIT_UNAVAILABLE
+from services.cli.trial import fails
 from services.feed import connections
 from services.feed.connections import PAUSED, StoredConnection, split_secrets
 
@@ -163,9 +164,12 @@ async def _now(applier: Applier, name: str) -> StoredConnection:
 
 @asynccontextmanager
 async def _tested(applier: Applier, wanted: Wanted) -> AsyncIterator[Opened]:
-    """The tool of a connection, after its check. Raises Misconfigured where that fails."""
+    """The tool of a connection, after its check. Raises Misconfigured where that fails, RetryLater where it is away."""
     applier.screen.print(Text(f"Testing {wanted.title}", style="bold"))
     async with setting_up.opened(applier.parts, wanted) as tool:
-        if not await passes(tool, applier.screen):
+        failed = await fails(tool, applier.screen)
+        if failed == EXIT_UNAVAILABLE:
+            raise RetryLater(f"{wanted.name} does not answer; apply the file again, what is done stays done")
+        if failed:
             raise Misconfigured(f"{wanted.name} cannot be read so", "Mend it, and apply the file again", "name")
         yield tool

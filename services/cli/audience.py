@@ -32,7 +32,7 @@ def wish(people: Sequence[str], groups: Sequence[str], *, participants: bool, ev
 async def audience(
     made: "Installation", name: str, wanted: Audience | None, now: datetime, screen: Console
 ) -> None:  # fmt: skip
-    """Show it, or let another one hold. Raises Misconfigured where there is no such connection."""
+    """Show it, or let another one hold. Raises NotFound where there is no such connection."""
     async with stored_one(made, name) as (engine, one):
         if wanted is not None:
             async with writing(engine) as connection:

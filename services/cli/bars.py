@@ -1,4 +1,4 @@
-"""First reads as bars: counts, the time so far, and beside them an estimate or what is waited for."""
+"""First reads as bars: counts, the time so far where it is known, and beside them an estimate or what is waited for."""
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -8,10 +8,14 @@ _BAR = 20
 """Columns."""
 
 
-def bars(console: Console) -> Progress:
-    """Bars whose tasks have a field `what`; it wraps where the terminal is narrow. Gone when they end."""
+def bars(console: Console, *, timed: bool = True) -> Progress:
+    """Bars whose tasks have a field `what`; it wraps where the terminal is narrow. Gone when they end.
+
+    timed: with the time since they were first shown; False where what they show began earlier.
+    """
     return Progress(
-        TextColumn("{task.description:>10}", markup=False), BarColumn(_BAR), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.description:>10}", markup=False), BarColumn(_BAR), MofNCompleteColumn(),
+        *([TimeElapsedColumn()] if timed else []),
         TextColumn("{task.fields[what]}", markup=False, table_column=Column(ratio=1)),
         console=console, transient=True, expand=True, disable=not console.is_terminal,
     )  # fmt: skip

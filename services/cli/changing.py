@@ -26,7 +26,7 @@ from services.cli import filing, form, trial
 from services.cli.adding import connector_of
 from services.cli.equipping import equipment
 from services.cli.stored import stored_one
-from services.cli.terminal import EXIT_MISCONFIGURED, WrongUse, tell
+from services.cli.terminal import WrongUse, tell
 from services.feed.connections import StoredConnection, parse_options
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ async def change(
     screen: Console,
     ask: form.Ask | None = None,
 ) -> int:
-    """Change a connection; EXIT_MISCONFIGURED where the check of what it would be fails, and nothing is saved."""
+    """Change a connection; the exit code of the check of what it would be where that fails, and nothing is saved."""
     if not (asked.file or asked.settings or asked.secrets):
         raise WrongUse("Say what to change: --set option=value, --secret option, or --file")
     if asked.file and (asked.settings or asked.secrets):
@@ -86,9 +86,9 @@ async def _try_and_save(
         screen.print(Text(f"  {line}"))
     screen.print(Text(f"Testing {wanted.title}", style="bold"))
     async with setting_up.opened(parts, wanted, seen=seen) as tool:
-        if not await trial.passes(tool, screen):
+        if failed := await trial.fails(tool, screen):
             screen.print("Nothing is changed.")
-            return EXIT_MISCONFIGURED
+            return failed
         trial.remarked(await setting_up.remarks(tool.source), screen)
         seen |= await setting_up.seen_by(tool)
     wanted = wanted.with_replaced(tool)

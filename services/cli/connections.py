@@ -20,7 +20,7 @@ from services.cli.adding import connector_of
 from services.cli.equipping import equipment
 from services.cli.narrow import ByWidth, stacked
 from services.cli.stored import stored_one
-from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
+from services.cli.terminal import opened, write_line
 from services.cli.words import BEGINNING, moment, read_start, true_up_to
 from services.feed import connections, watching
 from services.feed.connections import READING, StoredConnection, parse_options, with_secrets
@@ -108,14 +108,14 @@ async def show(made: "Installation", name: str, now: datetime, screen: Console, 
 
 
 async def test(made: "Installation", name: str, now: Callable[[], datetime], screen: Console) -> int:
-    """Check a stored connection step by step."""
+    """Check a stored connection step by step; the exit code of the step that fails (see trial.fails)."""
     async with stored_one(made, name) as (engine, one):
         connector = connector_of(made, one.connector)
         options = parse_options(connector.Options, with_secrets(one, made.keys))
         parts = equipment(made, engine, now=now)
         async with opened_tool(parts, connector, name, options, stored=one) as tool:
-            if not await trial.passes(tool, screen):
-                return EXIT_MISCONFIGURED
+            if failed := await trial.fails(tool, screen):
+                return failed
             trial.remarked(await setting_up.remarks(tool.source), screen)
         await hooking.look(parts, connector, one, screen)
         return 0
@@ -142,3 +142,10 @@ async def reread(made: "Installation", name: str, since: str | None, now: dateti
         await saving.read_again(equipment(made, engine, now=lambda: now), one, begin, Who(THIS_MACHINE))
     words = f"{moment(begin, now)} on" if begin else f"the {BEGINNING}"
     screen.print(f"{name} is read again from {words}. What is known already changes nothing.")
+    if begin and (one.since is None or one.since < begin):
+        back = one.since.date().isoformat() if one.since else BEGINNING
+        screen.print(
+            f"What it brought from before stays, though it is told as read since {moment(begin, now)} from now on, "
+            f"also by `config export`; `throughline connections reread {name} --since {back}` sets that back.",
+            markup=False,
+        )

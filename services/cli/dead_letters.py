@@ -19,7 +19,7 @@ from services.admin import audit
 from services.admin.letters_told import mend, readable
 from services.admin.letters_trying import TriedAll, Trying, try_all
 from services.cli.narrow import by_width
-from services.cli.terminal import EXIT_NOT_FOUND, opened, write_line
+from services.cli.terminal import EXIT_NOT_FOUND, opened, tell, write_line
 from services.cli.words import counted, moment
 from services.feed import letters
 from services.feed.letters import EVERY, Cause, Letter
@@ -102,7 +102,7 @@ async def show(made: "Installation", letter: str, hand: Hand, screen: Console, *
         if held is not None:
             await hand.note(connection, "dead-letter.read", [letter])
     if not found or held is None:
-        screen.print("No dead letter has this id; see `throughline dead-letters list --json`.", markup=False)
+        tell("No dead letter has this id; see `throughline dead-letters list --json`.")
         return EXIT_NOT_FOUND
     one, told, edited = found[0], readable(held[0]), None if held[1] is None else readable(held[1])
     if as_json:
@@ -160,9 +160,10 @@ async def replay(
         can = [one for one in found if one.replayable]
         if len(can) < len(found):
             words = counted(len(found) - len(can), "letter")
-            screen.print(f"{words} never reached a topic and cannot be replayed: read the connection again instead.")
+            say = screen.print if can else tell
+            say(f"{words} never reached a topic and cannot be replayed: read the connection again instead.")
         if not can:
-            screen.print("There is nothing to replay.")
+            tell("There is nothing to replay.")
             return EXIT_NOT_FOUND
         _what(can, screen, "would be published again on the source topics")
         _tried(tried, len(can), screen)
@@ -190,7 +191,7 @@ async def drop(
         async with reading(engine) as connection:
             found = await letters.letters(connection, ids, cause=cause, source=source)
         if not found:
-            screen.print("There is nothing to drop.")
+            tell("There is nothing to drop.")
             return EXIT_NOT_FOUND
         _what(found, screen, "would be dropped: what they say will be missing. They are kept, with the reason")
         if not ask("Drop?"):

@@ -31,7 +31,7 @@ def goes_on(one: StoredConnection) -> bool:
 async def follow(made: "Installation", now: Callable[[], datetime], screen: Console, every: float = 1.0) -> None:
     """Show how far each first read is, and look again every so many seconds. Raises what `opened` raises."""
     async with opened(made) as (engine, _):
-        with bars(screen) as shown:
+        with bars(screen, timed=False) as shown:
             tasks: dict[str, TaskID] = {}
             while await _look(engine, shown, tasks, now()):  # noqa: ASYNC110 - a database does not call
                 await asyncio.sleep(every)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 PAGE = 100
 POLL_SECONDS = 0.5
 _NUMBER_WIDTH, _ID_WIDTH, _AGO_WIDTH = 7, 14, 14
+_MORE = "There are more; these are the first {} (--limit)."
 UNFINISHED = ("new", "active", "waiting")
 
 
@@ -74,8 +75,7 @@ async def requests(
     async with opened(made) as (_, database):
         await _known(database, search)
         if as_json:
-            async for row in _found(database, search, limit):
-                write_line(row.record)
+            await _write(database, search, limit)
             return
         told = [row async for row in _found(database, search, limit + 1)]  # one more tells that there are more
     if not told:
@@ -83,7 +83,18 @@ async def requests(
         return
     screen.print(table_of(told[:limit], now))
     if len(told) > limit:
-        screen.print(Text(f"There are more; these are the first {limit} (--limit).", style="dim"))
+        screen.print(Text(_MORE.format(limit), style="dim"))
+
+
+async def _write(database: Database, search: Search, limit: int) -> None:
+    """The records, one a line; that there are more is told apart from them."""
+    left = limit
+    async for row in _found(database, search, limit + 1):
+        if left == 0:
+            tell(_MORE.format(limit))
+            return
+        write_line(row.record)
+        left -= 1
 
 
 async def _known(database: Database, search: Search) -> None:

@@ -1,13 +1,15 @@
 """`throughline lookup`: from any reference to the life of its request."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from rich.console import Console, Group
 from rich.text import Text
 
+from schemas.canonical import instant
 from schemas.records import LifecycleRecord
 from services.cli.life import Life, read_shown, shown
 from services.cli.lists import table_of
@@ -15,6 +17,7 @@ from services.cli.terminal import EXIT_NOT_FOUND, opened, tell, write_line
 from services.cli.words import moment, short
 from services.query import reading
 from services.query.finding import Found, find
+from services.query.finding import told as told_artifact
 from services.query.gone import FORM
 from services.query.reading import Known, Stored
 
@@ -42,30 +45,41 @@ async def lookup(
             stored = await reading.requests(connection, found.requests)
         read = await reading.connections_read(database)
         told = [stored[name] for name in found.requests if name in stored]
-        if not told:
-            _no_request(found, reference, read, now, screen, as_json=as_json)
-            return EXIT_NOT_FOUND
         records = {one.id: one.record for one in told}
-        if as_of:
+        if told and as_of:
             records = await _earlier(engine, list(records), as_of)
+    if as_json:
+        _write(found, read, records, now, as_of if told else None)
+    if not told:
+        _no_request(found, reference, read, now, screen, as_json=as_json)
+        return EXIT_NOT_FOUND
     if not records:
         assert as_of is not None
         tell(f"Nothing of this request existed at {moment(as_of, now)}; give a later --as-of.")
         return EXIT_NOT_FOUND
-    if as_json:
-        for text in records.values():
-            write_line(text)
-    elif found.below:
-        _elsewhere(found, screen)
-        screen.print(
-            _programme(found, [replace(one, record=records[one.id]) for one in told if one.id in records], now)
-        )
-    else:
-        rows = [row for row, _ in read]
-        _elsewhere(found, screen)
-        _print(reference, [one for one in told if one.id in records], records, rows, now, screen)
-        _decided(found.artifacts, screen)
+    if not as_json:
+        there = [replace(one, record=records[one.id]) for one in told if one.id in records]
+        _show(found, reference, there, read, now, screen)
     return 0
+
+
+def _write(found: Found, read: "Read", records: Mapping[str, str], now: datetime, as_of: datetime | None) -> None:
+    """For programs: the records, after a line of its own where they are not all there is to say."""
+    if not records or found.below:
+        write_line(answered(found, read, now, None if records else as_of))
+    for text in records.values():
+        write_line(text)
+
+
+def _show(
+    found: Found, reference: str, told: Sequence[Stored], read: "Read", now: datetime, screen: Console
+) -> None:  # fmt: skip
+    _elsewhere(found, screen)
+    if found.below:
+        screen.print(_programme(found, told, now))
+        return
+    _print(reference, told, [row for row, _ in read], now, screen)
+    _decided(found.artifacts, screen)
 
 
 def _elsewhere(found: Found, screen: Console) -> None:
@@ -75,7 +89,7 @@ def _elsewhere(found: Found, screen: Console) -> None:
 
 
 def _at(host: str) -> str:
-    return f"Nothing that is read lies at {host}. By its key alone it may be this:"
+    return f"Nothing that is read lies at {short(host)}. By its key alone it may be this:"
 
 
 def _programme(found: Found, told: Sequence[Stored], now: datetime) -> Group:
@@ -90,6 +104,26 @@ def _programme(found: Found, told: Sequence[Stored], now: datetime) -> Group:
     return Group(head, Text(one.url or "", style="dim"), table_of(told, now), last)
 
 
+def answered(found: Found, read: "Read", now: datetime, as_of: datetime | None = None) -> str:
+    """What the reference leads to, as JSON: an item of the API's look-up, and what is read.
+
+    as_of: the moment at which nothing of it existed, so that it is not found.
+    """
+    from services.query.serving import read_of
+
+    at = {"outcome": "not found", "as_of": instant(as_of)} if as_of else {}
+    item = {
+        "outcome": found.outcome,
+        "read_as": [{"kind": kind, "value": value} for kind, value in found.read_as],
+        "requests": found.requests,
+        "artifacts": [told_artifact(one) for one in found.artifacts],
+        "gone": found.gone and found.gone.told(),
+        "other_host": found.other_host,
+        "freshness": [read_of(row, now, mailbox) for row, mailbox in read],
+    }
+    return orjson.dumps({**item, **at}).decode()
+
+
 async def _earlier(engine: "AsyncEngine", requests: Sequence[str], as_of: datetime) -> dict[str, str]:
     """The records as they stood, by request; none for one that did not exist."""
     from pipelines.lifecycle import to_text
@@ -101,18 +135,16 @@ async def _earlier(engine: "AsyncEngine", requests: Sequence[str], as_of: dateti
     return {name: to_text(record) for name, record in found.items() if record}
 
 
-def _print(
-    reference: str, told: Sequence[Stored], records: dict[str, str], rows: Sequence[Any], now: datetime, screen: Console
-) -> None:
+def _print(reference: str, told: Sequence[Stored], rows: Sequence[Any], now: datetime, screen: Console) -> None:
     asked = reference.strip().upper()
-    if asked.startswith("R-") and asked not in records:
+    if asked.startswith("R-") and all(one.id != asked for one in told):
         screen.print(Text(f"{asked} is part of {told[0].id} now.\n", style="dim"))
     if len(told) > 1:
         screen.print(Text(f"{len(told)} requests are meant by this, one after the other:\n", style="yellow"))
     for place, one in enumerate(told):
         if place:
             screen.rule(style="dim")
-        record = LifecycleRecord.model_validate_json(records[one.id])
+        record = LifecycleRecord.model_validate_json(one.record)
         blocks = screen.encoding.lower().startswith("utf")
         screen.print(shown(Life(record, rows, now, one.problem, full_blocks=blocks)))
 

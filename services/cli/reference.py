@@ -20,23 +20,40 @@ Commands read the database directly, so they work beside a running hub and witho
 - **Output** goes to standard output, everything else to standard error. Where the output is no terminal there are no
   colours, and lines are 100 columns wide; below 70 columns one thing stands under the other. `NO_COLOR` is minded.
   Times are in this machine's zone. A reader that has seen enough (`| head`) ends a command quietly, with exit code 0.
+- **Lengths of time** are `90m`, `36h`, `14d` or `2w`; a number alone is days.
 - **Help**: `--help`, or `-h`, after any command.
 - **Questions** need a terminal. Without one, `--yes` agrees, and `--file` says what a form would ask for.
   After a test that fails a form comes again with what was answered; Enter keeps an answer, also a secret.
 - **`--json`** prints one JSON value a line: whole records for `lookup` and `requests`, one item a line for lists.
+  `requests` prints as many as `--limit` says (25 if it is left out, 1,000,000 at most), and says on standard error
+  that there are more.
 - **Secrets** are asked for without showing them, stored sealed, and never shown again.
 
 | exit code | meaning |
 |---|---|
 | 0 | well |
 | 1 | unexpected: a fault of the hub's own |
-| 2 | wrong use: the message names the option |
-| 3 | a person must mend something: the message says what, and how |
-| 4 | try again later: something is away |
+| 2 | wrong use: an option, a connector or a file that is not there; the message names it |
+| 3 | a person must mend something, such as what a file or an option's value says: the message says what, and how |
+| 4 | try again later: something is away, also a tool at whose address nothing answers when it is tested |
 | 5 | not found, or known but in no request |
 | 6 | a decision was refused: another one stands in the way, or something changed meanwhile |
 | 7 | `config diff`: the file says something else than what is set up |
-| 130 | ended by Ctrl-C |
+| 130 | ended by Ctrl-C; `up`, `run` and `sandbox` run until then, and end with 0 |
+
+## What `lookup --json` prints
+
+For a reference that is in requests, their records, one a line, and nothing else. Otherwise the first line tells what it
+leads to; it has `read_as`, which no record has, and its `outcome` is one of these:
+
+| `outcome` | exit code | what is printed |
+|---|---|---|
+| `programme` | 0 | that line, then the records of the requests that belong to it, the 50 newest at most |
+| `in no request` | 5 | that line, with the thing among `artifacts`, and in `kept_out` the decision that keeps it out |
+| `not found` | 5 | that line; with `as_of` where nothing of it existed at the moment of `--as-of` |
+
+The line holds what an item of [the API's look-up](api.md) holds (`read_as`, `requests`, `artifacts`, `gone`,
+`other_host`), and `freshness`: what each connection reads, since when, and up to when that is true.
 
 ## A connection from a file
 

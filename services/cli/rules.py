@@ -19,7 +19,6 @@ from pipelines.store.configuration import ALL, NO_CHOICE, NOTHING, Chosen, Conne
 from pipelines.store.configuration import Installation as Choices
 from pipelines.store.engine import reading
 from pipelines.why import version_of
-from schemas.errors import Misconfigured
 from schemas.stages import StageRule
 from services.admin import rules_links
 from services.admin.rules_form import state_words, told_again, told_row
@@ -27,7 +26,7 @@ from services.cli import chosen as files
 from services.cli import limits, linking
 from services.cli.choosing import Chooser, choose
 from services.cli.narrow import by_width
-from services.cli.terminal import opened, write_line
+from services.cli.terminal import NotFound, opened, write_line
 from services.cli.words import counted
 from services.query.mapping import Unmapped, unmapped
 
@@ -48,10 +47,11 @@ class _Known:
 
 
 async def _known(connection: AsyncConnection, name: str) -> _Known:
+    """Raises NotFound."""
     every = await configuration.every(connection)
     if name not in every:
         there = f"There are {', '.join(every)}" if every else "Add one with `throughline connections add`"
-        raise Misconfigured(f"There is no connection {name}", there, "name")
+        raise NotFound(f"There is no connection {name}", there, "name")
     return _Known(name, every)
 
 
@@ -164,8 +164,8 @@ async def apply(made: "Installation", name: str, path: Path, chooser: Chooser) -
     """Say what the file would change, ask, and let it hold in place of what was chosen before. name: or ALL."""
     async with opened(made) as (engine, database):
         async with reading(engine) as connection:
-            before: Choice = await current(connection, name)
             own = None if name == ALL else (await _known(connection, name)).own
+            before: Choice = await current(connection, name)
         if own is None:
             await choose(engine, name, before, limits.read(path), chooser)
             return
@@ -182,6 +182,8 @@ async def reset(made: "Installation", name: str, chooser: Chooser) -> None:
     """The same with nothing chosen."""
     async with opened(made) as (engine, _):
         async with reading(engine) as connection:
+            if name != ALL:
+                await _known(connection, name)
             before = await current(connection, name)
         await choose(engine, name, before, NO_CHOICE if name == ALL else NOTHING, chooser)
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store.engine import reading
-from schemas.errors import Misconfigured
-from services.cli.terminal import opened
+from services.cli.terminal import NotFound, opened
 from services.feed import connections
 from services.feed.connections import StoredConnection
 
@@ -18,12 +17,12 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def stored_one(made: "Installation", name: str) -> AsyncIterator[tuple[AsyncEngine, StoredConnection]]:
-    """One connection. Raises Misconfigured where there is none of this name."""
+    """One connection. Raises NotFound where there is none of this name."""
     async with opened(made) as (engine, _):
         async with reading(engine) as connection:
             one = await connections.get(connection, name)
             names = [each.id for each in await connections.every(connection)]
         if one is None:
             there = f"There are {', '.join(names)}" if names else "Add one with `throughline connections add`"
-            raise Misconfigured(f"There is no connection {name}", there, "name")
+            raise NotFound(f"There is no connection {name}", there, "name")
         yield engine, one

@@ -65,6 +65,10 @@ class WrongUse(typer.BadParameter):
         return self.message
 
 
+class NotFound(Misconfigured):
+    """What a command was asked about is not here: EXIT_NOT_FOUND."""
+
+
 @contextmanager
 def answered(instead: str) -> Iterator[None]:
     """A question to the person at the terminal; Ctrl-C ends the command.

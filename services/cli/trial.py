@@ -6,23 +6,44 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from schemas.errors import HubError, RetryLater
 from services.admin.previewing import Verdict
 from services.admin.sampling import Sample
 from services.admin.trial import Opened
 from services.admin.words import counted, listed
 from services.cli.narrow import by_width
+from services.cli.terminal import EXIT_MISCONFIGURED, EXIT_UNAVAILABLE
 
 _SHOWN_REFERENCES = 4
 
 
-async def passes(tool: Opened, screen: Console) -> bool:
-    """Print each step of the check; False at the first that fails, which says how to mend it."""
+_ADDRESS = "address"
+"""The step that only looks whether anything answers."""
+
+
+async def fails(tool: Opened, screen: Console) -> int:
+    """Print each step of the check; at the first that fails, which says how to mend it, its exit code. 0: none does.
+
+    EXIT_UNAVAILABLE where nothing answers at the tool's address, EXIT_MISCONFIGURED otherwise.
+    """
     async for step in tool.steps():
         mark = Text("  ok    ", style="green") if step.ok else Text("  fails ", style="bold red")
         screen.print(mark.append(f"{step.name}: ", style="bold").append(step.says, style="default"))
         if not step.ok:
-            return False
-    return True
+            return EXIT_UNAVAILABLE if step.name == _ADDRESS and await _away(tool) else EXIT_MISCONFIGURED
+    return 0
+
+
+async def _away(tool: Opened) -> bool:
+    """Whether an address that failed may answer later, or a person must mend it. A step does not say; reading does."""
+    try:
+        async for _ in tool.source.pages(None, None):
+            break
+    except RetryLater:
+        return True
+    except HubError:
+        return False
+    return False
 
 
 def remarked(remarks: Sequence[str], screen: Console) -> None:

@@ -10,9 +10,10 @@ from rich.text import Text
 from pipelines.store import configuration
 from pipelines.store.configuration import ALL
 from pipelines.store.engine import reading
+from schemas.errors import Misconfigured
 from services.admin import rules_values
 from services.cli.choosing import Chooser, choose
-from services.cli.terminal import opened, write_line
+from services.cli.terminal import NotFound, opened, write_line
 from services.cli.words import counted
 
 if TYPE_CHECKING:
@@ -34,10 +35,13 @@ async def show(made: "Installation", screen: Console, *, for_programs: bool) -> 
 
 async def call(made: "Installation", reference: str, meaning: str, chooser: Chooser) -> None:
     """Say that a value is `generic` (it joins nothing), `specific` (it joins all that name it), or `found` (as the
-    data say). Tells first what would change."""
+    data say). Tells first what would change. Raises NotFound for a value that nothing carries."""
     async with opened(made) as (engine, _):
         async with reading(engine) as connection:
-            one = await rules_values.meant(connection, reference)
+            try:
+                one = await rules_values.meant(connection, reference)
+            except Misconfigured as error:
+                raise NotFound(error.problem, error.mend, error.field) from None
             before = await configuration.installation(connection)
         words = f"{rules_values.written(one.value)} is on {counted(one.carried, 'artifact')}."
         chooser.screen.print(Text(words))

@@ -124,7 +124,7 @@ def table_of(lines: Iterator[tuple[str, Text]]) -> Table:
 
 
 async def reconcile(made: "Installation", name: str, screen: Console, *, mend: bool) -> None:
-    """Ask a running hub to compare. Raises Misconfigured where there is no such connection."""
+    """Ask a running hub to compare. Raises NotFound where there is no such connection."""
     async with stored_one(made, name) as (engine, one), writing(engine) as connection:
         await reconciling.ask(connection, name, mend=mend)
     what = " and fetched again where it differs" if mend else ""

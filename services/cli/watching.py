@@ -2,19 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from opentelemetry.context import Context, attach, detach, get_current
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import override
 
 from pipelines.store.engine import AWAY, reading
 from pipelines.store.tables import dead_letters
 from pipelines.watching import Watch
+from services.admin.tables import audit
 from services.broker.batches import Batch, Subscription
 from services.feed.feed import Feed
 from services.feed.letters import OPEN
@@ -106,6 +108,16 @@ def traced(headers: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
     return [*headers, *((name, text.encode()) for name, text in traced_headers({}).items())]
 
 
+async def _begun(connection: AsyncConnection, names: Sequence[str]) -> dict[str, datetime]:
+    """When each of these connections was added, or last reset, by the audit; none for one that it does not know."""
+    if not names:
+        return {}
+    of = {f"connection {name}": name for name in names}
+    wanted = select(audit.c.object, func.max(audit.c.at)).group_by(audit.c.object)
+    wanted = wanted.where(audit.c.object.in_(of), audit.c.action.in_(("connection.added", "connection.reset")))
+    return {of[row[0]]: row[1] for row in await connection.execute(wanted)}
+
+
 @dataclass
 class Gauges:
     """Numbers that are looked up now and then: lag, freshness, dead letters, waiting for rate limits."""
@@ -135,7 +147,8 @@ class Gauges:
             told = (await connection.execute(select(*columns))).all()
             waiting = select(dead_letters.c.connection, func.count()).where(dead_letters.c.state.in_(OPEN))
             letters = (await connection.execute(waiting.group_by(dead_letters.c.connection))).all()
-        self._freshness(told)
+            begun = await _begun(connection, [row.id for row in told if row.true_up_to is None])
+        self._freshness(told, begun)
         self._letters(letters, {row.id: row.connector for row in told})
 
     async def _lag(self) -> None:
@@ -156,10 +169,12 @@ class Gauges:
                 self.metrics.rate_limit_wait.labels(reader.name).inc(max(more, 0.0))
         self._waited = waited
 
-    def _freshness(self, told: Sequence[Any]) -> None:
+    def _freshness(self, told: Sequence[Any], begun: Mapping[str, datetime]) -> None:
         for row in told:
-            if row.true_up_to is not None:
-                self.metrics.fresh(row.id, row.true_up_to)
+            # What is wrong from its beginning grows old as well, so that an alert on the age hears of it.
+            since = row.true_up_to or begun.get(row.id)
+            if since is not None:
+                self.metrics.fresh(row.id, since)
         known = {row.id for row in told}
         for gone in self._known - known:
             self.metrics.forget(gone)

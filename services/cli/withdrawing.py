@@ -11,6 +11,7 @@ from services.admin.removing import forgotten
 from services.cli import removing
 from services.cli.applying import Applier, Step
 from services.cli.filing import Filed
+from services.cli.terminal import WrongUse
 from services.feed.connections import StoredConnection
 
 KEEP, DROP = "keep", "drop"
@@ -34,13 +35,13 @@ def way(entry: Filed) -> str | None:
 
 
 def told(filed: Filed, remove: str | None) -> None:
-    """Raises Misconfigured where all would go because the file speaks of none."""
+    """Raises Misconfigured where all would go because the file speaks of none, WrongUse for no way of removing."""
     if remove is None:
         return
     if remove not in (KEEP, DROP):
-        raise Misconfigured(
-            f"--remove {remove} does not say what becomes of what they brought",
-            "Say --remove keep (it stays) or --remove drop (it goes, too)",
+        raise WrongUse(
+            f"--remove {remove} does not say what becomes of what they brought: "
+            "say --remove keep (it stays) or --remove drop (it goes, too)."
         )
     if "connections" not in filed.told:
         raise Misconfigured(

@@ -20,7 +20,9 @@ def lookup(
             help="An issue key, a web address of a tool, a Message-ID, a deal's or ticket's number, or a request id",
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="The record itself, one a line")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The record itself, one a line; else one line with the outcome")
+    ] = False,
     as_of: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="As it stood then, such as 2026-03-05 (the end of that day)"),
@@ -87,12 +89,13 @@ def requests(
         str | None, typer.Option(metavar="TIME", help="Something happened to it since: 2026-03-05, or 7d")
     ] = None,
     stuck_longer_than: Annotated[
-        str | None, typer.Option(metavar="LENGTH", help="Not finished, and in its stage for longer: 14d, 2w, 36h")
+        str | None,
+        typer.Option(metavar="LENGTH", help="Not finished, and in its stage for longer: 14d, 2w, 36h; 5 is 5 days"),
     ] = None,
     sort: Annotated[str, typer.Option(help="updated, opened or stage_since")] = "updated",
     reverse: Annotated[bool, typer.Option("--reverse", help="Oldest first")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most")] = 25,
-    as_json: Annotated[bool, typer.Option("--json", help="Whole records, one a line")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Whole records, one a line; of --limit at most")] = False,
 ) -> None:
     """List and search requests.
 

@@ -21,7 +21,13 @@ def add(
     connector: Annotated[str | None, typer.Argument(metavar="CONNECTOR", help="jira, hubspot, mailbox, …")] = None,
     file: Annotated[
         Path | None,
-        typer.Option(help="YAML with connector, name, title, since, options; secrets as env:NAME or file:PATH"),
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="YAML with connector, name, title, since, options; secrets as env:NAME or file:PATH",
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Permanent name; asked for otherwise")] = None,
     since: Annotated[
@@ -51,7 +57,12 @@ def add(
 @app.command()
 def change(
     name: Name,
-    file: Annotated[Path | None, typer.Option(help="YAML with all options, as for add")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, readable=True, help="YAML with all options, as for add"
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="OPTION=VALUE", help="One option; a list by commas, nothing for its default"),
@@ -153,6 +164,9 @@ def reread(
     ] = None,
 ) -> None:
     """Read everything again; what is known already changes nothing.
+
+    With a later --since than before, what was read from before it stays; but the connection is told as read since then,
+    by a look-up that finds nothing and by `config export` too, until it is read again from an earlier time.
 
     Example: [bold]throughline connections reread jira --since 30d[/]
     """

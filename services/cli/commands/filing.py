@@ -12,7 +12,12 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="YAML, as `config export` writes it")]
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", exists=True, dir_okay=False, readable=True, help="YAML, as `config export` writes it"
+    ),
+]
 
 
 @app.command()

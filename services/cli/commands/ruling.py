@@ -49,7 +49,16 @@ def show(name: Name = "", as_json: Json = False) -> None:
 
 @app.command()
 def apply(
-    file: Annotated[Path, typer.Option(help="YAML with a connection's rules as `rules show` tells them; or limits")],
+    file: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="YAML with a connection's rules as `rules show` tells them; or limits",
+        ),
+    ],
     name: Name = "",
     yes: Yes = False,
     by: By = "",

@@ -1,5 +1,6 @@
 """The commands as they are typed: help, exit codes, what goes to which stream; and the page about them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -72,7 +73,10 @@ async def test_lookup_from_the_shell(desk: Desk) -> None:
     assert "2 March 09:00" in found.stdout
     assert "\x1b[" not in found.stdout
     missing = typed(desk.environ, "lookup", "PAY-77", "--json")
-    assert (missing.returncode, missing.stdout) == (5, "")
+    assert missing.returncode == 5
+    told = json.loads(missing.stdout)
+    assert (told["outcome"], told["read_as"][0]) == ("not found", {"kind": "jira.key", "value": "PAY-77"})
+    assert [one["connection"] for one in told["freshness"]] == ["crm", "inbox", "jira-acme"]
     assert missing.stderr == "Not found in what is read so far.\n"
 
 
@@ -90,8 +94,15 @@ def test_no_database_yet(tmp_path: Path) -> None:
         (["lookup", "PAY-12", "--as-of", "soon"], 2, "give a date or a time, such as 2026-03-05"),
         (["requests", "--state", "open"], 2, "open is no state"),
         (["dead-letters", "replay"], 2, "Say which: ids, --cause or"),
-        (["connections", "show", "sap"], 3, "There is no connection sap. There are crm, inbox, jira-acme"),
-        (["connections", "add", "sap"], 3, "There is no connector sap"),
+        (["connections", "show", "sap"], 5, "There is no connection sap. There are crm, inbox, jira-acme"),
+        (["connections", "reread", "sap"], 5, "There is no connection sap. There are crm, inbox, jira-acme"),
+        (["rules", "show", "sap"], 5, "There is no connection sap. There are crm, inbox, jira-acme"),
+        (["rules", "reset", "sap"], 5, "There is no connection sap. There are crm, inbox, jira-acme"),
+        (["values", "reset", "NOPE-1"], 5, "No artifact carries this value"),
+        (["connections", "add", "sap"], 2, "There is no connector sap: choose hubspot, jira or mailbox."),
+        (["connections", "add", "--file", "nope.yaml"], 2, "Invalid value for '--file': file 'nope.yaml' does not"),
+        (["config", "diff", "nope.yaml"], 2, "Invalid value for 'FILE': file 'nope.yaml' does not"),
+        (["up", "--requests", "5", "--pace", "2"], 2, "--pace is of the sandbox company: give --sandbox too"),
         (["accounts", "role", "Anna", "boss"], 2, "Invalid value for ROLE: choose of viewer, editor, admin"),
         (["audit", "list", "--since", "soon"], 2, "or a length of time such as 90d"),
     ],
@@ -101,6 +112,22 @@ async def test_errors_name_the_mend(desk: Desk, words: list[str], code: int, sai
     assert told.returncode == code
     assert said in " ".join(told.stderr.replace("│", " ").replace(".\n", ".").split()).replace(".There", ". There")
     assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["connections", "add"], 2),
+        (["connections", "add", "sap"], 2),
+        (["connections", "add", "--file", "missing.yaml"], 2),
+        (["connections", "add", "--file", str(ROOT / "README.md")], 3),
+        (["connections", "add", "jira", "--since", "soon"], 2),
+        (["up", "--requests", "5"], 2),
+    ],
+)
+def test_what_is_refused_leaves_no_database_behind(tmp_path: Path, words: list[str], code: int) -> None:
+    assert typed({"HOME": str(tmp_path)}, *words).returncode == code
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize("words", [["status"], ["lookup", "PAY-12"], ["dead-letters", "list"], ["connections", "list"]])

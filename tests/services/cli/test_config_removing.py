@@ -10,6 +10,7 @@ from pipelines.store import tables
 from pipelines.store.engine import reading
 from schemas.errors import Misconfigured
 from services.cli import config
+from services.cli.terminal import WrongUse
 from services.feed import connections
 from tests.services.admin.conftest import NOW
 from tests.services.cli.conftest import BOTH, Desk
@@ -88,7 +89,6 @@ async def test_the_file_says_it_of_one(desk: Desk, tmp_path: Path) -> None:
         ("connections:\n  crm: {removed: }\n", None, "nothing does not say what becomes"),
         ("connections:\n  crm: {removed: keep, title: CRM}\n", None, "line 2, column 24: title stands beside removed"),
         ("rules:\n  generic: 30\n", "keep", "speaks of no connections"),
-        (ALONE, "all", "--remove all does not say"),
     ],
 )
 async def test_what_is_not_clear_removes_nothing(
@@ -97,4 +97,10 @@ async def test_what_is_not_clear_removes_nothing(
     with pytest.raises(Misconfigured) as refused:
         await apply(desk, file(tmp_path, text), remove)
     assert problem in str(refused.value)
+    assert await names(desk) == ["crm", "inbox", "jira-acme"]
+
+
+async def test_a_way_of_removing_that_is_none_is_wrong_use(desk: Desk, tmp_path: Path) -> None:
+    with pytest.raises(WrongUse, match=r"--remove all does not say .* say --remove keep"):
+        await apply(desk, file(tmp_path, ALONE), "all")
     assert await names(desk) == ["crm", "inbox", "jira-acme"]

@@ -331,6 +331,9 @@ async def test_read_again(desk: Desk, since: str, begin: datetime | None) -> Non
     one = await stored(desk, "jira-acme")
     assert (one.since, one.cursor, one.first_read_done, one.wanted) == (begin, None, False, True)
     assert one.epoch == before.epoch + 1
+    said = " ".join(desk.printed.split())
+    assert ("What it brought from before stays, though it is told as read since" in said) is (begin is not None)
+    assert ("`throughline connections reread jira-acme --since beginning` sets that back" in said) is bool(begin)
 
 
 async def test_removed_after_asking(desk: Desk) -> None:

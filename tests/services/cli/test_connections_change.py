@@ -1,5 +1,6 @@
 """connections change: a new secret or other options, tested first, read on from where it was."""
 
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, timedelta
@@ -11,9 +12,10 @@ from sqlalchemy import delete, select
 
 from pipelines.store import configuration, tables
 from pipelines.store.engine import reading, writing
+from schemas.canonical import canonical_json
 from schemas.errors import Misconfigured
 from services.cli import changing, connections
-from services.cli.terminal import EXIT_MISCONFIGURED
+from services.cli.terminal import EXIT_MISCONFIGURED, EXIT_UNAVAILABLE
 from services.feed import connections as feed
 from services.sandbox.hubspot import HubSpotServer
 from services.sandbox.hubspot_account import Account
@@ -202,6 +204,19 @@ async def test_the_sandbox_can_be_tested(sales: Sales) -> None:
     with Folder.held(desk.made.settings.data_dir / "sandbox") as folder:
         folder.keep(Standing("2026-03-01T00:00:00Z"), {"hubspot": sales.server.port + 1})
     assert await connections.test(desk.made, "sales", now, desk.screen) == EXIT_MISCONFIGURED
+
+
+async def test_where_nothing_answers_is_told_from_what_a_person_must_mend(sales: Sales) -> None:
+    desk, one = sales.desk, await sales.stored()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        nobody = f"http://127.0.0.1:{other.getsockname()[1]}"
+    for address, code in ((nobody, EXIT_UNAVAILABLE), ("http://192.0.2.1", EXIT_MISCONFIGURED)):
+        async with writing(desk.engine) as connection:
+            await feed.change(connection, "sales", options=canonical_json(one.options | {"base_url": address}))
+        assert await connections.test(desk.made, "sales", now, desk.screen) == code
+        assert desk.printed.startswith("  fails address: ")
+    assert await sales.change(f"base_url={nobody}", secrets=("token",)) == EXIT_UNAVAILABLE
+    assert desk.printed.endswith("Nothing is changed.\n")
 
 
 async def test_a_busy_tool_is_waited_for(sales: Sales) -> None:

@@ -204,13 +204,16 @@ async def test_it_stays_wanted_while_kafka_is_away(desk: Desk) -> None:
     assert (await the_letter(desk)).state == "wanted"
 
 
-async def test_what_never_was_on_a_topic_cannot_be_replayed(desk: Desk) -> None:
+async def test_what_never_was_on_a_topic_cannot_be_replayed(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     aside = DeadLetter("crm/4713/0123456789abcdef", "bad record", "no id", b"<html>", NOW, "crm")
     large = DeadLetter("one/source.hubspot/0/77", "too large", "cut it", b"x" * (MAX_EVENT_BYTES + 1), NOW, "crm")
     async with writing(desk.engine) as connection:
         await store.add(connection, [aside, large])
     assert await replay(desk, aside.id) == EXIT_NOT_FOUND
-    assert "never reached a topic and cannot be replayed" in desk.printed
+    assert desk.printed == "\n"
+    said = capsys.readouterr().err
+    assert "never reached a topic and cannot be replayed" in said
+    assert said.endswith("There is nothing to replay.\n")
     async with writing(desk.engine) as connection:  # a wish from elsewhere
         await letters.ask_replay(connection, [aside.id, large.id])
     assert await replays.due(desk.engine) == []

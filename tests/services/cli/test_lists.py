@@ -68,7 +68,13 @@ async def test_filters(
 
 
 async def test_more_than_the_limit(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    assert await listed(desk, capsys, 1) == [PORTAL]
+    await lists.requests(desk.made, lists.wanted(NOW), 1, NOW, desk.screen, as_json=True)
+    out, said = capsys.readouterr()
+    assert [LifecycleRecord.model_validate_json(line).id for line in out.splitlines()] == [PORTAL]
+    assert said == "There are more; these are the first 1 (--limit).\n"
+    await lists.requests(desk.made, lists.wanted(NOW), 2, NOW, desk.screen, as_json=True)
+    out, said = capsys.readouterr()
+    assert (len(out.splitlines()), said) == (2, "")
     await lists.requests(desk.made, lists.wanted(NOW), 1, NOW, desk.screen, as_json=False)
     assert desk.printed.endswith("There are more; these are the first 1 (--limit).\n")
     await lists.requests(desk.made, lists.wanted(NOW, text="nowhere"), 1, NOW, desk.screen, as_json=False)

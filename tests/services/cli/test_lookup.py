@@ -15,6 +15,7 @@ from schemas.records import LifecycleRecord
 from services.cli.lookup import lookup
 from services.cli.terminal import EXIT_NOT_FOUND, Screen
 from services.feed import connections
+from services.query.answers import LookupItem, Read
 from tests.services.cli.company import BLOCKER, ISSUE, NOW, day, read, telling
 from tests.services.cli.conftest import BOTH, Desk
 
@@ -143,6 +144,20 @@ async def test_before_its_beginning(desk: Desk, capsys: pytest.CaptureFixture[st
     assert "Nothing of this request existed at 27 February 09:00; give a later --as-of." in capsys.readouterr().err
 
 
+async def test_json_before_its_beginning(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await look(desk, "PAY-12", as_json=True, days=-3) == EXIT_NOT_FOUND
+    told = json.loads(capsys.readouterr().out)
+    assert (told["outcome"], told["as_of"]) == ("not found", instant(day(-3)))
+
+
+async def test_json_of_what_is_not_found_is_as_the_api_tells_it(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await look(desk, "PAY-77", as_json=True) == EXIT_NOT_FOUND
+    told = json.loads(capsys.readouterr().out)
+    fields = LookupItem.model_fields.keys() - {"place"} | {"freshness"}
+    assert (told.keys(), told["outcome"], told["requests"]) == (fields, "not found", [])
+    assert [Read.model_validate(one).connection for one in told["freshness"]] == ["crm", "inbox", "jira-acme"]
+
+
 async def test_json_is_the_record(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert await look(desk, "PAY-12", as_json=True) == 0
     (line,) = capsys.readouterr().out.splitlines()
@@ -155,6 +170,10 @@ async def test_an_address_of_another_tool_is_told_from_ours(desk: Desk) -> None:
     ours = desk.printed
     assert await look(desk, "https://other.example/browse/PAY-12") == 0
     assert desk.printed == f"Nothing that is read lies at other.example. By its key alone it may be this:\n\n{ours}"
+    assert await look(desk, f"https://{'x' * 1000}.example/browse/PAY-12") == 0
+    printed = desk.printed
+    assert printed.startswith(f"Nothing that is read lies at\n{'x' * 60}")
+    assert len(printed) < len(ours) + 200
 
 
 @BOTH
@@ -162,7 +181,11 @@ async def test_known_but_in_no_request(desk: Desk, capsys: pytest.CaptureFixture
     assert await look(desk, "PAY-99") == EXIT_NOT_FOUND
     assert desk.printed.startswith("Known, but in no request:\n  issue PAY-99 (jira-acme)\nIt joins one when ")
     assert await look(desk, "PAY-99", as_json=True) == EXIT_NOT_FOUND
-    assert capsys.readouterr() == ("", "It is known, but in no request.\n")
+    out, said = capsys.readouterr()
+    told = json.loads(out)
+    assert (said, told["outcome"]) == ("It is known, but in no request.\n", "in no request")
+    assert [(one["kind"], one["natural_key"]) for one in told["artifacts"]] == [("issue", "PAY-99")]
+    assert {one["connection"]: one["mailbox"] for one in told["freshness"]}.keys() == {"crm", "inbox", "jira-acme"}
 
 
 EPIC = telling(
@@ -201,8 +224,11 @@ async def test_a_programme_lists_its_requests(desk: Desk, capsys: pytest.Capture
     assert await look(desk, "PAY-30") == 0
     assert desk.printed == PROGRAMME
     assert await look(desk, "PAY-30", as_json=True) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [LifecycleRecord.model_validate_json(line).title for line in lines] == ["Payslip portal", "Single sign-on"]
+    first, *lines = capsys.readouterr().out.splitlines()
+    told, records = json.loads(first), [LifecycleRecord.model_validate_json(line) for line in lines]
+    assert (told["outcome"], told["requests"]) == ("programme", [one.id for one in records])
+    assert "read_as" not in LifecycleRecord.model_fields, "by which that line is told from records"
+    assert [one.title for one in records] == ["Payslip portal", "Single sign-on"]
     assert await look(desk, "PAY-30", days=2) == 0
     assert "In alignment since 2 March" in desk.printed
 

@@ -102,7 +102,7 @@ async def test_an_issue_called_generic_by_its_key_joins_nothing_by_its_id(desk: 
 
 async def test_a_value_that_nothing_carries_is_refused_without_repeating_it(desk: Desk) -> None:
     done = typed(desk.environ, "values", "generic", "PAY-9999", "--yes")
-    assert done.returncode == 3
+    assert done.returncode == 5
     assert "No artifact carries this value" in done.stderr
     assert "PAY-9999" not in done.stderr
 
