@@ -13,7 +13,7 @@ from pipelines import deciding
 from pipelines.catching_up import CatchUp
 from pipelines.ingest import Ingest
 from pipelines.publish import Publisher
-from services.broker import batches
+from services.broker import BrokerSettings, EmbeddedBroker, batches
 from services.cli import processes
 from services.cli.installation import Installation
 from services.feed.flow import Flow
@@ -72,12 +72,22 @@ def plant(point: str, count: int) -> None:
     setattr(owner, name, deadly)
 
 
+class Told(Installation):
+    """An installation that tells where its embedded broker is: a test may have words with it."""
+
+    def broker_settings(self, embedded: EmbeddedBroker | None) -> BrokerSettings:
+        made = super().broker_settings(embedded)
+        if embedded:
+            (self.settings.data_dir / "broker").write_text(f"{made.bootstrap} {embedded.pid}")
+        return made
+
+
 def main() -> None:
     point, count, *roles = sys.argv[1:]
     if point != "-":
         plant(point, int(count))
     batches._KAFKA_TIMING = SESSION
-    installation = Installation.of()
+    installation = Told.of()
     processes.configure_logging(installation)
     processes.run_forever(
         processes.run(installation, roles or processes.ROLES, lambda line: print(line, file=sys.stderr))

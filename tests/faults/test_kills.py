@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -81,11 +82,26 @@ async def test_kills_at_every_named_point_change_nothing(hub: World, calm: dict[
     await finish(hub, calm)
 
 
+async def stored(hub: World, least: int, process: "subprocess.Popen[bytes]", seconds: float = 120) -> None:
+    """Wait until so many events are stored."""
+    async with asyncio.timeout(seconds):
+        while (await hub.standing())["events"] < least:
+            assert process.poll() is None, hub.log()
+            await asyncio.sleep(0.02)
+
+
 @pytest.mark.timeout(400)
 async def test_kills_at_random_moments_change_nothing(hub: World, calm: dict[str, str]) -> None:
+    """Each a moment after a part of chance is stored: a slow machine is killed while it reads, and a fast one too."""
     chance = random.Random(SEED)
-    for _ in range(KILLS):
+    read = []
+    for turn in range(KILLS):
         process = hub.start()
-        await asyncio.sleep(chance.uniform(1.2, 3))
-        end(process, signal.SIGKILL)
+        share = chance.uniform(turn, turn + 1) / (KILLS + 1)
+        await stored(hub, max(1, round(share * EVENTS)), process)
+        await asyncio.sleep(chance.uniform(0, 0.3))
+        assert end(process, signal.SIGKILL) == -signal.SIGKILL, hub.log()
+        read.append((await hub.standing())["events"])
     await finish(hub, calm)
+    whole = (await hub.standing())["events"]
+    assert sum(0 < one < whole for one in read) > KILLS // 2, f"killed at {read} of {whole} events"

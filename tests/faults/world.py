@@ -184,6 +184,15 @@ class World:
         async with writing(self.engine) as connection:
             await connection.execute(update(connection_table).values(census_at=START))
 
+    @property
+    def reached(self) -> Bus:
+        """The broker of its newest process, which has told where an embedded one is."""
+        if self.bus.kind == "kafka":
+            return self.bus
+        bootstrap, _ = (self.folder / "broker").read_text().split()
+        settings = self.bus.settings.model_copy(update={"bootstrap": bootstrap, "partitions": 1})  # of any topic there
+        return dataclasses.replace(self.bus, settings=settings)
+
     def log(self) -> str:
         """The end of what its processes wrote."""
         path = self.folder / "hub.log"
