@@ -211,7 +211,7 @@ class Metrics:
         )
         self._freshness = Gauge(
             "throughline_freshness_age_seconds",
-            "Age of the newest applied page of a connection",
+            "Age of a connection's newest applied page; until its first read is done, time since it was added or reset",
             ["connection"],
             registry=counted,
         )
@@ -249,11 +249,12 @@ class Metrics:
             "throughline_records_published", "Lifecycle records published", registry=counted
         )
 
-    def fresh(self, connection: str, true_up_to: datetime) -> None:
-        """The connection's data is true up to this instant; its age is computed when it is asked for."""
+    def fresh(self, connection: str, since: datetime) -> None:
+        """The connection's data is true up to this instant, or it waits for its first read since then; the age is
+        computed when it is asked for."""
 
         def age() -> float:
-            return (self._now() - true_up_to).total_seconds()
+            return (self._now() - since).total_seconds()
 
         self._freshness.labels(connection).set_function(age)
 
