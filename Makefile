@@ -77,4 +77,5 @@ soak: install ## Kill things for a long time and compare
 	$(BIN)/python -m pytest -m soak --timeout 7200
 
 clean: ## Remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis .make build dist
+	find . -name .git -prune -o -type d '(' -name __pycache__ -o -name '*.egg-info' ')' -prune -exec rm -rf {} +
