@@ -27,7 +27,7 @@ from services.cli import limits, linking
 from services.cli.choosing import Chooser, choose
 from services.cli.narrow import by_width
 from services.cli.terminal import NotFound, opened, write_line
-from services.cli.words import counted
+from services.cli.words import counted, short
 from services.query.mapping import Unmapped, unmapped
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ async def _known(connection: AsyncConnection, name: str) -> _Known:
     every = await configuration.every(connection)
     if name not in every:
         there = f"There are {', '.join(every)}" if every else "Add one with `throughline connections add`"
-        raise NotFound(f"There is no connection {name}", there, "name")
+        raise NotFound(f"There is no connection {short(name)}", there, "name")
     return _Known(name, every)
 
 

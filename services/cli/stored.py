@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store.engine import reading
 from services.cli.terminal import NotFound, opened
+from services.cli.words import short
 from services.feed import connections
 from services.feed.connections import StoredConnection
 
@@ -24,5 +25,5 @@ async def stored_one(made: "Installation", name: str) -> AsyncIterator[tuple[Asy
             names = [each.id for each in await connections.every(connection)]
         if one is None:
             there = f"There are {', '.join(names)}" if names else "Add one with `throughline connections add`"
-            raise NotFound(f"There is no connection {name}", there, "name")
+            raise NotFound(f"There is no connection {short(name)}", there, "name")
         yield engine, one

@@ -96,6 +96,7 @@ def test_no_database_yet(tmp_path: Path) -> None:
         (["dead-letters", "replay"], 2, "Say which: ids, --cause or"),
         (["connections", "show", "sap"], 5, "There is no connection sap. There are crm, inbox, jira-acme"),
         (["connections", "reread", "sap"], 5, "There is no connection sap. There are crm, inbox, jira-acme"),
+        (["connections", "show", 5000 * "x"], 5, f"There is no connection {79 * 'x'}…. There are crm"),
         (["rules", "show", "sap"], 5, "There is no connection sap. There are crm, inbox, jira-acme"),
         (["rules", "reset", "sap"], 5, "There is no connection sap. There are crm, inbox, jira-acme"),
         (["values", "reset", "NOPE-1"], 5, "No artifact carries this value"),

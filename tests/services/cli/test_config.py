@@ -1,5 +1,6 @@
 """config: the set-up as a file. Applied twice it changes nothing; what is mistyped is refused by line and column."""
 
+import socket
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from io import StringIO
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from pipelines.store import configuration
 from pipelines.store.engine import reading, writing
-from schemas.errors import Misconfigured
+from schemas.errors import Misconfigured, RetryLater
 from services.cli import config
 from services.cli.installation import Installation
 from services.feed import connections
@@ -155,6 +156,19 @@ async def test_a_tool_that_cannot_be_read_is_not_added(empty: Desk, hubspot: Hub
     with pytest.raises(Misconfigured, match="sales cannot be read so"):
         await apply(empty, path)
     assert "pat-na1-wrong" not in empty.printed
+    async with reading(empty.engine) as connection:
+        assert await connections.every(connection) == []
+
+
+async def test_a_tool_that_is_away_is_not_added_either(
+    empty: Desk, hubspot: HubSpotServer, tmp_path: Path
+) -> None:  # fmt: skip
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        nobody = f"http://127.0.0.1:{other.getsockname()[1]}"
+    path = filed(tmp_path, hubspot)
+    path.write_text(path.read_text().replace(hubspot.url, nobody))
+    with pytest.raises(RetryLater, match="sales does not answer; apply the file again"):
+        await apply(empty, path)
     async with reading(empty.engine) as connection:
         assert await connections.every(connection) == []
 
