@@ -14,7 +14,6 @@ SEVERAL = 3
 """Things of their own that make a list of them a digest."""
 
 
-
 def listing(
     edges: Iterable[Edge], parts: Parts, unknown: Mapping[str, Mapping[Text, set[str]]]
 ) -> tuple[list[Edge], list[Edge]]:
