@@ -3,14 +3,16 @@ tools of their own."""
 
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +61,25 @@ class Checkout:
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    def typed(self, command: str, answers: Mapping[str, str], **more: str) -> str:
+        """What a command shows on a terminal that ends well. answers: by how a question begins; Enter to all others."""
+        ours, theirs = pty.openpty()
+        with os.fdopen(ours, "rb", buffering=0) as screen:
+            # Who leads a session takes the terminal that it opens first for its own; secrets are asked on that one.
+            process = subprocess.Popen(
+                f"exec <{os.ttyname(theirs)}; {command}", shell=True, cwd=self.clone, env=self.at_home() | more,
+                stdout=theirs, stderr=theirs, start_new_session=True,
+            )  # fmt: skip
+            os.close(theirs)
+            try:
+                shown = _answered(screen.fileno(), dict(answers))
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGHUP)  # the terminal is closed
+                code = process.wait(60)
+        assert code == 0, f"{command}\n{shown}"
+        return shown
+
     @contextmanager
     def going(self, command: str, **more: str) -> Iterator[Path]:
         """A command that runs on, with the file it prints to; ended as by Ctrl-C."""
@@ -75,6 +96,24 @@ class Checkout:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGINT)
             process.wait(60)
+
+
+def _answered(screen: int, answers: dict[str, str]) -> str:
+    """All that a terminal shows until nobody writes to it any more; each answer is given once."""
+    shown = ""
+    while select.select([screen], [], [], PATIENCE)[0]:
+        try:
+            told = os.read(screen, 4096)
+        except OSError:  # how Linux tells that the other side is closed
+            told = b""
+        if not told:
+            return shown
+        shown += told.decode("utf-8", "replace")
+        assert "An answer is needed" not in shown, shown
+        if asked := re.search(r"\n([^\n]+): $", shown):
+            question = next((one for one in answers if asked[1].startswith(one)), "")
+            os.write(screen, f"{answers.pop(question, '')}\n".encode())
+    raise AssertionError(f"nothing more came:\n{shown}")
 
 
 def until(log: Path, shows: str) -> re.Match[str]:
@@ -192,11 +231,12 @@ def test_tools_of_ones_own_are_connected_as_the_readme_says(checkout: Checkout) 
     if shutil.which("curl") is None:
         missing("curl (package curl), by which the README asks")
     subprocess.run(["make", "install"], cwd=checkout.clone, env=checkout.environ, check=True, capture_output=True)
-    begin, program, _, by_file = blocks("sh", "Your own tools")
+    begin, program, by_form, by_file = blocks("sh", "Your own tools")
     company = "THROUGHLINE_DATA_DIR=.company .venv/bin/throughline sandbox --pace 0 --requests 10"
     with checkout.going(company) as log:
         port, mail, password = until(log, r"IMAP +127\.0\.0\.1:(\d+) \(plain\) +(\S+) +(\S+)").groups()
         jira, account, token = until(log, r"Jira +(\S+) +(\S+) +(\S+)").groups()
+        asks_for_jira(checkout, by_form, {"Address": jira, "E-mail": account, "API token": token, "Projects": "PAY"})
         theirs, post = blocks("yaml", "Your own tools")
         theirs = theirs.replace("https://acme.atlassian.net", jira).replace("hub@acme.example", account)
         post = post.replace("imap.acme.example", f"127.0.0.1\n  port: {port}\n  security: plain")
@@ -217,6 +257,18 @@ def test_tools_of_ones_own_are_connected_as_the_readme_says(checkout: Checkout) 
     assert list(checkout.home.rglob("*.db")), "the hub's data lies in the new home"
 
 
+def asks_for_jira(checkout: Checkout, shown: str, answers: dict[str, str]) -> None:
+    """The commands that ask, in a home of their own; the mailbox's cannot be answered with the sandbox's port."""
+    add, _, listing = shown.splitlines()
+    home = checkout.folder / "asked"
+    home.mkdir()
+    here = {"HOME": str(home), "THROUGHLINE_ALLOW_LOOPBACK_TOOLS": "true"}
+    said = checkout.typed(add, answers, **here)
+    assert "Saved as jira" in said
+    assert answers["API token"] not in said
+    assert "jira" in checkout.run(listing, **here)
+
+
 def some_request(checkout: Checkout) -> str:
     """One that was read."""
     deadline = time.monotonic() + PATIENCE
@@ -225,3 +277,50 @@ def some_request(checkout: Checkout) -> str:
             return str(json.loads(line)["id"])
         time.sleep(0.2)
     raise AssertionError(f"no request was read:\n{checkout.run('.venv/bin/throughline status')}")
+
+
+def test_what_the_readme_removes_leaves_nothing(checkout: Checkout) -> None:
+    """Its own commands, in the clone and the new home; what each is about is there before."""
+    subprocess.run(["make", "install"], cwd=checkout.clone, env=checkout.environ, check=True, capture_output=True)
+    checkout.run(".venv/bin/throughline migrate")
+    checkout.run("THROUGHLINE_DATA_DIR=.demo .venv/bin/throughline migrate")
+    (shown,) = blocks("sh", "Remove it without a trace")
+    *removing, last = [line.partition("#")[0].strip() for line in shown.splitlines()]
+    assert last == "make clean"
+    cleaning = alone(checkout, "make -n clean").splitlines()
+    removed = [target for line in removing + cleaning for target in targets(checkout, line)]
+    there = {checkout.clone / ".demo", checkout.home / ".local/share/throughline", checkout.clone / ".venv"}
+    assert there <= {path for path in removed if path.exists()}
+    for line in [*removing, last]:
+        alone(checkout, line)
+    assert [path for path in removed if path.exists()] == []
+    assert [path for path in checkout.home.rglob("*") if not path.is_dir()] == []
+    left = alone(checkout, "git status --porcelain --ignored").splitlines()
+    assert {line[3:] for line in left} <= {".company/", "jira.yaml", "mail.yaml"}, "what this journey made itself"
+
+
+def alone(checkout: Checkout, command: str) -> str:
+    """What a command prints that knows of nothing but the clone and the new home: no XDG_*, no MAKEFLAGS."""
+    known = {"PATH": checkout.environ["PATH"], "HOME": str(checkout.home)}
+    done = subprocess.run(command, shell=True, cwd=checkout.clone, env=known, check=True, capture_output=True)
+    return done.stdout.decode()
+
+
+def targets(checkout: Checkout, line: str) -> list[Path]:
+    """What an `rm -rf` would remove. Anything else fails, and so does what lies outside the journey's own folder."""
+    if line.startswith("find . -name .git -prune -o -type d "):
+        return []  # it never leaves the clone
+    assert line.startswith("rm -rf "), line
+    assert not re.search(r"[`;&|<>*?\\\n]|\$\(", line), line  # nothing that runs more, or means more than it says
+    words = alone(checkout, line.replace("rm -rf", "printf '%s\\n'", 1)).splitlines()
+    found = [checkout.clone / word for word in words]
+    own = [checkout.clone.resolve(), checkout.home.resolve()]
+    for path in found:
+        assert any(place in path.resolve().parents for place in own), f"{line} would remove {path}"
+    return found
+
+
+def test_what_would_remove_anything_else_is_not_run(checkout: Checkout) -> None:
+    for line in ("rm -rf /", "rm -rf ..", "rm -rf .", "rm -rf ~", 'rm -rf "$NOBODY/etc"', "rm -rf a; ls", "ls"):
+        with pytest.raises(AssertionError):
+            targets(checkout, line)
