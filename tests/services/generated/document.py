@@ -48,7 +48,7 @@ _QUERY = {
     "/v1/lookup": {"reference": "reference"},
     "/v1/why": {"from": "reference", "with": "reference"},
     "/v1/requests/{identifier}/why": {"from": "reference", "with": "reference"},
-    "/v1/requests/{identifier}/timeline": {"artifact": "artifact"},
+    "/v1/requests/{identifier}/timeline": {"artifact": "artifact", "actor": "person"},
     "/v1/suggestions": {"request": "request", "artifact": "artifact"},
     "/v1/decisions": {"request": "request", "artifact": "artifact"},
 }
