@@ -24,8 +24,8 @@ from tests.faults.world import World, consuming, end, ends_of, installed, left_a
 from tests.parts.kafka import Kafka
 from tests.parts.postgres import Postgres
 
-REQUESTS = 20
-"""The three tools tell some four hundred events of so many."""
+REQUESTS = 12
+"""The three tools tell some three hundred events of so many."""
 ON_KAFKA = pytest.mark.parametrize(
     "pair", [pytest.param("kafka+postgresql", marks=[pytest.mark.kafka, pytest.mark.postgres])], indirect=True
 )
