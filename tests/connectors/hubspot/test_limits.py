@@ -1,6 +1,5 @@
 """HubSpot's request limits: those that its headers tell, and the searches' own that they do not."""
 
-from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
 
@@ -9,23 +8,9 @@ import pytest
 from connectors.contract import Page, RetryLater, Surroundings
 from connectors.limiter import Limiter
 from connectors.transport import Network, Policy
-from tests.connectors.hubspot.company import Company, build
+from tests.connectors.hubspot.company import Company
 from tests.connectors.hubspot.rig import HubSpotRig
 from tests.connectors.rig import events_of, read
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[HubSpotRig]:
-    async with HubSpotRig() as rig:
-        yield rig
-        assert rig.writes == []
-
-
-@pytest.fixture
-def company(rig: HubSpotRig) -> Company:
-    made = build(rig.account)
-    rig.settle()
-    return made
 
 
 async def read_on(rig: HubSpotRig, passed: list[float], share: float, **options: Any) -> list[Page]:

@@ -1,7 +1,6 @@
 """The oddities of HubSpot's API, one test each, against the small server."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,23 +11,9 @@ from connectors.hubspot.fitting import fitted
 from connectors.hubspot.pull import FEW
 from schemas.events import MAX_EVENT_BYTES, SourceEvent, to_kafka
 from services.sandbox.hubspot_account import stamp
-from tests.connectors.hubspot.company import Company, build
+from tests.connectors.hubspot.company import Company
 from tests.connectors.hubspot.rig import HubSpotRig
 from tests.connectors.rig import events_of, fold, read
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[HubSpotRig]:
-    async with HubSpotRig() as rig:
-        yield rig
-        assert rig.writes == []
-
-
-@pytest.fixture
-def company(rig: HubSpotRig) -> Company:
-    made = build(rig.account)
-    rig.settle()
-    return made
 
 
 async def census(rig: HubSpotRig, known: dict[str, str], cursor: Any = None, **options: Any) -> list[Page]:
