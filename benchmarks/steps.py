@@ -21,7 +21,7 @@ STEPS: dict[str, tuple[str, ...]] = {
     "merge": ("pipelines.store.facts:merge",),
     "load": (
         "pipelines.store.components:load", "pipelines.store.requests:stored", "pipelines.store.requests:activities_of",
-        "pipelines.store.requests:identities_of",
+        "pipelines.store.people:load",
     ),
     "correlate": ("pipelines.correlate:correlate", "pipelines.assembly:components_of"),
     "fold": ("pipelines.understanding:_fold_one",),

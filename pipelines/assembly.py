@@ -1,7 +1,8 @@
 """From stored rows to the pure steps' inputs, and from a record to the row it is stored as. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,10 +12,10 @@ from pipelines.lifecycle.persons import persons
 from pipelines.search import name_term, terms
 from pipelines.store.components import Loaded, StoredArtifact
 from pipelines.store.facts import CONNECTION
+from pipelines.store.people import Known
 from pipelines.store.requests import RequestRow
 from schemas.artifacts import Activity, Identity, participants_in
 from schemas.canonical import canonical_json, digest, instant
-from schemas.decisions import Decision
 from schemas.links import Component, Group, Link, Node, Programme
 from schemas.records import LifecycleRecord, PersonView
 from schemas.stages import NOT_MAPPED
@@ -85,16 +86,37 @@ def others_of(group: Group, programmes: Iterable[Programme]) -> set[str]:
     return {name for name in named if name} - set(group.artifacts)
 
 
+@dataclass(frozen=True, slots=True)
+class Who:
+    """The people that a request may have to do with."""
+
+    identities: tuple[Identity, ...]
+    elsewhere: frozenset[str]
+    """Those that nothing of the request names: they may be of one person with those it names."""
+    persons: Mapping[str, str]
+
+
+NOBODY = Who((), frozenset(), {})
+
+
+def who(artifacts: Iterable[StoredArtifact], activities: Iterable[Activity], known: Known) -> Who:
+    """Everybody these name, and who else may be one of them."""
+    here = identities_named(artifacts, activities)
+    around = known.around(here)
+    identities = tuple(known.identities[name] for name in sorted(around) if name in known.identities)
+    decided = known.decisions.among(around)
+    return Who(identities, frozenset(around - here), persons(identities, decided))
+
+
 def request_input(
     group: Group,
     programmes: tuple[Programme, ...],
     loaded: Loaded,
     activities: Sequence[Activity],
-    identities: Sequence[Identity],
+    people: Who,
     shows_restricted: frozenset[str],
-    decisions: Sequence[Decision] = (),
 ) -> RequestInput:
-    """What the fold is told of one request. decisions: about the people in it."""
+    """What the fold is told of one request."""
     why = _reasons(group)
     others = sorted(name for name in others_of(group, programmes) if name in loaded.artifacts)
     links = [_link(link) for link in group.links + group.depends_on + group.mentions if link.to_artifact]
@@ -107,8 +129,9 @@ def request_input(
         id=group.request,
         members=[_member(loaded.artifacts[name], why.get(name, "")) for name in group.artifacts],
         activities=activities,
-        identities=identities,
-        persons=persons(identities, decisions),
+        identities=people.identities,
+        persons=people.persons,
+        elsewhere=people.elsewhere,
         links=links,
         others=[_member(loaded.artifacts[name], "") for name in others],
         shows_restricted=shows_restricted,
@@ -163,8 +186,8 @@ def identities_named(artifacts: Iterable[StoredArtifact], activities: Iterable[A
     return {name for name in names if isinstance(name, str)}
 
 
-def request_row(record: LifecycleRecord, component: str, basis: str, identities: set[str]) -> RequestRow:
-    """The row a record is stored as. identities: all that it was folded from."""
+def request_row(told: RequestInput, record: LifecycleRecord, component: str, basis: str) -> RequestRow:
+    """The row a record is stored as that was folded from this."""
     text = to_text(record)
     return RequestRow(
         id=record.id,
@@ -178,7 +201,7 @@ def request_row(record: LifecycleRecord, component: str, basis: str, identities:
         opened_at=_sortable(record.created_at),
         updated_at=_sortable(record.changed_at),
         stage_since=_sortable(record.current.stage_since),
-        facets=facets_of(record, identities),
+        facets=facets_of(record, told.identities, told.elsewhere),
     )
 
 
@@ -186,12 +209,20 @@ def _sortable(at: datetime | None) -> str:
     return instant(at) if at else ""
 
 
-def facets_of(record: LifecycleRecord, identities: set[str]) -> frozenset[tuple[str, str]]:
-    """(kind, value) of everything by which a request is found. identities: all that it was folded from."""
-    return frozenset(_facets(record, identities))
+def facets_of(
+    record: LifecycleRecord, identities: Iterable[Identity] = (), elsewhere: Set[str] = frozenset()
+) -> frozenset[tuple[str, str]]:
+    """(kind, value) of everything by which a request is found.
+
+    identities: all that it was folded from, by whose every name and address its people are found; elsewhere: those of
+    them that it does not name.
+    """
+    return frozenset(_facets(record, {one.id: one for one in identities}, elsewhere))
 
 
-def _facets(record: LifecycleRecord, identities: set[str]) -> Iterable[tuple[str, str]]:
+def _facets(
+    record: LifecycleRecord, identities: Mapping[str, Identity], elsewhere: Set[str]
+) -> Iterable[tuple[str, str]]:
     yield "stage", record.current.stage
     yield "state", record.current.state or ""
     yield "standing", f"{record.current.stage}/{record.current.state or ''}"  # to be counted
@@ -205,12 +236,32 @@ def _facets(record: LifecycleRecord, identities: set[str]) -> Iterable[tuple[str
         yield "tool", artifact.connector
         yield "connection", artifact.connection
         yield from (("word", word) for word in terms(f"{artifact.title or ''} {artifact.natural_key or ''}"))
-    yield from (("person", name) for name in identities)
-    for person in record.people:
-        yield from _person_facets(person)
-    yield from (("requester", name) for name in _names_of(record.requester))
-    yield from (("holder", name) for name in _names_of(record.holder.person if record.holder else None))
+    yield from _people_facets(record, identities, elsewhere)
     yield from _mapping_facets(record)
+
+
+def _people_facets(
+    record: LifecycleRecord, identities: Mapping[str, Identity], elsewhere: Set[str]
+) -> Iterable[tuple[str, str]]:
+    shown = {name for person in record.people for name in _names_of(person, identities)}
+    shown |= identities.keys() - elsewhere
+    yield from (("person", name) for name in shown)
+    yield from (("considered", name) for name in identities.keys() - shown)
+    yield from (("word", word) for person in record.people for word in terms(person.name or ""))
+    holder = record.holder.person if record.holder else None
+    yield from (("requester", name) for name in _names_of(record.requester, identities))
+    yield from (("holder", name) for name in _names_of(holder, identities))
+
+
+def _names_of(person: PersonView | None, identities: Mapping[str, Identity]) -> Iterable[str]:
+    """By what somebody is asked for: ids, addresses, and names as they are normalised."""
+    if person is None:
+        return
+    known = (person.id, *person.identities, *person.elsewhere)
+    stated = [identities[name] for name in known if name in identities]
+    yield from known
+    yield from filter(None, (person.address, *(one.address for one in stated)))
+    yield from filter(None, map(name_term, {person.name or "", *(one.name or "" for one in stated)}))
 
 
 def _mapping_facets(record: LifecycleRecord) -> Iterable[tuple[str, str]]:
@@ -225,18 +276,3 @@ def _mapping_facets(record: LifecycleRecord) -> Iterable[tuple[str, str]]:
     )
     for named, count in unmapped.items():
         yield UNMAPPED, canonical_json([*named, count])
-
-
-def _names_of(person: PersonView | None) -> Iterable[str]:
-    """By what somebody is asked for: ids, address, and the name as it is normalised."""
-    if person is not None:
-        yield from (person.id, *person.identities, *filter(None, [person.address, name_term(person.name or "")]))
-
-
-def _person_facets(person: PersonView) -> Iterable[tuple[str, str]]:
-    yield "person", person.id
-    if person.address:
-        yield "person", person.address
-    if words := terms(person.name or ""):
-        yield "person", " ".join(words)
-        yield from (("word", word) for word in words)

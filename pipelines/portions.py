@@ -146,7 +146,7 @@ class Portions:
 
     def waiting(self) -> set[str]:
         """Requests that were there before and are not as they shall be."""
-        changed = {row.id for row in self.outcome.rows} | self.outcome.ended
+        changed = {row.id for row in self.outcome.rows if not row.same} | self.outcome.ended
         return (changed & self.outcome.before.keys()) - self._settled
 
 

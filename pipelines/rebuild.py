@@ -301,7 +301,7 @@ async def _understood(connection: AsyncConnection, tellings: Sequence[Telling]) 
     bulk = Bulk(connection)
     snapshot = await configuration.load(connection)
     touched = await facts.merge(bulk, tellings, snapshot.rules)
-    touched.however_large = True
+    touched.beside = touched.however_large = True
     await understand(bulk, touched, snapshot, remember=False)
 
 
@@ -317,6 +317,7 @@ async def _decided_meanwhile(connection: AsyncConnection, number: int) -> None:
         if names:
             snapshot = await configuration.load(connection)
             touched = touched_by(names, snapshot.rules, people=people)
+            touched.beside = True
             await understand(Bulk(connection), touched, snapshot, remember=False)
 
 

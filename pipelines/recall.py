@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pipelines import assembly
 from pipelines.correlate import correlate
 from pipelines.lifecycle import fold
-from pipelines.store import components, configuration, decisions, requests
+from pipelines.store import components, configuration, people, requests
 from pipelines.store.bulk import Bulk
 from pipelines.store.tables import members
 from schemas.links import Group, Programme
@@ -34,13 +34,9 @@ async def recall(connection: AsyncConnection, request: str, as_of: datetime) -> 
     fields = {name: loaded.artifacts[name].fields for name in group.artifacts}
     activities = await requests.activities_of(bulk, fields)
     said = [activity for each in activities.values() for activity in each]
-    named = assembly.identities_named((loaded.artifacts[name] for name in group.artifacts), said)
-    people = await decisions.load(bulk, named)
-    identities = await requests.identities_of(bulk, people.joined_with(named))
-    told = assembly.request_input(
-        group, programmes, loaded, said, [identities[name] for name in sorted(identities)], snapshot.shows_restricted,
-        people.held,
-    )  # fmt: skip
+    artifacts = [loaded.artifacts[name] for name in group.artifacts]
+    who = assembly.who(artifacts, said, await people.load(bulk, assembly.identities_named(artifacts, said)))
+    told = assembly.request_input(group, programmes, loaded, said, who, snapshot.shows_restricted)
     try:
         return fold(told, snapshot.stage_map, as_of=as_of)
     except ValueError:  # nothing of it existed at that time

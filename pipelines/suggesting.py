@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pipelines.store import decisions, leases, requests, stamps, suggestions, unit_people
+from pipelines.store import decisions, leases, people, stamps, suggestions, unit_people
 from pipelines.store.bulk import Bulk
 from pipelines.store.engine import AWAY, reading, writing
 from pipelines.store.leases import Lease
@@ -174,7 +174,7 @@ class Suggesting:
                 more, following = await suggestions.page(connection, passes[0])
                 names |= set(more)
                 going_on += [*passes[1:], *([following] if following else [])]
-            found, people = await units_now(bulk, names)
+            found, taking_part = await units_now(bulk, names)
             before = await suggestions.load(bulk, names)
         changed = {name: one for name, one in found.items() if before.get(name) != one.body}
         with self.watch.span("units", changed=len(changed)):
@@ -182,7 +182,7 @@ class Suggesting:
                 await leases.check(connection, lease)
                 bulk = Bulk(connection)
                 await suggestions.write_units(bulk, changed, before.keys() - found.keys())
-                await unit_people.keep(bulk, names, people)
+                await unit_people.keep(bulk, names, taking_part)
                 await suggestions.done(bulk, [number for number, _ in marks], going_on)
 
     async def _compare(self, names: list[str], lease: Lease) -> None:
@@ -223,9 +223,9 @@ async def units_now(bulk: Bulk, names: set[str]) -> tuple[dict[str, Looked], dic
         unit: frozenset(name for told in one.told for name in _people(told.fields)) for unit, one in members.items()
     }
     who = {name for names in parts.values() for name in names}
-    known = await requests.identities_of(bulk, who)
-    people = keys(known.values(), (await decisions.load(bulk, who)).held)
-    return await asyncio.to_thread(_made, members, people), parts
+    known = await people.named(bulk, who)
+    known_by = keys(known.values(), (await decisions.load(bulk, who)).held)
+    return await asyncio.to_thread(_made, members, known_by), parts
 
 
 def _made(members: Mapping[str, Members], people: Mapping[str, tuple[str, ...]]) -> dict[str, Looked]:

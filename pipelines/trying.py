@@ -174,6 +174,6 @@ def _stands(
     own = tuple(one for one in groups.programmes if one.key in group.programmes)
     said = [activity for name in group.artifacts for activity in activities[name]]
     # Without the people's names: no stage depends on them.
-    told = assembly.request_input(group, own, loaded, said, (), by.shows_restricted)
+    told = assembly.request_input(group, own, loaded, said, assembly.NOBODY, by.shows_restricted)
     current = fold(told, by.stage_map).current
     return current.stage, current.state

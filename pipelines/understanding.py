@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipelines import assembly
 from pipelines.correlate import correlate
@@ -14,6 +14,7 @@ from pipelines.store import (
     deferred,
     outcomes,
     pending,
+    people,
     requests,
     suggestions,
     unit_people,
@@ -21,12 +22,12 @@ from pipelines.store import (
 from pipelines.store.bulk import Bulk
 from pipelines.store.components import Loaded, Locked, nothing_more
 from pipelines.store.configuration import Configuration
-from pipelines.store.decisions import Decisions
 from pipelines.store.facts import Notes, Touched
+from pipelines.store.people import Known
 from pipelines.store.requests import RequestRow, StoredRequest
 from pipelines.turns import Turns
 from pipelines.watching import UNWATCHED, Watch
-from schemas.artifacts import Activity, Identity
+from schemas.artifacts import Activity
 from schemas.links import Group, Groups, Programme
 
 logger = logging.getLogger("throughline.pipelines")
@@ -65,6 +66,7 @@ class Outcome:
     loaded: Loaded
     work: Work
     rows: list[RequestRow]
+    """Of what was folded, changed or not."""
     ended: set[str]
     """Requests that are none any more."""
     number: int
@@ -82,7 +84,7 @@ class Outcome:
     @property
     def requests(self) -> int:
         """How many requests change."""
-        return len(self.rows) + len(self.ended)
+        return sum(not row.same for row in self.rows) + len(self.ended)
 
 
 async def understand(
@@ -116,7 +118,7 @@ async def look(
     with watch.step("correlate"):
         work = await _correlate(loaded, before, touched, configuration)
     with watch.step("fold"):
-        rows = await _fold(bulk, loaded, before, work, configuration, Turns(generous=touched.however_large))
+        rows = await _fold(bulk, loaded, before, work, configuration, touched)
     return Outcome(touched, loaded, work, rows, set(before) - work.seen, number, before, decided)
 
 
@@ -136,7 +138,7 @@ async def write(bulk: Bulk, outcome: Outcome, watch: Watch = UNWATCHED, *, remem
         if remember:  # and not beside the tables in use
             await outcomes.count(bulk, await outcomes.newest(bulk))
             await pending.ask(bulk.connection, work.failed_in)
-            changed = outcome.ended | {row.id for row in outcome.rows}
+            changed = outcome.ended | {row.id for row in outcome.rows if not row.same}
             await suggestions.mark(bulk, _marked(loaded, touched, work) | changed)
             await unit_people.mark(bulk, touched.identities | touched.many_named)
         await requests.write(bulk, outcome.rows, outcome.ended, requests.own_ids(loaded.artifacts, work.request_of))
@@ -205,47 +207,43 @@ def _plan(work: Work, component: str, groups: Groups, before: dict[str, StoredRe
 
 
 async def _fold(
-    bulk: Bulk, loaded: Loaded, before: dict[str, StoredRequest], work: Work, configuration: Configuration, turns: Turns
+    bulk: Bulk,
+    loaded: Loaded,
+    before: dict[str, StoredRequest],
+    work: Work,
+    configuration: Configuration,
+    touched: Touched,
 ) -> list[RequestRow]:
+    turns = Turns(generous=touched.however_large)
     fields = {name: loaded.artifacts[name].fields for due in work.due for name in due.group.artifacts}
     activities = await requests.activities_of(bulk, fields, turns)
     said = (activity for name in fields for activity in activities[name])
     named = assembly.identities_named((loaded.artifacts[name] for name in fields), said)
-    people = await decisions.load(bulk, named)
-    identities = await requests.identities_of(bulk, people.joined_with(named))
+    await people.hold(bulk, touched)
+    known = await people.load(bulk, named)
     rows = []
     for due in work.due:
         await turns.give()  # to whoever shares the loop: the API, the feed
         try:
-            row = _fold_one(due, loaded, activities, identities, people, configuration)
+            row = _fold_one(due, loaded, activities, known, configuration)
         except Exception as error:
             work.failed[due.group.request] = f"{type(error).__name__} while it was put together"
             work.failed_in.add(due.component)
             logger.exception("request.fold.failed", extra={"request": due.group.request})
             continue
-        if _changed(row, before.get(row.id)):
-            rows.append(row)
+        rows.append(row if _changed(row, before.get(row.id)) else replace(row, same=True))
     return rows
 
 
 def _fold_one(
-    due: _Due,
-    loaded: Loaded,
-    activities: dict[str, list[Activity]],
-    identities: dict[str, Identity],
-    people: Decisions,
-    configuration: Configuration,
+    due: _Due, loaded: Loaded, activities: dict[str, list[Activity]], known: Known, configuration: Configuration
 ) -> RequestRow:
     artifacts = [loaded.artifacts[name] for name in due.group.artifacts]
     said = [activity for artifact in artifacts for activity in activities[artifact.id]]
-    named = assembly.identities_named(artifacts, said)
-    decided = people.among(named)
-    named = people.joined_with(named)  # who is found by one of a person's identities is found by all of them
-    known = [identities[name] for name in sorted(named) if name in identities]
     told = assembly.request_input(
-        due.group, due.programmes, loaded, said, known, configuration.shows_restricted, decided
+        due.group, due.programmes, loaded, said, assembly.who(artifacts, said, known), configuration.shows_restricted
     )
-    return assembly.request_row(fold(told, configuration.stage_map), due.component, due.basis, named)
+    return assembly.request_row(told, fold(told, configuration.stage_map), due.component, due.basis)
 
 
 def _changed(row: RequestRow, stored: StoredRequest | None) -> bool:

@@ -48,15 +48,25 @@ class PersonView(_Model):
     """A person with everything they are to this request."""
 
     id: str = Field(
-        description="Id of the person; where nobody gave one, of their first identity here",
+        description="Id of the person in this request: of their first identity here",
         examples=["mail/address/anna@example.com"],
     )
-    name: str | None = Field(description="As the tools call them", examples=["Anna Berg"])
+    name: str | None = Field(description="As the tools of this request call them, else others", examples=["Anna Berg"])
+    name_from: str | None = Field(
+        default=None, description="Id of the identity whose tool calls them so", examples=["crm/contact/501"]
+    )
     address: str | None = Field(description="E-mail address in lower case", examples=["anna@example.com"])
+    address_from: str | None = Field(
+        default=None, description="Id of the identity that has it", examples=["mail/address/anna@example.com"]
+    )
     roles: tuple[str, ...] = Field(
         default=(), description="What they are to this request, sorted", examples=[["assignee", "requester"]]
     )
     identities: tuple[str, ...] = Field(default=(), description="Their accounts and addresses seen in this request")
+    elsewhere: tuple[str, ...] = Field(
+        default=(),
+        description="Their others: with the same address (of more than 20 the first), or theirs by a decision",
+    )
     machine: bool = Field(default=False, description="An account that no human stands behind")
 
 

@@ -70,7 +70,10 @@ class RequestInput:
     """Of members and of others; those of anything else are ignored."""
     identities: Sequence[Identity] = ()
     persons: Mapping[str, str] = field(default_factory=dict)
-    """Identity id to person id. An identity that is missing is grouped by its address, else a person of its own."""
+    """Identity id to the id of whom a decision makes it one with. One that is missing is grouped by its address, else a
+    person of its own."""
+    elsewhere: frozenset[str] = frozenset()
+    """Those of the identities that no artifact or activity of the request names."""
     links: Sequence[LinkInput] = ()
     others: Sequence[Member] = ()
     """Artifacts outside the request that its links point at: blockers, what it blocks, programmes."""

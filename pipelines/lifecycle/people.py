@@ -11,15 +11,17 @@ class People:
     """The persons behind the identities of one request."""
 
     def __init__(self, request: RequestInput) -> None:
-        self._identities = {each.id: each for each in sorted(request.identities, key=_order)}
-        self._persons = dict(request.persons)
-        by_address: dict[str, str] = {}
-        for each in self._identities.values():
-            if each.id not in self._persons and each.address:
-                self._persons[each.id] = by_address.setdefault(each.address, each.id)
+        self._elsewhere = request.elsewhere
+        # Those named here first: a person is called as the request's own tools call them, where these do.
+        here_first = sorted(request.identities, key=lambda one: (one.id in self._elsewhere, *_order(one)))
+        self._identities = {each.id: each for each in here_first}
         self._groups: dict[str, list[Identity]] = {}
+        self._persons: dict[str, str] = {}
+        by_whom: dict[str, str] = {}
         for each in self._identities.values():
-            self._groups.setdefault(self._persons.get(each.id, each.id), []).append(each)
+            whom = request.persons.get(each.id) or (f"at {each.address}" if each.address else each.id)
+            person = self._persons[each.id] = by_whom.setdefault(whom, each.id)
+            self._groups.setdefault(person, []).append(each)
 
     def person(self, identity: object) -> str | None:
         """The person behind an identity's id; an identity nobody knows more about is a person of its own."""
@@ -35,14 +37,23 @@ class People:
     def view(self, person: str, roles: Iterable[str] = ()) -> PersonView:
         """The person with these roles."""
         group = self._groups.get(person, [])
+        here = [each for each in group if each.id not in self._elsewhere]
+        named = next((each for each in group if each.name), None)
+        addressed = min((each for each in group if each.address), key=self._address_order, default=None)
         return PersonView(
             id=person,
-            name=next((each.name for each in group if each.name), None),
-            address=min((each.address for each in group if each.address), default=None),
+            name=named.name if named else None,
+            name_from=named.id if named else None,
+            address=addressed.address if addressed else None,
+            address_from=addressed.id if addressed else None,
             roles=tuple(sorted(set(roles))),
-            identities=tuple(each.id for each in group) or (person,),
-            machine=bool(group) and all(each.machine for each in group),
+            identities=tuple(each.id for each in here) or (person,),
+            elsewhere=tuple(each.id for each in group if each.id in self._elsewhere and each.id != person),
+            machine=bool(group) and all(each.machine for each in here or group),
         )
+
+    def _address_order(self, one: Identity) -> tuple[bool, str, str]:
+        return one.id in self._elsewhere, one.address or "", one.id
 
     def machine(self, identity: str | None) -> bool:
         """Whether the tool says that no human stands behind the identity."""

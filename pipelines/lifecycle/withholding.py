@@ -10,6 +10,7 @@ from schemas.records import (
     Dependency,
     Expected,
     FieldSource,
+    Holder,
     LifecycleRecord,
     LinkView,
     PersonView,
@@ -39,8 +40,10 @@ def withheld(record: LifecycleRecord, hidden: Set[str], elsewhere: Set[str] = fr
     here = {one.id for one in record.artifacts if one.connection in hidden}
     mine = {one.id for one in record.artifacts}
     here |= {one for one in _named(record) if connection_of(one) in (hidden if one in mine else hidden | elsewhere)}
-    people = tuple(shown for one in record.people if (shown := _person(one, hidden)) is not None)
+    away = hidden | elsewhere
+    people = tuple(shown for one in record.people if (shown := _person(one, hidden, away)) is not None)
     seen = {one.id for one in people}
+    names = _names(record.people) - _names(people)
     reasons = {one.why for one in record.links if not _speaks_of(one, here)}
     reasons |= {one.why for one in record.artifacts if request_id(one.id) == record.id}  # "It is the oldest part"
     keys = {one.natural_key for one in record.artifacts if one.natural_key and one.id not in here}
@@ -48,12 +51,12 @@ def withheld(record: LifecycleRecord, hidden: Set[str], elsewhere: Set[str] = fr
     known = {one.other_key for one in blocked_by if one.other_key}
     return record.model_copy(
         update={
-            "requester": _person(record.requester, hidden),
-            "holder": record.holder if record.holder and record.holder.artifact not in here else None,
+            "requester": _person(record.requester, hidden, away),
+            "holder": _holder(record.holder, here, hidden, away),
             "people": people,
             "projects": tuple(one for one in record.projects if any(key.startswith(f"{one}-") for key in keys)),
             "timeline": record.timeline.model_copy(
-                update={"entries": tuple(_entry(one, here, seen) for one in record.timeline.entries)}
+                update={"entries": tuple(_entry(one, here, seen, names) for one in record.timeline.entries)}
             ),
             "artifacts": tuple(_artifact(one, here, seen, reasons) for one in record.artifacts),
             "links": tuple(_link(one, here) for one in record.links),
@@ -114,22 +117,39 @@ def _chosen(record: LifecycleRecord, here: Set[str]) -> dict[str, Any]:
     return {**values, "sources": sources}
 
 
-def _person(person: PersonView | None, hidden: Set[str]) -> PersonView | None:
-    """Somebody as far as the other connections know them: what they are called comes from there, or is left out."""
+def _person(person: PersonView | None, hidden: Set[str], away: Set[str]) -> PersonView | None:
+    """Somebody as far as the other connections know them: what they are called comes from there, or is left out.
+
+    away: connections that are hidden outside of the request.
+    """
     if person is None:
         return None
     kept = tuple(one for one in person.identities if connection_of(one) not in hidden)
-    if len(kept) == len(person.identities) and kept:
-        return person
     if not kept:
         return None
-    mine = connection_of(person.id) not in hidden
+    elsewhere = tuple(one for one in person.elsewhere if connection_of(one) not in away)
+    shown = {*kept, *elsewhere}
+    name_from, address_from = person.name_from or person.id, person.address_from or person.id
     return person.model_copy(
         update={
-            "id": person.id if mine else kept[0], "name": person.name if mine else None,
-            "address": person.address if mine else None, "roles": (), "identities": kept,
+            "id": person.id if person.id in shown else kept[0],
+            "name": person.name if name_from in shown else None,
+            "name_from": person.name_from if name_from in shown else None,
+            "address": person.address if address_from in shown else None,
+            "address_from": person.address_from if address_from in shown else None,
+            "roles": person.roles if len(kept) == len(person.identities) else (),
+            "identities": kept, "elsewhere": elsewhere,
         }
     )  # fmt: skip
+
+
+def _holder(one: Holder | None, here: Set[str], hidden: Set[str], away: Set[str]) -> Holder | None:
+    person = None if one is None or one.artifact in here else _person(one.person, hidden, away)
+    return one.model_copy(update={"person": person}) if one and person else None
+
+
+def _names(people: Iterable[PersonView]) -> set[str]:
+    return {one.name for one in people if one.name}
 
 
 def _artifact(one: ArtifactView, here: Set[str], seen: Set[str], reasons: Set[str]) -> ArtifactView:
@@ -145,10 +165,14 @@ def _artifact(one: ArtifactView, here: Set[str], seen: Set[str], reasons: Set[st
     )  # fmt: skip
 
 
-def _entry(one: TimelineEntry, here: Set[str], seen: Set[str]) -> TimelineEntry:
-    if one.artifact not in here and one.kind not in _ABOUT_TWO and (one.actor is None or one.actor in seen):
-        return one
-    return one.model_copy(update={"actor": None, "actor_name": None, "words": NOT_SHOWN, "restricted": True})
+def _entry(one: TimelineEntry, here: Set[str], seen: Set[str], names: Set[str]) -> TimelineEntry:
+    """names: what people are called who are shown without their names."""
+    if one.artifact in here or one.kind in _ABOUT_TWO or (one.actor is not None and one.actor not in seen):
+        return one.model_copy(update={"actor": None, "actor_name": None, "words": NOT_SHOWN, "restricted": True})
+    if named := [name for name in names if name in one.words]:
+        kept = None if one.actor_name in named else one.actor_name
+        return one.model_copy(update={"actor_name": kept, "words": NOT_SHOWN})
+    return one
 
 
 def _link(one: LinkView, here: Set[str]) -> LinkView:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from pipelines.correlate.rules import Rules
-from pipelines.store import aside, decisions, deferred, pending, tables
+from pipelines.store import aside, decisions, deferred, pending, people, tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.decisions import Decisions
 from pipelines.store.encoding import reference_of
@@ -83,10 +83,12 @@ async def load(bulk: Bulk, touched: Touched, locked: Locked = nothing_more) -> L
     left aside. On PostgreSQL an artifact that is in no component yet is one by itself while it is looked at: two
     workers that begin with it at once would not see each other.
     """
+    await people.settle(bulk, touched)
+    known_otherwise = await people.concerned(bulk, touched.identities)
     held: dict[str, int] = {}
     placed: set[str] = set()
     while True:
-        artifacts, wanted, alone = await _concerned(bulk, touched)
+        artifacts, wanted, alone = await _concerned(bulk, touched, known_otherwise)
         if await deferred.gather(bulk, touched, artifacts | wanted):
             continue
         if bulk.dialect == "postgresql" and not alone <= held.keys():
@@ -128,20 +130,25 @@ async def look(bulk: Bulk, component: str | Iterable[str], rules: Rules) -> Load
     return loaded
 
 
-async def _concerned(bulk: Bulk, touched: Touched) -> tuple[set[str], set[str], set[str]]:
-    """The artifacts that are touched or in no component yet, all components concerned, and those that are in none."""
+async def _concerned(bulk: Bulk, touched: Touched, known_otherwise: set[str]) -> tuple[set[str], set[str], set[str]]:
+    """The artifacts that are touched or in no component yet, all components concerned, and those that are in none.
+
+    known_otherwise: identities around which records may be made otherwise.
+    """
     holders = [*await bulk.by_keys(_HOLDERS, touched.values), *await bulk.by_keys(_STRONG_HOLDERS, touched.generic)]
     artifacts = touched.artifacts | {row[0] for row in holders if row[0] is not None}
     rows = await bulk.by_keys("SELECT artifact, component FROM members WHERE artifact IN {keys}", artifacts)
     alone = artifacts - {row[0] for row in rows} - touched.left_aside
     components = {row[1] for row in rows} | {row[1] for row in holders if row[1] is not None}
-    components |= await _named_in(bulk, touched)
+    components |= await _named_in(bulk, touched, known_otherwise)
     return artifacts - touched.left_aside, (components | touched.components) - touched.too_large, alone
 
 
-async def _named_in(bulk: Bulk, touched: Touched) -> set[str]:
-    """Components whose records show one of the identities; of very many, recompute takes care in bounded steps."""
-    rows = await bulk.by_keys(f"SELECT id, component {pending.NAMING} LIMIT {MANY_NAMED + 1}", touched.identities)
+async def _named_in(bulk: Bulk, touched: Touched, known_otherwise: set[str]) -> set[str]:
+    """Components whose records are made from one of these; of very many, recompute takes care in bounded steps."""
+    if not touched.identities:
+        return set()
+    rows = await bulk.by_keys(f"SELECT id, component {pending.NAMING} LIMIT {MANY_NAMED + 1}", known_otherwise)
     if len(rows) > MANY_NAMED:
         touched.many_named |= touched.identities
         touched.identities.clear()

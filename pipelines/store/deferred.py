@@ -30,6 +30,11 @@ async def put(bulk: Bulk, touched: Touched) -> None:
     await bulk.insert(tables.deferred, rows, "ignore")
 
 
+async def again(bulk: Bulk, identities: Iterable[str]) -> None:
+    """Note of identities, once more, that they are known otherwise."""
+    await bulk.insert(tables.deferred, [("identity", name) for name in identities], "ignore")
+
+
 async def look(bulk: Bulk, touched: Touched, after: tuple[str, str] | None, most: int) -> Notes:
     """Add what was left to `touched`, at most so many names `after` that place, and remember it there.
 

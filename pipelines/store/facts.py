@@ -87,6 +87,8 @@ class Touched:
     """Fold every request of the components concerned, whatever looks unchanged."""
     reading: bool = False
     """Nothing can be written while this is looked at."""
+    beside: bool = False
+    """All this is of a second set of tables, which nobody else writes."""
     however_large: bool = False
     """Understand components of any size; otherwise what touches very large ones is left aside."""
     left_aside: set[str] = field(default_factory=set)

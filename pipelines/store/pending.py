@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, delete, func, literal, or_, select, true, 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipelines.store import people
 from pipelines.store.bulk import Bulk
 from pipelines.store.metadata import Instant
 from pipelines.store.tables import components, deferred, members, pending, requests
@@ -16,8 +17,8 @@ from pipelines.store.tables import components, deferred, members, pending, reque
 FAILED = "not put together"
 """The reason of those: they are tried again, for a release or a tool's next telling may have mended the cause."""
 NAMING = """FROM requests WHERE id IN
-    (SELECT request FROM facets WHERE kind = 'person' AND value IN {keys})"""
-"""Requests whose records show some identities."""
+    (SELECT request FROM facets WHERE kind IN ('person', 'considered') AND value IN {keys})"""
+"""Requests whose records are made from what is known of some identities."""
 RETRY = timedelta(minutes=10)
 """Between two attempts."""
 WHOLE = "large whole"
@@ -65,13 +66,14 @@ async def ask_missing(connection: AsyncConnection) -> None:
 
 
 async def ask_named(bulk: Bulk, identities: set[str], larger: int = -1) -> None:
-    """Have every component computed again whose records show one of the identities; only those that are larger."""
+    """Have every component computed again whose records may be made otherwise when one of the identities is known
+    otherwise; only those that are larger."""
     typed = "CAST(:at AS timestamptz)" if bulk.dialect == "postgresql" else ":at"
     at: Any = _NEVER if bulk.dialect == "postgresql" else "1970-01-01 00:00:00.000000"
     sql = f"""INSERT INTO pending (component, reason, at) SELECT DISTINCT component, 'another name', {typed} {NAMING}
         AND component IN (SELECT id FROM components WHERE size > :larger) ON CONFLICT (component, reason)
         DO UPDATE SET at = excluded.at"""  # noqa: S608
-    await bulk.by_keys(sql, identities, at=at, larger=larger)
+    await bulk.by_keys(sql, await people.concerned(bulk, identities), at=at, larger=larger)
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> set[str]:

@@ -11,7 +11,7 @@ from pipelines.store.bulk import Bulk
 from pipelines.store.components import stands
 from pipelines.store.encoding import activity_of
 from pipelines.turns import Turns
-from schemas.artifacts import Activity, Identity, request_id
+from schemas.artifacts import Activity, request_id
 
 GONE = "gone"
 """In place of an etag: no artifact of the request opens one any more."""
@@ -44,6 +44,8 @@ class RequestRow:
     stage_since: str
     problem: str | None = None
     facets: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    same: bool = False
+    """Whether it is stored so already, but perhaps for its facets: they say of people what no record says."""
 
 
 async def stored(bulk: Bulk, components: Iterable[str]) -> dict[str, StoredRequest]:
@@ -68,22 +70,17 @@ async def activities_of(
     return found
 
 
-async def identities_of(bulk: Bulk, names: Iterable[str]) -> dict[str, Identity]:
-    """What is known of these identities."""
-    sql = "SELECT id, name, address, machine FROM identities WHERE id IN {keys}"
-    return {row[0]: Identity(row[0], row[1], row[2], bool(row[3])) for row in await bulk.by_keys(sql, names)}
-
-
 async def write(bulk: Bulk, rows: list[RequestRow], ended: Iterable[str], target_of: dict[str, str | None]) -> None:
     """Store requests; remove those that ended. target_of: own id of each artifact to the request it is in now.
 
     Marks as unpublished what changed, and each ended id with where it leads now.
     """
     ended = set(ended)
-    await bulk.insert(tables.requests, [_columns(row) for row in rows], "replace")
+    changed = [row for row in rows if not row.same]
+    await bulk.insert(tables.requests, [_columns(row) for row in changed], "replace")
     await _find_by(bulk, rows, ended)
     await bulk.by_keys("DELETE FROM requests WHERE id IN {keys}", ended)
-    marks = [(row.id, row.etag) for row in rows]
+    marks = [(row.id, row.etag) for row in changed]
     marks += [(name, f"-> {target}" if (target := target_of.get(name)) else GONE) for name in ended]
     await bulk.insert(tables.unpublished, marks, "replace")
 

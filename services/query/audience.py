@@ -113,8 +113,7 @@ def seen(etag: str, hidden: Iterable[str]) -> str:
 
 def facets(record: str) -> frozenset[tuple[str, str]]:
     """By what a request is found, as it is shown."""
-    told = LifecycleRecord.model_validate_json(record)
-    return facets_of(told, {name for one in told.people for name in one.identities})
+    return facets_of(LifecycleRecord.model_validate_json(record))
 
 
 async def view_of(request: Request) -> View:

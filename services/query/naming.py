@@ -52,6 +52,11 @@ async def actors(connection: AsyncConnection, found: Stored, record: Record, ask
     return sorted(one for one in meant if connection_of(one) not in hidden)
 
 
+def called(record: Record) -> dict[str | None, str | None]:
+    """What the people of a record are called, by their identities."""
+    return {identity: one["name"] for one in record["people"] for identity in one["identities"]}
+
+
 def _people(record: Record) -> dict[str, set[str]]:
     """Identities of the people by whatever names them: ids, identities, addresses."""
     known: dict[str, set[str]] = {}

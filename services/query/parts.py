@@ -90,9 +90,13 @@ async def timeline(found: Found, wanted: Annotated[Happenings, Query()], hub: Hu
     page = rows[: wanted.limit]
     more = len(rows) > wanted.limit
     following = paging.cursor(kind, (page[-1]["at"], page[-1]["key"])) if more else None
+    called = naming.called(record)
     items = [
-        _shown(row, hidden=row["key"] in hidden, nobody=connection_of(row["artifact"]) in found.hidden) for row in page
-    ]
+        _shown(
+            row | {"actor_name": row["actor_name"] or called.get(row.get("actor"))},
+            hidden=row["key"] in hidden, nobody=connection_of(row["artifact"]) in found.hidden,
+        ) for row in page
+    ]  # fmt: skip
     return answer({"items": items, "next": following})
 
 

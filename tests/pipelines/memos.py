@@ -1,7 +1,8 @@
 """A tool as small as can be: memos that are known by a key and mention others in their text.
 
 A memo may say more: `old`, the number of the key that it had before it was moved; `notes`, the notes that stand under
-it (number to text); `deleted`; `copy`, names of those who are on copy; `address`, of who wrote it; its `url`.
+it (number to text); `deleted`; `copy`, names of those who are on copy; `address` and `name`, of who wrote it;
+its `url`.
 """
 
 from collections.abc import Sequence
@@ -88,7 +89,9 @@ def map_memo(event: SourceEvent) -> Mapped:
             for one, text in told.get("notes", {}).items()
         },
         activities=(said,),
-        identities=(Identity(person, told["by"].title(), told.get("address", f"{told['by']}@example.com")),),
+        identities=(
+            Identity(person, told.get("name", told["by"].title()), told.get("address", f"{told['by']}@example.com")),
+        ),
     )
 
 

@@ -22,7 +22,7 @@ from schemas.decisions import DecisionKind, Refusal
 from schemas.events import SourceEvent
 from tests.pipelines.memos import memo, records
 from tests.pipelines.test_ingest import NOW, ingest_of, members, outcome, rows
-from tests.pipelines.test_order import empty, engine_of, histories, tell
+from tests.pipelines.test_order import WRITERS, empty, engine_of, histories, tell
 
 __all__ = ["engine_of"]
 
@@ -273,10 +273,19 @@ async def test_whoever_brings_two_that_were_joined_they_meet(engine: AsyncEngine
         assert await together(engine) == {frozenset({str(number), str(number + 1)})}
 
 
+def account(writer: str) -> str:
+    return f"memos/account/{writer}"
+
+
 @st.composite
 def wishes(draw: st.DrawFn) -> list[Wish]:
     found = []
     for _ in range(draw(st.integers(1, 5))):
+        if draw(st.integers(0, 2)) == 0:
+            anna, ben = draw(st.permutations(WRITERS))[:2]
+            kind = draw(st.sampled_from([DecisionKind.SAME_PERSON, DecisionKind.OTHER_PERSON]))
+            found.append(Wish(kind, "Anna", left=(account(anna),), right=(account(ben),)))
+            continue
         one, other = draw(st.lists(st.integers(1, 9), min_size=2, max_size=2, unique=True))
         kind = draw(st.sampled_from([LINK, LINK, UNLINK, UNLINK, OUT]))
         found.append(wish(kind, [one], [] if kind is OUT else [other]))
@@ -309,8 +318,8 @@ async def _whenever_it_comes(
 ) -> None:
     """Decisions before, between or after what they speak of, in any order of events by any number of workers:
     byte-equal; so when all is read anew after them, and when all is computed anew."""
-    read = {int(event.native_id) for event in events}
-    wanted = [one for one in wanted if all(int(end.rpartition("/")[2]) in read for end in one.left + one.right)]
+    read = {event.artifact for event in events} | {account(event.payload["by"]) for event in events}
+    wanted = [one for one in wanted if read.issuperset(one.left + one.right)]
     engine = await engine_of()
     try:
         await empty(engine)

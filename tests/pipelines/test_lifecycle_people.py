@@ -1,9 +1,10 @@
 """Hand-written lives: who may see what, who counts as whom, what was taken back, what an earlier day knew."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 from pipelines.lifecycle import as_of, fold, to_text
-from pipelines.lifecycle.members import LinkInput
+from pipelines.lifecycle.members import LinkInput, RequestInput
 from pipelines.lifecycle.stages import StageMap
 from pipelines.lifecycle.summary import summary
 from schemas.artifacts import Activity, ActivityKind, Audience, Identity
@@ -247,7 +248,27 @@ def test_one_address_is_one_person_and_a_decision_makes_two_identities_one() -> 
         (CARLA.id, (CARLA.id,)),
     ]
     joined = fold(request([one], comment(one, at(2), "x", BEN), persons={BEN.id: "P-1", ANNA.id: "P-1"}), STAGE_MAP)
-    assert [(each.id, each.identities) for each in joined.people] == [("P-1", (ANNA.id, BEN.id))]
+    assert [(each.id, each.identities) for each in joined.people] == [(ANNA.id, (ANNA.id, BEN.id))]
+
+
+def test_who_is_known_elsewhere_is_called_so_where_nothing_here_says_more() -> None:
+    asked = Identity("mail/address/eva@x.example", None, "eva@x.example")
+    contact = Identity("crm/contact/5", "Eva Stone", "eva@x.example", machine=True)
+    one = mail(1, at(1), asked)
+    told = RequestInput("R-TEST", [one], [], (contact, asked), elsewhere=frozenset({contact.id}))
+    requester = fold(told, STAGE_MAP).requester
+    assert requester is not None
+    assert (requester.id, requester.name, requester.name_from) == (asked.id, "Eva Stone", contact.id)
+    assert (requester.address, requester.address_from) == (asked.address, asked.id)
+    assert (requester.identities, requester.elsewhere, requester.machine) == ((asked.id,), (contact.id,), False)
+    named = replace(told, identities=(contact, replace(asked, name="eva")))
+    requester = fold(named, STAGE_MAP).requester
+    assert requester is not None
+    assert (requester.name, requester.name_from) == ("eva", asked.id)
+    apart = replace(told, persons={contact.id: contact.id, asked.id: asked.id})
+    requester = fold(apart, STAGE_MAP).requester
+    assert requester is not None
+    assert (requester.name, requester.elsewhere) == (None, ())
 
 
 def test_like_changes_by_one_hand_within_minutes_become_one_entry() -> None:

@@ -22,6 +22,7 @@ from tests.pipelines.memos import memo, records
 from tests.pipelines.test_ingest import NOW, ingest_of, outcome
 
 NUMBERS = st.integers(1, 9)
+WRITERS = ("anna", "ben", "cara", "dora")
 OLD = st.integers(8, 12)
 """Numbers of keys that memos had before they were moved; some of them are borne by another memo again."""
 
@@ -29,7 +30,7 @@ OLD = st.integers(8, 12)
 @st.composite
 def histories(draw: st.DrawFn) -> list[SourceEvent]:
     """A small company: memos that point at each other, are moved, deleted and restored, take back what they said and
-    the notes under them, and are told in versions."""
+    the notes under them, and are told in versions. Writers share addresses, change them, and have names or none."""
     events = []
     for number in range(1, draw(st.integers(2, 9)) + 1):
         for version in range(1, draw(st.integers(1, 3)) + 1):
@@ -42,7 +43,9 @@ def histories(draw: st.DrawFn) -> list[SourceEvent]:
                     text=" and ".join(f"MEMO-{other}" for other in named),
                     parent=draw(st.none() | NUMBERS),
                     status=draw(st.sampled_from(["open", "done"])),
-                    by=draw(st.sampled_from(["anna", "ben"])),
+                    by=draw(st.sampled_from(WRITERS)),
+                    address=draw(st.sampled_from([None, "a@x.example", "b@x.example"])),
+                    name=draw(st.sampled_from([None, "Anna", "Ben"])),
                     opens=draw(st.booleans()),
                     old=draw(st.none() | OLD),
                     notes={note: f"MEMO-{other}" for note, other in notes.items()},

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert
 from starlette.types import Scope
 
-from pipelines.lifecycle.withholding import withheld
+from pipelines.lifecycle.withholding import NOT_SHOWN, withheld
 from pipelines.store import audiences
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import writing
@@ -202,6 +202,34 @@ async def test_what_a_request_waits_on_elsewhere_is_named_to_nobody_who_is_only_
     ]  # fmt: skip
     assert "MEMO-22" not in told.model_dump_json()
     assert (told.title, told.people) == (record.title, record.people)
+
+
+async def test_what_somebody_is_called_there_is_told_to_who_may_read_it(company: Hub) -> None:
+    mine, theirs = owned(31), owned_by("board", 24)
+    zoe: dict[str, Any] = {"name": None, "address": "zoe@example.com"}
+    await company.told(
+        memo(31, by="zoe", **zoe), memo(31, version=2, by="zoe", status="done", **zoe),
+        memo(24, connection="board", by="zplus", name="Planta Zoe", address="zoe@example.com"),
+    )  # fmt: skip
+    finding = ("person=Planta+Zoe", "person=board/account/zplus", "requester=planta+zoe", "text=planta")
+    async with read_by(company, STRANGERS[0]) as http:
+        for path in (f"/v1/requests/{mine}?summary=true", f"/v1/requests/{mine}/timeline", "/v1/requests?whole=true",
+                     f"/v1/lookup?reference={mine}&whole=true", "/v1/changes"):  # fmt: skip
+            text = await read(http, path)
+            assert "planta" not in text, path
+            assert "zplus" not in text, path
+        record = (await http.get(f"/v1/requests/{mine}")).json()["request"]
+        assert (record["requester"]["name"], record["requester"]["address"]) == (None, "zoe@example.com")
+        assert {one["words"] for one in record["timeline"]["entries"]} == {NOT_SHOWN}
+        assert not any([await found(http, query) for query in finding])
+        assert mine in await found(http, "person=zoe@example.com")
+    async with read_by(company, THIS_MACHINE) as http:
+        asked = (await http.get(f"/v1/requests/{mine}")).json()["request"]["requester"]
+        assert (asked["name"], asked["elsewhere"]) == ("Planta Zoe", ["board/account/zplus"])
+        told = (await http.get(f"/v1/requests/{mine}/timeline")).json()["items"]
+        assert {one["actor_name"] for one in told} == {"Planta Zoe"}
+        for query in finding:
+            assert {mine, theirs} <= set(await found(http, query)), query
 
 
 async def test_whose_mailbox_is_read_is_told_to_who_may_read_it(company: Hub) -> None:
