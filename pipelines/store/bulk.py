@@ -38,7 +38,8 @@ class Bulk:
         if not ordered:
             return []
         statement = _insert(table, self.dialect, on_conflict, returning)
-        result = await self.connection.execute(statement, self._parameters(ordered))
+        told = _arrays(table, ordered) if self.dialect == "postgresql" else _text(ordered)
+        result = await self.connection.execute(statement, told)
         return result.all() if returning else []
 
     async def exactly(self, table: Table, owner: str, owners: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -51,9 +52,7 @@ class Bulk:
             return
         ordered: list[Any] = sorted(cast("Iterable[tuple[Any, ...]]", rows))
         if self.dialect == "postgresql":
-            columns: list[Any] = [[] for _ in _given(table)] if not ordered else list(zip(*ordered, strict=True))
-            given = {f"c{place}": list(column) for place, column in enumerate(columns)}
-            await self.connection.execute(_exactly(table, owner), {"keys": wanted, **given})
+            await self.connection.execute(_exactly(table, owner), {"keys": wanted, **_arrays(table, ordered)})
             return
         owned, told = orjson.dumps(wanted).decode(), orjson.dumps(ordered).decode()
         await self.connection.execute(_others(table, owner), {"keys": owned, "rows": told})
@@ -76,7 +75,7 @@ class Bulk:
     async def by_numbers(self, sql: str, numbers: Iterable[int]) -> None:
         """Run sql, in which `{numbers}` stands for the set of numbers."""
         if wanted := sorted(set(numbers)):
-            given: Any = wanted if self.dialect == "postgresql" else orjson.dumps(wanted).decode()
+            given: Any = list(map(str, wanted)) if self.dialect == "postgresql" else orjson.dumps(wanted).decode()
             await self.connection.execute(_with_numbers(sql, self.dialect), {"numbers": given})
 
     async def by_pairs(self, sql: str, pairs: Iterable[tuple[str, str]]) -> Sequence[Any]:
@@ -84,13 +83,24 @@ class Bulk:
         wanted = sorted(set(pairs))
         if not wanted:
             return []
-        result = await self.connection.execute(_with_pairs(sql, self.dialect), self._parameters(wanted))
+        ends = {f"c{place}": [pair[place] for pair in wanted] for place in (0, 1)}
+        told = ends if self.dialect == "postgresql" else _text(wanted)
+        result = await self.connection.execute(_with_pairs(sql, self.dialect), told)
         return result.all() if result.returns_rows else []
 
-    def _parameters(self, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
-        if self.dialect == "postgresql":
-            return {f"c{place}": list(column) for place, column in enumerate(zip(*rows, strict=True))}
-        return {"rows": orjson.dumps(rows).decode()}
+
+def _text(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    return {"rows": orjson.dumps(rows).decode()}
+
+
+def _arrays(table: Table, rows: Sequence[Sequence[Any]]) -> dict[str, list[str | None]]:
+    """The rows by column, in texts: asyncpg asks the database anew for every other type of array on every new
+    connection, which takes longer than most of what follows."""
+    columns: Iterable[Any] = zip(*rows, strict=True) if rows else [() for _ in _given(table)]
+    return {
+        f"c{place}": list(told) if _type(column) == "text" else [None if one is None else str(one) for one in told]
+        for place, (column, told) in enumerate(zip(_given(table), columns, strict=True))
+    }
 
 
 @lru_cache
@@ -103,7 +113,7 @@ def _with_keys(sql: str, dialect: str) -> TextClause:
 @lru_cache
 def _with_numbers(sql: str, dialect: str) -> TextClause:
     if dialect == "postgresql":
-        return text(sql.format(numbers="(SELECT unnest(CAST(:numbers AS bigint[])))"))
+        return text(sql.format(numbers="(SELECT unnest(CAST(CAST(:numbers AS text[]) AS bigint[])))"))
     return text(sql.format(numbers="(SELECT value FROM json_each(:numbers))"))
 
 
@@ -169,7 +179,7 @@ def _given(table: Table) -> list[Any]:
 
 def _rows(table: Table, dialect: str) -> str:
     if dialect == "postgresql":
-        arrays = (f"CAST(:c{place} AS {_type(column)}[])" for place, column in enumerate(_given(table)))
+        arrays = (f"CAST(CAST(:c{place} AS text[]) AS {_type(column)}[])" for place, column in enumerate(_given(table)))
         return f"SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608
     cells = (f"json_extract(value, '$[{place}]')" for place in range(len(_given(table))))
     return f"SELECT {', '.join(cells)} FROM json_each(:rows) WHERE true"  # noqa: S608
