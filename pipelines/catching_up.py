@@ -57,6 +57,7 @@ class CatchUp:
         self._left = asyncio.Event()
         self._turn = asyncio.Lock()
         self._running = False
+        self._first = True
 
     @property
     def behind(self) -> bool:
@@ -68,10 +69,24 @@ class CatchUp:
         self._pace.merging()
 
     async def batch(self, *, full: bool = False) -> int:
-        """A batch left something: see to it, unless `run` does or more is waiting. How many requests changed."""
+        """A batch left something: see to it, unless `run` does or more is waiting. How many requests changed.
+
+        Beside `run` the first step is taken here, before the next batch is merged, so that who starts a hub soon sees
+        the first requests.
+        """
         self._pace.merged(full=full)
+        if self._running and self._first and not full:
+            await self._begin()
         self._left.set()
         return 0 if self._running or full else await self.all()
+
+    async def _begin(self) -> None:
+        self._first = False
+        with self.watch.turn():
+            async with self._turn:
+                _, changed = await self._step(None)
+            if changed:
+                self.changed()
 
     async def run(self, idle: float = 1.0) -> None:
         """See to what is left for ever: when its turn has come, and now and then what another process left."""

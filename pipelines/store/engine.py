@@ -57,19 +57,23 @@ def open_engine(url: str, *, pool_size: int = 8, ping: bool = True) -> AsyncEngi
 
     ping: ask PostgreSQL whether a pooled connection still stands each time it is taken (three round trips). Without it
     the engine is for many short statements: its connections are kept, none is opened for a rush and closed after it.
+
+    The connection that was used last is used next: it knows the statements (PostgreSQL) and has their pages (SQLite,
+    until another one has written).
     """
     if url.startswith("sqlite"):
-        # Each connection keeps pages of its own until another one has written: the last used is used next. A database
-        # in memory has one connection only.
+        # A database in memory has one connection only.
         pool = {"pool_use_lifo": True} if make_url(url).database not in (None, "", ":memory:") else {}
         engine = create_async_engine(url, hide_parameters=True, **pool)
         _tame_sqlite(engine)
         return engine
-    kept: dict[str, Any] = {"hide_parameters": True, "connect_args": {"timeout": CONNECTED_AFTER}}
+    kept: dict[str, Any] = {
+        "hide_parameters": True, "pool_use_lifo": True, "connect_args": {"timeout": CONNECTED_AFTER}
+    }  # fmt: skip
     if ping:
         engine = create_async_engine(url, pool_size=pool_size, pool_pre_ping=True, **kept)
     else:
-        engine = create_async_engine(url, pool_size=2 * pool_size, max_overflow=0, pool_use_lifo=True, **kept)
+        engine = create_async_engine(url, pool_size=2 * pool_size, max_overflow=0, **kept)
     _named_away(engine)
     return engine
 

@@ -94,6 +94,20 @@ async def test_batches_leave_it_to_who_runs(engine: AsyncEngine) -> None:
         running.cancel()
 
 
+async def test_the_first_batch_is_understood_before_the_next_is_merged(engine: AsyncEngine) -> None:
+    told: list[int] = []
+    ingest = ingest_of(engine)
+    ingest.catch_up.changed = lambda: told.append(1)
+    running = asyncio.create_task(ingest.catch_up.run(idle=60))
+    await asyncio.sleep(0.1)
+    try:
+        await ingest(records([memo(number) for number in range(1, 4)]))
+        assert len(await members(engine)) == 3
+        assert told == [1]
+    finally:
+        running.cancel()
+
+
 async def test_two_that_catch_up_at_once_lose_nothing(engine: AsyncEngine) -> None:
     """A value's two ends, noted by one worker each, are understood by both at the same time."""
     workers = [CatchUp(engine) for _ in range(2)]
