@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pipelines.store.tables import dead_letters
 from services.feed import budgets, connections, expiry, failures, notices, reconciling, silence
 from services.feed.connections import StoredConnection
+from services.feed.estimates import Estimate, estimates
 from services.feed.hours import hours_of
 from services.feed.letters import OPEN
 from services.feed.standing import state_of, warnings_of, webhook
-from services.feed.tables import pages
 from services.feed.told import (
     Difference,
     Expiry,
@@ -41,8 +41,6 @@ __all__ = [
 
 differences = reconciling.differences
 _PICTURE = timedelta(days=7)
-_STALLED = timedelta(minutes=2)
-"""Without a page for so long nobody can say when a first read ends."""
 
 
 @dataclass(slots=True)
@@ -54,7 +52,7 @@ class _Known:
     failures: Mapping[str, list[Failure]] = field(default_factory=dict)
     notices: Mapping[str, list[Notice]] = field(default_factory=dict)
     reconciled: Mapping[str, Reconciled] = field(default_factory=dict)
-    spans: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
     letters: dict[str, int] = field(default_factory=dict)
 
 
@@ -77,11 +75,6 @@ async def _all(connection: AsyncConnection, stored: Sequence[StoredConnection], 
 async def _looked_up(connection: AsyncConnection, stored: Sequence[StoredConnection], now: datetime) -> _Known:
     names = [one.id for one in stored]
     beside = await connection.execute(select(watched).where(watched.c.connection.in_(names)))
-    read = (
-        select(pages.c.connection, func.min(pages.c.published_at), func.max(pages.c.published_at))
-        .where(pages.c.connection.in_([one.id for one in stored if not one.first_read_done]))
-        .group_by(pages.c.connection)
-    )
     letters = (
         select(dead_letters.c.connection, func.count())
         .where(dead_letters.c.state.in_(OPEN), dead_letters.c.connection.in_(names))
@@ -93,7 +86,7 @@ async def _looked_up(connection: AsyncConnection, stored: Sequence[StoredConnect
         failures=await failures.of(connection, names),
         notices=await notices.of(connection, names),
         reconciled=await reconciling.of(connection, names),
-        spans={name: (begun, newest) for name, begun, newest in await connection.execute(read)},
+        estimates=await estimates(connection, stored, now),
         letters={row[0]: row[1] for row in await connection.execute(letters)},
     )
 
@@ -115,7 +108,7 @@ def _told(one: StoredConnection, known: _Known, now: datetime) -> Told:
         alive_at=one.alive_at,
         heard_at=row.heard_at if row else None,
         since=one.since,
-        first_read=_first_read(one, known.spans.get(one.id), now),
+        first_read=_first_read(one, known.estimates.get(one.id)),
         hours=tuple(known.hours.get(one.id, ())),
         failures=tuple(known.failures.get(one.id, ())),
         budget=budget,
@@ -131,20 +124,10 @@ def _told(one: StoredConnection, known: _Known, now: datetime) -> Told:
     return warnings_of(made, now)
 
 
-def _first_read(one: StoredConnection, span: tuple[datetime, datetime] | None, now: datetime) -> FirstRead | None:
+def _first_read(one: StoredConnection, estimate: Estimate | None) -> FirstRead | None:
     if one.first_read_done:
         return None
-    return FirstRead(one.progress_done, one.progress_total, _ends_at(one, span, now))
-
-
-def _ends_at(one: StoredConnection, span: tuple[datetime, datetime] | None, now: datetime) -> datetime | None:
-    more = (one.progress_total or 0) - one.progress_done
-    if span is None or more <= 0 or not one.progress_done:
-        return None
-    begun, newest = span
-    if newest <= begun or now - newest > _STALLED:
-        return None
-    return newest + (newest - begun) * (more / one.progress_done)
+    return FirstRead(one.progress_done, one.progress_total, estimate.ends_at if estimate else None)
 
 
 def noted(every: Iterable[Told]) -> list[str]:

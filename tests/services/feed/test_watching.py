@@ -70,14 +70,15 @@ async def test_a_first_read_has_an_estimated_end(post: Post) -> None:
     assert (told.first_read.done, told.first_read.total, told.first_read.ends_at) == (100, 300, None)
     assert told.says == "The first read is under way"
     begun = post.at
-    post.later(60)
-    post.tool.said.append(page(2))
-    async with running(post.feed()):
-        await read_up_to(post, 2)
-    await post.change(first_read_done=False, progress_done=100, progress_total=300)
-    told = await now_told(post)
-    assert told.first_read is not None
-    assert told.first_read.ends_at == begun + timedelta(seconds=180)
+    for number, seconds in ((2, None), (3, 120 + 360)):  # three pages' worth took 180 s, two thirds are left
+        post.later(60)
+        post.tool.said.append(page(number))
+        async with running(post.feed()):
+            await read_up_to(post, number)
+        await post.change(first_read_done=False, progress_done=100, progress_total=300)
+        told = await now_told(post)
+        assert told.first_read is not None
+        assert told.first_read.ends_at == (begun + timedelta(seconds=seconds) if seconds else None)
 
 
 async def test_states_in_words(post: Post) -> None:
