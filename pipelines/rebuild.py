@@ -39,7 +39,7 @@ from pipelines.store.beside import DERIVED, Beside, Busy, beside
 from pipelines.store.bulk import Bulk
 from pipelines.store.dead_letters import DeadLetter
 from pipelines.store.engine import writing
-from pipelines.store.facts import Telling
+from pipelines.store.facts import Telling, Touched
 from pipelines.supposing import touched_by
 from pipelines.understanding import understand
 from schemas.canonical import digest
@@ -112,6 +112,10 @@ class _Run:
     done: int = 0
     total: int = 0
     letters: dict[str, DeadLetter] = field(default_factory=dict)
+    many_named: set[str] = field(default_factory=set)
+    """Identities that are known otherwise now and are in so many requests that these are seen to in steps."""
+    again: list[str] = field(default_factory=list)
+    """Components in which they are."""
 
 
 class Rebuild:
@@ -165,6 +169,8 @@ class Rebuild:
 
     async def _compared(self, connection: AsyncConnection, run: _Run) -> list[Difference]:
         await self._catch_up(connection, run)
+        while run.many_named or run.again:
+            await _fold_again(connection, run)
         found = [(table.name, *await comparing.differences(connection, run.second, table)) for table in DERIVED]
         return [Difference(*one) for one in found if one[1] or one[2]]
 
@@ -204,6 +210,10 @@ class Rebuild:
                 if not await self._step(connection, run, end):
                     run.reached = end
             await self._renew(run)
+        while run.many_named or run.again:
+            async with run.second.batch() as connection:
+                await _fold_again(connection, run)
+            await self._renew(run)
 
     async def _catch_up(self, connection: AsyncConnection, run: _Run) -> None:
         """The rest, in the caller's transaction, which sees every event that is not taken in."""
@@ -211,7 +221,7 @@ class Rebuild:
         try:
             while await self._step(connection, run, None):
                 pass
-            await _decided_meanwhile(connection, run.decided)
+            await _decided_meanwhile(connection, run)
         except BaseException:
             run.reached, run.done = kept
             raise
@@ -256,7 +266,7 @@ class Rebuild:
         """Merge and understand; what the database refuses is found by halving and set aside."""
         try:
             async with connection.begin_nested():
-                await _understood(connection, tellings)
+                await _understood(connection, tellings, run)
         except (DataError, IntegrityError) as error:
             if len(tellings) == 1:
                 event = tellings[0].event
@@ -281,6 +291,7 @@ class Rebuild:
         async with run.second.alone(recompute.LEASE) as connection:
             await leases.check(connection, run.lease)
             await self._catch_up(connection, run)
+            await pending.ask_named(Bulk(connection), run.many_named)
             await comparing.keep_failed(connection, run.second, NOT_PUT_TOGETHER)
             changed = await comparing.mark(connection, run.second, comparing.CHANGED)
             ended = await comparing.mark(connection, run.second, comparing.ENDED)
@@ -297,20 +308,34 @@ class Rebuild:
         return Outcome(run.done, changed, ended, len(run.letters), other_rules)
 
 
-async def _understood(connection: AsyncConnection, tellings: Sequence[Telling]) -> None:
+async def _understood(connection: AsyncConnection, tellings: Sequence[Telling], run: _Run) -> None:
     bulk = Bulk(connection)
     snapshot = await configuration.load(connection)
     touched = await facts.merge(bulk, tellings, snapshot.rules)
     touched.beside = touched.however_large = True
     await understand(bulk, touched, snapshot, remember=False)
+    run.many_named |= touched.many_named
 
 
-async def _decided_meanwhile(connection: AsyncConnection, number: int) -> None:
-    """Understand anew what decisions after that number name: it may have been computed before they were taken."""
+async def _fold_again(connection: AsyncConnection, run: _Run) -> None:
+    """Some of the components in which very many are named who are known otherwise now."""
+    bulk = Bulk(connection)
+    if run.many_named:
+        run.again = sorted({*run.again, *await pending.naming(bulk, run.many_named)})
+        run.many_named = set()
+    snapshot = await configuration.load(connection)
+    some = set(run.again[: recompute.STEP])
+    touched = Touched(snapshot.rules, components=some, everything=True, beside=True, however_large=True)
+    await understand(bulk, touched, snapshot, remember=False)
+    run.again = run.again[recompute.STEP :]
+
+
+async def _decided_meanwhile(connection: AsyncConnection, run: _Run) -> None:
+    """Understand anew what was decided since it began: it may have been computed before."""
     for people in (True, False):
         names = {
             name
-            for one in await decisions.since(connection, number)
+            for one in await decisions.since(connection, run.decided)
             for name in one.left + one.right
             if (await decisions.about_people(connection, one)) is people
         }
@@ -319,6 +344,7 @@ async def _decided_meanwhile(connection: AsyncConnection, number: int) -> None:
             touched = touched_by(names, snapshot.rules, people=people)
             touched.beside = True
             await understand(Bulk(connection), touched, snapshot, remember=False)
+            run.many_named |= touched.many_named
 
 
 async def _events(connection: AsyncConnection, after: int, end: int | None, limit: int) -> list[Any]:

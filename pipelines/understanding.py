@@ -133,7 +133,7 @@ async def write(bulk: Bulk, outcome: Outcome, watch: Watch = UNWATCHED, *, remem
     with watch.step("write"):
         await components.write_members(bulk, loaded, work.component_of, work.request_of, touched.rules.generic)
         await requests.mark_failed(bulk, work.failed)
-        if touched.many_named:
+        if touched.many_named and not touched.beside:
             await pending.ask_named(bulk, touched.many_named)
         if remember:  # and not beside the tables in use
             await outcomes.count(bulk, await outcomes.newest(bulk))

@@ -65,6 +65,12 @@ async def ask_missing(connection: AsyncConnection) -> None:
     await connection.execute(statement.on_conflict_do_nothing())
 
 
+async def naming(bulk: Bulk, identities: Iterable[str]) -> set[str]:
+    """Components whose records may be made otherwise when one of the identities is known otherwise."""
+    names = await people.concerned(bulk, identities)
+    return {row[0] for row in await bulk.by_keys(f"SELECT DISTINCT component {NAMING}", names)}
+
+
 async def ask_named(bulk: Bulk, identities: set[str], larger: int = -1) -> None:
     """Have every component computed again whose records may be made otherwise when one of the identities is known
     otherwise; only those that are larger."""

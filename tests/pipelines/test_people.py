@@ -4,8 +4,10 @@ import random
 from typing import Any
 
 import orjson
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pipelines import rebuild
 from pipelines.correlate.rules import Rules
 from pipelines.rebuild import Rebuild
 from pipelines.recompute import Recompute
@@ -81,7 +83,9 @@ async def test_an_address_of_very_many_accounts_brings_in_the_first_whatever_cam
         assert await outcome(engine) == expected
 
 
-async def test_who_is_in_very_many_requests_is_seen_to_in_steps(engine: AsyncEngine) -> None:
+async def test_who_is_in_very_many_requests_is_seen_to_in_steps(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     many = MANY_NAMED + 50
     ingest = ingest_of(engine)
     await ingest(records([one(number, "anna") for number in range(1, many + 1)]))
@@ -92,7 +96,13 @@ async def test_who_is_in_very_many_requests_is_seen_to_in_steps(engine: AsyncEng
         pass
     named = {orjson.loads(row.record)["requester"]["name"] for row in await rows(engine, tables.requests)}
     assert named == {"Benno Sand"}
+    monkeypatch.setattr(rebuild, "_BYTES", 1_000)  # so that it takes in what is named in steps, and the name at last
     assert await Rebuild(engine, ingest.telling, lambda: NOW, "here").check() == []
+    before = await outcome(engine)
+    await Rebuild(engine, ingest.telling, lambda: NOW, "here").swap()
+    while await recompute.once():
+        pass
+    assert await outcome(engine) == before
 
 
 async def test_what_is_folded_at_this_moment_is_not_missed(engine: AsyncEngine) -> None:
