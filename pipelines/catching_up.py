@@ -6,7 +6,7 @@ On PostgreSQL the workers take their turns one after the other, and pause togeth
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -32,6 +32,9 @@ LONG = {"sqlite": 0.06, "postgresql": 0.5}
 FIRST, FEWEST, MOST = 60, 20, 2_000
 """Names that a step begins with, few, so that the first request of a first read is soon there; what else is noted of
 their components comes along."""
+PUT_OFF = 10
+"""Turns behind full batches that leave aside who is known otherwise: one is in many requests, and in a first read each
+becomes known tool by tool."""
 _ATTEMPTS = 3
 """To compute beside other writers, before they have to wait."""
 
@@ -58,11 +61,16 @@ class CatchUp:
         self._turn = asyncio.Lock()
         self._running = False
         self._first = True
+        self._put_off = 0
 
     @property
     def behind(self) -> bool:
         """Whether the newest batch was full: more is waiting behind it."""
         return self._pace.behind
+
+    @property
+    def _kinds(self) -> Sequence[str]:
+        return deferred.BUT_PEOPLE if self._put_off else deferred.KINDS
 
     def merging(self) -> None:
         """A batch has come and is being merged."""
@@ -169,6 +177,7 @@ class CatchUp:
                 if not await deferred.any_left(connection):
                     return 0
             began, changed = self.clock(), 0
+            self._put_off = self._put_off + 1 if self._pace.more and self._put_off < PUT_OFF else 0
             self._pace.began()
             after: tuple[str, str] | None = None
             while True:
@@ -238,7 +247,7 @@ class CatchUp:
     ) -> Outcome:  # fmt: skip
         snapshot = await configuration.load(bulk.connection, hold=True)
         touched = Touched(snapshot.rules, reading=reading)
-        await deferred.look(bulk, touched, after, most)
+        await deferred.look(bulk, touched, after, most, self._kinds)
         return await look(bulk, touched, snapshot, self.watch, locked)
 
     async def _leave(self, after: tuple[str, str] | None, error: Exception) -> tuple[str, str] | None:
@@ -248,7 +257,7 @@ class CatchUp:
         async with writing(self.engine) as connection:
             bulk = Bulk(connection)
             touched = Touched(Rules())
-            notes = await deferred.look(bulk, touched, after, 1)
+            notes = await deferred.look(bulk, touched, after, 1, self._kinds)
             sql = "SELECT DISTINCT component, request FROM members WHERE artifact IN {keys}"
             rows = await bulk.by_keys(sql, touched.artifacts)
             await requests.mark_failed(bulk, {row[1]: reason for row in rows if row[1]})

@@ -47,6 +47,11 @@ class Pace:
             wait = min(wait, self._merged + QUIET - now)
         return max(wait, self._free - now)
 
+    @property
+    def more(self) -> bool:
+        """Whether more is waiting behind the newest batch, as far as is known."""
+        return self.behind and self._merged + QUIET > self.clock()
+
     def over(self) -> bool:
         """Whether a backlog has come to its end, and its last part is not understood yet."""
         return self._backlog and self._merged + QUIET <= self.clock()

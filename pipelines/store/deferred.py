@@ -17,6 +17,7 @@ from pipelines.store.facts import Notes, Touched
 
 KINDS = ("artifact", "linked", "value", "generic", "identity")
 """What is left of very large components is of other kinds: see aside."""
+BUT_PEOPLE = KINDS[:-1]
 
 
 async def put(bulk: Bulk, touched: Touched) -> None:
@@ -35,13 +36,15 @@ async def again(bulk: Bulk, identities: Iterable[str]) -> None:
     await bulk.insert(tables.deferred, [("identity", name) for name in identities], "ignore")
 
 
-async def look(bulk: Bulk, touched: Touched, after: tuple[str, str] | None, most: int) -> Notes:
+async def look(
+    bulk: Bulk, touched: Touched, after: tuple[str, str] | None, most: int, kinds: Sequence[str] = KINDS
+) -> Notes:
     """Add what was left to `touched`, at most so many names `after` that place, and remember it there.
 
     On PostgreSQL what another worker looks at is left out.
     """
     columns = tables.deferred.c
-    wanted = select(columns.kind, columns.name).where(columns.kind.in_(KINDS))
+    wanted = select(columns.kind, columns.name).where(columns.kind.in_(kinds))
     wanted = wanted.order_by(columns.kind, columns.name).distinct().limit(most)
     if after is not None:
         wanted = wanted.where((columns.kind > after[0]) | (columns.kind == after[0]) & (columns.name > after[1]))

@@ -5,7 +5,7 @@ import asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pipelines.catching_up import CatchUp
+from pipelines.catching_up import PUT_OFF, CatchUp
 from pipelines.store import configuration, deferred, pending, tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.engine import open_engine, reading, writing
@@ -162,3 +162,32 @@ async def test_an_outcome_by_older_rules_is_computed_anew(sqlite_url: str) -> No
         await configuration.choose_for_all(connection, configuration.Installation(digest=9))
         assert not await valid(Bulk(connection), outcome)
     await engine.dispose()
+
+
+async def test_behind_full_batches_who_is_known_otherwise_waits_but_not_for_ever(engine: AsyncEngine) -> None:
+    now = [0.0]
+    ingest = ingest_of(engine, full=1)
+    ingest.catch_up = CatchUp(engine, clock=lambda: now[0])
+    await ingest(records([memo(1, by="anna", address="desk@x.example", name=None)]))
+    for _ in range(PUT_OFF + 1):
+        await ingest.catch_up.all()
+    assert await rows(engine, tables.deferred) == []
+    await ingest(records([memo(2, by="ben", address="desk@x.example", name="Benno Sand")], first=1))
+    for _ in range(PUT_OFF):
+        await ingest.catch_up.all()
+        assert [(row.kind, row.name) for row in await rows(engine, tables.deferred)] == [
+            ("identity", "memos/account/ben")
+        ]
+    assert await finding(engine, "benno sand") == {request_id("memos/memo/2")}
+    await ingest.catch_up.all()
+    assert await rows(engine, tables.deferred) == []
+    both = {request_id(f"memos/memo/{number}") for number in (1, 2)}
+    assert await finding(engine, "benno sand") == both
+    await ingest(records([memo(2, version=2, by="ben", address="desk@x.example", name="Benno Stone")], first=2))
+    now[0] += 1  # nothing more has come
+    await ingest.catch_up.all()
+    assert await finding(engine, "benno stone") == both
+
+
+async def finding(engine: AsyncEngine, person: str) -> set[str]:
+    return {row.request for row in await rows(engine, tables.facets) if (row.kind, row.value) == ("person", person)}
