@@ -27,8 +27,8 @@ _WITH_ADDRESS = f"""SELECT id, name, address, machine FROM
     (SELECT id, name, address, machine, row_number() OVER (PARTITION BY address ORDER BY id) AS place
     FROM identities WHERE address IN {{keys}}) AS bearers WHERE place <= {MOST} ORDER BY address, id"""  # noqa: S608
 _CONCERNED = f"""SELECT DISTINCT o.id FROM identities t JOIN identities o ON o.address = t.address
-    WHERE t.id IN {{keys}} AND
-    (SELECT count(*) FROM identities b WHERE b.address = t.address AND b.id < t.id) < {MOST}"""  # noqa: S608
+    WHERE t.id IN {{keys}} AND NOT EXISTS
+    (SELECT 1 FROM identities b WHERE b.address = t.address AND b.id < t.id LIMIT 1 OFFSET {MOST - 1})"""  # noqa: S608
 
 _FOLDING = 7315491
 """Number of the lock that who folds holds until its transaction ends; in this database only."""
