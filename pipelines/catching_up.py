@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.correlate.rules import Rules
 from pipelines.pace import Pace
-from pipelines.store import aside, configuration, deferred, pending, requests, whose_turn
+from pipelines.store import aside, configuration, deferred, pending, people, requests, whose_turn
 from pipelines.store.bulk import Bulk
 from pipelines.store.components import Locked, nothing_more
 from pipelines.store.engine import AWAY, reading, refuses, writing
@@ -259,7 +259,9 @@ class CatchUp:
             touched = Touched(Rules())
             notes = await deferred.look(bulk, touched, after, 1, self._kinds)
             sql = "SELECT DISTINCT component, request FROM members WHERE artifact IN {keys}"
-            rows = await bulk.by_keys(sql, touched.artifacts)
+            rows = [*await bulk.by_keys(sql, touched.artifacts)]
+            named = await people.concerned(bulk, touched.identities)
+            rows += await bulk.by_keys(f"SELECT component, id {pending.NAMING}", named)
             await requests.mark_failed(bulk, {row[1]: reason for row in rows if row[1]})
             await pending.ask(connection, {row[0] for row in rows})
             await deferred.drop(bulk, notes)

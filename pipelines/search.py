@@ -6,6 +6,8 @@ import unicodedata
 SHORTEST = 2
 LONGEST = 64
 MOST = 1000
+LONGEST_NAME = 200
+"""PostgreSQL has no room for much longer keys in an index, and whoever writes a mail chooses what they are called."""
 _ASCII = re.compile("[a-z0-9]+")
 _UNSPACED = re.compile(
     "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -51,8 +53,9 @@ def _pairs(part: str) -> list[str]:
 
 
 def name_term(name: str) -> str:
-    """A person's name as one term: its words without case and accents, in their order (`Zoë Berg` is `zoe berg`)."""
-    return " ".join(terms(name))
+    """A person's name as one term: its words without case and accents, in their order (`Zoë Berg` is `zoe berg`), cut
+    at 200 characters."""
+    return " ".join(terms(name))[:LONGEST_NAME].rstrip()
 
 
 def _plain(text: str) -> str:

@@ -11,6 +11,7 @@ from schemas.records import (
     Expected,
     FieldSource,
     Holder,
+    LastSaid,
     LifecycleRecord,
     LinkView,
     PersonView,
@@ -22,6 +23,9 @@ NOT_SHOWN = "Not shown: its connection restricts who may read it"
 
 _CHOSEN = ("title", "business_unit", "priority", "amount", "outcome")
 """Fields that are taken from one artifact, as `sources` says."""
+
+_PEOPLE = ("requester", "holder")
+"""Fields whose values are ids of people."""
 
 _ABOUT_TWO = frozenset({"linked", "unlinked", "merged", "moved"})
 """Kinds of activities whose words name another artifact."""
@@ -44,6 +48,7 @@ def withheld(record: LifecycleRecord, hidden: Set[str], elsewhere: Set[str] = fr
     people = tuple(shown for one in record.people if (shown := _person(one, hidden, away)) is not None)
     seen = {one.id for one in people}
     names = _names(record.people) - _names(people)
+    shown_as = _names(people)
     reasons = {one.why for one in record.links if not _speaks_of(one, here)}
     reasons |= {one.why for one in record.artifacts if request_id(one.id) == record.id}  # "It is the oldest part"
     keys = {one.natural_key for one in record.artifacts if one.natural_key and one.id not in here}
@@ -56,7 +61,7 @@ def withheld(record: LifecycleRecord, hidden: Set[str], elsewhere: Set[str] = fr
             "people": people,
             "projects": tuple(one for one in record.projects if any(key.startswith(f"{one}-") for key in keys)),
             "timeline": record.timeline.model_copy(
-                update={"entries": tuple(_entry(one, here, seen, names) for one in record.timeline.entries)}
+                update={"entries": tuple(_entry(one, here, seen, names, shown_as) for one in record.timeline.entries)}
             ),
             "artifacts": tuple(_artifact(one, here, seen, reasons) for one in record.artifacts),
             "links": tuple(_link(one, here) for one in record.links),
@@ -64,18 +69,18 @@ def withheld(record: LifecycleRecord, hidden: Set[str], elsewhere: Set[str] = fr
             "blocks": tuple(_dependency(one, here) for one in record.blocks),
             "programmes": tuple(_programme(one, here) for one in record.programmes),
             "dates": tuple(one for one in record.dates if one.artifact not in here),
-            "last_said": record.last_said if record.last_said and record.last_said.artifact not in here else None,
+            "last_said": _said(record.last_said, here, seen, names),
             "expected": _expected(record.expected, known) if here else record.expected,
             "not_mapped": record.not_mapped.model_copy(
                 update={
                     "statuses": tuple(one for one in record.not_mapped.statuses if one.connection not in hidden)
                 }
             ),
-            "last_human": _mark(record.last_human, here),
-            "last_automatic": _mark(record.last_automatic, here),
+            "last_human": _mark(record.last_human, here, seen, away),
+            "last_automatic": _mark(record.last_automatic, here, seen, away),
             "restricted": record.restricted
             + sum(one.id in here and not one.restricted for one in record.artifacts),
-            **_chosen(record, here),
+            **_chosen(record, here, away),
         }
     )  # fmt: skip
 
@@ -97,12 +102,14 @@ def _expected(expected: Expected, known: Set[str]) -> Expected:
     return expected.model_copy(update={"waits_on": waits_on, "words": NOT_SHOWN if named else expected.words})
 
 
-def _chosen(record: LifecycleRecord, here: Set[str]) -> dict[str, Any]:
+def _chosen(record: LifecycleRecord, here: Set[str], away: Set[str]) -> dict[str, Any]:
     """Fields that came from what is hidden: as another artifact states them, or not at all."""
     values: dict[str, Any] = {}
     sources: dict[str, FieldSource] = {}
     for name, source in record.sources.items():
-        others = tuple(one for one in source.others if one.artifact not in here)
+        others = tuple(one for one in source.others if one.artifact not in here and not (
+            name in _PEOPLE and connection_of(str(one.value)) in away
+        ))  # fmt: skip
         if source.artifact not in here:
             sources[name] = source.model_copy(update={"others": others})
         elif name == "title" and others and isinstance(others[0].value, str):
@@ -149,7 +156,14 @@ def _holder(one: Holder | None, here: Set[str], hidden: Set[str], away: Set[str]
 
 
 def _names(people: Iterable[PersonView]) -> set[str]:
-    return {one.name for one in people if one.name}
+    return {name for one in people for name in (one.name, one.address) if name}
+
+
+def _said(one: LastSaid | None, here: Set[str], seen: Set[str], names: Set[str]) -> LastSaid | None:
+    if one is None or one.artifact in here:
+        return None
+    by = one.by if one.by in seen else None
+    return one.model_copy(update={"by": by, "by_name": one.by_name if by and one.by_name not in names else None})
 
 
 def _artifact(one: ArtifactView, here: Set[str], seen: Set[str], reasons: Set[str]) -> ArtifactView:
@@ -165,14 +179,19 @@ def _artifact(one: ArtifactView, here: Set[str], seen: Set[str], reasons: Set[st
     )  # fmt: skip
 
 
-def _entry(one: TimelineEntry, here: Set[str], seen: Set[str], names: Set[str]) -> TimelineEntry:
-    """names: what people are called who are shown without their names."""
+def _entry(one: TimelineEntry, here: Set[str], seen: Set[str], names: Set[str], shown_as: Set[str]) -> TimelineEntry:
+    """names: what people are called who are shown without these names; shown_as: what they are called here."""
     if one.artifact in here or one.kind in _ABOUT_TWO or (one.actor is not None and one.actor not in seen):
         return one.model_copy(update={"actor": None, "actor_name": None, "words": NOT_SHOWN, "restricted": True})
-    if named := [name for name in names if name in one.words]:
-        kept = None if one.actor_name in named else one.actor_name
+    kept = None if one.actor_name in names else one.actor_name
+    if any(name in one.words for name in names) or (one.kind == "assigned" and not _to_whom(one.words, shown_as)):
         return one.model_copy(update={"actor_name": kept, "words": NOT_SHOWN})
     return one
+
+
+def _to_whom(words: str, shown_as: Set[str]) -> bool:
+    """Whether it was assigned to nobody, or to somebody who is shown: others may be known from elsewhere alone."""
+    return " to " not in words or words.endswith((" to somebody", *(f" to {name}" for name in shown_as)))
 
 
 def _link(one: LinkView, here: Set[str]) -> LinkView:
@@ -196,5 +215,8 @@ def _programme(one: Programme, here: Set[str]) -> Programme:
     return one.model_copy(update={"why": NOT_SHOWN}) if here else one
 
 
-def _mark(one: ActivityMark | None, here: Set[str]) -> ActivityMark | None:
-    return one.model_copy(update={"actor": None}) if one and one.artifact in here else one
+def _mark(one: ActivityMark | None, here: Set[str], seen: Set[str], away: Set[str]) -> ActivityMark | None:
+    if one is None or one.actor is None or one.actor in seen:
+        return one.model_copy(update={"actor": None}) if one and one.artifact in here else one
+    hidden = one.artifact in here or connection_of(one.actor) in away
+    return one.model_copy(update={"actor": None}) if hidden else one

@@ -112,15 +112,15 @@ async def hold(bulk: Bulk, touched: Touched) -> None:
 
 async def settle(bulk: Bulk, touched: Touched) -> None:
     """See to it that no record is missed which somebody writes at this moment, and read its identities for before these
-    were known otherwise. It is not visible yet, so what was noted of identities is left for the next turn; where it was
-    not noted it is looked at now, and noted for then. Waits for nobody.
+    were known otherwise. It is not visible yet, so what was noted of identities is left for the next turn. What was not
+    noted, a decision, is looked at now, and noted for when it can be seen. Waits for nobody.
 
     On SQLite what somebody computed meanwhile is not valid any more (see outcomes).
     """
     if not touched.identities or bulk.dialect != "postgresql" or touched.beside:
         return
-    if (await bulk.connection.execute(_FREE)).scalar_one():
-        return
-    await deferred.again(bulk, touched.identities)
-    if touched.notes is not None:
+    if touched.notes is None:
+        await deferred.again(bulk, touched.identities)
+    elif not (await bulk.connection.execute(_FREE)).scalar_one():
+        await deferred.again(bulk, touched.identities)
         touched.identities.clear()

@@ -2,7 +2,7 @@
 
 A memo may say more: `old`, the number of the key that it had before it was moved; `notes`, the notes that stand under
 it (number to text); `deleted`; `copy`, names of those who are on copy; `address` and `name`, of who wrote it;
-its `url`.
+`asker`, who asked for it, and `say`, what who wrote it said instead of setting its status; its `url`.
 """
 
 from collections.abc import Sequence
@@ -63,6 +63,8 @@ def map_memo(event: SourceEvent) -> Mapped:
     at = created + timedelta(hours=told["version"])
     said = Activity(f"{event.artifact}/{told['version']}", event.artifact, ActivityKind.STATUS, at, person,
                     to_value=told["status"], to_label=told["status"])  # fmt: skip
+    if "say" in told:
+        said = Activity(said.key, said.artifact, ActivityKind.COMMENTED, at, person, text=told["say"])
     return Mapped(
         artifact=event.artifact,
         connection=event.connection,
@@ -73,7 +75,7 @@ def map_memo(event: SourceEvent) -> Mapped:
             "natural_key": f"MEMO-{number}",
             "created_at": instant(created),
             "opens": told.get("opens", True),
-            "requester": person,
+            "requester": f"{scope}/account/{told['asker']}" if "asker" in told else person,
             "status": {"id": told["status"], "label": told["status"], "category": None, "pipeline": None},
         }
         | {name: told[name] for name in ("out_of_scope", "deleted", "url") if name in told}

@@ -5,18 +5,22 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines import rebuild
 from pipelines.correlate.rules import Rules
+from pipelines.deciding import Deciding, Wish
 from pipelines.rebuild import Rebuild
 from pipelines.recompute import Recompute
+from pipelines.search import name_term
 from pipelines.store import people, tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.components import MANY_NAMED
 from pipelines.store.engine import reading
 from pipelines.store.facts import Touched
 from schemas.artifacts import request_id
+from schemas.decisions import DecisionKind
 from schemas.events import SourceEvent
 from tests.pipelines.memos import memo, records
 from tests.pipelines.test_ingest import NOW, Counting, ingest_of, outcome, rows
@@ -118,6 +122,53 @@ async def test_what_is_folded_at_this_moment_is_not_missed(engine: AsyncEngine) 
     await Recompute(engine, lambda: NOW, "here").late()
     assert [told["name"] for told in (await requesters(engine)).values()] == ["Benno Sand"] * 2
     assert await rows(engine, tables.deferred) == []
+
+
+async def test_who_is_folded_while_a_decision_is_taken_is_not_missed(engine: AsyncEngine) -> None:
+    ingest = ingest_of(engine)
+    await ingest(records([one(1, "anna", address="anna@x.example"), one(2, "ben", "Benno Sand")]))
+    same = Wish(DecisionKind.SAME_PERSON, "Carla", left=(account("anna"),), right=(account("ben"),))
+    await Deciding(engine, lambda: NOW).decide(same)
+    # Nobody sees it before it is committed: it is looked at again after that.
+    again = {row.name for row in await rows(engine, tables.deferred) if row.kind == "identity"}
+    assert again == (set() if engine.dialect.name == "sqlite" else {account("anna"), account("ben")})
+    await Recompute(engine, lambda: NOW, "here").late()
+    assert await rows(engine, tables.deferred) == []
+    assert [told["name"] for told in (await requesters(engine)).values()] == ["Benno Sand"] * 2
+
+
+async def test_what_the_database_refuses_of_somebody_is_tried_again(engine: AsyncEngine) -> None:
+    ingest = ingest_of(engine)
+    await ingest(records([one(1, "anna")]))
+    refused = request_id("memos/memo/1")
+    refuse, mend = {
+        "sqlite": (f"""CREATE TRIGGER refusing BEFORE INSERT ON requests WHEN NEW.id = '{refused}'
+            BEGIN SELECT RAISE(ABORT, 'no'); END""", "DROP TRIGGER refusing"),
+        "postgresql": (
+            f"ALTER TABLE requests ADD CONSTRAINT refusing CHECK (id <> '{refused}' OR record NOT LIKE '%Benno%')",
+            "ALTER TABLE requests DROP CONSTRAINT refusing",
+        ),
+    }[engine.dialect.name]  # fmt: skip
+    async with engine.begin() as connection:
+        await connection.execute(text(refuse))
+    await ingest(records([one(2, "ben", "Benno Sand")], first=1))
+    assert await rows(engine, tables.deferred) == []
+    assert (await requesters(engine))["1"]["name"] is None
+    async with engine.begin() as connection:
+        await connection.execute(text(mend))
+    recompute = Recompute(engine, lambda: NOW, "here")
+    await recompute.retry()
+    await recompute.once()
+    assert (await requesters(engine))["1"]["name"] == "Benno Sand"
+
+
+async def test_a_name_longer_than_an_index_takes_stops_nothing(engine: AsyncEngine) -> None:
+    chance, ingest = random.Random(1), ingest_of(engine)
+    long = " ".join("".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=40)) for _ in range(150))
+    await ingest(records([one(1, "anna"), one(2, "ben", long)]))
+    assert {row.problem for row in await rows(engine, tables.requests)} == {None}
+    assert (await requesters(engine))["1"]["name"] == long
+    assert await found_by(engine, name_term(long)) == {request_id("memos/memo/1"), request_id("memos/memo/2")}
 
 
 async def test_the_cost_does_not_grow_with_how_many_there_are(engine: AsyncEngine) -> None:

@@ -232,6 +232,48 @@ async def test_what_somebody_is_called_there_is_told_to_who_may_read_it(company:
             assert {mine, theirs} <= set(await found(http, query)), query
 
 
+BOTH: dict[str, Any] = {"address": "zz@example.com"}
+
+
+@pytest.mark.parametrize("told", [
+    pytest.param([
+        memo(31, by="bert", asker="bert"), memo(31, version=2, by="zoe", asker="bert", say="hello", name=None, **BOTH),
+        memo(24, connection="board", by="planta1", name="Planta Zoe", **BOTH),
+    ], id="who said the last word"),
+    pytest.param([
+        memo(31, by="bert", asker="bert"), memo(32, parent=31, by="zz", name="Zed", **BOTH),
+        memo(51, connection="board", text="part of MEMO-31", by="aplanta", name="Planta Z", **BOTH),
+        memo(31, version=3, by="zz", asker="bert", say="hello", name="Zed", **BOTH),
+    ], id="by two identities in one request"),
+])  # fmt: skip
+@pytest.mark.parametrize("audience", [BOARD, Audience("participants")], ids=lambda one: one.kind)
+async def test_nor_is_it_told_beside_what_they_said(company: Hub, told: list[Any], audience: Audience) -> None:
+    async with writing(company.engine) as connection:
+        await audiences.write(connection, "board", audience)
+    await company.told(*told)
+    async with read_by(company, STRANGERS[0]) as http:
+        for path in (f"/v1/requests/{owned(31)}?summary=true", f"/v1/requests/{owned(31)}/timeline",
+                     "/v1/requests?whole=true", f"/v1/lookup?reference={owned(31)}&whole=true"):  # fmt: skip
+            assert "planta" not in await read(http, path), path
+    async with read_by(company, THIS_MACHINE) as http:
+        assert "planta" in await read(http, f"/v1/requests/{owned(31)}")
+
+
+async def test_nor_is_an_address_of_there(company: Hub) -> None:
+    nameless: dict[str, Any] = {"by": "zoe", "name": None, "address": None}
+    await company.told(
+        memo(31, **nameless), memo(31, version=2, status="done", **nameless),
+        memo(24, connection="board", by="other", name=None, address="planta@board.example"),
+    )  # fmt: skip
+    wish = {"kind": "same person", "identities": ["memos/account/zoe", "board/account/other"], "by": "Clara"}
+    assert (await company.http.post("/v1/decisions", json=wish, headers={"If-Match": "*"})).status_code == 201
+    async with read_by(company, STRANGERS[0]) as http:
+        assert "planta@" not in await read(http, f"/v1/requests/{owned(31)}?summary=true")
+        assert "planta@" not in await read(http, f"/v1/requests/{owned(31)}/timeline")
+    async with read_by(company, THIS_MACHINE) as http:
+        assert "planta@" in await read(http, f"/v1/requests/{owned(31)}")
+
+
 async def test_whose_mailbox_is_read_is_told_to_who_may_read_it(company: Hub) -> None:
     reads = {"host": "imap.example.com", "auth": {"kind": "password", "user": "requests@example.com"}}
     async with writing(company.engine) as connection:
