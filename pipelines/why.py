@@ -54,6 +54,8 @@ class Why:
     """Of every link in the answer."""
     version: str
     """Of the rules by which it is so, as `version_of` gives it."""
+    brought: dict[str, str]
+    """Artifact to the connection that brought it, of all that hang together with either."""
 
 
 Reading = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
@@ -80,7 +82,8 @@ async def why(reading: Reading, left: str, right: str) -> Why:
     asked = [node for node in both.nodes if node.artifact in {left, right}]
     dated = _dated(found, both.nodes, happened, snapshot.rules)
     told = replace(dated, shared=tuple(shown.shared(one, asked) for one in dated.shared))
-    return Why(told, words, version_of(snapshot.rules))
+    brought = {name: one.connection for name, one in loaded.artifacts.items()}
+    return Why(told, words, version_of(snapshot.rules), brought)
 
 
 def version_of(rules: Rules) -> str:

@@ -24,6 +24,10 @@ NOT_SHOWN = "Not shown: its connection restricts who may read it"
 _CHOSEN = ("title", "business_unit", "priority", "amount", "outcome")
 """Fields that are taken from one artifact, as `sources` says."""
 
+_ANYBODYS = frozenset({"mail"})
+"""Addresses of mails are of no one connection: who may not read one of them is told no name that only mails elsewhere
+say."""
+
 _PEOPLE = ("requester", "holder")
 """Fields whose values are ids of people."""
 
@@ -44,8 +48,9 @@ def withheld(record: LifecycleRecord, hidden: Set[str], elsewhere: Set[str] = fr
     here = {one.id for one in record.artifacts if one.connection in hidden}
     mine = {one.id for one in record.artifacts}
     here |= {one for one in _named(record) if connection_of(one) in (hidden if one in mine else hidden | elsewhere)}
-    away = hidden | elsewhere
-    people = tuple(shown for one in record.people if (shown := _person(one, hidden, away)) is not None)
+    kept_out = hidden | _shared(record, hidden)
+    away = kept_out | elsewhere | (_ANYBODYS if hidden or elsewhere else frozenset())
+    people = tuple(shown for one in record.people if (shown := _person(one, kept_out, away)) is not None)
     seen = {one.id for one in people}
     names = _names(record.people) - _names(people)
     shown_as = _names(people)
@@ -56,8 +61,8 @@ def withheld(record: LifecycleRecord, hidden: Set[str], elsewhere: Set[str] = fr
     known = {one.other_key for one in blocked_by if one.other_key}
     return record.model_copy(
         update={
-            "requester": _person(record.requester, hidden, away),
-            "holder": _holder(record.holder, here, hidden, away),
+            "requester": _person(record.requester, kept_out, away),
+            "holder": _holder(record.holder, here, kept_out, away),
             "people": people,
             "projects": tuple(one for one in record.projects if any(key.startswith(f"{one}-") for key in keys)),
             "timeline": record.timeline.model_copy(
@@ -83,6 +88,13 @@ def withheld(record: LifecycleRecord, hidden: Set[str], elsewhere: Set[str] = fr
             **_chosen(record, here, away),
         }
     )  # fmt: skip
+
+
+def _shared(record: LifecycleRecord, hidden: Set[str]) -> set[str]:
+    """What ids of the record begin with that are of no one connection, as those of mails, where only what is hidden
+    brought such."""
+    brought = {(connection_of(one.id), one.connection in hidden) for one in record.artifacts}
+    return {name for name, of_hidden in brought if of_hidden and (name, False) not in brought}
 
 
 def _named(record: LifecycleRecord) -> Iterable[str]:

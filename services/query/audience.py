@@ -134,7 +134,7 @@ def masked(decision: dict[str, Any], view: View) -> dict[str, Any]:
     if view.reads(named):
         return decision
     told = {**decision, "reason": "", "said": f"{decision['by']} decided something about what you may not read"}
-    if decision["kind"] not in (DecisionKind.SAME_PERSON, DecisionKind.OTHER_PERSON):
+    if decision["kind"] not in (DecisionKind.SAME_PERSON, DecisionKind.OTHER_PERSON, DecisionKind.UNDO):
         return told
     # The id of somebody's identity may be an address; that of a thing is a number.
     return told | {side: [one for one in decision[side] if view.reads([one])] for side in ("left", "right")}

@@ -91,10 +91,12 @@ async def timeline(found: Found, wanted: Annotated[Happenings, Query()], hub: Hu
     more = len(rows) > wanted.limit
     following = paging.cursor(kind, (page[-1]["at"], page[-1]["key"])) if more else None
     called = naming.called(record)
+    brought = {one["id"]: one["connection"] for one in record["artifacts"]}
     items = [
         _shown(
             row | {"actor_name": row["actor_name"] or called.get(row.get("actor"))},
-            hidden=row["key"] in hidden, nobody=connection_of(row["artifact"]) in found.hidden,
+            hidden=row["key"] in hidden,
+            nobody=brought.get(row["artifact"], connection_of(row["artifact"])) in found.hidden,
         ) for row in page
     ]  # fmt: skip
     return answer({"items": items, "next": following})
@@ -145,11 +147,12 @@ async def why(found: Found, ends: Annotated[Ends, Query()], hub: Hub, view: Seen
         given = await find(connection, [ends.to, *([ends.start] if ends.start else [])])
     right = _of(found.id, await named(hub, view, "with", given[0]))
     left = _of(found.id, await named(hub, view, "from", given[1])) if ends.start else _oldest(found)
-    reason = reasons.told(await reasons.reasons(hub.database, left, right))
+    why_so = await reasons.reasons(hub.database, left, right)
+    reason = reasons.told(why_so)
     inside = reason["left_request"] == reason["right_request"] == found.id
     links = [one for name in ("chain", "nearest", "against") for one in reason[name]]
     alone = inside and all(one["other_request"] in (None, found.id) for one in links)
-    told = reasons.withheld_reasons(reason, view, found.hidden if alone else None)
+    told = reasons.withheld_reasons(reason, why_so, view, found.hidden if alone else None)
     together = told["together"] and inside
     other = told["right_request"] if told["right_request"] != found.id else None
     return answer({"request": found.id, **told, "together": together, "other_request": other})

@@ -78,7 +78,9 @@ def told_any(found: Why, ends: tuple[Known, Known], named: tuple[Found, Found]) 
     }
 
 
-def withheld_reasons(told: dict[str, Any], view: View, hidden: frozenset[str] | None = None) -> dict[str, Any]:
+def withheld_reasons(
+    told: dict[str, Any], found: Why, view: View, hidden: frozenset[str] | None = None
+) -> dict[str, Any]:
     """The answer as its reader may see it: what speaks of something they may not read says only that it is there.
 
     hidden: connections that are kept from them in the request concerned; None: wherever it is.
@@ -89,7 +91,8 @@ def withheld_reasons(told: dict[str, Any], view: View, hidden: frozenset[str] | 
     links = [one for name in ("chain", "nearest", "against") for one in told[name]]
     named = {told["left"], told["right"], *(end for one in links for end in (one["left"], one["right"]) if end)}
     named |= {one["artifact"] for one in told["outside"]}
-    if not any(connection_of(one) in kept for one in named) and not told["decisions"]:
+    brought = {found.brought.get(one, connection_of(one)) for one in named}
+    if brought.isdisjoint(kept) and not told["decisions"]:
         return told
     together = "belong together" if told["together"] else "do not belong together"
     return {

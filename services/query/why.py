@@ -49,7 +49,7 @@ async def why(both: Annotated[Both, Query()], hub: Hub, view: Seen) -> Response:
     left, right = meant(await named(hub, view, "from", start), await named(hub, view, "with", to))
     found = await reasons(hub.database, left.artifact, right.artifact)
     ends = view.artifact(left), view.artifact(right)
-    return answer(withheld_reasons(told_any(found, ends, (start, to)), view))
+    return answer(withheld_reasons(told_any(found, ends, (start, to)), found, view))
 
 
 async def named(hub: Serving, view: View, parameter: str, found: Found) -> tuple[Known, ...]:

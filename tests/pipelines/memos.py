@@ -2,7 +2,8 @@
 
 A memo may say more: `old`, the number of the key that it had before it was moved; `notes`, the notes that stand under
 it (number to text); `deleted`; `copy`, names of those who are on copy; `address` and `name`, of who wrote it;
-`asker`, who asked for it, and `say`, what who wrote it said instead of setting its status; its `url`.
+`whom`, the id of that identity; `asker`, who asked for it; `say`, what who wrote it said instead of setting its status;
+its `url`.
 """
 
 from collections.abc import Sequence
@@ -59,7 +60,7 @@ def map_memo(event: SourceEvent) -> Mapped:
     if told.get("old") is not None:
         references.append(Reference("jira.key", scope, f"MEMO-{told['old']}", Evidence.IDENTITY, "is"))
     texts = (Text("text", told["text"], Evidence.WRITTEN, created),)
-    person = f"{scope}/account/{told['by']}"
+    person = told.get("whom", f"{scope}/account/{told['by']}")
     at = created + timedelta(hours=told["version"])
     said = Activity(f"{event.artifact}/{told['version']}", event.artifact, ActivityKind.STATUS, at, person,
                     to_value=told["status"], to_label=told["status"])  # fmt: skip

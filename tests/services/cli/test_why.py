@@ -177,7 +177,7 @@ def test_the_example_of_the_page_is_what_is_printed() -> None:
     nobody = Found((), ()), Found((), ())
     ends = [Known(name, "", "", "", None, None, None) for name in (answer.left, answer.right)]
     paper = io.StringIO()
-    told = shown(Why(answer, words, "8-3f9a1c04"), nobody, (ends[0], ends[1]), NOW)
+    told = shown(Why(answer, words, "8-3f9a1c04", {}), nobody, (ends[0], ends[1]), NOW)
     Console(file=paper, width=WIDTH, highlight=False).print(told)
     printed = "".join(line.rstrip() + "\n" for line in paper.getvalue().splitlines())
     assert printed.replace(request_id("jira-a/issue/PAY-12"), "R-MZXW6YTBOI3D") == example

@@ -14,7 +14,7 @@ from pipelines.store import audiences
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import writing
 from schemas.access import THIS_MACHINE, Audience, Caller, Role
-from schemas.artifacts import request_id
+from schemas.artifacts import artifact_id, request_id
 from schemas.records import Dependency, LifecycleRecord
 from services.feed.tables import connections
 from services.query.app import create_app
@@ -272,6 +272,42 @@ async def test_nor_is_an_address_of_there(company: Hub) -> None:
         assert "planta@" not in await read(http, f"/v1/requests/{owned(31)}/timeline")
     async with read_by(company, THIS_MACHINE) as http:
         assert "planta@" in await read(http, f"/v1/requests/{owned(31)}")
+
+
+async def test_what_only_a_kept_mailbox_brought_is_kept_though_ids_of_mails_are_nobodys(company: Hub) -> None:
+    zoe: dict[str, Any] = {"address": "zoe.planta@example.com"}
+    sent = memo(71, connection="board", title="Planted subject", text="part of MEMO-4: secretword", by="x",
+                name="Planta Zoe", whom="mail/address/zoe.planta@example.com", **zoe)  # fmt: skip
+    alone = memo(72, connection="board", title="Planted subject", by="x", name="Planta Zoe",
+                 whom="mail/address/zoe.planta@example.com", **zoe)  # fmt: skip
+    ids = {"71": artifact_id("mail", "mail", "71"), "72": artifact_id("mail", "mail", "72")}
+    await company.told(
+        *(one.model_copy(update={"artifact": ids[one.native_id]}) for one in (sent, alone)),
+        memo(31, by="zoe", name=None, address="zoe.planta@example.com"),
+    )  # fmt: skip
+    why = "/v1/why?from=MEMO-4&with=mail/mail/71"
+    kept = request_id(ids["72"])
+    async with read_by(company, STRANGERS[0]) as http:
+        for path in (f"/v1/requests/{kept}", f"/v1/requests/{kept}/timeline", why):
+            text = await read(http, path)
+            assert [word for word in (*PLANTED, "zoe") if word in text] == [], path
+        assert "planta zoe" not in await read(http, f"/v1/requests/{owned(31)}?summary=true")
+    async with read_by(company, THIS_MACHINE) as http:
+        assert "planta zoe" in await read(http, f"/v1/requests/{kept}")
+        assert "planta zoe" in await read(http, f"/v1/requests/{owned(31)}?summary=true")
+        assert "secretword" in await read(http, why)
+
+
+async def test_an_undo_of_what_was_decided_of_people_names_nobody_of_there(company: Hub) -> None:
+    wish: Any = {"kind": "same person", "identities": ["planta@example.com", "memos/account/anna"], "by": "Clara"}
+    taken = await company.http.post("/v1/decisions", json=wish, headers={"If-Match": "*"})
+    number = taken.json()["decision"]["number"]
+    undo = {"kind": "undo", "decision": number, "by": "Clara"}
+    assert (await company.http.post("/v1/decisions", json=undo, headers={"If-Match": "*"})).status_code == 201
+    async with read_by(company, STRANGERS[2]) as http:
+        assert "planta" not in await read(http, "/v1/decisions")
+    async with read_by(company, THIS_MACHINE) as http:
+        assert "planta" in await read(http, "/v1/decisions")
 
 
 async def test_whose_mailbox_is_read_is_told_to_who_may_read_it(company: Hub) -> None:
