@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.deciding import Deciding, Moved, Outcome, Wish
 from pipelines.rebuild import Rebuild
+from pipelines.recompute import Recompute
 from pipelines.store import tables
 from pipelines.store.beside import DERIVED
 from pipelines.store.engine import writing
@@ -311,6 +312,7 @@ async def _with_wishes(engine: AsyncEngine, events: list[SourceEvent], wanted: l
         await tell(engine, events[place : place + size], chance, chance.choice([1, 2]))
         wanted = await _say(engine, wanted)
         place += size
+    await Recompute(engine, lambda: NOW, "here").late()  # what a decision on people has looked at once more
 
 
 async def _whenever_it_comes(
