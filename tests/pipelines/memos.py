@@ -62,10 +62,7 @@ def map_memo(event: SourceEvent) -> Mapped:
     texts = (Text("text", told["text"], Evidence.WRITTEN, created),)
     person = told.get("whom", f"{scope}/account/{told['by']}")
     at = created + timedelta(hours=told["version"])
-    said = Activity(f"{event.artifact}/{told['version']}", event.artifact, ActivityKind.STATUS, at, person,
-                    to_value=told["status"], to_label=told["status"])  # fmt: skip
-    if "say" in told:
-        said = Activity(said.key, said.artifact, ActivityKind.COMMENTED, at, person, text=told["say"])
+    said = _happened(event, at, person)
     return Mapped(
         artifact=event.artifact,
         connection=event.connection,
@@ -96,6 +93,14 @@ def map_memo(event: SourceEvent) -> Mapped:
             Identity(person, told.get("name", told["by"].title()), told.get("address", f"{told['by']}@example.com")),
         ),
     )
+
+
+def _happened(event: SourceEvent, at: datetime, person: str) -> Activity:
+    told, key = event.payload, f"{event.artifact}/{event.payload['version']}"
+    if "say" in told:
+        return Activity(key, event.artifact, ActivityKind.COMMENTED, at, person, text=told["say"])
+    return Activity(key, event.artifact, ActivityKind.STATUS, at, person,
+                    to_value=told["status"], to_label=told["status"])  # fmt: skip
 
 
 @dataclass
