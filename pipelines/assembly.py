@@ -214,15 +214,12 @@ def facets_of(
 ) -> frozenset[tuple[str, str]]:
     """(kind, value) of everything by which a request is found.
 
-    identities: all that it was folded from, by whose every name and address its people are found; elsewhere: those of
-    them that it does not name.
+    identities: all that it was folded from; elsewhere: those of them that it does not name.
     """
-    return frozenset(_facets(record, {one.id: one for one in identities}, elsewhere))
+    return frozenset(_facets(record, {one.id for one in identities}, elsewhere))
 
 
-def _facets(
-    record: LifecycleRecord, identities: Mapping[str, Identity], elsewhere: Set[str]
-) -> Iterable[tuple[str, str]]:
+def _facets(record: LifecycleRecord, identities: Set[str], elsewhere: Set[str]) -> Iterable[tuple[str, str]]:
     yield "stage", record.current.stage
     yield "state", record.current.state or ""
     yield "standing", f"{record.current.stage}/{record.current.state or ''}"  # to be counted
@@ -240,28 +237,23 @@ def _facets(
     yield from _mapping_facets(record)
 
 
-def _people_facets(
-    record: LifecycleRecord, identities: Mapping[str, Identity], elsewhere: Set[str]
-) -> Iterable[tuple[str, str]]:
-    shown = {name for person in record.people for name in _names_of(person, identities)}
-    shown |= identities.keys() - elsewhere
+def _people_facets(record: LifecycleRecord, identities: Set[str], elsewhere: Set[str]) -> Iterable[tuple[str, str]]:
+    shown = {name for person in record.people for name in _names_of(person)} | (identities - elsewhere)
     yield from (("person", name) for name in shown)
-    yield from (("considered", name) for name in identities.keys() - shown)
+    yield from (("considered", name) for name in identities - shown)
     yield from (("word", word) for person in record.people for word in terms(person.name or ""))
     holder = record.holder.person if record.holder else None
-    yield from (("requester", name) for name in _names_of(record.requester, identities))
-    yield from (("holder", name) for name in _names_of(holder, identities))
+    yield from (("requester", name) for name in _names_of(record.requester))
+    yield from (("holder", name) for name in _names_of(holder))
 
 
-def _names_of(person: PersonView | None, identities: Mapping[str, Identity]) -> Iterable[str]:
+def _names_of(person: PersonView | None) -> Iterable[str]:
     """By what somebody is asked for: ids, addresses, and names as they are normalised."""
     if person is None:
         return
-    known = (person.id, *person.identities, *person.elsewhere)
-    stated = [identities[name] for name in known if name in identities]
-    yield from known
-    yield from filter(None, (person.address, *(one.address for one in stated)))
-    yield from filter(None, map(name_term, {person.name or "", *(one.name or "" for one in stated)}))
+    yield from (person.id, *person.identities, *person.elsewhere)
+    yield from filter(None, (one.address for one in person.known_as))
+    yield from filter(None, map(name_term, {one.name for one in person.known_as if one.name}))
 
 
 def _mapping_facets(record: LifecycleRecord) -> Iterable[tuple[str, str]]:

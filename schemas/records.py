@@ -44,6 +44,19 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class KnownAs(_Model):
+    """What one tool calls a person: an account, a contact, an address of mails."""
+
+    identity: str = Field(description="Its id", examples=["mail/address/anna@example.com"])
+    name: str | None = Field(examples=["Anna Berg"])
+    address: str | None = Field(description="E-mail address in lower case", examples=["anna@example.com"])
+    connections: tuple[str, ...] = Field(
+        default=(),
+        description="Of the request's artifacts that name it, sorted; none: it is known from elsewhere",
+        examples=[["support"]],
+    )
+
+
 class PersonView(_Model):
     """A person with everything they are to this request."""
 
@@ -52,13 +65,7 @@ class PersonView(_Model):
         examples=["mail/address/anna@example.com"],
     )
     name: str | None = Field(description="As the tools of this request call them, else others", examples=["Anna Berg"])
-    name_from: str | None = Field(
-        default=None, description="Id of the identity whose tool calls them so", examples=["crm/contact/501"]
-    )
     address: str | None = Field(description="E-mail address in lower case", examples=["anna@example.com"])
-    address_from: str | None = Field(
-        default=None, description="Id of the identity that has it", examples=["mail/address/anna@example.com"]
-    )
     roles: tuple[str, ...] = Field(
         default=(), description="What they are to this request, sorted", examples=[["assignee", "requester"]]
     )
@@ -66,6 +73,9 @@ class PersonView(_Model):
     elsewhere: tuple[str, ...] = Field(
         default=(),
         description="Their others: with the same address (of more than 20 the first), or theirs by a decision",
+    )
+    known_as: tuple[KnownAs, ...] = Field(
+        default=(), description="What the tools say of them, those of this request first: name and address are from it"
     )
     machine: bool = Field(default=False, description="An account that no human stands behind")
 

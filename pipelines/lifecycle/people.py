@@ -1,10 +1,10 @@
 """Who has to do with a request: identities become people, people get roles."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from pipelines.lifecycle.members import Member, RequestInput
-from schemas.artifacts import Activity, Identity
-from schemas.records import PersonView
+from schemas.artifacts import Activity, Identity, participants_in
+from schemas.records import KnownAs, PersonView
 
 
 class People:
@@ -12,6 +12,7 @@ class People:
 
     def __init__(self, request: RequestInput) -> None:
         self._elsewhere = request.elsewhere
+        self._brought = _brought(request)
         # Those named here first: a person is called as the request's own tools call them, where these do.
         here_first = sorted(request.identities, key=lambda one: (one.id in self._elsewhere, *_order(one)))
         self._identities = {each.id: each for each in here_first}
@@ -36,24 +37,22 @@ class People:
 
     def view(self, person: str, roles: Iterable[str] = ()) -> PersonView:
         """The person with these roles."""
-        group = self._groups.get(person, [])
+        group = self._groups.get(person) or [Identity(person)]
         here = [each for each in group if each.id not in self._elsewhere]
-        named = next((each for each in group if each.name), None)
-        addressed = min((each for each in group if each.address), key=self._address_order, default=None)
+        known_as = tuple(self._known_as(each) for each in group)
         return PersonView(
             id=person,
-            name=named.name if named else None,
-            name_from=named.id if named else None,
-            address=addressed.address if addressed else None,
-            address_from=addressed.id if addressed else None,
+            **called(known_as),
             roles=tuple(sorted(set(roles))),
             identities=tuple(each.id for each in here) or (person,),
             elsewhere=tuple(each.id for each in group if each.id in self._elsewhere and each.id != person),
-            machine=bool(group) and all(each.machine for each in here or group),
+            known_as=known_as,
+            machine=all(each.machine for each in here or group),
         )
 
-    def _address_order(self, one: Identity) -> tuple[bool, str, str]:
-        return one.id in self._elsewhere, one.address or "", one.id
+    def _known_as(self, each: Identity) -> KnownAs:
+        connections = () if each.id in self._elsewhere else self._brought.get(each.id, ())
+        return KnownAs(identity=each.id, name=each.name, address=each.address, connections=connections)
 
     def machine(self, identity: str | None) -> bool:
         """Whether the tool says that no human stands behind the identity."""
@@ -70,6 +69,39 @@ class People:
         ends = f"/{native}"
         found = (each for each in self._identities if each.endswith(ends) and each.startswith(f"{scope}/"))
         return next(found, None)
+
+
+def called(known_as: Sequence[KnownAs]) -> Mapping[str, str | None]:
+    """Name and address of a person, of those that the tools state: the first name; of those of this request, or else of
+    all, the first address in the alphabet.
+    """
+    addressed = [(not one.connections, one.address) for one in known_as if one.address]
+    return {
+        "name": next((one.name for one in known_as if one.name), None),
+        "address": min(addressed)[1] if addressed else None,
+    }
+
+
+def _brought(request: RequestInput) -> Mapping[str, tuple[str, ...]]:
+    """Connections of the artifacts that name an identity, sorted."""
+    found: dict[str, Set[str]] = {}
+    for name, connection in _naming(request):
+        found[name] = found.get(name, frozenset()) | {connection}
+    return {name: tuple(sorted(connections)) for name, connections in found.items()}
+
+
+def _naming(request: RequestInput) -> Iterator[tuple[str, str]]:
+    """Each identity that an artifact of the request names, with the connection that says so."""
+    connections = {member.id: member.connection for member in request.members}
+    for member in request.members:
+        participants = participants_in(member.fields.get("participants"))
+        for name in (member.text("requester"), member.text("assignee"), *participants):
+            if name:
+                yield name, member.connection
+    acting = {(each.actor, each.artifact) for each in request.activities}
+    for actor, artifact in acting:
+        if actor and artifact in connections:
+            yield actor, connections[artifact]
 
 
 def _order(identity: Identity) -> tuple[str, str, str, bool]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Set
 from typing import Any
 
+from pipelines.lifecycle.people import called
 from schemas.artifacts import request_id
 from schemas.records import (
     ActivityMark,
@@ -11,11 +12,13 @@ from schemas.records import (
     Expected,
     FieldSource,
     Holder,
+    KnownAs,
     LastSaid,
     LifecycleRecord,
     LinkView,
     PersonView,
     Programme,
+    SourceOther,
     TimelineEntry,
 )
 
@@ -24,9 +27,9 @@ NOT_SHOWN = "Not shown: its connection restricts who may read it"
 _CHOSEN = ("title", "business_unit", "priority", "amount", "outcome")
 """Fields that are taken from one artifact, as `sources` says."""
 
-_ANYBODYS = frozenset({"mail"})
-"""Addresses of mails are of no one connection: who may not read one of them is told no name that only mails elsewhere
-say."""
+ANYBODYS = frozenset({"mail"})
+"""What ids begin with that are of no one connection: mails and their addresses. Which of them brought what a request
+does not hold is not known: it is of any."""
 
 _PEOPLE = ("requester", "holder")
 """Fields whose values are ids of people."""
@@ -45,15 +48,9 @@ def withheld(record: LifecycleRecord, hidden: Set[str], elsewhere: Set[str] = fr
 
     elsewhere: connections that are hidden in what the record names and does not hold.
     """
-    here = {one.id for one in record.artifacts if one.connection in hidden}
-    mine = {one.id for one in record.artifacts}
-    here |= {one for one in _named(record) if connection_of(one) in (hidden if one in mine else hidden | elsewhere)}
-    kept_out = hidden | _shared(record, hidden)
-    away = kept_out | elsewhere | (_ANYBODYS if hidden or elsewhere else frozenset())
-    people = tuple(shown for one in record.people if (shown := _person(one, kept_out, away)) is not None)
-    seen = {one.id for one in people}
-    names = _names(record.people) - _names(people)
-    shown_as = _names(people)
+    sight = _Sight(record, hidden, elsewhere)
+    mine = {one.id: one.connection in hidden for one in record.artifacts}
+    here = {one for one in (*mine, *_named(record)) if mine.get(one, connection_of(one) in sight.away)}
     reasons = {one.why for one in record.links if not _speaks_of(one, here)}
     reasons |= {one.why for one in record.artifacts if request_id(one.id) == record.id}  # "It is the oldest part"
     keys = {one.natural_key for one in record.artifacts if one.natural_key and one.id not in here}
@@ -61,40 +58,85 @@ def withheld(record: LifecycleRecord, hidden: Set[str], elsewhere: Set[str] = fr
     known = {one.other_key for one in blocked_by if one.other_key}
     return record.model_copy(
         update={
-            "requester": _person(record.requester, kept_out, away),
-            "holder": _holder(record.holder, here, kept_out, away),
-            "people": people,
+            "requester": sight.person(record.requester),
+            "holder": _holder(record.holder, here, sight),
+            "people": sight.people,
             "projects": tuple(one for one in record.projects if any(key.startswith(f"{one}-") for key in keys)),
             "timeline": record.timeline.model_copy(
-                update={"entries": tuple(_entry(one, here, seen, names, shown_as) for one in record.timeline.entries)}
+                update={"entries": tuple(_entry(one, here, sight) for one in record.timeline.entries)}
             ),
-            "artifacts": tuple(_artifact(one, here, seen, reasons) for one in record.artifacts),
+            "artifacts": tuple(_artifact(one, here, sight, reasons) for one in record.artifacts),
             "links": tuple(_link(one, here) for one in record.links),
             "blocked_by": blocked_by,
             "blocks": tuple(_dependency(one, here) for one in record.blocks),
             "programmes": tuple(_programme(one, here) for one in record.programmes),
             "dates": tuple(one for one in record.dates if one.artifact not in here),
-            "last_said": _said(record.last_said, here, seen, names),
+            "last_said": _said(record.last_said, here, sight),
             "expected": _expected(record.expected, known) if here else record.expected,
             "not_mapped": record.not_mapped.model_copy(
                 update={
                     "statuses": tuple(one for one in record.not_mapped.statuses if one.connection not in hidden)
                 }
             ),
-            "last_human": _mark(record.last_human, here, seen, away),
-            "last_automatic": _mark(record.last_automatic, here, seen, away),
+            "last_human": _mark(record.last_human, here, sight),
+            "last_automatic": _mark(record.last_automatic, here, sight),
             "restricted": record.restricted
             + sum(one.id in here and not one.restricted for one in record.artifacts),
-            **_chosen(record, here, away),
+            **_chosen(record, here, sight),
         }
     )  # fmt: skip
 
 
-def _shared(record: LifecycleRecord, hidden: Set[str]) -> set[str]:
-    """What ids of the record begin with that are of no one connection, as those of mails, where only what is hidden
-    brought such."""
-    brought = {(connection_of(one.id), one.connection in hidden) for one in record.artifacts}
-    return {name for name, of_hidden in brought if of_hidden and (name, False) not in brought}
+class _Sight:
+    """What may be seen of a record's people: those whom the other connections name, called as the others call them."""
+
+    def __init__(self, record: LifecycleRecord, hidden: Set[str], elsewhere: Set[str]) -> None:
+        self._hidden = hidden
+        self.away = hidden | elsewhere | (ANYBODYS if hidden or elsewhere else frozenset())
+        """What ids begin with of which nothing is told that the record does not hold."""
+        seen = {one.id: self.person(one) for one in record.people}
+        self._seen = {name: one for name, one in seen.items() if one is not None}
+        self.people = tuple(self._seen.values())
+        self.names = _names(self.people)
+        """What those who are seen are called."""
+        self.unsaid = _names(record.people) - self.names
+
+    def id_of(self, person: str | None) -> str | None:
+        """By which id somebody of the record's people is seen, if they are."""
+        seen = self._seen.get(person or "")
+        return seen.id if seen else None
+
+    def name_of(self, person: str | None) -> str | None:
+        """What they are called, likewise."""
+        seen = self._seen.get(person or "")
+        return (seen.name or seen.address) if seen else None
+
+    def person(self, person: PersonView | None) -> PersonView | None:
+        """Somebody as far as they are seen."""
+        if person is None:
+            return None
+        known_as = tuple(shown for one in person.known_as if (shown := self._known_as(one)))
+        seen = {one.identity for one in known_as}
+        identities = tuple(one for one in person.identities if one in seen)
+        if not identities:
+            return None
+        return person.model_copy(
+            update={
+                **called(known_as),
+                "id": person.id if person.id in seen else identities[0],
+                "roles": person.roles if identities == person.identities else (),
+                "identities": identities,
+                "elsewhere": tuple(one for one in person.elsewhere if one in seen),
+                "known_as": known_as,
+            }
+        )
+
+    def _known_as(self, one: KnownAs) -> KnownAs | None:
+        scope = connection_of(one.identity)
+        if not one.connections:
+            return one if scope not in self.away else None
+        left = tuple(name for name in one.connections if name not in self._hidden)
+        return one.model_copy(update={"connections": left}) if left and scope not in self._hidden else None
 
 
 def _named(record: LifecycleRecord) -> Iterable[str]:
@@ -114,14 +156,12 @@ def _expected(expected: Expected, known: Set[str]) -> Expected:
     return expected.model_copy(update={"waits_on": waits_on, "words": NOT_SHOWN if named else expected.words})
 
 
-def _chosen(record: LifecycleRecord, here: Set[str], away: Set[str]) -> dict[str, Any]:
+def _chosen(record: LifecycleRecord, here: Set[str], sight: _Sight) -> dict[str, Any]:
     """Fields that came from what is hidden: as another artifact states them, or not at all."""
     values: dict[str, Any] = {}
     sources: dict[str, FieldSource] = {}
     for name, source in record.sources.items():
-        others = tuple(one for one in source.others if one.artifact not in here and not (
-            name in _PEOPLE and connection_of(str(one.value)) in away
-        ))  # fmt: skip
+        others = tuple(_other(name, source.others, here, sight))
         if source.artifact not in here:
             sources[name] = source.model_copy(update={"others": others})
         elif name == "title" and others and isinstance(others[0].value, str):
@@ -136,34 +176,20 @@ def _chosen(record: LifecycleRecord, here: Set[str], away: Set[str]) -> dict[str
     return {**values, "sources": sources}
 
 
-def _person(person: PersonView | None, hidden: Set[str], away: Set[str]) -> PersonView | None:
-    """Somebody as far as the other connections know them: what they are called comes from there, or is left out.
-
-    away: connections that are hidden outside of the request.
-    """
-    if person is None:
-        return None
-    kept = tuple(one for one in person.identities if connection_of(one) not in hidden)
-    if not kept:
-        return None
-    elsewhere = tuple(one for one in person.elsewhere if connection_of(one) not in away)
-    shown = {*kept, *elsewhere}
-    name_from, address_from = person.name_from or person.id, person.address_from or person.id
-    return person.model_copy(
-        update={
-            "id": person.id if person.id in shown else kept[0],
-            "name": person.name if name_from in shown else None,
-            "name_from": person.name_from if name_from in shown else None,
-            "address": person.address if address_from in shown else None,
-            "address_from": person.address_from if address_from in shown else None,
-            "roles": person.roles if len(kept) == len(person.identities) else (),
-            "identities": kept, "elsewhere": elsewhere,
-        }
-    )  # fmt: skip
+def _other(name: str, others: Iterable[SourceOther], here: Set[str], sight: _Sight) -> Iterable[SourceOther]:
+    """What else is stated of a field, where it may be seen."""
+    for one in others:
+        if one.artifact in here:
+            continue
+        person = sight.id_of(str(one.value)) if name in _PEOPLE else None
+        if person:
+            yield one.model_copy(update={"value": person})
+        elif name not in _PEOPLE or connection_of(str(one.value)) not in sight.away:
+            yield one
 
 
-def _holder(one: Holder | None, here: Set[str], hidden: Set[str], away: Set[str]) -> Holder | None:
-    person = None if one is None or one.artifact in here else _person(one.person, hidden, away)
+def _holder(one: Holder | None, here: Set[str], sight: _Sight) -> Holder | None:
+    person = None if one is None or one.artifact in here else sight.person(one.person)
     return one.model_copy(update={"person": person}) if one and person else None
 
 
@@ -171,18 +197,17 @@ def _names(people: Iterable[PersonView]) -> set[str]:
     return {name for one in people for name in (one.name, one.address) if name}
 
 
-def _said(one: LastSaid | None, here: Set[str], seen: Set[str], names: Set[str]) -> LastSaid | None:
+def _said(one: LastSaid | None, here: Set[str], sight: _Sight) -> LastSaid | None:
     if one is None or one.artifact in here:
         return None
-    by = one.by if one.by in seen else None
-    return one.model_copy(update={"by": by, "by_name": one.by_name if by and one.by_name not in names else None})
+    return one.model_copy(update={"by": sight.id_of(one.by), "by_name": sight.name_of(one.by)})
 
 
-def _artifact(one: ArtifactView, here: Set[str], seen: Set[str], reasons: Set[str]) -> ArtifactView:
-    """seen: ids of people that are shown. reasons: sentences that speak of nothing hidden."""
+def _artifact(one: ArtifactView, here: Set[str], sight: _Sight, reasons: Set[str]) -> ArtifactView:
+    """reasons: sentences that speak of nothing hidden."""
     if one.id not in here:
         why = one.why if one.why in reasons else NOT_SHOWN
-        return one.model_copy(update={"assignee": one.assignee if one.assignee in seen else None, "why": why})
+        return one.model_copy(update={"assignee": sight.id_of(one.assignee), "why": why})
     return one.model_copy(
         update={
             "natural_key": None, "url": None, "title": None, "type": None, "status": None, "waiting": None,
@@ -191,14 +216,22 @@ def _artifact(one: ArtifactView, here: Set[str], seen: Set[str], reasons: Set[st
     )  # fmt: skip
 
 
-def _entry(one: TimelineEntry, here: Set[str], seen: Set[str], names: Set[str], shown_as: Set[str]) -> TimelineEntry:
-    """names: what people are called who are shown without these names; shown_as: what they are called here."""
-    if one.artifact in here or one.kind in _ABOUT_TWO or (one.actor is not None and one.actor not in seen):
+def _entry(one: TimelineEntry, here: Set[str], sight: _Sight) -> TimelineEntry:
+    actor = sight.id_of(one.actor)
+    if one.artifact in here or one.kind in _ABOUT_TWO or (one.actor is not None and actor is None):
         return one.model_copy(update={"actor": None, "actor_name": None, "words": NOT_SHOWN, "restricted": True})
-    kept = None if one.actor_name in names else one.actor_name
-    if any(name in one.words for name in names) or (one.kind == "assigned" and not _to_whom(one.words, shown_as)):
-        return one.model_copy(update={"actor_name": kept, "words": NOT_SHOWN})
-    return one
+    name = sight.name_of(one.actor)
+    words = _said_of(one, name)
+    if any(each in words for each in sight.unsaid) or (one.kind == "assigned" and not _to_whom(words, sight.names)):
+        words = NOT_SHOWN
+    return one.model_copy(update={"actor": actor, "actor_name": name, "words": words})
+
+
+def _said_of(one: TimelineEntry, name: str | None) -> str:
+    """The sentence of an entry about whom it is told of: it begins with what they are called."""
+    if one.actor_name is None or one.actor_name == name or not one.words.startswith(f"{one.actor_name} "):
+        return one.words
+    return f"{name or 'Somebody'}{one.words.removeprefix(one.actor_name)}"
 
 
 def _to_whom(words: str, shown_as: Set[str]) -> bool:
@@ -227,8 +260,8 @@ def _programme(one: Programme, here: Set[str]) -> Programme:
     return one.model_copy(update={"why": NOT_SHOWN}) if here else one
 
 
-def _mark(one: ActivityMark | None, here: Set[str], seen: Set[str], away: Set[str]) -> ActivityMark | None:
-    if one is None or one.actor is None or one.actor in seen:
-        return one.model_copy(update={"actor": None}) if one and one.artifact in here else one
-    hidden = one.artifact in here or connection_of(one.actor) in away
-    return one.model_copy(update={"actor": None}) if hidden else one
+def _mark(one: ActivityMark | None, here: Set[str], sight: _Sight) -> ActivityMark | None:
+    if one is None or one.actor is None:
+        return one
+    actor = sight.id_of(one.actor) or (one.actor if connection_of(one.actor) not in sight.away else None)
+    return one.model_copy(update={"actor": None if one.artifact in here else actor})

@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import Row, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pipelines.lifecycle.withholding import NOT_SHOWN
+from pipelines.lifecycle.withholding import ANYBODYS, NOT_SHOWN, connection_of
 from schemas.canonical import canonical_json
 from services.admin.tables import audit
 from services.query.serving import told
@@ -22,6 +22,9 @@ _AT_ONCE = 500
 
 _CONTENT = ("dead-letter.edited", "dead-letter.edit-taken-back")
 """Actions whose before and after hold what a tool told."""
+
+_DECIDED = "decision.taken"
+"""An action whose after names things and people by their ids: that of somebody's identity may be an address."""
 
 _NOT_SHOWN = canonical_json({"withheld": NOT_SHOWN})
 
@@ -86,7 +89,9 @@ def _filtered(sought: Sought) -> Select[Any]:
         plain, held = (audit.c.who, audit.c.action, audit.c.object, audit.c.address), (audit.c.before, audit.c.after)
         says = or_(*(func.lower(one).contains(word, autoescape=True) for one in plain))
         holds = or_(*(func.lower(one).contains(word, autoescape=True) for one in held))
-        wanted = wanted.where(or_(says, and_(audit.c.action.not_in(_CONTENT), holds) if sought.outside else holds))
+        wanted = wanted.where(
+            or_(says, and_(audit.c.action.not_in((*_CONTENT, _DECIDED)), holds) if sought.outside else holds)
+        )
     return wanted
 
 
@@ -95,7 +100,18 @@ def shown(row: Row[Any], outside: Set[str]) -> dict[str, Any]:
     told = dict(row._mapping)  # noqa: SLF001 - the documented name
     if outside and row.action in _CONTENT and not all(_readable(one, outside) for one in (row.before, row.after)):
         told |= {"before": _NOT_SHOWN, "after": _NOT_SHOWN}
+    if outside and row.action == _DECIDED and row.after:
+        told["after"] = canonical_json(_without_ids(orjson.loads(row.after), outside))
     return told
+
+
+def _without_ids(decided: dict[str, Any], outside: Set[str]) -> dict[str, Any]:
+    """What a decision names, without what is of those connections; mails and their addresses may be of any."""
+    kept_out = outside | ANYBODYS
+    return {
+        name: [one for one in said if connection_of(one) not in kept_out] if name in ("left", "right") else said
+        for name, said in decided.items()
+    }
 
 
 def _readable(held: str | None, outside: Set[str]) -> bool:

@@ -6,11 +6,13 @@ from functools import cached_property
 from typing import Annotated, Any
 
 from fastapi import Depends
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
 from pipelines.assembly import facets_of
 from pipelines.lifecycle import to_text
-from pipelines.lifecycle.withholding import NOT_SHOWN, connection_of, withheld
+from pipelines.lifecycle.withholding import ANYBODYS, NOT_SHOWN, connection_of, withheld
+from pipelines.store.bulk import Bulk
 from schemas.access import Audience, Caller
 from schemas.canonical import digest
 from schemas.decisions import DecisionKind
@@ -21,6 +23,8 @@ from services.query.reading import Known, Stored
 from services.query.reads import Reads
 from services.query.refused import Refused
 from services.query.serving import serving
+
+_UNKNOWN: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,9 @@ class View:
 
     def hidden(self, record: LifecycleRecord) -> frozenset[str]:
         """Connections whose content they may not read in this request."""
-        return self._hidden(frozenset(one.address.lower() for one in record.people if one.address))
+        # Named by the request itself: who decides that somebody is one with another lets nobody in.
+        stated = (each for one in record.people for each in one.known_as if each.connections)
+        return self._hidden(frozenset(one.address.lower() for one in stated if one.address))
 
     def _hidden(self, participants: frozenset[str]) -> frozenset[str]:
         return frozenset(name for name, one in self.audiences.items() if not one.admits(self.caller, participants))
@@ -96,9 +102,16 @@ class View:
                 "Ask an admin to name you in its audience.",
             )  # fmt: skip
 
-    def reads(self, artifacts: Iterable[str]) -> bool:
-        """Whether nothing of these artifacts (ids) is kept from them, wherever they are."""
-        return self.whole or not any(connection_of(one) in self.outside for one in artifacts)
+    def reads(self, names: Iterable[str], brought: Mapping[str, str] = _UNKNOWN) -> bool:
+        """Whether nothing of these artifacts and identities (ids) is kept from them, wherever they are.
+
+        brought: connections of the artifacts among them. What names none itself, as mails and their addresses, may
+        otherwise be of any.
+        """
+        return not self.outside or not any(self._kept(brought.get(one) or connection_of(one)) for one in names)
+
+    def _kept(self, connection: str) -> bool:
+        return connection in self.outside or connection in ANYBODYS
 
 
 def _holds(record: str, connection: str) -> bool:
@@ -128,13 +141,25 @@ async def view_of(request: Request) -> View:
 Seen = Annotated[View, Depends(view_of)]
 
 
-def masked(decision: dict[str, Any], view: View) -> dict[str, Any]:
+async def brought(connection: AsyncConnection, view: View, names: Iterable[str]) -> Mapping[str, str]:
+    """Connections of the artifacts among these, in one statement; none where nothing is kept from who looks."""
+    if not view.outside:
+        return _UNKNOWN
+    sql = "SELECT id, connection FROM artifacts WHERE id IN {keys}"
+    return {row[0]: row[1] for row in await Bulk(connection).by_keys(sql, names)}
+
+
+def named_in(decisions: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Artifacts and identities that decisions name, as they are told."""
+    return {name for one in decisions for name in (*one["left"], *one["right"])}
+
+
+def masked(decision: dict[str, Any], view: View, brought: Mapping[str, str] = _UNKNOWN) -> dict[str, Any]:
     """A decision, without what names things that its reader may not read."""
-    named = (*decision["left"], *decision["right"])
-    if view.reads(named):
+    if view.reads(named_in([decision]), brought):
         return decision
     told = {**decision, "reason": "", "said": f"{decision['by']} decided something about what you may not read"}
     if decision["kind"] not in (DecisionKind.SAME_PERSON, DecisionKind.OTHER_PERSON, DecisionKind.UNDO):
         return told
     # The id of somebody's identity may be an address; that of a thing is a number.
-    return told | {side: [one for one in decision[side] if view.reads([one])] for side in ("left", "right")}
+    return told | {side: [one for one in decision[side] if view.reads([one], brought)] for side in ("left", "right")}

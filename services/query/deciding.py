@@ -13,7 +13,7 @@ from schemas.access import Role
 from schemas.decisions import DecisionKind, Refusal
 from services.query import answers, decided, paging, wishes
 from services.query.access import needs
-from services.query.audience import Seen, View, masked
+from services.query.audience import Seen, View, brought, masked, named_in
 from services.query.changing import Changing, versions
 from services.query.database import DRIVER_ERRORS, TooSlow, refusal
 from services.query.decided import Stored, Wanted
@@ -110,7 +110,7 @@ async def decide(
     except TimeoutError:
         raise TooSlow(SECONDS) from None
     except Unresolved as error:
-        raise _unresolved(error, view) from None
+        raise await _unresolved(hub, error, view) from None
     except Refusal as told:
         raise _refused(await readable(hub, view, told), asked) from None
     except DRIVER_ERRORS as error:
@@ -135,12 +135,15 @@ async def _answer(hub: Serving, view: View, outcome: Outcome, *, preview: bool) 
     number = outcome.decision.number
     async with hub.database.reading() as connection:
         (told,) = await decided.told(connection, [Stored(outcome.decision, None, "")])
-    body = {"decision": masked(told, view), "preview": preview, **decided.effects(outcome)}
+        told = masked(told, view, await brought(connection, view, named_in([told])))
+    body = {"decision": told, "preview": preview, **decided.effects(outcome)}
     return answer(body, 200) if preview else answer(body, 201, {"Location": f"/v1/decisions/{number}"})
 
 
-def _unresolved(error: Unresolved, view: View, place: str = "body") -> Refused:
-    named = [one for one in error.candidates if view.reads([one])]
+async def _unresolved(hub: Serving, error: Unresolved, view: View, place: str = "body") -> Refused:
+    async with hub.database.reading() as connection:
+        by = await brought(connection, view, error.candidates)
+    named = [one for one in error.candidates if view.reads([one], by)]
     mend = error.mend if len(named) == len(error.candidates) else "Give the id of one"
     if error.choices and len(named) == len(error.candidates):
         mend = f"{mend}: {'; '.join(error.choices)}"
@@ -156,8 +159,9 @@ async def readable(hub: Serving, view: View, told: Refusal) -> Refusal:
     words = f"Decision {told.number} stands in the way, and may speak of what you may not read."
     async with hub.database.reading() as connection:
         found = await decided.one(connection, told.number)
-    alone = found is not None and told.problem.count("(decision ") == 1
-    if found and alone and view.reads((*found.decision.left, *found.decision.right)):
+        named = (*found.decision.left, *found.decision.right) if found else ()
+        by = await brought(connection, view, named)
+    if found and told.problem.count("(decision ") == 1 and view.reads(named, by):
         return told
     return Refusal(told.kind, words, told.mend, versions=told.versions, number=told.number)
 
@@ -212,15 +216,16 @@ async def decisions(listed: Annotated[Listed, Query()], hub: Hub, view: Seen) ->
         try:
             names, request = await wishes.concerned(connection, listed.request, listed.artifact, listed.identity)
         except Unresolved as error:
-            raise _unresolved(error, view, "query") from None
+            raise await _unresolved(hub, error, view, "query") from None
         wanted = Wanted(names, request, listed.kind, listed.by, listed.holds, before, listed.limit)
         rows = await decided.page(connection, wanted)
         items = await decided.told(connection, rows[: listed.limit])
+        by = await brought(connection, view, named_in(items))
     more = len(rows) > listed.limit
     following = paging.cursor(listing, (str(items[-1]["number"]), "")) if more else None
     if listed.identity is not None:  # who is known where may not be found out by asking for it
-        items = [one for one in items if view.reads((*one["left"], *one["right"]))]
-    return answer({"items": [masked(one, view) for one in items], "next": following})
+        items = [one for one in items if view.reads(named_in([one]), by)]
+    return answer({"items": [masked(one, view, by) for one in items], "next": following})
 
 
 def _number(place: paging.Place | None) -> int | None:
@@ -246,4 +251,5 @@ async def decision(
                 404, "unknown-decision", "There is no decision with this number.", "List them under /v1/decisions."
             )
         (told,) = await decided.told(connection, [found])
-    return answer({"decision": masked(told, view), "preview": False, **decided.effects(found.outcome)})
+        told = masked(told, view, await brought(connection, view, named_in([told])))
+    return answer({"decision": told, "preview": False, **decided.effects(found.outcome)})

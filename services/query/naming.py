@@ -58,12 +58,13 @@ def called(record: Record) -> dict[str | None, str | None]:
 
 
 def _people(record: Record) -> dict[str, set[str]]:
-    """Identities of the people by whatever names them: ids, identities, addresses."""
+    """Identities of the people by whatever names them: ids, identities, addresses, also those known from elsewhere."""
     known: dict[str, set[str]] = {}
     holder = record["holder"]["person"] if record["holder"] else None
     for one in filter(None, (*record["people"], record["requester"], holder)):
         mine = {one["id"], *one["identities"]}
-        for name in mine | ({one["address"]} if one["address"] else set()):
+        addresses = {each["address"] for each in one["known_as"] if each["address"]}
+        for name in mine | set(one["elsewhere"]) | addresses:
             known.setdefault(name, set()).update(mine)
     return known
 

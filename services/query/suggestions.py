@@ -14,7 +14,7 @@ from schemas.access import Role
 from schemas.decisions import Refusal
 from services.query import decided, paging, suggested, suggestion_answers
 from services.query.access import needs
-from services.query.audience import Seen, View
+from services.query.audience import Seen, View, brought
 from services.query.changing import Changing, versions
 from services.query.database import DRIVER_ERRORS, TooSlow, refusal
 from services.query.decided import Stored
@@ -205,7 +205,7 @@ async def became(hub: Hub, done: Answered, *, preview: bool) -> dict[str, Any]:
 
 def _reads(view: View, item: Mapping[str, Any]) -> bool:
     """Whether both things may be read: what speaks for them speaks of both."""
-    return view.reads(one["id"] for one in item["artifacts"])
+    return all(view.may(one["connection"]) for one in item["artifacts"])
 
 
 async def _look(hub: Hub, view: View, name: str) -> None:
@@ -214,7 +214,9 @@ async def _look(hub: Hub, view: View, name: str) -> None:
         return
     async with hub.database.reading() as connection:
         found = await suggested.one(connection, name, hub.now())
-    if found is not None and not view.reads((found.left, found.right)):
+        named = (found.left, found.right) if found else ()
+        by = await brought(connection, view, named)
+    if not view.reads(named, by):
         raise _unknown()
 
 

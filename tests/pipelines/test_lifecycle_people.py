@@ -8,6 +8,7 @@ from pipelines.lifecycle.members import LinkInput, RequestInput
 from pipelines.lifecycle.stages import StageMap
 from pipelines.lifecycle.summary import summary
 from schemas.artifacts import Activity, ActivityKind, Audience, Identity
+from schemas.records import KnownAs
 from tests.pipelines.lives import (
     ANNA,
     ANNA_MAIL,
@@ -258,13 +259,16 @@ def test_who_is_known_elsewhere_is_called_so_where_nothing_here_says_more() -> N
     told = RequestInput("R-TEST", [one], [], (contact, asked), elsewhere=frozenset({contact.id}))
     requester = fold(told, STAGE_MAP).requester
     assert requester is not None
-    assert (requester.id, requester.name, requester.name_from) == (asked.id, "Eva Stone", contact.id)
-    assert (requester.address, requester.address_from) == (asked.address, asked.id)
+    assert (requester.id, requester.name, requester.address) == (asked.id, "Eva Stone", asked.address)
+    assert requester.known_as == (
+        KnownAs(identity=asked.id, name=None, address=asked.address, connections=(one.connection,)),
+        KnownAs(identity=contact.id, name="Eva Stone", address=asked.address),
+    )
     assert (requester.identities, requester.elsewhere, requester.machine) == ((asked.id,), (contact.id,), False)
     named = replace(told, identities=(contact, replace(asked, name="eva")))
     requester = fold(named, STAGE_MAP).requester
     assert requester is not None
-    assert (requester.name, requester.name_from) == ("eva", asked.id)
+    assert requester.name == "eva"
     apart = replace(told, persons={contact.id: contact.id, asked.id: asked.id})
     requester = fold(apart, STAGE_MAP).requester
     assert requester is not None

@@ -18,6 +18,7 @@ from pipelines.store.engine import writing
 from pipelines.store.tables import activities
 from schemas.access import THIS_MACHINE, Caller
 from schemas.events import to_kafka
+from services.admin import audit
 from services.admin.entrance import Entrance
 from services.admin.equipment import Equipment
 from services.admin.passwords import Passwords
@@ -46,8 +47,8 @@ NEEDS = {
 
 MORE = {
     "/v1/requests": ["?whole=true", "?connection=board&whole=true", "?text=planted&whole=true"],
-    "/v1/audit": ["?q=planted", "?action=dead-letter"],
-    "/v1/audit.csv": ["?action=dead-letter"],
+    "/v1/audit": ["?q=planted", "?q=planta", "?action=dead-letter", "?action=decision"],
+    "/v1/audit.csv": ["?action=dead-letter", "?action=decision"],
     "/v1/suggestions": ["?waiting=true"],
     "/v1/dead-letters": ["?every=true"],
 }
@@ -74,7 +75,10 @@ class Laden:
 
     def app(self, caller: Caller) -> FastAPI:
         """The whole API, for one caller."""
-        app = create_app(self.hub.engine, lambda: NOW, access=As(caller), keep_seconds=0, more=ROUTERS)
+        app = create_app(
+            self.hub.engine, lambda: NOW, access=As(caller), keep_seconds=0, more=ROUTERS,
+            noting=lambda caller, where: audit.noting(caller, lambda: NOW, where),
+        )  # fmt: skip
         app.state.equipment, app.state.entrance = self.parts, self.entrance
         return app
 
@@ -234,3 +238,13 @@ async def test_a_letter_that_does_not_say_whose_it_is_may_be_anybodys(laden: Lad
 
 def planted(text: str) -> list[str]:
     return [word for word in PLANTED if word in text]
+
+
+async def test_the_audit_names_of_a_decision_what_its_reader_may_read(laden: Laden) -> None:
+    told = []
+    for caller in (THIS_MACHINE, STRANGERS[2]):
+        async with client_of(laden.app(caller)) as http:
+            (one,) = (await http.get("/v1/audit?action=decision.taken")).json()["items"]
+            found = (await http.get("/v1/audit?q=board/account/planta")).json()["items"]
+        told.append((one["after"]["left"] + one["after"]["right"], len(found)))
+    assert told == [(["board/account/planta", "memos/account/anna"], 1), (["memos/account/anna"], 0)]
