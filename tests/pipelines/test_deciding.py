@@ -344,7 +344,7 @@ async def _whenever_it_comes(
 WORKERS = st.sampled_from([1, 2])
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(events=histories(), wanted=wishes(), seed=st.integers(0, 2**16), workers=WORKERS)
 async def test_when_a_decision_comes_does_not_matter(
     engine_of: Any, events: list[SourceEvent], wanted: list[Wish], seed: int, workers: int
