@@ -5,6 +5,8 @@ from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit, urlunsplit
 
 MAX_ADDRESS = 2_000
 """Longer addresses are not kept: browsers and mail gateways cut them as well."""
+MAX_WRAPPED = 4_000
+"""In longer ones nothing is looked for: neither the record that one shows, nor what a mail gateway wrapped in it."""
 
 ISSUE_KEY = re.compile(r"[A-Z][A-Z0-9_]{1,29}-[1-9][0-9]{0,8}")
 """An issue key in its normal form: a project key of at least two characters and a number without leading zeros."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
-from pipelines.addresses import ISSUE_KEY, MAX_ADDRESS, logged_in, normal_address, record_in, scope_of, unwrapped
+from pipelines.addresses import ISSUE_KEY, MAX_WRAPPED, logged_in, normal_address, record_in, scope_of, unwrapped
 from schemas.artifacts import Evidence, Reference, Text, request_id
 
 __all__ = ["LISTED", "SMALL", "Found", "find", "normal", "own", "parse", "scope_of", "search", "understood"]
@@ -173,7 +173,7 @@ def _trimmed(address: str) -> str:
 
 def _meaning(address: str) -> tuple[str, str, str] | None:
     """(kind, scope, value) of an address: the record it shows, or the address itself."""
-    if len(address) > MAX_ADDRESS:
+    if len(address) > MAX_WRAPPED:
         return None
     inner = unwrapped(address)
     if record := record_in(inner):

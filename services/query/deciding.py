@@ -17,12 +17,13 @@ from services.query.audience import Seen, View, brought, masked, named_in
 from services.query.changing import Changing, versions
 from services.query.database import DRIVER_ERRORS, TooSlow, refusal
 from services.query.decided import Stored, Wanted
+from services.query.finding import LONGEST
 from services.query.problems import documented, wrong
 from services.query.refused import Refused
 from services.query.requests import Hub, became
 from services.query.serving import Serving, answer
 from services.query.signed import By
-from services.query.wishes import LONGEST, NEWEST, Asked, Undo, Unresolved
+from services.query.wishes import NEWEST, Asked, Undo, Unresolved
 
 SECONDS = 30.0
 """A decision may take so long: as long as computing anew what it concerns."""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pipelines.addresses import scope_of, unwrapped
+from pipelines.addresses import MAX_WRAPPED, scope_of, unwrapped
 from pipelines.references import parse
 from schemas.artifacts import Evidence, Reference
 from services.query import decided, reading
@@ -21,6 +21,9 @@ _ARTIFACT = re.compile(r"[^/:]+/[^/]+/.")
 
 _ACCOUNT = re.compile(r"/[a-z-]+/([0-9]{1,20})/(?:deal|ticket|record/0-[0-9]{1,4})/[0-9]{1,20}(?:/|$)")
 """The number of the account in the path of a HubSpot record's page."""
+
+LONGEST = MAX_WRAPPED
+"""Characters of a reference: nothing longer means anything."""
 
 MOST_BELOW = 50
 """Requests of a programme that are told."""

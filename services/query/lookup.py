@@ -12,16 +12,13 @@ from starlette.types import Scope
 
 from services.query import answers
 from services.query.audience import Seen, View, view_of
-from services.query.finding import Found, look_up, told
+from services.query.finding import LONGEST, Found, look_up, told
 from services.query.items import item
 from services.query.problems import documented
 from services.query.reading import Stored
 from services.query.serving import Serving, answer, serving
 
 router = APIRouter(tags=["lookup"])
-
-LONGEST = 1000
-"""Characters of a reference."""
 
 Reference = Annotated[str, Query(min_length=1, max_length=LONGEST)]
 

@@ -15,7 +15,7 @@ from schemas.artifacts import ActivityKind, request_id
 from schemas.canonical import instant
 from services.query import answers, naming, paging, reading, reasons
 from services.query.audience import Seen
-from services.query.finding import find
+from services.query.finding import LONGEST, find
 from services.query.instants import At
 from services.query.problems import documented, wrong
 from services.query.reading import Known, Stored, TimelineQuery
@@ -30,7 +30,7 @@ CONTENT = ("from_value", "from_label", "to_value", "to_label", "text")
 """What an activity says beyond that it happened."""
 
 Name = Annotated[str, Field(min_length=1, max_length=500)]
-Reference = Annotated[str, Field(min_length=1, max_length=2000)]
+Reference = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 
 
 class Happenings(BaseModel):

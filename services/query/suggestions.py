@@ -19,6 +19,7 @@ from services.query.changing import Changing, versions
 from services.query.database import DRIVER_ERRORS, TooSlow, refusal
 from services.query.decided import Stored
 from services.query.deciding import readable
+from services.query.finding import LONGEST
 from services.query.problems import documented, wrong
 from services.query.refused import Refused
 from services.query.requests import Hub
@@ -26,7 +27,7 @@ from services.query.serving import answer as answer_with
 from services.query.serving import told
 from services.query.signed import By
 from services.query.suggested import Wanted
-from services.query.wishes import LONGEST, Unresolved, concerned
+from services.query.wishes import Unresolved, concerned
 
 SECONDS = 30.0
 """An answer may take so long: as long as computing anew what it joins."""

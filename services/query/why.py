@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from services.query.audience import Seen, View
-from services.query.finding import Found, find
+from services.query.finding import LONGEST, Found, find
 from services.query.problems import documented
 from services.query.reading import Known
 from services.query.reasons import meant, reasons, told_any, withheld_reasons
@@ -18,7 +18,7 @@ from services.query.why_answers import WhyAny
 
 router = APIRouter(tags=["lookup"])
 
-Reference = Annotated[str, Field(min_length=1, max_length=2000)]
+Reference = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 
 
 class Both(BaseModel):

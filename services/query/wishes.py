@@ -13,11 +13,10 @@ from pipelines.store.bulk import Bulk
 from schemas.canonical import canonical_json, digest
 from schemas.decisions import DecisionKind
 from services.query import identities
-from services.query.finding import Found, find
+from services.query.finding import LONGEST, Found, find
 from services.query.gone import Gone
 
-LONGEST = 1_000
-"""Characters of a reference, and of a reason."""
+LONGEST_REASON = 1_000
 LONGEST_NAME = 200
 NEWEST = 2**63 - 1
 """What the database can count to."""
@@ -42,7 +41,7 @@ class _Said(BaseModel):
         description="Who decides, in one line: whoever asks, if it is left out. Another name may only be given where "
         "the hub is open to its own machine",
     )  # fmt: skip
-    reason: Annotated[str, StringConstraints(max_length=LONGEST)] = Field(
+    reason: Annotated[str, StringConstraints(max_length=LONGEST_REASON)] = Field(
         default="", description="Why, for whoever asks later", examples=["Agreed on the phone"]
     )
 

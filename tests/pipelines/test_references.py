@@ -100,6 +100,11 @@ def test_what_only_looks_like_a_key_is_none(text: str) -> None:
             ("jira.key", "acme.atlassian.net", "PAY-7"),
         ),
         (
+            "https://eur01.safelinks.protection.outlook.com/?url=https%3A%2F%2Facme.atlassian.net%2Fbrowse%2FPAY-7&d="
+            + "1" * 3_800,
+            ("jira.key", "acme.atlassian.net", "PAY-7"),
+        ),
+        (
             "https://urldefense.com/v3/__https://acme.atlassian.net/browse/PAY-7__;!!abc",
             ("jira.key", "acme.atlassian.net", "PAY-7"),
         ),

@@ -19,7 +19,7 @@ LONGEST = 200
 NOTHING: Mapping[str, Any] = {"items": (), "next": None}
 """A page of requests without any."""
 
-_LONGEST_REFERENCE = 1000
+_LONGEST_REFERENCE = 4_000
 _OFFERED = 8
 """Answers while somebody types."""
 _SORTS = ("answer", "held", "asked", "part", "ended")

@@ -60,6 +60,14 @@ async def test_an_address_of_another_tool_is_told_from_ours(hub: Hub) -> None:
         assert (found["outcome"], found["other_host"]) == ("in a request", other), reference
 
 
+async def test_an_address_that_a_mail_gateway_wrapped_may_be_very_long(hub: Hub) -> None:
+    inner = "https%3A%2F%2Facme.example%2Fbrowse%2FMEMO-3"
+    wrapped = f"https://eur01.safelinks.protection.outlook.com/?url={inner}&data=05%7C{'a' * 3_800}"
+    assert (await one(hub, wrapped))["requests"] == [owned(1)]
+    answer = await hub.http.get("/v1/lookup", params={"reference": wrapped + "a" * 200})
+    assert answer.json()["errors"][0]["field"] == "query.reference"
+
+
 async def test_addresses_of_one_tool_have_its_host_and_port(hub: Hub) -> None:
     await hub.told(memo(50, url="https://ours.example/browse/MEMO-50"))
     await hub.told(memo(51, url="http://ours.example:8080/jira/browse/MEMO-51"))
