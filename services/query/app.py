@@ -77,7 +77,7 @@ def create_app(
     for new changes. keep_seconds: how old freshness may be. check_seconds: how long a check of /readyz may take.
     writer: by which decisions are written, where that is shared with others who write (on SQLite they queue in it).
     changed: called when somebody decided something that changed requests. noting: notes who decided what.
-    bounds: how far one step of a list looks.
+    bounds: how far one step of a list looks, and how long a page may take.
     """
     app = _routes(more)
     app.state.serving = Serving.of(

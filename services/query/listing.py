@@ -1,8 +1,11 @@
 """Lists of requests: filters, words, sorting, paging."""
 
+import asyncio
 import re
+from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from itertools import islice
+from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +17,7 @@ from schemas.canonical import instant
 from schemas.records import StateName
 from services.query import answers, paging
 from services.query.audience import Seen, View, facets
+from services.query.database import TooSlow
 from services.query.instants import At
 from services.query.items import item
 from services.query.problems import documented, wrong
@@ -34,7 +38,10 @@ DURATION = r"^([0-9]{1,5}|P[0-9]{1,4}W|P[0-9]{1,5}D(T[0-9]{1,6}H)?|PT([0-9]{1,6}
 """Weeks, days, hours and minutes of ISO 8601, or a number of days. Months and years have no one length."""
 
 _MOST_STEPS = 20
-"""Steps for one page, where much of what they give is passed over or they give little."""
+"""Steps for one page, where they give little."""
+
+_LOOKED_AT = 25
+"""Requests that a step gives at least, where some are passed over: pages of one are not looked for one by one."""
 
 _FILTERS = {
     "text", "stage", "state", "tool", "connection", "person", "requester", "holder", "unit", "project",
@@ -116,25 +123,70 @@ async def requests(
 
 
 async def _page(hub: Serving, view: View, search: Search) -> tuple[list[Stored], paging.Place | None]:
-    """The page as its reader sees it, and where the next one begins.
+    """The page as its reader sees it, and where the next one begins."""
+    return await (_of_all if view.whole else _of_what_they_find)(hub, view, search)
 
-    What is only found by something that they may not read is not found by them. Such rows are passed over until the
-    page is full, or so many were looked at that the rest is for the next page.
-    """
+
+async def _of_all(hub: Serving, view: View, search: Search) -> tuple[list[Stored], paging.Place | None]:
+    """For whom nothing is kept from: what so many steps gave, the rest is for the next page."""
     found: list[Stored] = []
     steps, on = Steps(hub.database.rows, search, hub.bounds), search.after
     for _ in range(_MOST_STEPS):
         step = await steps.next()
         on = step.on
         for place, row in enumerate(step.rows, start=1):
-            shown = view.shown(Stored(row.id, row.record, row.etag, row.problem, None))
-            if not (shown.hidden or shown.elsewhere) or finds(search, facets(shown.record)):
-                found.append(shown)
+            found.append(view.shown(_stored(row)))
             if len(found) == search.limit:
                 return found, (row.key, row.id) if on or place < len(step.rows) else None
         if on is None:
             break
     return found, on
+
+
+async def _of_what_they_find(hub: Serving, view: View, search: Search) -> tuple[list[Stored], paging.Place | None]:
+    """For all others: what is only found by something that they may not read is not found by them.
+
+    Nothing of it shows: a page is full or the last one, and another one follows only where they find more, however
+    many are passed over. Raises TooSlow where that takes longer than it may.
+    """
+    clock = asyncio.get_running_loop().time
+    until = clock() + hub.bounds.seconds
+    steps = Steps(hub.database.rows, replace(search, limit=max(search.limit + 1, _LOOKED_AT)), hub.bounds)
+    page: list[_Found] = []
+    on = True
+    while on and len(page) <= search.limit:
+        step = await steps.next()
+        found = (one for row in step.rows if (one := _found(view, search, row)))
+        page += islice(found, search.limit + 1 - len(page))
+        on = step.on is not None
+        if on and len(page) <= search.limit and clock() > until:
+            raise TooSlow(hub.bounds.seconds)
+    shown = page[: search.limit]
+    for one in shown:
+        view.told(one.stored.id, one.restricted)
+    return [one.stored for one in shown], shown[-1].place if len(page) > search.limit else None
+
+
+class _Found(NamedTuple):
+    """A request that its reader finds."""
+
+    place: paging.Place
+    stored: Stored
+    restricted: frozenset[str]
+    """Connections of it that not everybody may read, and they may."""
+
+
+def _found(view: View, search: Search, row: Any) -> _Found | None:
+    """None: not by them. What is passed over counts as read by nobody."""
+    told: dict[str, frozenset[str]] = {}
+    shown = replace(view, told=told.__setitem__).shown(_stored(row))
+    if (shown.hidden or shown.elsewhere) and not finds(search, facets(shown.record)):
+        return None
+    return _Found((row.key, row.id), shown, told[row.id])
+
+
+def _stored(row: Any) -> Stored:
+    return Stored(row.id, row.record, row.etag, row.problem, None)
 
 
 def _search(wanted: Wanted, hub: Serving) -> Search:

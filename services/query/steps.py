@@ -20,7 +20,7 @@ Rows = Callable[[Select[Any]], Awaitable[Sequence[Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one step looks at, at most. A place is one word of one request."""
+    """What one step looks at, at most, and a page. A place is one word of one request."""
 
     words: int = 20
     """Words that begin alike, each looked up by itself."""
@@ -32,6 +32,8 @@ class Bounds:
     """Requests that are looked at one after the other."""
     places: int = 100_000
     """Places that are sorted where those requests held too few."""
+    seconds: float = 5.0
+    """For a page in which what its reader may not read is passed over, in however many steps."""
 
 
 BOUNDS = Bounds()
