@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from pipelines.store import aside, components, decisions, outcomes, requests
+from pipelines.store import aside, components, decisions, outcomes, pending, people, requests
 from pipelines.store.bulk import Bulk
 from pipelines.store.components import Loaded
 from pipelines.store.engine import writing
@@ -68,12 +68,14 @@ class Portions:
         return bool(self._left)
 
     async def untouched(self, bulk: Bulk) -> bool:
-        """Whether nobody changed what is not written yet: its members and requests, and decisions."""
+        """Whether nobody changed what is not written yet: its members, requests and people, and decisions."""
         number = await outcomes.newest(bulk)
         if number != self.number:
             if await decisions.newest(bulk.connection) != self.outcome.decided:
                 return False
             if not (await self._same_requests(bulk) and await components.unchanged(bulk, self._rest())):
+                return False
+            if not await self._same_people(bulk):
                 return False
             self.number = number
         return True
@@ -87,6 +89,15 @@ class Portions:
             for name, one in self.outcome.before.items()
             if one.component in places and name not in self._settled
         }
+
+    async def _same_people(self, bulk: Bulk) -> bool:
+        """Whether all whom its records are made from are known as they were: who became known otherwise since found
+        none of the records, which are not there yet."""
+        rows = (row for component in self._left for row in self._rows[component])
+        named = {value for row in rows for kind, value in row.facets if kind in pending.NAMED_BY}
+        known = self.outcome.known
+        names = named & (known.asked | known.identities.keys())  # facets hold names and addresses too
+        return known.same(await people.load(bulk, names), names)
 
     def _rest(self) -> Loaded:
         names = (name for component in self._left for name in self._artifacts[component])

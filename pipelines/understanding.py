@@ -75,6 +75,8 @@ class Outcome:
     """The requests of the components as they were."""
     decided: int = 0
     """Number of the newest decision then."""
+    known: Known = field(default_factory=Known)
+    """Of whom the records were made."""
 
     @property
     def notes(self) -> Notes:
@@ -118,8 +120,8 @@ async def look(
     with watch.step("correlate"):
         work = await _correlate(loaded, before, touched, configuration)
     with watch.step("fold"):
-        rows = await _fold(bulk, loaded, before, work, configuration, touched)
-    return Outcome(touched, loaded, work, rows, set(before) - work.seen, number, before, decided)
+        rows, known = await _fold(bulk, loaded, before, work, configuration, touched)
+    return Outcome(touched, loaded, work, rows, set(before) - work.seen, number, before, decided, known)
 
 
 async def valid(bulk: Bulk, outcome: Outcome) -> bool:
@@ -213,7 +215,7 @@ async def _fold(
     work: Work,
     configuration: Configuration,
     touched: Touched,
-) -> list[RequestRow]:
+) -> tuple[list[RequestRow], Known]:
     turns = Turns(generous=touched.however_large)
     fields = {name: loaded.artifacts[name].fields for due in work.due for name in due.group.artifacts}
     activities = await requests.activities_of(bulk, fields, turns)
@@ -232,7 +234,7 @@ async def _fold(
             logger.exception("request.fold.failed", extra={"request": due.group.request})
             continue
         rows.append(row if _changed(row, before.get(row.id)) else replace(row, same=True))
-    return rows
+    return rows, known
 
 
 def _fold_one(

@@ -16,8 +16,10 @@ from pipelines.store.tables import components, deferred, members, pending, reque
 
 FAILED = "not put together"
 """The reason of those: they are tried again, for a release or a tool's next telling may have mended the cause."""
-NAMING = """FROM requests WHERE id IN
-    (SELECT request FROM facets WHERE kind IN ('person', 'considered') AND value IN {keys})"""
+NAMED_BY = ("person", "considered")
+"""Kinds of facets that name all whom a record is made from."""
+NAMING = f"""FROM requests WHERE id IN
+    (SELECT request FROM facets WHERE kind IN {NAMED_BY} AND value IN {{keys}})"""  # noqa: S608
 """Requests whose records are made from what is known of some identities."""
 RETRY = timedelta(minutes=10)
 """Between two attempts."""

@@ -45,6 +45,8 @@ class Known:
     """About people, those that hold and concern any of them."""
     bearers: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Address to the identities it brings in."""
+    asked: set[str] = field(default_factory=set)
+    """Around whom it was asked for, known or not."""
 
     def around(self, names: Iterable[str]) -> set[str]:
         """These, and all that may be of one person with any of them."""
@@ -55,6 +57,13 @@ class Known:
             sharing = {one for name in new for one in self._bearers_beside(name)}
             new = (self.decisions.joined_with(new) | sharing) - found
         return found
+
+    def same(self, other: "Known", names: Iterable[str]) -> bool:
+        """Whether the same is known of these and around them, but for decisions."""
+        around = self.around(names)
+        return around == other.around(names) and all(
+            self.identities.get(one) == other.identities.get(one) for one in around
+        )
 
     def _bearers_beside(self, name: str) -> Iterable[str]:
         known = self.identities.get(name)
@@ -68,9 +77,9 @@ async def named(bulk: Bulk, names: Iterable[str]) -> dict[str, Identity]:
 
 async def load(bulk: Bulk, names: Iterable[str]) -> Known:
     """What is known around these identities. Three statements, and two for each step from decision to address on."""
-    known = Known()
+    known = Known(asked=set(names))
     loaded: set[str] = set()
-    new = set(names)
+    new = known.asked
     while new:
         await _load(bulk, known, new)
         loaded |= new | known.identities.keys()
@@ -115,7 +124,7 @@ async def settle(bulk: Bulk, touched: Touched) -> None:
     were known otherwise. It is not visible yet, so what was noted of identities is left for the next turn. What was not
     noted, a decision, is looked at now, and noted for when it can be seen. Waits for nobody.
 
-    On SQLite what somebody computed meanwhile is not valid any more (see outcomes).
+    On SQLite what somebody computed meanwhile is not valid any more (see outcomes; of what is very large, portions).
     """
     if not touched.identities or bulk.dialect != "postgresql" or touched.beside:
         return
