@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines.catching_up import LONG, CatchUp
+from pipelines.correlate.rules import Rules
 from pipelines.portions import write_in_portions
-from pipelines.store import aside, configuration, dedicated, leases, pending
+from pipelines.store import aside, configuration, dedicated, leases, pending, requests
 from pipelines.store.bulk import Bulk
 from pipelines.store.configuration import Configuration
-from pipelines.store.engine import AWAY, reading, writing
+from pipelines.store.engine import AWAY, reading, refuses, writing
 from pipelines.store.facts import Touched
 from pipelines.understanding import Outcome, look, understand, write
 from pipelines.waiting import Waiting
@@ -94,14 +96,32 @@ class Recompute:
             return 0
         clock = asyncio.get_running_loop().time
         began = clock()
+        try:
+            changed = await self._worked_in()
+        except DBAPIError as error:
+            if not refuses(error):
+                raise
+            await self._put_off(error)
+            return 0
+        self._rests_until = clock() + max(CALM, REST * (clock() - began))
+        self.changed()
+        return changed
+
+    async def _worked_in(self) -> int:
         changed = await self._large_beside() if self.engine.dialect.name == "sqlite" else None
         if changed is None:
             async with writing(self.engine) as connection:
                 outcome, rows, _ = await self._look(connection)
                 changed = await self._write(connection, outcome, rows)
-        self._rests_until = clock() + max(CALM, REST * (clock() - began))
-        self.changed()
         return changed
+
+    async def _put_off(self, error: DBAPIError) -> None:
+        """The database refuses something of it: all of it is tried again after a pause, and its requests say so."""
+        self._rests_until = asyncio.get_running_loop().time() + pending.RETRY.total_seconds()
+        async with writing(self.engine) as connection:
+            touched, bulk = Touched(Rules()), Bulk(connection)
+            await aside.look(bulk, touched)
+            await requests.mark_failed(bulk, dict.fromkeys(await aside.concerned(bulk, touched), _said(error)))
 
     async def _large_beside(self) -> int | None:
         """The same on SQLite, computed before the file is taken for writing, and written in portions. None: others
@@ -155,13 +175,42 @@ class Recompute:
             await leases.check(connection, lease)
             names = await pending.due(connection, self.now(), self._step)
             snapshot = await configuration.load(connection, hold=True)
-            touched = Touched(snapshot.rules, components=names, everything=True)
-            bulk = Bulk(connection)
-            await dedicated.bring_up_to_date(bulk, touched)
-            await understand(bulk, touched, snapshot)
+            await _compute(connection, sorted(names), snapshot)
             await pending.done(connection, names, self.now())
         if self.engine.dialect.name == "sqlite":
             share = LONG["sqlite"] / max(clock() - began, 0.001)
             self._step = min(STEP, max(1, int(self._step * min(share, 1.5))))
         self.changed()
         return len(names)
+
+
+async def _compute(connection: AsyncConnection, names: Sequence[str], snapshot: Configuration) -> None:
+    """Compute these components. What the database refuses is found by halving, and is left as it was."""
+    try:
+        async with connection.begin_nested():
+            bulk, touched = Bulk(connection), Touched(snapshot.rules, components=set(names), everything=True)
+            await dedicated.bring_up_to_date(bulk, touched)
+            await understand(bulk, touched, snapshot)
+    except DBAPIError as error:
+        if not (names and refuses(error)):
+            raise
+        if len(names) == 1:
+            await _leave(connection, names[0], error)
+            return
+        half = len(names) // 2
+        await _compute(connection, names[:half], snapshot)
+        await _compute(connection, names[half:], snapshot)
+
+
+async def _leave(connection: AsyncConnection, name: str, error: DBAPIError) -> None:
+    """This component cannot be written: its requests say so, and it is tried again now and then."""
+    bulk, reason = Bulk(connection), _said(error)
+    await requests.mark_failed(bulk, dict.fromkeys(await requests.stored(bulk, {name}), reason))
+    await pending.ask(connection, {name})
+
+
+def _said(error: DBAPIError) -> str:
+    """Why something is not up to date that the database refuses; never its own text, which may hold content."""
+    kind = type(error).__name__
+    logger.error("component.write.failed", extra={"error": kind})
+    return f"{kind} while it was written"

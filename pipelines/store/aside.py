@@ -32,6 +32,9 @@ _IN_LARGE = "JOIN components c ON c.id = m.component WHERE c.size > :large"
 _MEMBERS = f"SELECT m.artifact FROM members m {_IN_LARGE} AND m.artifact IN {{keys}}"  # noqa: S608
 _HELD = f"""SELECT r.value FROM reference_values r WHERE r.value IN {{keys}} AND EXISTS (SELECT 1
     FROM artifact_values v JOIN members m ON m.artifact = v.artifact {_IN_LARGE} AND v.value = r.value"""  # noqa: S608
+_REQUESTS = f"SELECT DISTINCT m.request FROM members m {_IN_LARGE} AND m.{{column}} IN {{{{keys}}}}"  # noqa: S608
+_HOLDING = f"""SELECT DISTINCT m.request FROM members m JOIN artifact_values v ON v.artifact = m.artifact
+    AND v.value IN {{keys}} {_IN_LARGE}"""  # noqa: S608
 _WAITING = """UPDATE requests SET problem = :problem WHERE problem IS NULL AND id IN
     (SELECT request FROM members WHERE artifact IN {keys})"""
 
@@ -95,6 +98,17 @@ async def look(bulk: Bulk, touched: Touched, limit: int = STEP) -> Sequence[Any]
     touched.however_large = True
     touched.everything = any(kind == _WHOLE for _, kind, _ in rows)
     return rows
+
+
+async def concerned(bulk: Bulk, touched: Touched) -> set[str]:
+    """The requests of very large components that this touches."""
+    places = ("artifact", touched.artifacts), ("component", touched.components)
+    rows = [
+        row for column, keys in places
+        for row in await bulk.by_keys(_REQUESTS.format(column=column), keys, large=LARGE)
+    ]  # fmt: skip
+    rows += await bulk.by_keys(_HOLDING, touched.values | touched.generic, large=LARGE)
+    return {row[0] for row in rows if row[0]}
 
 
 async def done(bulk: Bulk, rows: Sequence[Any]) -> None:
