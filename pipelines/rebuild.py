@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pipelines import recompute
@@ -38,7 +38,7 @@ from pipelines.store import (
 from pipelines.store.beside import DERIVED, Beside, Busy, beside
 from pipelines.store.bulk import Bulk
 from pipelines.store.dead_letters import DeadLetter
-from pipelines.store.engine import writing
+from pipelines.store.engine import refuses, writing
 from pipelines.store.facts import Telling, Touched
 from pipelines.supposing import touched_by
 from pipelines.understanding import understand
@@ -267,7 +267,9 @@ class Rebuild:
         try:
             async with connection.begin_nested():
                 await _understood(connection, tellings, run)
-        except (DataError, IntegrityError) as error:
+        except DBAPIError as error:
+            if not (tellings and refuses(error)):
+                raise
             if len(tellings) == 1:
                 event = tellings[0].event
                 reason = f"the database refuses it ({kind_of(error)})"

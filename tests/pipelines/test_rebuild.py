@@ -210,6 +210,21 @@ async def test_what_this_release_cannot_understand_waits_as_a_dead_letter(engine
     assert len(await rows(engine, tables.members)) == 3
 
 
+async def test_what_the_database_refuses_waits_as_a_dead_letter(server: AsyncEngine) -> None:
+    def map_odd(event: SourceEvent) -> Mapped:
+        mapped = map_memo(event)
+        odd: Any = "perhaps"
+        people = tuple(replace(one, machine=odd) for one in mapped.identities)
+        return replace(mapped, identities=people) if event.native_id == "2" else mapped
+
+    await ingest_of(server)(records([memo(number) for number in range(1, 6)]))
+    assert (await rebuild_of(server, map_odd).swap()).set_aside == 1
+    (letter,) = await rows(server, tables.dead_letters)
+    assert letter.cause.startswith("refused: ")
+    assert "perhaps" not in letter.reason
+    assert {row.artifact for row in await rows(server, tables.members)} == {f"memos/memo/{one}" for one in (1, 3, 4, 5)}
+
+
 async def test_a_release_that_fails_on_much_swaps_nothing(engine: AsyncEngine) -> None:
     def map_nothing(event: SourceEvent) -> Mapped:
         raise ZeroDivisionError
