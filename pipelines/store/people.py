@@ -23,9 +23,16 @@ MOST = 20
 an address that a tool gives to hundreds of accounts makes no record longer than this."""
 
 _NAMED = "SELECT id, name, address, machine FROM identities WHERE id IN {keys}"
-_WITH_ADDRESS = f"""SELECT id, name, address, machine FROM
-    (SELECT id, name, address, machine, row_number() OVER (PARTITION BY address ORDER BY id) AS place
-    FROM identities WHERE address IN {{keys}}) AS bearers WHERE place <= {MOST} ORDER BY address, id"""  # noqa: S608
+_WITH_ADDRESS = {
+    # A range: of what is equal PostgreSQL expects as much as an address has on average, and may read all and sort it.
+    "postgresql": f"""SELECT o.id, o.name, o.address, o.machine FROM {{keys}} AS k(address) CROSS JOIN LATERAL
+        (SELECT id, name, address, machine FROM identities WHERE address >= k.address AND address <= k.address
+        ORDER BY address, id LIMIT {MOST}) AS o ORDER BY o.address, o.id""",  # noqa: S608
+    # Which has no LATERAL. The cross join has it begin with the addresses.
+    "sqlite": f"""SELECT o.id, o.name, o.address, o.machine FROM {{keys}} AS k CROSS JOIN identities o WHERE o.id IN
+        (SELECT id FROM identities WHERE address = k.value ORDER BY id LIMIT {MOST})
+        ORDER BY o.address, o.id""",  # noqa: S608
+}
 _CONCERNED = f"""SELECT DISTINCT o.id FROM identities t JOIN identities o ON o.address = t.address
     WHERE t.id IN {{keys}} AND NOT EXISTS
     (SELECT 1 FROM identities b WHERE b.address = t.address AND b.id < t.id LIMIT 1 OFFSET {MOST - 1})"""  # noqa: S608
@@ -92,7 +99,7 @@ async def _load(bulk: Bulk, known: Known, names: set[str]) -> None:
     found = await named(bulk, names)
     addresses = {one.address for one in found.values() if one.address} - known.bearers.keys()
     known.identities |= found
-    for row in await bulk.by_keys(_WITH_ADDRESS, addresses):
+    for row in await bulk.by_keys(_WITH_ADDRESS[bulk.dialect], addresses):
         one = _identity(row)
         known.identities[one.id] = one
         known.bearers[one.address or ""].append(one.id)

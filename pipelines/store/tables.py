@@ -128,7 +128,7 @@ identities = Table(
     Column("name", Key),
     Column("address", Key),
     Column("machine", Boolean, nullable=False),
-    Index("ix_identities_address", "address"),
+    Index("ix_identities_address", "address", "id"),
 )
 
 requests = Table(

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0016"
+HEAD = "0017"
 """The revision this release works with. Alembic is only loaded to get there: that takes a quarter of a second."""
 
 
