@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.lifecycle import etag, to_text
 from pipelines.lifecycle.members import TIMED, LinkInput, Member, RequestInput
 from pipelines.lifecycle.persons import persons
-from pipelines.search import name_term, terms
+from pipelines.search import LONGEST_NAME, name_term, terms
 from pipelines.store.components import Loaded, StoredArtifact
 from pipelines.store.facts import CONNECTION
 from pipelines.store.people import Known
@@ -224,9 +224,9 @@ def _facets(record: LifecycleRecord, identities: Set[str], elsewhere: Set[str]) 
     yield "state", record.current.state or ""
     yield "standing", f"{record.current.stage}/{record.current.state or ''}"  # to be counted
     if record.business_unit:
-        yield "unit", " ".join(terms(record.business_unit))
+        yield "unit", name_term(record.business_unit)
     for project in record.projects:
-        yield "project", project
+        yield "project", project[:LONGEST_NAME]
     for programme in record.programmes:
         yield "programme", programme.artifact
     for artifact in record.artifacts:

@@ -251,7 +251,7 @@ class CatchUp:
         return await look(bulk, touched, snapshot, self.watch, locked)
 
     async def _leave(self, after: tuple[str, str] | None, error: Exception) -> tuple[str, str] | None:
-        """What cannot be written stops nothing else: its requests stay as they were, and say so."""
+        """What cannot be written stops nothing else: its requests stay as they were, and say so. It is tried again."""
         reason = f"{type(error).__name__} while it was written"
         logger.error("component.write.failed", extra={"error": type(error).__name__})
         async with writing(self.engine) as connection:
@@ -264,7 +264,7 @@ class CatchUp:
             rows += await bulk.by_keys(f"SELECT component, id {pending.NAMING}", named)
             await requests.mark_failed(bulk, {row[1]: reason for row in rows if row[1]})
             await pending.ask(connection, {row[0] for row in rows})
-            await deferred.drop(bulk, notes)
+            await deferred.put_off(bulk, notes)
         return notes.last
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from pipelines.catching_up import LONG, CatchUp
 from pipelines.correlate.rules import Rules
 from pipelines.portions import write_in_portions
-from pipelines.store import aside, configuration, dedicated, leases, pending, requests
+from pipelines.store import aside, configuration, dedicated, deferred, leases, pending, requests
 from pipelines.store.bulk import Bulk
 from pipelines.store.configuration import Configuration
 from pipelines.store.engine import AWAY, reading, refuses, writing
@@ -50,6 +50,7 @@ class Recompute:
         self.holder = holder
         self.changed = changed
         self._rests_until = 0.0
+        self._retries_at = 0.0
         self._step = STEP
 
     async def run(self, idle: float = 1.0) -> None:
@@ -61,6 +62,9 @@ class Recompute:
                 if not begun:
                     await self.retry()
                     begun = True
+                if clock() > self._retries_at:
+                    await self.refused()
+                    self._retries_at = clock() + pending.RETRY.total_seconds()
                 if clock() > self._rests_until:
                     await self.large()
                 done = await self.once()
@@ -77,6 +81,11 @@ class Recompute:
         """Have what could not be put together tried at once; a new release may have mended the cause."""
         async with writing(self.engine) as connection:
             await pending.ask_failed(connection)
+
+    async def refused(self) -> None:
+        """Have what batches left, and the database refused to write, understood again: nothing else may know of it."""
+        async with writing(self.engine) as connection:
+            await deferred.ask_refused(connection)
 
     async def late(self) -> int:
         """Understand what batches left. Returns how many requests changed."""

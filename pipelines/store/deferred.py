@@ -8,7 +8,7 @@ who works on others, and nothing that was added meanwhile goes with those that w
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store import decisions, tables
@@ -18,6 +18,8 @@ from pipelines.store.facts import Notes, Touched
 KINDS = ("artifact", "linked", "value", "generic", "identity")
 """What is left of very large components is of other kinds: see aside."""
 BUT_PEOPLE = KINDS[:-1]
+_REFUSED = "refused "
+"""Begins the kinds of those that the database refused what follows from."""
 
 
 async def put(bulk: Bulk, touched: Touched) -> None:
@@ -106,6 +108,19 @@ def _kinds(touched: Touched) -> dict[str, set[str]]:
 async def drop(bulk: Bulk, notes: Notes) -> None:
     """These are worked off."""
     await bulk.by_numbers("DELETE FROM deferred WHERE number IN {numbers}", notes.numbers)
+
+
+async def put_off(bulk: Bulk, notes: Notes) -> None:
+    """What follows from these cannot be written: they wait until somebody asks for what is refused. What is noted of the
+    same meanwhile does not."""
+    await bulk.by_numbers(f"UPDATE deferred SET kind = '{_REFUSED}' || kind WHERE number IN {{numbers}}", notes.numbers)
+
+
+async def ask_refused(connection: AsyncConnection) -> None:
+    """Have it tried again."""
+    kind = tables.deferred.c.kind
+    wanted = update(tables.deferred).where(kind.in_([f"{_REFUSED}{one}" for one in KINDS]))
+    await connection.execute(wanted.values(kind=func.substr(kind, len(_REFUSED) + 1)))
 
 
 async def span(connection: AsyncConnection) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.catching_up import PUT_OFF, CatchUp
+from pipelines.recompute import Recompute
 from pipelines.store import configuration, deferred, pending, tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.engine import open_engine, reading, writing
@@ -63,20 +64,33 @@ async def test_an_outcome_that_another_one_overtook_is_not_written(engine: Async
         assert not await valid(Bulk(connection), outcome)
 
 
-async def test_a_request_that_the_database_refuses_stops_no_other(engine: AsyncEngine) -> None:
-    refused = request_id("memos/memo/2")
+async def test_a_request_that_the_database_refuses_stops_no_other_and_is_not_forgotten(engine: AsyncEngine) -> None:
+    refused, joined = request_id("memos/memo/2"), request_id("memos/memo/1")
     refuse = {
         "sqlite": f"""CREATE TRIGGER refusing BEFORE INSERT ON requests WHEN NEW.id = '{refused}'
-            BEGIN SELECT RAISE(ABORT, 'no'); END""",
-        "postgresql": f"ALTER TABLE requests ADD CONSTRAINT refusing CHECK (id <> '{refused}')",
+            OR (NEW.id = '{joined}' AND NEW.record LIKE '%memos/memo/5%') BEGIN SELECT RAISE(ABORT, 'no'); END""",
+        "postgresql": f"""ALTER TABLE requests ADD CONSTRAINT refusing CHECK
+            (id <> '{refused}' AND NOT (id = '{joined}' AND record LIKE '%memos/memo/5%'))""",
     }
+    take = {"sqlite": "DROP TRIGGER refusing", "postgresql": "ALTER TABLE requests DROP CONSTRAINT refusing"}
     async with engine.begin() as connection:
         await connection.execute(text(refuse[engine.dialect.name]))
-    ingest = ingest_of(engine)
+    ingest, recompute = ingest_of(engine), Recompute(engine, lambda: NOW, "here")
     await ingest(records([memo(number) for number in range(1, 5)]))
-    assert {row.id for row in await rows(engine, tables.requests)} == {
-        request_id(f"memos/memo/{number}") for number in (1, 3, 4)
-    }
+    await ingest(records([memo(5, parent=1)], first=4))
+    stored = {row.id: row.problem for row in await rows(engine, tables.requests)}
+    assert stored == dict.fromkeys(request_id(f"memos/memo/{number}") for number in (1, 3, 4))
+    async with reading(engine) as connection:
+        assert not await deferred.any_left(connection)  # so that nothing waits for it
+    await recompute.refused()
+    assert await recompute.late() == 0
+    async with engine.begin() as connection:
+        await connection.execute(text(take[engine.dialect.name]))
+    assert await recompute.late() == 0, "nobody asked for it"
+    await recompute.refused()
+    assert await recompute.late() == 2
+    assert {row.id: row.problem for row in await rows(engine, tables.requests)} == dict.fromkeys([*stored, refused])
+    assert {row.request for row in await rows(engine, tables.members) if row.artifact == "memos/memo/5"} == {joined}
     assert await rows(engine, tables.deferred) == []
 
 
