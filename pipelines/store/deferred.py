@@ -20,6 +20,7 @@ KINDS = ("artifact", "linked", "value", "generic", "identity")
 BUT_PEOPLE = KINDS[:-1]
 _REFUSED = "refused "
 """Begins the kinds of those that the database refused what follows from."""
+_PUT_OFF = f"UPDATE deferred SET kind = '{_REFUSED}' || kind WHERE number IN {{numbers}}"  # noqa: S608
 
 
 async def put(bulk: Bulk, touched: Touched) -> None:
@@ -111,9 +112,9 @@ async def drop(bulk: Bulk, notes: Notes) -> None:
 
 
 async def put_off(bulk: Bulk, notes: Notes) -> None:
-    """What follows from these cannot be written: they wait until somebody asks for what is refused. What is noted of the
-    same meanwhile does not."""
-    await bulk.by_numbers(f"UPDATE deferred SET kind = '{_REFUSED}' || kind WHERE number IN {{numbers}}", notes.numbers)
+    """What follows from these cannot be written: they wait until somebody asks for what is refused. What is noted of
+    the same meanwhile does not wait."""
+    await bulk.by_numbers(_PUT_OFF, notes.numbers)
 
 
 async def ask_refused(connection: AsyncConnection) -> None:

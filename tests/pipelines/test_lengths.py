@@ -26,7 +26,8 @@ WORDS = " ".join("".join(_DRAWN.choices(string.ascii_lowercase, k=9)) for _ in r
     ("project", {"key": LONG, "name": "x"}, ("project", LONG[:LONGEST_NAME])),
     ("title", LONG, ("word", LONG[:64])),
     ("title", WORDS, ("word", WORDS[:9])),
-    ("type", LONG, None), ("natural_key", LONG, None), ("url", f"https://x.example/{LONG}", None), ("priority", LONG, None),
+    ("type", LONG, None), ("natural_key", LONG, None), ("url", f"https://x.example/{LONG}", None),
+    ("priority", LONG, None),
     ("status", {"id": LONG, "label": LONG, "category": None, "pipeline": LONG}, None),
     ("waiting", {"reason": LONG, "since": None}, None), ("thread", LONG, None), ("labels", [LONG, WORDS], None),
 ])  # fmt: skip
