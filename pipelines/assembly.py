@@ -174,7 +174,11 @@ def _member(artifact: StoredArtifact, why: str) -> Member:
         if (told := artifact.fields.get(name)) is not None and told[0] > 0
     }
     native = artifact.id.split("/", 2)[2]
-    return Member(artifact.id, artifact.connection, artifact.connector, artifact.kind, native, fields, times, why)
+    readers = (name.removeprefix(CONNECTION) for name in artifact.fields if name.startswith(CONNECTION))
+    also = tuple(sorted(name for name in readers if name != artifact.connection))
+    return Member(
+        artifact.id, artifact.connection, artifact.connector, artifact.kind, native, fields, times, why, also
+    )  # fmt: skip
 
 
 def identities_named(artifacts: Iterable[StoredArtifact], activities: Iterable[Activity]) -> set[str]:
@@ -231,7 +235,7 @@ def _facets(record: LifecycleRecord, identities: Set[str], elsewhere: Set[str]) 
         yield "programme", programme.artifact
     for artifact in record.artifacts:
         yield "tool", artifact.connector
-        yield "connection", artifact.connection
+        yield from (("connection", name) for name in (artifact.connection, *artifact.also_read_by))
         yield from (("word", word) for word in terms(f"{artifact.title or ''} {artifact.natural_key or ''}"))
     yield from _people_facets(record, identities, elsewhere)
     yield from _mapping_facets(record)

@@ -166,7 +166,10 @@ class ArtifactView(_Model):
     """A thing in a tool that belongs to the request."""
 
     id: str = Field(examples=["jira-acme/issue/10012"])
-    connection: str = Field(examples=["jira-acme"])
+    connection: str = Field(description="Of several that read it the first by name", examples=["jira-acme"])
+    also_read_by: tuple[str, ...] = Field(
+        default=(), description="Further connections that read it, as one mail in two mailboxes", examples=[["sales"]]
+    )
     connector: str = Field(examples=["jira"])
     kind: str = Field(examples=["issue"])
     native_id: str = Field(examples=["10012"])

@@ -34,6 +34,7 @@ def _artifact_view(life: Life, member: Member) -> ArtifactView:
     return ArtifactView(
         id=member.id,
         connection=member.connection,
+        also_read_by=member.also_read_by,
         connector=member.connector,
         kind=member.kind,
         native_id=member.native_id,

@@ -17,6 +17,7 @@ class Member:
 
     id: str
     connection: str
+    """Of several that read it the first by name."""
     connector: str
     kind: str
     native_id: str
@@ -26,6 +27,8 @@ class Member:
     """For each field of TIMED the tool's time of the telling it was taken from, where known."""
     why: str = ""
     """Why it belongs to the request, in one sentence."""
+    also_read_by: tuple[str, ...] = ()
+    """Further connections, sorted."""
 
     def text(self, name: str) -> str | None:
         """A field's text; None where it states none."""

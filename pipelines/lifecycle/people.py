@@ -1,6 +1,6 @@
 """Who has to do with a request: identities become people, people get roles."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipelines.lifecycle.members import Member, RequestInput
 from schemas.artifacts import Activity, Identity, participants_in
@@ -84,24 +84,23 @@ def called(known_as: Sequence[KnownAs]) -> Mapping[str, str | None]:
 
 def _brought(request: RequestInput) -> Mapping[str, tuple[str, ...]]:
     """Connections of the artifacts that name an identity, sorted."""
-    found: dict[str, Set[str]] = {}
-    for name, connection in _naming(request):
-        found[name] = found.get(name, frozenset()) | {connection}
+    found: dict[str, set[str]] = {}
+    for name, member in _naming(request):
+        found.setdefault(name, set()).update((member.connection, *member.also_read_by))
     return {name: tuple(sorted(connections)) for name, connections in found.items()}
 
 
-def _naming(request: RequestInput) -> Iterator[tuple[str, str]]:
-    """Each identity that an artifact of the request names, with the connection that says so."""
-    connections = {member.id: member.connection for member in request.members}
+def _naming(request: RequestInput) -> Iterator[tuple[str, Member]]:
+    """Each identity that the request names, with an artifact that does."""
+    members = {member.id: member for member in request.members}
     for member in request.members:
         participants = participants_in(member.fields.get("participants"))
         for name in (member.text("requester"), member.text("assignee"), *participants):
             if name:
-                yield name, member.connection
-    acting = {(each.actor, each.artifact) for each in request.activities}
-    for actor, artifact in acting:
-        if actor and artifact in connections:
-            yield actor, connections[artifact]
+                yield name, member
+    for actor, artifact in {(each.actor, each.artifact) for each in request.activities}:
+        if actor and artifact in members:
+            yield actor, members[artifact]
 
 
 def _order(identity: Identity) -> tuple[str, str, str, bool]:

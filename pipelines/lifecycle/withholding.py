@@ -49,7 +49,7 @@ def withheld(record: LifecycleRecord, hidden: Set[str], elsewhere: Set[str] = fr
     elsewhere: connections that are hidden in what the record names and does not hold.
     """
     sight = _Sight(record, hidden, elsewhere)
-    mine = {one.id: one.connection in hidden for one in record.artifacts}
+    mine = {one.id: hidden >= {one.connection, *one.also_read_by} for one in record.artifacts}
     here = {one for one in (*mine, *_named(record)) if mine.get(one, connection_of(one) in sight.away)}
     reasons = {one.why for one in record.links if not _speaks_of(one, here)}
     reasons |= {one.why for one in record.artifacts if request_id(one.id) == record.id}  # "It is the oldest part"

@@ -65,7 +65,8 @@ class View:
             return stored
         record = LifecycleRecord.model_validate_json(stored.record)
         hidden = self.hidden(record)
-        self.told(stored.id, frozenset(one.connection for one in record.artifacts) & (self.audiences.keys() - hidden))
+        read_by = {name for one in record.artifacts for name in (one.connection, *one.also_read_by)}
+        self.told(stored.id, frozenset(read_by) & (self.audiences.keys() - hidden))
         elsewhere = self.outside - hidden
         if not hidden and not elsewhere:
             return stored

@@ -91,12 +91,12 @@ async def timeline(found: Found, wanted: Annotated[Happenings, Query()], hub: Hu
     more = len(rows) > wanted.limit
     following = paging.cursor(kind, (page[-1]["at"], page[-1]["key"])) if more else None
     called = naming.called(record)
-    brought = {one["id"]: one["connection"] for one in record["artifacts"]}
+    read_by = {one["id"]: (one["connection"], *one["also_read_by"]) for one in record["artifacts"]}
     items = [
         _shown(
             row | {"actor_name": row["actor_name"] or called.get(row.get("actor"))},
             hidden=row["key"] in hidden,
-            nobody=brought.get(row["artifact"], connection_of(row["artifact"])) in found.hidden,
+            nobody=found.hidden.issuperset(read_by.get(row["artifact"]) or (connection_of(row["artifact"]),)),
         ) for row in page
     ]  # fmt: skip
     return answer({"items": items, "next": following})

@@ -159,3 +159,25 @@ async def test_who_is_in_a_request_is_so_by_each_address_it_names_and_by_no_deci
     callers = [Caller("Z", Role.VIEWER, "session", "a-9", address) for address in addresses]
     told = [await seen(company, caller, 31) for caller in callers]
     assert ["Planted title" in {one["title"] for one in each["artifacts"]} for each in told] == [True, True, False]
+
+
+async def test_a_mail_in_two_mailboxes_is_read_by_whom_one_of_them_is_for(kept: Hub) -> None:
+    told: dict[str, Any] = {"title": "Planted for both", "by": "x", "name": "Xenia", "whom": MAILED, "address": None}
+    await kept.told(mail(71, **told), mail(71, "open", **told), mail(72, title="Planted for one", by="y"))
+    (both,) = await filed(kept, THIS_MACHINE, "connection=open")
+    assert [(one["connection"], one["also_read_by"]) for one in both["artifacts"]] == [("kept", ["open"])]
+    assert {one["title"] for one in await filed(kept, THIS_MACHINE, "connection=kept")} == {
+        "Planted for both", "Planted for one",
+    }  # fmt: skip
+    for query in ("connection=open", "text=planted+both", f"person={MAILED}"):
+        (shown,) = await filed(kept, STRANGERS[0], query)
+        assert (shown["title"], shown["requester"]["name"]) == ("Planted for both", "Xenia")
+    assert {one["title"] for one in await filed(kept, STRANGERS[0], "connection=kept")} == {"Planted for both", None}
+    async with read_by(kept, STRANGERS[0]) as http:
+        did = (await http.get(f"/v1/requests/{both['id']}/timeline")).json()["items"]
+        assert {(one["actor"], one["restricted"]) for one in did} == {(MAILED, False)}
+
+
+async def filed(hub: Hub, caller: Caller, query: str) -> list[Any]:
+    async with read_by(hub, caller) as http:
+        return [one["record"] for one in (await http.get(f"/v1/requests?whole=true&{query}")).json()["items"]]
