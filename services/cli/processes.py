@@ -130,7 +130,7 @@ class Hub:
             self.broker, self.settings, [source_topic(name) for name in mappings], GROUP, self.watch.batch(guard),
             max_records=self.installation.settings.batch_size, batch_timeout_ms=50, assigned=guard.assigned,
         )  # fmt: skip
-        recompute = Recompute(self.engine, now, self.installation.holder, self._wake_publisher, self.watch)
+        recompute = Recompute(self.engine, now, self.installation.holder, self.wake_publisher, self.watch)
         self.tasks += [recompute.run(), ingest.catch_up.run(), self.subscription.watch(self.watch.revived)]
         suggesting = Suggesting(
             self.engine, now, self.installation.holder, a_day=self.installation.settings.suggestions_a_day,
@@ -146,9 +146,10 @@ class Hub:
 
     def _changed(self) -> None:
         self.watch.changed()
-        self._wake_publisher()
+        self.wake_publisher()
 
-    def _wake_publisher(self) -> None:
+    def wake_publisher(self) -> None:
+        """There may be something to publish."""
         if self.publisher:
             self.publisher.wake.set()
 
@@ -189,30 +190,14 @@ class Hub:
 
     def _add_query(self) -> None:
         settings = self.installation.settings
-        self._serve(API, self._api, (settings.api_host, settings.api_port), "THROUGHLINE_API")
+        self._serve(API, self._site, (settings.api_host, settings.api_port), "THROUGHLINE_API")
         self.tasks.append(self._know_people(self.servers[-1], inviting=True))
         self._measure()
 
-    def _api(self) -> ASGIApp:
-        from services.admin import audit
-        from services.admin.routers import ROUTERS
-        from services.cli.entering import access_of, behind_proxy
-        from services.cli.equipping import equipment
-        from services.query.app import create_app
-        from services.web.site import create_site
+    def _site(self) -> ASGIApp:
+        from services.cli.site import begun
 
-        access = access_of(self.installation, self.entrance)
-        api = create_app(
-            self.lookups, now, access=access, checks=self._checks(), metrics=self.watch.metrics.registry,
-            schema_version=migrations.head(), closing=self.closing, writer=self.engine, changed=self._wake_publisher,
-            more=ROUTERS, noting=lambda caller, where: audit.noting(caller, now, where),
-        )  # fmt: skip
-        api.state.equipment = equipment(
-            self.installation, self.engine, self.lookups, roles=self.roles, hooks_here=self.hooks_here
-        )
-        api.state.entrance = self.entrance
-        self.reads = api.state.reads
-        return behind_proxy(self.installation, create_site(api, access, now))
+        return begun(self)
 
     def add_probes(self) -> None:
         """A listener for probes and measures only, where it is wanted. For processes without the API."""
@@ -229,7 +214,7 @@ class Hub:
 
         access = access_of(self.installation, self.entrance)
         return create_probes(
-            self.lookups, now, access=access, checks=self._checks(), metrics=self.watch.metrics.registry,
+            self.lookups, now, access=access, checks=self.checks(), metrics=self.watch.metrics.registry,
             schema_version=migrations.head(),
         )  # fmt: skip
 
@@ -253,7 +238,8 @@ class Hub:
         # After the roles that it looks at: they are added in this order (see hub).
         self.tasks.append(Gauges(self.engine, self.watch.metrics, self.subscription, self.feed).run())
 
-    def _checks(self) -> Mapping[str, Check]:
+    def checks(self) -> Mapping[str, Check]:
+        """What /readyz looks at, by part."""
         return checks(
             Reach(self.broker, self.settings), self.lookups, now,
             feed=self.feed, ingest=self.ingest, subscription=self.subscription, publisher=self.publisher,

@@ -65,6 +65,7 @@ def create_app(
     more: Sequence[APIRouter] = (),
     noting: Noting | None = None,
     bounds: Bounds = BOUNDS,
+    whole: bool = True,
 ) -> FastAPI:
     """The lookup API as an ASGI application.
 
@@ -78,8 +79,9 @@ def create_app(
     writer: by which decisions are written, where that is shared with others who write (on SQLite they queue in it).
     changed: called when somebody decided something that changed requests. noting: notes who decided what.
     bounds: how far one step of a list looks, and how long a page may take.
+    whole: False for a part of the API, which has no document of its own.
     """
-    app = _routes(more)
+    app = _routes(more, whole=whole)
     app.state.serving = Serving.of(
         Database(engine, statement_seconds), now, checks or {}, metrics, schema_version, closing or asyncio.Event(),
         poll_seconds, keep_seconds, check_seconds, bounds,
@@ -124,10 +126,10 @@ def openapi_document(more: Sequence[APIRouter] = ()) -> dict[str, Any]:
     return _routes(more).openapi()
 
 
-def _routes(more: Sequence[APIRouter] = ()) -> FastAPI:
+def _routes(more: Sequence[APIRouter] = (), *, whole: bool = True) -> FastAPI:
     app = FastAPI(
         title="Throughline lookup", version=VERSION, description=_ABOUT, docs_url=None, redoc_url=None,
-        redirect_slashes=False,
+        openapi_url="/openapi.json" if whole else None, redirect_slashes=False,
         # What is looked up stands in the query: it belongs in no trace, log or metric.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
