@@ -14,7 +14,8 @@ def main() -> None:
 
     Not by an exception: what is loaded calls back from C, where one would be lost.
     """
-    gc.set_threshold(50_000, 20, 100)  # else a sixth of a start is a search for circles in what is being loaded
+    # A start makes some 300,000 objects that are there to stay: looking for circles in them takes a tenth of a second.
+    gc.set_threshold(500_000, 20, 100)
     signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
     from services.cli.app import main as run
 

@@ -1,6 +1,5 @@
 """`throughline`: the commands, and how their errors are told."""
 
-import gc
 import signal
 import sys
 from typing import Annotated
@@ -148,8 +147,6 @@ def sandbox(
 
 def main() -> None:
     """Entry point: errors that name a mend are told in one line, not as a stack."""
-    # What is loaded at a start is there to stay: looking it through again and again is a fifth of the loading time.
-    gc.set_threshold(50_000, 20, 100)
     streams.prepare()
     try:
         code = _told()

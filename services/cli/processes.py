@@ -210,7 +210,7 @@ class Hub:
 
     def _probes(self) -> ASGIApp:
         from services.cli.entering import access_of
-        from services.query.app import create_probes
+        from services.query.first import create_probes
 
         access = access_of(self.installation, self.entrance)
         return create_probes(

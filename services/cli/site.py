@@ -9,43 +9,45 @@ from services.admin import audit
 from services.cli.early import Early
 from services.cli.entering import access_of, behind_proxy
 from services.cli.installation import now
-from services.query.app import create_app
+from services.query.first import create_first
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from typing import Any
 
-    from fastapi import APIRouter, FastAPI
+    from fastapi import FastAPI
 
     from services.cli.processes import Hub
     from services.query.access import Access
 
 
 def begun(hub: "Hub") -> ASGIApp:
-    """The site as it begins: with look-ups; set-up and pages are loaded later, see Early."""
+    """The site as it begins: what is asked first is there, all else is loaded later, see Early."""
     access = access_of(hub.installation, hub.entrance)
-    lookups = _api(hub, access, (), whole=False)
-    hub.reads = lookups.state.reads
-    site = Early(lookups, lambda: _whole(hub, access, lookups))
+    first = create_first(hub.lookups, now, **_parts(hub, access))
+    hub.reads = first.state.reads
+    site = Early(first, lambda: _whole(hub, access, first))
     hub.tasks.append(site.run())
     return behind_proxy(hub.installation, site)
 
 
-def _api(hub: "Hub", access: "Access", more: "Sequence[APIRouter]", *, whole: bool) -> "FastAPI":
-    return create_app(
-        hub.lookups, now, access=access, checks=hub.checks(), metrics=hub.watch.metrics.registry,
-        schema_version=migrations.head(), closing=hub.closing, writer=hub.engine, changed=hub.wake_publisher,
-        more=more, whole=whole, noting=lambda caller, where: audit.noting(caller, now, where),
-    )  # fmt: skip
+def _parts(hub: "Hub", access: "Access") -> "dict[str, Any]":
+    """What both applications are handed."""
+    return {
+        "access": access, "checks": hub.checks(), "metrics": hub.watch.metrics.registry, "closing": hub.closing,
+        "schema_version": migrations.head(), "writer": hub.engine,
+        "noting": lambda caller, where: audit.noting(caller, now, where),
+    }  # fmt: skip
 
 
-def _whole(hub: "Hub", access: "Access", lookups: "FastAPI") -> ASGIApp:
-    """Everything; what look-ups hold, such as who read what, is held once."""
+def _whole(hub: "Hub", access: "Access", first: "FastAPI") -> ASGIApp:
+    """Everything; what the first application keeps, such as who read what, is kept once."""
     from services.admin.routers import ROUTERS
     from services.cli.equipping import equipment
+    from services.query.app import create_app
     from services.web.site import create_site
 
-    api = _api(hub, access, ROUTERS, whole=True)
-    api.state = lookups.state
+    api = create_app(hub.lookups, now, **_parts(hub, access), changed=hub.wake_publisher, more=ROUTERS)
+    api.state.serving, api.state.reads = first.state.serving, first.state.reads
     api.state.equipment = equipment(
         hub.installation, hub.engine, hub.lookups, roles=hub.roles, hooks_here=hub.hooks_here
     )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from threading import Lock
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -18,7 +18,6 @@ from services.query import (
     changes,
     connections,
     deciding,
-    health,
     listing,
     lookup,
     parts,
@@ -29,9 +28,9 @@ from services.query import (
     unmapped,
     why,
 )
-from services.query.access import OPEN_PATHS, Access, Guard, Loopback, needs, says_who
+from services.query.access import OPEN_PATHS, Access, needs, says_who
 from services.query.database import Database
-from services.query.heads import Heads
+from services.query.first import document_once, framed, guard, short_ways
 from services.query.parameters import PREFIX, understood
 from services.query.problems import FieldError, Problem
 from services.query.reads import Reads
@@ -65,7 +64,6 @@ def create_app(
     more: Sequence[APIRouter] = (),
     noting: Noting | None = None,
     bounds: Bounds = BOUNDS,
-    whole: bool = True,
 ) -> FastAPI:
     """The lookup API as an ASGI application.
 
@@ -79,9 +77,8 @@ def create_app(
     writer: by which decisions are written, where that is shared with others who write (on SQLite they queue in it).
     changed: called when somebody decided something that changed requests. noting: notes who decided what.
     bounds: how far one step of a list looks, and how long a page may take.
-    whole: False for a part of the API, which has no document of its own.
     """
-    app = _routes(more, whole=whole)
+    app = _routes(more)
     app.state.serving = Serving.of(
         Database(engine, statement_seconds), now, checks or {}, metrics, schema_version, closing or asyncio.Event(),
         poll_seconds, keep_seconds, check_seconds, bounds,
@@ -90,34 +87,7 @@ def create_app(
     app.state.reads = Reads(writer or engine, noting)
     app.state.deciding = Deciding(writer or engine, now, changed)
     app.state.answering = Answering(writer or engine, app.state.deciding, now)
-    app.add_middleware(Heads)
-    app.add_middleware(
-        Guard, access=access or Loopback()
-    )  # inside the framework's own last resort, which answers in plain text
-    return app
-
-
-def create_probes(
-    engine: AsyncEngine,
-    now: Callable[[], datetime],
-    *,
-    access: Access | None = None,
-    checks: Mapping[str, Check] | None = None,
-    metrics: CollectorRegistry | None = None,
-    schema_version: str | None = None,
-) -> FastAPI:
-    """Only /livez, /readyz and /metrics, for a process that serves no lookups; parameters as for create_app."""
-    app = FastAPI(
-        docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},
-    )  # fmt: skip
-    problems.install(app)
-    app.include_router(health.router)
-    app.state.serving = Serving.of(
-        Database(engine, 5.0), now, checks or {}, metrics, schema_version, asyncio.Event(), 0.5, 1.0, 5.0
-    )
-    app.add_middleware(Heads)
-    app.add_middleware(Guard, access=access or Loopback())
+    guard(app, access)
     return app
 
 
@@ -126,16 +96,9 @@ def openapi_document(more: Sequence[APIRouter] = ()) -> dict[str, Any]:
     return _routes(more).openapi()
 
 
-def _routes(more: Sequence[APIRouter] = (), *, whole: bool = True) -> FastAPI:
-    app = FastAPI(
-        title="Throughline lookup", version=VERSION, description=_ABOUT, docs_url=None, redoc_url=None,
-        openapi_url="/openapi.json" if whole else None, redirect_slashes=False,
-        # What is looked up stands in the query: it belongs in no trace, log or metric.
-        telemetry={"tracing": False, "metrics": False, "logs": False},
-    )  # fmt: skip
-    problems.install(app)
-    app.router.routes[:0] = [requests.PlainRequest(), lookup.PlainLookup()]
-    app.include_router(health.router)
+def _routes(more: Sequence[APIRouter] = ()) -> FastAPI:
+    app = framed(title="Throughline lookup", version=VERSION, description=_ABOUT)
+    app.router.routes[:0] = short_ways()
     nouns = (lookup, why, listing, stages, requests, parts, changes, connections, unmapped, deciding, suggestions)
     for noun in nouns:
         app.include_router(noun.router, prefix=PREFIX, dependencies=[needs(Role.VIEWER), Depends(understood)])
@@ -144,42 +107,33 @@ def _routes(more: Sequence[APIRouter] = (), *, whole: bool = True) -> FastAPI:
             raise ValueError("a router does not say which role it needs")
         # Who may not ask at all is told only that.
         app.include_router(router, prefix=PREFIX, dependencies=[*router.dependencies, Depends(understood)])
-    alone = Lock()
-    app.openapi = lambda: app.openapi_schema or _once(app, alone)  # type: ignore[method-assign]
+    document_once(app, partial(_document, app))
     return app
-
-
-def _once(app: FastAPI, alone: Lock) -> dict[str, Any]:
-    """The document, put together by one thread: two at once would find each other's half-made parts."""
-    with alone:
-        return _document(app)
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
     """FastAPI's document with our problems instead of its own validation errors."""
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title, version=app.version, openapi_version=app.openapi_version, description=app.description,
-            routes=app.routes,
-        )  # fmt: skip
-        schemas = document["components"]["schemas"]
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        for path, operations in document["paths"].items():
-            for operation in operations.values():
-                if path not in OPEN_PATHS:
-                    who = {str(status): told for status, told in problems.documented(401, 403).items()}
-                    operation["responses"] = who | operation["responses"]
-                if "application/json" in operation["responses"].get("422", {}).get("content", {}):
-                    operation["responses"]["422"] = problems.documented(422)[422]
-        at = "#/components/schemas/{model}"
-        schemas["FieldError"] = FieldError.model_json_schema(ref_template=at)
-        schemas["Problem"] = Problem.model_json_schema(ref_template=at)
-        schemas["Problem"].pop("$defs", None)
-        # The framework writes a stream as OpenAPI 3.2 does; 3.1 has no schema for events.
-        stream = document["paths"]["/v1/changes/stream"]["get"]["responses"]["200"]["content"]
-        stream["text/event-stream"] = {"example": changes.EXAMPLE}
-        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        document["security"] = [{}, {"token": []}]  # none where the hub is open to its own machine
-        app.openapi_schema = document
-    return app.openapi_schema
+    document = get_openapi(
+        title=app.title, version=app.version, openapi_version=app.openapi_version, description=app.description,
+        routes=app.routes,
+    )  # fmt: skip
+    schemas = document["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if path not in OPEN_PATHS:
+                who = {str(status): told for status, told in problems.documented(401, 403).items()}
+                operation["responses"] = who | operation["responses"]
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                operation["responses"]["422"] = problems.documented(422)[422]
+    at = "#/components/schemas/{model}"
+    schemas["FieldError"] = FieldError.model_json_schema(ref_template=at)
+    schemas["Problem"] = Problem.model_json_schema(ref_template=at)
+    schemas["Problem"].pop("$defs", None)
+    # The framework writes a stream as OpenAPI 3.2 does; 3.1 has no schema for events.
+    stream = document["paths"]["/v1/changes/stream"]["get"]["responses"]["200"]["content"]
+    stream["text/event-stream"] = {"example": changes.EXAMPLE}
+    document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{}, {"token": []}]  # none where the hub is open to its own machine
+    return document

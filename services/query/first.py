@@ -1,0 +1,106 @@
+"""What is asked of the API first. It loads quickly, so that a process can answer it before it has loaded the rest."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from threading import Lock
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.routing import BaseRoute
+
+from schemas.access import Role
+from services.query import health, listing, lookup, problems, requests
+from services.query.access import Access, Guard, Loopback, needs
+from services.query.database import Database
+from services.query.heads import Heads
+from services.query.parameters import PREFIX, understood
+from services.query.reads import Reads
+from services.query.serving import Check, Serving
+from services.query.signed import Noting
+
+
+def create_first(
+    engine: AsyncEngine,
+    now: Callable[[], datetime],
+    *,
+    access: Access | None = None,
+    checks: Mapping[str, Check] | None = None,
+    metrics: CollectorRegistry | None = None,
+    schema_version: str | None = None,
+    closing: asyncio.Event | None = None,
+    writer: AsyncEngine | None = None,
+    noting: Noting | None = None,
+) -> FastAPI:
+    """What references lead to, lists of requests, single ones, and the probes, as create_app answers them; parameters
+    as there. It tells no OpenAPI document."""
+    app = framed(openapi_url=None)
+    app.router.routes[:0] = short_ways()
+    for noun in (lookup, listing, requests):
+        app.include_router(noun.router, prefix=PREFIX, dependencies=[needs(Role.VIEWER), Depends(understood)])
+    document_once(app, app.openapi)
+    app.state.serving = Serving.of(
+        Database(engine, 5.0), now, checks or {}, metrics, schema_version, closing or asyncio.Event(), 0.5, 1.0, 5.0
+    )
+    app.state.noting = noting
+    app.state.reads = Reads(writer or engine, noting)
+    guard(app, access)
+    return app
+
+
+def create_probes(
+    engine: AsyncEngine,
+    now: Callable[[], datetime],
+    *,
+    access: Access | None = None,
+    checks: Mapping[str, Check] | None = None,
+    metrics: CollectorRegistry | None = None,
+    schema_version: str | None = None,
+) -> FastAPI:
+    """Only /livez, /readyz and /metrics, for a process that serves no lookups; parameters as for create_app."""
+    app = framed(openapi_url=None)
+    app.state.serving = Serving.of(
+        Database(engine, 5.0), now, checks or {}, metrics, schema_version, asyncio.Event(), 0.5, 1.0, 5.0
+    )
+    guard(app, access)
+    return app
+
+
+def framed(**told: Any) -> FastAPI:
+    """An application with the probes, whose errors are problems. told: further parameters of FastAPI's."""
+    app = FastAPI(
+        docs_url=None, redoc_url=None, redirect_slashes=False,
+        # What is looked up stands in the query: it belongs in no trace, log or metric.
+        telemetry={"tracing": False, "metrics": False, "logs": False}, **told,
+    )  # fmt: skip
+    problems.install(app)
+    app.include_router(health.router)
+    return app
+
+
+def short_ways() -> list[BaseRoute]:
+    """What is asked for most, past the framework's parsing; to stand before all other routes."""
+    return [requests.PlainRequest(), lookup.PlainLookup()]
+
+
+def document_once(app: FastAPI, make: Callable[[], dict[str, Any]]) -> None:
+    """Have the document put together by one thread: two at once would find each other's half-made parts."""
+    alone = Lock()
+
+    def document() -> dict[str, Any]:
+        with alone:
+            if app.openapi_schema is None:
+                app.openapi_schema = make()
+            return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def guard(app: FastAPI, access: Access | None) -> None:
+    """Have it answer only whom it may, and HEAD as GET."""
+    app.add_middleware(Heads)
+    app.add_middleware(
+        Guard, access=access or Loopback()
+    )  # inside the framework's own last resort, which answers in plain text
