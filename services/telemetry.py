@@ -13,19 +13,19 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context, get_current
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from connectors.contract import HubError
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 HIDDEN = "[hidden]"
 _SECRET = re.compile(
@@ -315,10 +315,13 @@ class Tracing:
             self._provider.shutdown()
 
 
-def _provider(endpoint: str, role: str, version: str) -> TracerProvider:
+def _provider(endpoint: str, role: str, version: str) -> "TracerProvider":
     # Loaded only where it is used: it takes a noticeable part of the start.
     import requests
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     session = requests.Session()
     session.max_redirects = 0  # the address is the one that was set, and no other

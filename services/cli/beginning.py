@@ -5,7 +5,9 @@ import ctypes
 import gc
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
+from types import ModuleType
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,6 +25,9 @@ Tell = Callable[[str], None]
 _ARENA_MAX = -8
 GIVE_BACK = 5.0
 """Seconds between two times that free memory is given back."""
+
+LATER = 1.5
+"""Seconds after the start when that begins which nobody waits for."""
 
 _MEND_DATABASE = "Correct THROUGHLINE_DATABASE_URL; a damaged file needs a backup in its place"
 
@@ -64,6 +69,17 @@ async def keys_told(installation: Installation, engine: AsyncEngine, tell: Tell)
             "cannot be opened without the old one: bring it back from its backup, or give them again with "
             "`throughline connections change NAME --secret OPTION`"
         )
+
+
+def loaded(module: str) -> "asyncio.Future[ModuleType]":
+    """A module that takes long to load, loaded in a thread while others are waited for."""
+    return asyncio.get_running_loop().run_in_executor(None, import_module, module)
+
+
+async def later(work: Callable[[], Awaitable[object]], seconds: float = LATER) -> None:
+    """Work that nobody waits for at a start: the first seconds belong to what brings the first requests."""
+    await asyncio.sleep(seconds)
+    await work()
 
 
 def calm_collector() -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from faststream.kafka import KafkaBroker
@@ -39,7 +39,18 @@ from services.broker import (
 )  # fmt: skip
 from services.broker.batches import Subscription
 from services.cli.alone import Alone, outlived, place
-from services.cli.beginning import Tell, calm_collector, few_heaps, give_back, keys_told, said_to_run, stamped, upgraded
+from services.cli.beginning import (
+    Tell,
+    calm_collector,
+    few_heaps,
+    give_back,
+    keys_told,
+    later,
+    loaded,
+    said_to_run,
+    stamped,
+    upgraded,
+)
 from services.cli.installation import Installation, now
 from services.cli.listeners import Listener
 from services.cli.probes import checks
@@ -136,9 +147,9 @@ class Hub:
             self.engine, now, self.installation.holder, a_day=self.installation.settings.suggestions_a_day,
             behind=lambda: ingest.catch_up.behind,
         )  # fmt: skip
-        self.tasks.append(suggesting.run())
+        self.tasks.append(later(suggesting.run))
         removal = Removal(self.engine, ingest.telling, now, self.installation.holder, self._changed)
-        self.tasks.append(removal.run())
+        self.tasks.append(later(removal.run))
 
     def _positions(self) -> Subscription:
         assert self.subscription is not None
@@ -175,7 +186,7 @@ class Hub:
         )  # fmt: skip
         self.feed = Feed(shared, self.installation.holder)
         self.tasks.append(self.feed.run())
-        self.tasks.append(replays.run(self.engine, self._send_source))
+        self.tasks.append(later(partial(replays.run, self.engine, self._send_source)))
 
     async def _send_source(self, records: Sequence[flow.Outgoing]) -> list[Place | Exception]:
         named = [
@@ -236,7 +247,7 @@ class Hub:
 
     def _measure(self) -> None:
         # After the roles that it looks at: they are added in this order (see hub).
-        self.tasks.append(Gauges(self.engine, self.watch.metrics, self.subscription, self.feed).run())
+        self.tasks.append(later(Gauges(self.engine, self.watch.metrics, self.subscription, self.feed).run))
 
     def checks(self) -> Mapping[str, Check]:
         """What /readyz looks at, by part."""
@@ -270,6 +281,8 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         if installation.embedded:
             stack.enter_context(installation.alone())
         embedded = stack.enter_context(installation.embedded_broker())
+        connectors = installation.catalogue  # loaded while the embedded broker still starts
+        loading = [loaded("services.cli.site")] if "query" in roles else []
         engine = await stack.enter_async_context(installation.engine())
         await upgraded(engine, tell)
         sole = Alone(engine, place(installation.settings.data_dir), now)
@@ -277,7 +290,6 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
             await stack.enter_async_context(sole.held(tell))
         if "ingest" in roles:
             await stamped(engine)
-        connectors = installation.catalogue  # loaded while the embedded broker still starts
         settings = installation.broker_settings(embedded)
         ready = await ensure_topics(settings, connectors, embedded, tell=tell)
         broker = open_broker(settings)
@@ -290,6 +302,7 @@ async def hub(installation: Installation, roles: Sequence[str], tell: Tell) -> A
         made.tasks += [outlived(embedded), sole.keep()] if embedded else [Reach(broker, settings).run()]
         if "query" not in roles:
             made.add_probes()
+        await asyncio.gather(*loading)
         for server in made.servers:  # before the roles run: beside them it takes three times as long
             await server.make()
         await connect(broker, settings, tell=tell)

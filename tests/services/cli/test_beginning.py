@@ -1,4 +1,4 @@
-"""What a process does with memory."""
+"""What a process does at its start, and with memory."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.beginning import give_back
+from services.cli.beginning import give_back, later, loaded
 
 BLOCKS, BLOCK = 2_000, 16_384
 
@@ -32,3 +32,22 @@ async def test_what_is_free_between_what_is_used_is_given_back() -> None:
             await asyncio.sleep(0.01)
     giving.cancel()
     assert {len(block) for block in kept} == {BLOCK}
+
+
+async def test_what_nobody_waits_for_begins_later() -> None:
+    began = asyncio.Event()
+
+    async def work() -> None:
+        began.set()
+
+    waiting = asyncio.create_task(later(work, seconds=0.2))
+    await asyncio.sleep(0.05)
+    assert not began.is_set()
+    await waiting
+    assert began.is_set()
+
+
+async def test_an_error_of_what_is_loaded_beside_comes_out() -> None:
+    assert (await loaded("services.cli.beginning")).later is later
+    with pytest.raises(ModuleNotFoundError, match="nowhere"):
+        await loaded("services.cli.nowhere")
