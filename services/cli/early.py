@@ -41,6 +41,8 @@ class Early:
 
     def _routed(self, scope: Scope) -> bool:
         asked = dict(scope)  # which matching writes in
+        if asked.get("method") == "HEAD":
+            asked["method"] = "GET"  # as which it is answered
         return any(route.matches(asked)[0] is Match.FULL for route in self._first.routes)
 
     async def _made(self) -> ASGIApp:

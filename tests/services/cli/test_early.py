@@ -72,6 +72,13 @@ async def test_what_is_there_is_answered_while_the_rest_is_made_once_for_all_who
     assert making.times == 1
 
 
+async def test_a_head_is_answered_by_what_answers_its_get() -> None:
+    making = Making()
+    async with client(Early(telling("first", "/lookup"), making)) as asking:
+        assert (await asking.head("/lookup")).status_code == 200
+    assert making.times == 0
+
+
 async def test_who_goes_away_ends_the_making_for_nobody_else() -> None:
     making = Making()
     async with client(Early(telling("first", "/lookup"), making)) as asking:
@@ -122,6 +129,7 @@ def test_pages_set_up_and_the_document_are_there_straight_after_the_start(tmp_pa
         assert {one["name"] for one in connectors.json()["items"]} >= {"jira", "hubspot", "mailbox"}
         assert document.json() == openapi_document(ROUTERS)
         assert found.json()["items"] == []
+        assert httpx2.head(f"{address}/livez", timeout=30).status_code == 200
         assert (nowhere.status_code, unknown.status_code, changed.result().status_code) == (404, 404, 405)
     finally:
         process.kill()
