@@ -21,13 +21,13 @@ from tests.pipelines.memos import memo
 from tests.services.query.conftest import NOW, Hub, client_of, connection_row, owned
 from tests.services.query.test_audience import As
 
-HIDDEN = 60
+HIDDEN = 25
 """Requests of which a word and a person are kept from all but Clara."""
 
 CLARA = Caller("Clara", Role.VIEWER, "session", "A-1", "clara@example.com")
 SAM = Caller("Sam", Role.VIEWER, "session", "A-2", "sam@example.com")
-NARROW = Bounds(words=0, rare=0, few=0, requests=2, places=0)
-"""A step looks at two requests."""
+NARROW = Bounds(words=0, rare=0, few=0, requests=1, places=0)
+"""A step looks at one request."""
 
 
 @pytest.fixture
@@ -50,6 +50,8 @@ async def asked(hub: Hub, caller: Caller, bounds: Bounds = BOUNDS, status: int =
 
 QUERIES: list[dict[str, Any]] = [
     {"text": "pl"},
+    {"text": "pl", "sort": "opened"},
+    {"text": "pl", "sort": "stage_since"},
     {"text": "planted"},
     {"person": "planta@example.com", "text": "pl"},
     {"person": "planta@example.com", "text": "no-such-word"},
@@ -58,12 +60,11 @@ QUERIES: list[dict[str, Any]] = [
 
 async def test_an_empty_page_is_the_last(board: Hub) -> None:
     for query in QUERIES:
-        for sort in ("updated", "opened", "stage_since"):
-            for bounds in (BOUNDS, NARROW):
-                page = await asked(board, SAM, bounds, **query, sort=sort, limit=1)
-                assert page == {"items": [], "next": None}, (query, sort, bounds)
-                told = await asked(board, CLARA, **query, sort=sort, limit=1)
-                assert bool(told["items"]) == (query["text"] != "no-such-word")
+        for bounds in (BOUNDS, NARROW):
+            page = await asked(board, SAM, bounds, **query, limit=1)
+            assert page == {"items": [], "next": None}, (query, bounds)
+        told = await asked(board, CLARA, **query, limit=1)
+        assert bool(told["items"]) == (query["text"] != "no-such-word")
 
 
 async def test_a_page_is_full_or_the_last_and_none_follows_where_no_more_is_found(board: Hub) -> None:
