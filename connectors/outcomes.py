@@ -72,12 +72,13 @@ def outcome(status: int, headers: Mapping[str, str], text: str | bytes, now: dat
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Seconds the tool asks to wait, from `Retry-After` (seconds or a date) or `X-RateLimit-Reset` (seconds, a point in
-    time as number or ISO 8601); None where it does not say. Header names in lower case."""
+    time as number or ISO 8601); None where it does not say, or names what is over by now: Jira states its reset
+    in whole minutes. Header names in lower case."""
     now = now or datetime.now(UTC)
     for name in ("retry-after", "x-ratelimit-reset", "ratelimit-reset"):
         seconds = _seconds(headers.get(name, "").strip(), now)
-        if seconds is not None:
-            return max(0.0, seconds)
+        if seconds is not None and seconds > 0:
+            return seconds
     return None
 
 

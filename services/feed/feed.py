@@ -22,6 +22,8 @@ logger = logging.getLogger("throughline.feed")
 LEASE = timedelta(seconds=10)
 _FIRST_WAIT = timedelta(seconds=5)
 _LONGEST_WAIT = timedelta(minutes=15)
+_LONGEST_ASKED = timedelta(hours=1)
+"""So long a tool may ask for: limits are refilled within it, and a slip of the tool must not stop reading for years."""
 _REST = timedelta(seconds=30)
 """At most, after the database or the broker took nothing: both are tried all the time, but no tool is asked in vain."""
 _LOOK_AGAIN = timedelta(minutes=15)
@@ -193,7 +195,7 @@ class Feed:
         before = 0 if self.readers[name].succeeded else self._failures.get(name, 0)
         failures = self._failures[name] = before + 1
         if asked is not None:
-            return timedelta(seconds=asked)
+            return timedelta(seconds=min(asked, _LONGEST_ASKED.total_seconds()))
         return min(_FIRST_WAIT * float(2 ** min(failures - 1, 10)), _LONGEST_WAIT)
 
     async def _tell(self, name: str, failed: Failed, wait: timedelta) -> None:

@@ -138,7 +138,10 @@ async def test_a_bomb_is_not_unpacked() -> None:
     [
         ({"Retry-After": "7"}, 7),
         ({"retry-after": "Sat, 21 Nov 2026 12:01:30 GMT"}, 90),
-        ({"retry-after": "Sat, 21 Nov 2026 11:00:00 GMT"}, 0),
+        ({"retry-after": "Sat, 21 Nov 2026 11:00:00 GMT"}, None),
+        ({"Retry-After": "0"}, None),
+        ({"X-RateLimit-Reset": "2026-11-21T12:00Z"}, None),
+        ({"Retry-After": "0", "X-RateLimit-Reset": "30"}, 30),
         ({"X-RateLimit-Reset": "2026-11-21T12:02Z"}, 120),
         ({"X-RateLimit-Reset": str(int(NOW.timestamp()) + 15)}, 15),
         ({"X-RateLimit-Reset": str(int(NOW.timestamp() + 15) * 1000)}, 15),

@@ -97,12 +97,16 @@ async def test_a_burst_limit_holds_its_own_part_only() -> None:
     assert time.at == pytest.approx(120.0)
 
 
-async def test_refusals_without_a_wait_back_off() -> None:
+@pytest.mark.parametrize(
+    "headers", [{}, {"Retry-After": "0"}, {"X-RateLimit-Reset": "2026-11-21T12:00Z"}], ids=["none", "zero", "over"]
+)
+async def test_refusals_without_a_wait_back_off(headers: dict[str, str]) -> None:
+    """A wait that is over before it began, such as a reset that is told in whole minutes, is none."""
     limiter, time = limited(requests=1000)
     waits = []
     for _ in range(8):
         before = time.at
-        limiter.heard({}, 429)
+        limiter.heard(headers, 429)
         await limiter.turn()
         waits.append(round(time.at - before))
     assert waits == [2, 4, 8, 16, 32, 60, 60, 60]

@@ -136,6 +136,19 @@ async def test_a_tool_that_asks_for_a_pause_gets_it_and_goes_on_where_it_was(pos
     assert post.tool.asked == [("pages", None), ("pages", {"page": 1})]
 
 
+@pytest.mark.parametrize("asked", [7_200.0, 999_999_999_999.0])
+async def test_a_pause_without_an_end_ends_after_an_hour(asked: float, post: Post) -> None:
+    """Whatever a tool or a proxy before it writes there."""
+    post.tool.said = [RetryLater("the tool asks for a pause", asked), page(1)]
+    async with running(post.feed()):
+        assert await told(post) == "the tool asks for a pause"
+        retry_at = (await post.stored()).retry_at
+        assert retry_at is not None
+        assert (retry_at - post.now()).total_seconds() == 3_600
+        post.later(3_601)
+        await read_up_to(post, 1)
+
+
 async def test_pauses_nobody_asked_for_grow_and_start_anew_after_success(post: Post) -> None:
     failing = RetryLater("the tool does not answer")
     post.tool.said = [failing, failing, failing, page(1)]
