@@ -32,6 +32,16 @@ _TRACE = (
     "x-microsoft-", "x-forefront-", "x-spam-", "x-gm-", "x-proofpoint-",
 )  # fmt: skip
 _KEPT_TRACE = {"x-ms-exchange-generated-message-source"}
+TELLING = (
+    "message-id", "date", "from", "subject", "sender", "sensitivity", "in-reply-to", "references", "x-original-from",
+    "content-type", "auto-submitted", "precedence", "list-id", "list-post", "list-unsubscribe", "mailing-list",
+    "x-mailing-list", "return-path", "x-failed-recipients", "x-autoreply", "x-autorespond", "x-autoresponder",
+    "x-auto-reply-from", "x-ms-exchange-generated-message-source", "reply-to",
+)  # fmt: skip
+"""Which mail it is, and of what kind."""
+_WEIGHTIEST = (*TELLING, "to", "cc")
+"""The first of each is kept, however much stands before it."""
+_LISTS = {"to", "cc", "reply-to", "from"}
 _PARSER = BytesParser(policy=compat32)
 
 
@@ -125,17 +135,31 @@ def _length(mail: Message) -> int:
 
 def header_pairs(mail: Message) -> tuple[list[list[str]], int]:
     """(name, value) of each header, unfolded but not decoded, without trace headers; and how many were cut or left."""
-    pairs, cut, room = [], 0, HEADER_BYTES
-    for name, value in mail.raw_items():
-        shown = raw_text(name)
-        if shown.lower().startswith(_TRACE) and shown.lower() not in _KEPT_TRACE:
-            continue
+    pairs: dict[int, list[str]] = {}
+    cut, room = 0, HEADER_BYTES
+    for place, name, value in _weightiest_first(mail):
         text, whole = fit(raw_text(value), min(ONE_HEADER_BYTES, room))
         cut += not whole
+        if not whole and name.lower() in _LISTS:
+            text = text.rpartition(",")[0]  # half an address may be somebody else's
         if text or whole:
-            pairs.append([shown[:200], text])
+            pairs[place] = [name[:200], text]
             room -= json_size(text) + 200
-    return pairs, cut
+    return [pairs[place] for place in sorted(pairs)], cut
+
+
+def _weightiest_first(mail: Message) -> list[tuple[int, str, str]]:
+    """(place, name, value) of each header that may be kept: the weightiest first."""
+    found: list[tuple[int, str, str]] = []
+    first: dict[str, int] = {}
+    for place, (name, value) in enumerate(mail.raw_items()):
+        shown = raw_text(name)
+        lower = shown.lower()
+        if not lower.startswith(_TRACE) or lower in _KEPT_TRACE:
+            found.append((place, shown, value))
+            first.setdefault(lower, place)
+    weights = {first[name]: weight for weight, name in enumerate(_WEIGHTIEST) if name in first}
+    return sorted(found, key=lambda one: weights.get(one[0], len(_WEIGHTIEST)))
 
 
 def body_fields(found: Iterable[Leaf]) -> dict[str, Any]:

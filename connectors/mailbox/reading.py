@@ -4,12 +4,13 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.message import Message
 from typing import Any
 
 from connectors.contract import BadRecord, RetryLater, SetAside
 from connectors.mailbox import structure
 from connectors.mailbox.headers import decode_bytes
-from connectors.mailbox.message import header_pairs, leaves, parse
+from connectors.mailbox.message import TELLING, header_pairs, leaves, parse
 from connectors.mailbox.options import MailboxOptions
 from connectors.mailbox.rules import LOOKED_AT, left_out
 from connectors.mailbox.session import Busy, FolderState, Session
@@ -22,6 +23,7 @@ PAGE_OCTETS = 4 * 1024 * 1024
 """Octets loaded for a page, about; with WHOLE this bounds memory."""
 WHOLE = 256 * 1024
 """Mails up to this size are loaded whole; of larger ones only headers and texts."""
+_WHICH = f"BODY.PEEK[HEADER.FIELDS ({' '.join(TELLING).upper()})]<0.{structure.HEADER_OCTETS}>"
 _LOOK = ["INTERNALDATE", "RFC822.SIZE", f"BODY.PEEK[HEADER.FIELDS ({LOOKED_AT})]"]
 
 
@@ -99,8 +101,13 @@ class Place:
         told = fetch([f"BODY.PEEK[HEADER]<0.{structure.HEADER_OCTETS}>", "BODYSTRUCTURE"])
         if not told:
             return None
+        head = _body(told)
+        mail = parse(head)
+        if len(head) >= structure.HEADER_OCTETS:
+            # What comes behind thousands of recipients says which mail it is.
+            mail = _joined(parse(_body(fetch([_WHICH]))), head)
         found = structure.leaves(told.get(b"BODYSTRUCTURE"), fetch)
-        return event_of(parse(_body(told)), found, self._found(seen, fetched_at), self.options)
+        return event_of(mail, found, self._found(seen, fetched_at), self.options)
 
     def hands_out_others(self, good: int, bad: int, state: FolderState) -> None:
         """That the server hands out a mail of the folder before or after a bad one, where there is another. Raises
@@ -135,6 +142,15 @@ def batches(mails: list[Seen]) -> Iterator[list[Seen]]:
         octets += cost
     if batch:
         yield batch
+
+
+def _joined(telling: Message, head: bytes) -> Message:
+    """The headers that say which mail it is, and the others as far as they were loaded: to the last whole line or
+    address."""
+    for name, value in parse(head[: max(head.rfind(b"\n"), head.rfind(b",")) + 1]).raw_items():
+        if name.lower() not in TELLING:
+            telling.set_raw(name, value)
+    return telling
 
 
 def _body(told: dict[bytes, Any]) -> bytes:

@@ -267,6 +267,26 @@ def test_of_a_header_that_nobody_can_take_apart_the_addresses_are_read() -> None
     assert mapped(wrong.encode() + b"\nFrom: b@x.example\n\nHi").fields["participants"]
 
 
+def test_which_mail_it_is_stands_behind_any_number_of_other_headers() -> None:
+    raw = SHAPES["reply"]
+    buried = "".join(f"X-Noted-{number}: {'y' * 300}\n" for number in range(500)).encode() + raw
+    assert told(buried).artifact == told(raw).artifact
+    assert mapped(buried).fields == mapped(raw).fields
+    assert named(buried) == named(raw)
+    assert told(buried, keep="full").payload["headers_cut"] > 100
+
+
+def test_half_an_address_is_nobodys() -> None:
+    """A list of recipients is cut at 20 kB, wherever that falls in it."""
+    everybody = ", ".join(f"{'Anna ' * 46}<person{number:02}@example.com>" for number in range(90))
+    known = {f"person{number:02}@example.com" for number in range(90)}
+    for place in range(0, 256, 4):
+        raw = f"From: p@example.com\nTo: {'Bo' * (place // 2)} <person00@example.com>, {everybody}\n\nHello.\n"
+        found = {one.address for one in mapped(raw.encode()).identities}
+        assert 70 < len(found) < 90
+        assert found - known == {"p@example.com"}
+
+
 def test_a_mail_that_python_cannot_take_apart_is_a_bad_record() -> None:
     with pytest.raises(BadRecord, match="no mail that can be read"):
         told(b"From: a@x.example\nContent-Type: message/rfc822\n\n" * 2_000)

@@ -232,6 +232,27 @@ async def test_a_large_mail_says_what_it_would_say_read_whole(post: Post) -> Non
     assert large.parts == small.parts or post.user == "demo"
 
 
+async def test_a_mail_to_thousands_says_what_it_would_say_read_whole(post: Post) -> None:
+    """Programs write Subject, Date and Message-ID behind the recipients."""
+    everybody = ",\r\n ".join(f"Person Number {number} <person{number}@example.com>" for number in range(10_000))
+    raw = (
+        f"From: Anna <anna@example.com>\r\nTo: {everybody}\r\nSubject: PAY-12: new export\r\n"
+        "Date: Mon, 02 Mar 2026 12:00:00 +0000\r\nIn-Reply-To: <m1@example.com>\r\nMessage-ID: <m2@example.com>\r\n"
+        "List-Id: <all.example.com>\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nPlease.\r\n"
+    ).encode()
+    post.deliver("INBOX", raw, NOON)
+    async with opened(post) as mailbox:
+        pages = await pages_of(mailbox)
+    [event], whole = events_of(pages), connector.map(told(raw))
+    assert event.artifact == whole.artifact
+    mapped = connector.map(event)
+    assert mapped.fields == whole.fields
+    assert mapped.fields["title"] == "PAY-12: new export"
+    assert len(mapped.fields["participants"]) == 100
+    assert mapped.parts == whole.parts
+    assert len(to_kafka(event)[1]) < 40_000
+
+
 async def test_a_cancelled_wait_leaves_the_session_free(post: Post) -> None:
     async with opened(post, folders=("INBOX",)) as mailbox:
         with pytest.raises(TimeoutError):
