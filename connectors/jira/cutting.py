@@ -11,17 +11,20 @@ from schemas.canonical import canonical_json, digest, storable
 
 PAYLOAD_BYTES = 440_000
 """A payload's room on the wire; the envelope around it takes a few hundred bytes."""
+LEVELS = 140
+"""Lists and objects inside one another; readers of JSON end at 200, and no word is looked for below 125."""
 _ROOMS = (100_000, 30_000, 8_000, 2_000, 500, 100)
 
 
-def clean(value: Any) -> Any:
-    """The same JSON with texts that can be stored and sent: no NUL, no half surrogate (also in names)."""
+def clean(value: Any, levels: int = LEVELS) -> Any:
+    """The same JSON as it can be stored and sent: no NUL, no half surrogate (also in names), null for lists and objects
+    below so many levels."""
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, list):
-        return [clean(item) for item in value]
+        return [clean(item, levels - 1) for item in value] if levels else None
     if isinstance(value, dict):
-        return {storable(name): clean(item) for name, item in value.items()}
+        return {storable(name): clean(item, levels - 1) for name, item in value.items()} if levels else None
     return value
 
 

@@ -62,7 +62,7 @@ class Teller:
         if audience.level != "open" and not self.read_restricted:
             told = ("id", "created", "updated", "visibility", "jsdPublic", "properties")
             comment, keep = {name: comment[name] for name in told if name in comment}, "references"
-        comment, cuts = fitted(clean(reducing.fields(comment, keep)))
+        comment, cuts = fitted(reducing.fields(clean(comment), keep))
         payload = {"issueId": issue_id, "comment": comment} | ({"cut": cuts} if cuts else {})
         order = microseconds(at)
         return self._event("comment", str(comment["id"]), issue_id, str(order), order, payload)
@@ -84,7 +84,7 @@ class Teller:
 
     def presence(self, issue_id: str, told: Told, at: int, **more: Any) -> SourceEvent:
         """That an issue is gone, out of the filter, restricted, or there again; at: microseconds since 1970."""
-        payload = {"issueId": issue_id, "told": told, **more}
+        payload = {"issueId": issue_id, "told": told, **clean(more)}
         return self._event("presence", f"{issue_id}/presence", issue_id, f"{told}@{at}", at, payload)
 
     def hides(self, fields: dict[str, Any]) -> bool:
@@ -102,7 +102,7 @@ class Teller:
         """The issue without comments and history. comments None: not all of them are known."""
         fields = obj(issue.get("fields"))
         shown = {name: value for name, value in fields.items() if name not in _NOT_TOLD}
-        shown, cuts = fitted(clean(reducing.fields(shown, self.keep, self.names)))
+        shown, cuts = fitted(reducing.fields(clean(shown), self.keep, self.names))
         payload: dict[str, Any] = {
             "issue": clean({name: issue[name] for name in ("id", "key", "self") if name in issue}) | {"fields": shown},
             "site": self.site,
@@ -119,7 +119,7 @@ class Teller:
 
     def _changelog(self, issue_id: str, histories: list[dict[str, Any]]) -> Iterator[SourceEvent]:
         oldest_first = sorted(rows(histories), key=lambda history: (_history_order(history), str(history.get("id"))))
-        short = [clean(reducing.history(history, self.keep)) for history in oldest_first]
+        short = [reducing.history(clean(history), self.keep) for history in oldest_first]
         for place, chunk in enumerate(chunks(short)):
             last = chunk[-1]
             payload = {"issueId": issue_id, "chunk": str(place), "histories": chunk}
@@ -130,8 +130,8 @@ class Teller:
         """One history entry as a webhook tells it: without a time of its own, the delivery's stands for it."""
         payload = {
             "issueId": issue_id,
-            "timestamp": timestamp,
-            "histories": [clean(reducing.history(history, self.keep))],
+            "timestamp": clean(timestamp),
+            "histories": [reducing.history(clean(history), self.keep)],
         }
         entry = str(history["id"])
         native = f"{issue_id}/changelog/entry-{entry}"

@@ -11,9 +11,9 @@ from connectors.jira import connector
 from connectors.jira.cutting import clean, fitted
 from connectors.jira.text import Words, words
 from schemas.canonical import digest
-from schemas.events import MAX_EVENT_BYTES, to_kafka
+from schemas.events import MAX_EVENT_BYTES, from_kafka, to_kafka
 from services.sandbox.jira_shapes import document
-from tests.connectors.jira.recorded import recording, told
+from tests.connectors.jira.recorded import pushed, recording, told
 
 
 def test_wiki_markup() -> None:
@@ -120,6 +120,40 @@ def test_halves_of_characters_and_nul_are_made_storable() -> None:
     assert connector.map(event).fields["title"] == "a\ufffdb\ufffd"
     assert to_kafka(event)
     assert clean({"\x00": ["\udc00"]}) == {"\ufffd": ["\ufffd"]}
+
+
+def _nested(levels: int) -> dict[str, object]:
+    """A list in a list and so on, which no editor makes and a program may."""
+    node: dict[str, object] = {"type": "paragraph", "content": [{"type": "text", "text": "deep PAY-77"}]}
+    for _ in range(levels):
+        node = {"type": "bulletList", "content": [{"type": "listItem", "content": [node]}]}
+    return node
+
+
+@pytest.mark.parametrize("keep", ["full", "excerpt", "references"])
+@pytest.mark.parametrize("levels", [25, 50, 65, 220])
+def test_what_is_nested_deeper_than_json_is_read_still_passes(levels: int, keep: str) -> None:
+    story, text = recording("cloud_story"), document("On top: PAY-76")
+    deep = text | {"content": [*text["content"], _nested(levels)]}
+    story["fields"] |= {"description": deep, "environment": deep, "customfield_10099": _nested(levels)}
+    story["fields"]["comment"]["comments"][0]["body"] = deep
+    events = told(story, [{"id": 1, "object": {"url": "https://x.example/1", "icon": _nested(levels)}}], keep=keep)
+    again = [from_kafka(value, headers) for _, value, headers in map(to_kafka, events)]
+    assert [event.payload for event in again] == [event.payload for event in events]
+    [issue] = (connector.map(event) for event in again if event.kind == "issue")
+    found = {text.field: text.text for text in issue.parts["issue"].texts}["description"]
+    assert "PAY-76" in found
+    assert ("PAY-77" in found) == (levels == 25)
+
+
+def test_a_webhook_is_nested_no_deeper_and_what_it_says_of_a_delete_can_be_stored() -> None:
+    updated, deleted = recording("webhook_updated"), recording("webhook_deleted")
+    updated["issue"]["fields"]["customfield_10099"] = _nested(220)
+    deleted["user"]["displayName"] = "a\x00b\ud83d"
+    deleted["user"]["avatarUrls"] = _nested(220)
+    events = pushed(updated) + pushed(deleted)
+    assert {event.kind for event in events} == {"issue", "changelog", "presence"}
+    assert [from_kafka(value, headers) for _, value, headers in map(to_kafka, events)] == events
 
 
 def test_a_quoted_paragraph_ends_with_its_line() -> None:
