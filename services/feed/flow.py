@@ -111,13 +111,17 @@ class Flow:
         """The records to publish, and letters for what cannot be."""
         at = self.now()
         letters = [
-            DeadLetter(f"{name}/{one.native_id}/{digest(one.raw)[:16]}", "bad record", one.reason, one.raw.encode(), at,
-                       name)
+            DeadLetter(f"{name}/{one.native_id}/{digest(one.raw)[:16]}", "bad record", one.reason,
+                       one.raw.encode("utf-8", "replace"), at, name)
             for one in page.set_aside
         ]  # fmt: skip
         fitting: list[Outgoing] = []
         for event in page.events:
-            key, value, headers = to_kafka(event)
+            try:
+                key, value, headers = to_kafka(event)
+            except ValueError:  # one event must not hold up all that follow
+                letters.append(_no_json(event, at))
+                continue
             if len(value) > MAX_EVENT_BYTES:
                 letters.append(_too_large(event, len(value), at))
             else:
@@ -195,6 +199,12 @@ def _chunks(records: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
         size += len(record[2])
     if chunk:
         yield chunk
+
+
+def _no_json(event: SourceEvent, at: datetime) -> DeadLetter:
+    reason = "the event cannot be written as JSON: nested too deep, or with half a character; upgrade its connector"
+    named = f"{event.connection}/{event.kind}/{event.native_id}/{event.version}".encode("utf-8", "replace")
+    return DeadLetter(named.decode(), "bad record", reason, named, at, event.connection)
 
 
 def _too_large(event: SourceEvent, size: int, at: datetime) -> DeadLetter:

@@ -168,6 +168,21 @@ async def test_what_cannot_be_published_waits_as_a_letter_that_says_why(post: Po
     assert len(await post.letters()) == 2
 
 
+async def test_what_is_no_json_waits_as_a_letter_and_the_rest_goes_on(post: Post) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(300):
+        deep = {"inner": deep}
+    wrong = [memo(2, text="\ud83d"), memo(3).model_copy(update={"payload": deep})]
+    aside = SetAside("7", "no date", "half \ud83d")
+    await published(post, post.flow(), page(1, memo(1), *wrong, memo(4), set_aside=(aside,)))
+    assert len(post.log.records) == 2
+    letters = await post.letters()
+    assert {one.cause for one in letters} == {"bad record"}
+    assert sum("cannot be written as JSON" in one.reason for one in letters) == 2
+    assert b"half ?" in [one.raw for one in letters]
+    assert (await post.stored()).cursor == {"page": 1}
+
+
 @pytest.mark.parametrize("how", [connections.start_again, connections.remove])
 async def test_reading_again_and_removing_make_a_page_under_way_void(post: Post, how: Callable[..., Any]) -> None:
     flow = post.flow()
