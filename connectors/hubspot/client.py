@@ -5,7 +5,7 @@ Pages: developers.hubspot.com, "CRM search", "CRM objects" (batch read), "Associ
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -59,9 +59,11 @@ class HubSpot:
         if left.isdigit() and most.isdigit():
             self._daily_left = (int(left), int(most))
         try:
-            self.answered_at = parsedate_to_datetime(answer.headers.get("date", ""))
+            at = parsedate_to_datetime(answer.headers.get("date", ""))
         except ValueError:
             self.answered_at = None
+        else:
+            self.answered_at = at if at.tzinfo else at.replace(tzinfo=UTC)  # the header is in GMT, said or not
 
     async def account(self) -> dict[str, Any]:
         """The account behind the token: `portalId`, `timeZone`, `accountType`."""

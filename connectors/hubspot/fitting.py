@@ -8,11 +8,10 @@ from schemas.events import MAX_EVENT_BYTES
 
 _ROOM = MAX_EVENT_BYTES - 10_000
 """Bytes for a payload; the envelope takes less than the rest."""
-_LISTS = ("contacts", "companies")
 
 
 def fitted(payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload itself where it fits; else its longest text, or list of people, cut until it does.
+    """The payload itself where it fits; else its longest text, or list of associated records, cut until it does.
 
     `around.cut` then names each cut property with its full size (characters or entries) and a hash of it.
     """
@@ -59,11 +58,14 @@ def _cut_text(payload: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _cut_list(payload: dict[str, Any]) -> dict[str, Any] | None:
-    lists = {name: payload[name] for name in _LISTS if isinstance(payload.get(name), list)}
-    name = max(lists, key=lambda each: len(lists[each]), default=None)
-    if name is None or len(lists[name]) < 2:
+    """Half of the largest list of associated records: of their ids, and of what is told of each."""
+    stated = {name: ids for name, ids in mapping_at(payload, "associations").items() if isinstance(ids, list)}
+    told = {name: payload[name] for name in stated if isinstance(payload.get(name), list)}
+    name = max(stated, key=lambda each: _size({"": [stated[each], told.get(each)]}), default=None)
+    if name is None or len(stated[name]) < 2:
         return None
-    left = lists[name][: len(lists[name]) // 2]
-    stated = payload["associations"][name][: len(left)]
-    around = _noted(payload, name, lists[name], len(lists[name]))
-    return {**payload, name: left, "associations": {**payload["associations"], name: stated}, "around": around}
+    left = len(stated[name]) // 2
+    full = told.get(name, stated[name])
+    halves = {name: told[name][:left]} if name in told else {}
+    associations = {**payload["associations"], name: stated[name][:left]}
+    return {**payload, **halves, "associations": associations, "around": _noted(payload, name, full, len(full))}

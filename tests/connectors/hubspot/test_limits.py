@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from connectors.contract import Page, RetryLater, Surroundings
+from connectors.hubspot.client import HubSpot
 from connectors.limiter import Limiter
-from connectors.transport import Network, Policy
+from connectors.transport import Answer, Network, Policy
 from tests.connectors.hubspot.company import Company
 from tests.connectors.hubspot.rig import HubSpotRig
 from tests.connectors.rig import events_of, read
@@ -64,3 +65,12 @@ async def test_429_names_its_policy_and_is_waited_for(rig: HubSpotRig) -> None:
     with pytest.raises(RetryLater):
         await read(rig)
     assert set(rig.server.limits.refused) == {"TEN_SECONDLY_ROLLING"}
+
+
+@pytest.mark.parametrize("stated", ["Mon, 02 Mar 2026 09:00:00", "Mon, 02 Mar 2026 09:00:00 -0000", "soon", ""])
+async def test_a_time_of_answering_without_a_zone_stops_nothing(stated: str, rig: HubSpotRig) -> None:
+    """HubSpot says GMT; a proxy before it may not."""
+    hubspot = HubSpot(None, rig.options())  # type: ignore[arg-type]
+    hubspot._heard(Answer(200, {"date": stated}, {}))
+    assert hubspot.answered_at is None or hubspot.answered_at == rig.now()
+    assert (hubspot.answered_at is None) == (stated in ("soon", ""))

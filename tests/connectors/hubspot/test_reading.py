@@ -330,6 +330,18 @@ def test_thousands_of_contacts_are_cut_but_no_deal_is() -> None:
     assert cut["around"]["cut"]["contacts"]["size"] == 9000
 
 
+def test_thousands_of_tickets_fit_too_and_no_contact_is_cut_for_them() -> None:
+    of_type = [{"category": "HUBSPOT_DEFINED", "typeId": 27, "label": None}]
+    listed = [{"toObjectId": 10**11 + number, "associationTypes": of_type} for number in range(6000)]
+    contacts = [{"id": "1", "properties": {"email": "x@example.com"}}, {"id": "2", "properties": {}}]
+    payload = {"associations": {"contacts": listed[:2], "tickets": listed}, "contacts": contacts, "around": {}}
+    cut = fitted(payload)
+    assert len(json.dumps(cut)) < MAX_EVENT_BYTES
+    assert cut["associations"] == {"contacts": listed[:2], "tickets": listed[:3000]}
+    assert cut["contacts"] == contacts
+    assert cut["around"]["cut"]["tickets"]["size"] == 6000
+
+
 def test_half_a_character_pair_is_made_storable() -> None:
     assert fitted({"object": {"properties": {"dealname": "x\ud83d"}}, "around": {}})["object"]["properties"] == {
         "dealname": "x\ufffd"
