@@ -128,6 +128,7 @@ class HubSpot:
         """Per record what it is associated with, as HubSpot tells it, sorted by id; every id has an entry."""
         found: dict[str, list[dict[str, Any]]] = {each: [] for each in ids}
         waiting: list[dict[str, str]] = [{"id": each} for each in found]
+        used: set[tuple[str, str]] = set()
         path = self.path("crm/associations", PLURALS[kind], PLURALS[to], "batch", "read")
         while waiting:
             some, waiting = waiting[:ASSOCIATIONS_MOST], waiting[ASSOCIATIONS_MOST:]
@@ -137,7 +138,10 @@ class HubSpot:
                 origin = id_at(mapping_at(each, "from"), "id") or ""
                 found.setdefault(origin, []).extend(dicts_at(each, "to"))
                 after = text_at(mapping_at(mapping_at(each, "paging"), "next"), "after")
+                if after and (origin, after) in used:
+                    raise RetryLater("HubSpot repeats associations instead of going on")
                 if after:
+                    used.add((origin, after))
                     waiting.append({"id": origin, "after": after})
         return {origin: sorted(others, key=_by_id) for origin, others in found.items()}
 

@@ -185,6 +185,7 @@ class Reader:
     async def _bulk(self, ids: list[str], found: dict[str, list[dict[str, Any]]]) -> None:
         """POST changelog/bulkfetch: oldest first; one issue may stand on several pages."""
         token: str | None = None
+        asked: set[str] = set()
         while ids:
             body: dict[str, Any] = {"issueIdsOrKeys": ids, "maxResults": 1000}
             if token:
@@ -197,8 +198,9 @@ class Reader:
             following = word(page.get("nextPageToken"))
             if following is None:
                 return
-            if following == token:
+            if following in asked:
                 raise RetryLater("Jira repeats a page of changes; the page is read again")
+            asked.add(following)
             token = following
 
     async def _expanded(self, issue: dict[str, Any]) -> list[dict[str, Any]]:

@@ -44,6 +44,8 @@ class CloudSearch:
 
     def __init__(self, session: Session, options: JiraOptions) -> None:
         self._session, self._options = session, options
+        self._asked: set[str] = set()
+        """Tokens of the pass under way: one that comes again would lead around in a circle."""
 
     async def page(self, window: Window) -> Found:
         """The window's next page; moves the window on. Raises TokenLost, HubError."""
@@ -58,7 +60,7 @@ class CloudSearch:
                 raise TokenLost from None
             raise _bad_filter() from None
         token = word(answer.get("nextPageToken"))
-        if token and token == window.token:
+        if self._circles(window.token, token):
             raise TokenLost
         window.token = token
         return Found(_whole(answer), last=token is None)
@@ -90,13 +92,21 @@ class CloudSearch:
         body = {"jql": f"{scope}id = {int(issue_id)} ORDER BY key ASC", "maxResults": 1, "fields": ["id"]}
         return bool((await self._listed(body, None))[0])
 
+    def _circles(self, asked: str | None, following: str | None) -> bool:
+        """Whether a page leads back to one that was asked for in this pass."""
+        if asked:
+            self._asked.add(asked)
+        else:
+            self._asked.clear()
+        return following in self._asked
+
     async def _listed(self, body: dict[str, Any], place: str | None) -> tuple[list[dict[str, Any]], str | None]:
         try:
             answer = obj(await self._session.post("search/jql", body | ({"nextPageToken": place} if place else {})))
         except Refused:
             raise _bad_filter() from None
         token = word(answer.get("nextPageToken"))
-        if token and token == place:
+        if self._circles(place, token):
             raise RetryLater("Jira repeats a page of its search; the count begins anew")
         return _whole(answer), token
 

@@ -107,6 +107,9 @@ class HubSpotServer:
             answer = answer | {"total": -(2**31)}
         if "repeat" in self.faults and "paging" in answer:
             answer = answer | {"paging": {"next": {"after": "1"}}}
+        if "repeat" in self.faults and "startedAt" in answer:
+            onward = {"paging": {"next": {"after": "1"}}}
+            answer = answer | {"results": [one | onward if "to" in one else one for one in answer["results"]]}
         if "partial" in self.faults and "startedAt" in answer:
             wrong = {"status": "error", "category": "INTERNAL_ERROR", "message": "", "errors": [], "links": {}}
             return 207, answer | {"numErrors": 1, "errors": [wrong | {"context": {}}]}

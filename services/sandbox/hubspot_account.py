@@ -81,6 +81,8 @@ class Account:
         self.archived: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in PROPERTIES}
         """Those of them that it archived."""
         self.happenings: list[Happening] = []
+        self.association_page = 500
+        """Associations of one record in one answer."""
         self._next_id = 10_000_000_001
 
     def _id(self) -> str:

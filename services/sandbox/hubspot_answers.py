@@ -129,7 +129,10 @@ class Answers:
                 if target[0] == other and self._account.there(target)
             ]
             if listed and self._account.there((one, each["id"])):
-                found.append({"from": {"id": each["id"]}, "to": [_without_none(target) for target in listed]})
+                start = int(each.get("after") or 0)
+                end = start + self._account.association_page
+                told = {"from": {"id": each["id"]}, "to": [_without_none(target) for target in listed[start:end]]}
+                found.append(told | ({"paging": {"next": {"after": str(end)}}} if listed[end:] else {}))
             else:
                 without.append(each["id"])
         return self._batch(found, _not_found(f"No {other} is associated with {one}", without))

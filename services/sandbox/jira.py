@@ -47,6 +47,7 @@ FAULTS = frozenset(
         "410",
         "anonymous",
         "repeat-token",
+        "circling-tokens",
         "no-bulk",
         "no-webhooks",
     }
@@ -90,6 +91,7 @@ class FakeJira:
         thing of them, as in `10001/remotelink`."""
         self.lock = threading.RLock()
         """Held while a request is answered: hold it to make several changes as one."""
+        self._tokens: list[str] = []
         self._page_cap, self._burst, self._spent = page_cap, burst, (0.0, float(burst))
         self._socket = socket.create_server(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -268,6 +270,11 @@ class FakeJira:
         if "repeat-token" in self.faults and b"nextPageToken" in answer.body:
             body = json.loads(bytes(answer.body))
             return JSONResponse(body | {"nextPageToken": "the-same"})
+        if "circling-tokens" in self.faults and b"nextPageToken" in answer.body:
+            body = json.loads(bytes(answer.body))
+            self._tokens.append(body["nextPageToken"])
+            # The third page leads back to the second, and that to the third again.
+            return JSONResponse(body | {"nextPageToken": self._tokens[(len(self._tokens) + 1) % 2]})
         return answer
 
 

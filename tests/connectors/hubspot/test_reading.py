@@ -1,5 +1,6 @@
 """The oddities of HubSpot's API, one test each, against the small server."""
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -149,6 +150,29 @@ async def test_a_page_that_leads_to_itself_ends_in_an_error(rig: HubSpotRig) -> 
     rig.server.faults.add("repeat")
     with pytest.raises(RetryLater, match="repeats"):
         await census(rig, {})
+
+
+async def test_associations_in_pages_are_read_whole(rig: HubSpotRig) -> None:
+    deal = rig.deal(rig.create("Deal"))
+    tickets = [rig.account.create_ticket(f"Ticket {number}") for number in range(7)]
+    for ticket in tickets:
+        rig.account.associate(("deal", deal), ("ticket", ticket))
+    rig.settle()
+    at_once = events_of(await read(rig))
+    rig.account.association_page = 3
+    assert [event.id for event in events_of(await read(rig))] == [event.id for event in at_once]
+    of_deal = next(event for event in at_once if event.native_id == f"deal/{deal}")
+    assert {each["toObjectId"] for each in of_deal.payload["associations"]["tickets"]} >= set(tickets)
+
+
+async def test_associations_that_lead_around_in_a_circle_end_in_an_error(rig: HubSpotRig) -> None:
+    deal = rig.deal(rig.create("Deal"))
+    rig.account.associate(("deal", deal), ("ticket", rig.account.create_ticket("Ticket")))
+    rig.settle()
+    rig.server.faults.add("repeat")
+    async with asyncio.timeout(20):
+        with pytest.raises(RetryLater, match="repeats associations"):
+            await read(rig)
 
 
 async def test_a_token_of_another_account_stops_the_connection(rig: HubSpotRig, company: Company) -> None:

@@ -1,5 +1,6 @@
 """Oddities of reading: each one loses data somewhere in the world."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -159,6 +160,31 @@ async def test_a_token_that_repeats_ends_the_pass() -> None:
         rig.fault("repeat-token", on=True)
         with pytest.raises(RetryLater, match="token"):
             await read(rig)
+
+
+async def test_tokens_that_lead_around_in_a_circle_end_the_pass() -> None:
+    """No page leads to itself, and none says that it is the last."""
+    async with CloudRig() as rig:
+        made = {rig.create(f"Old {number}") for number in range(30)}
+        rig.settle()
+        rig.fault("circling-tokens", on=True)
+        async with asyncio.timeout(20):
+            with pytest.raises(RetryLater, match="token"):
+                await read(rig)
+        rig.fault("circling-tokens", on=False)
+        assert made <= {event.artifact for event in events_of(await read(rig))}
+
+
+async def test_a_history_whose_pages_lead_around_in_a_circle_is_asked_for_alone() -> None:
+    async with CloudRig() as rig:
+        issue = rig.issue(rig.create("Busy"))
+        for number in range(3_500):
+            rig.jira.assign(issue, rig.anna if number % 2 else None, at=rig.now(), by=rig.anna)
+        rig.settle()
+        whole = [event.id for event in events_of(await read(rig))]
+        rig.fault("circling-tokens", on=True)
+        async with asyncio.timeout(30):
+            assert [event.id for event in events_of(await read(rig))] == whole
 
 
 async def test_another_filter_reads_from_the_beginning() -> None:
