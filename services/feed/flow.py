@@ -94,7 +94,7 @@ class Flow:
                 len(fitting), at,
             )  # fmt: skip
             await beside.page(
-                connection, name, [event.artifact for event in page.events], at,
+                connection, name, [key.decode() for _, key, _, _ in fitting], at,
                 place=place if moves_cursor else None, polled=moves_cursor and page.progress is None,
             )  # fmt: skip
             await connections.change(connection, name, **self._progress(page, cursor, at))

@@ -173,12 +173,13 @@ async def test_what_is_no_json_waits_as_a_letter_and_the_rest_goes_on(post: Post
     for _ in range(300):
         deep = {"inner": deep}
     wrong = [memo(2, text="\ud83d"), memo(3).model_copy(update={"payload": deep})]
+    wrong.append(memo(5).model_copy(update={"artifact": "memos/memo/\ud83d"}))
     aside = SetAside("7", "no date", "half \ud83d")
     await published(post, post.flow(), page(1, memo(1), *wrong, memo(4), set_aside=(aside,)))
     assert len(post.log.records) == 2
     letters = await post.letters()
     assert {one.cause for one in letters} == {"bad record"}
-    assert sum("cannot be written as JSON" in one.reason for one in letters) == 2
+    assert sum("cannot be written as JSON" in one.reason for one in letters) == 3
     assert b"half ?" in [one.raw for one in letters]
     assert (await post.stored()).cursor == {"page": 1}
 
