@@ -82,7 +82,8 @@ async def _issues(session: Session, options: JiraOptions) -> str:
             "Sees issues and their history" if found and "changelog" in found[0] else "Sees no issue in the filter yet"
         )
     body: dict[str, Any] = {"jql": f"{scope} ORDER BY updated DESC", "maxResults": 1, "fields": ["id"]}
-    found = list(rows(obj(await session.post("search/jql", body)).get("issues")))
+    answered = rows(obj(await session.post("search/jql", body)).get("issues"))
+    found = [issue for issue in answered if word(issue.get("id"))]
     if not found:
         return "Sees no issue in the filter yet"
     await session.post("changelog/bulkfetch", {"issueIdsOrKeys": [str(found[0]["id"])], "maxResults": 1})

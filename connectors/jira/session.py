@@ -19,6 +19,9 @@ from connectors.transport import Network, NotFound, Refused, outcome
 
 THREADS = 4
 NO_CONTENT = 204
+_STUMBLES = (JIRAError, TypeError, AttributeError, ValueError, RecursionError)
+"""What the library raises at an error: its own, or what happens to it over a body that is not as it expects
+(`"errors": null`, a list, a number)."""
 
 
 class Session:
@@ -82,14 +85,19 @@ class Session:
         client = self._client()
         session = client._session  # noqa: SLF001 - it has no public verbs
         url = self._options.api_url + path if path.startswith("/") else client._get_url(path)  # noqa: SLF001
+        self._own.answer = None
         try:
-            response: Response = session.request(method, url, params=params, json=body)
-        except JIRAError as error:
-            if error.response is None:
+            session.request(method, url, params=params, json=body)
+        except _STUMBLES:
+            if self._own.answer is None:
                 raise RetryLater("Jira gave no answer that could be read") from None
-            response = error.response
+        response: Response = self._own.answer
+        self._own.answer = None  # it may be large
         signed_in(response.headers)
         return response
+
+    def _heard(self, response: Response, *_: Any, **__: Any) -> None:
+        self._own.answer = response
 
     def _client(self) -> JIRA:
         client: JIRA | None = getattr(self._own, "client", None)
@@ -115,6 +123,8 @@ class Session:
             **signing,
         )
         self._network.guard(client._session, options.ca_file)  # noqa: SLF001 - the library hands its session out nowhere
+        # Whatever the library makes of an answer: what it means is ours to judge.
+        client._session.hooks["response"].append(self._heard)  # noqa: SLF001 - see above
         return client
 
 

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import format_datetime
 from typing import Any, Self
@@ -61,6 +61,8 @@ class HubSpotServer:
     """Seconds that a request hangs under the fault "time-out"."""
     writes: list[str] = field(default_factory=list)
     """Each request that would have changed something."""
+    spoil: Callable[[Any], Any] | None = None
+    """Makes of each answer what is sent instead."""
     exchanges: list[Exchange] | None = None
     """Requests and answers, where somebody wants them kept."""
 
@@ -113,7 +115,7 @@ class HubSpotServer:
         if "partial" in self.faults and "startedAt" in answer:
             wrong = {"status": "error", "category": "INTERNAL_ERROR", "message": "", "errors": [], "links": {}}
             return 207, answer | {"numErrors": 1, "errors": [wrong | {"context": {}}]}
-        return status, answer
+        return status, answer if self.spoil is None else self.spoil(answer)
 
     async def _faulty(self, status: int, answer: Any, headers: dict[str, str]) -> Response:
         if "time-out" in self.faults:

@@ -86,6 +86,8 @@ class FakeJira:
         self.requests: list[tuple[str, str, Any]] = []
         """(method, path below the API's version, parameters or body) of every request that was answered."""
         self.faults: set[str] = set()
+        self.spoil: Callable[[Any], Any] | None = None
+        """Makes of each answer's JSON what is sent instead."""
         self.broken: set[str] = set()
         """Issues, by id, that are damaged: they are listed, but all that is asked of one of them answers 500; or one
         thing of them, as in `10001/remotelink`."""
@@ -267,15 +269,22 @@ class FakeJira:
             return Response(b"", 200, media_type="application/json")
         if "cut" in self.faults:
             return _cut(bytes(answer.body))
-        if "repeat-token" in self.faults and b"nextPageToken" in answer.body:
-            body = json.loads(bytes(answer.body))
-            return JSONResponse(body | {"nextPageToken": "the-same"})
-        if "circling-tokens" in self.faults and b"nextPageToken" in answer.body:
-            body = json.loads(bytes(answer.body))
+        odd = {"repeat-token", "circling-tokens"} & self.faults or self.spoil
+        return self._odd(answer) if odd and answer.body else answer
+
+    def _odd(self, answer: Response) -> Response:
+        """What is JSON all the same, and nothing that Jira says."""
+        body = json.loads(bytes(answer.body))
+        if "repeat-token" in self.faults and "nextPageToken" in body:
+            body["nextPageToken"] = "the-same"
+        if "circling-tokens" in self.faults and "nextPageToken" in body:
             self._tokens.append(body["nextPageToken"])
             # The third page leads back to the second, and that to the third again.
-            return JSONResponse(body | {"nextPageToken": self._tokens[(len(self._tokens) + 1) % 2]})
-        return answer
+            body["nextPageToken"] = self._tokens[(len(self._tokens) + 1) % 2]
+        if self.spoil is not None:
+            body = self.spoil(body)
+        kept = {name: value for name, value in answer.headers.items() if name != "content-length"}
+        return Response(json.dumps(body), answer.status_code, kept)
 
 
 def _cut(body: bytes) -> Response:
