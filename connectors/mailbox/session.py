@@ -191,11 +191,11 @@ class Session:
 
     def close(self) -> None:
         """Say good-bye, or just hang up."""
-        with contextlib.suppress(imaplib.IMAP4.error, OSError, ValueError):
+        with contextlib.suppress(imaplib.IMAP4.error, OSError, *_GARBAGE):
             self._client.socket().settimeout(2)
             self._client.logout()
             return
-        with contextlib.suppress(imaplib.IMAP4.error, OSError, ValueError):
+        with contextlib.suppress(imaplib.IMAP4.error, OSError, *_GARBAGE):
             self._client.shutdown()
 
     def _errors(self, folder: str = "") -> contextlib.AbstractContextManager[None]:
@@ -251,6 +251,13 @@ def _refused(said: str, auth: Password | OAuthToken | OAuthClient) -> HubError:
     )
 
 
+_GARBAGE = (
+    ValueError, KeyError, IndexError, TypeError, AssertionError, AttributeError, RecursionError, OverflowError,
+    MemoryError,
+)  # fmt: skip
+"""What the libraries do on answers that are none; the last two at a literal that is said to have terabytes."""
+
+
 @contextlib.contextmanager
 def _named(host: str, folder: str = "") -> Iterator[None]:
     """Library and socket errors as HubErrors. Server text is not repeated: it may hold content."""
@@ -262,7 +269,7 @@ def _named(host: str, folder: str = "") -> Iterator[None]:
         raise _failed(error, host, folder) from None
     except OSError as error:
         raise failure(error, host) from None
-    except (ValueError, KeyError, IndexError, TypeError, AssertionError):  # what the parser does on garbage
+    except _GARBAGE:
         raise RetryLater(f"{host} answered what is no IMAP") from None
 
 
