@@ -3,6 +3,7 @@
 Every merge is "latest telling wins" by (order, rank, content): in any order, any number of times, the same rows.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ OWN = "@own"
 CONNECTION = "@connection:"
 """Prefix of the pseudo-fields by which an artifact remembers which connections read it."""
 
+
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+"""The escape of a NUL; behind a backslash that is one itself, somebody wrote these letters."""
 
 Supposing = Callable[[tuple[Decision, ...]], Iterable[Decision]]
 
@@ -109,7 +113,9 @@ async def land(bulk: Bulk, tellings: Iterable[Telling]) -> set[str]:
 def _event_row(telling: Telling) -> tuple[str, ...]:
     event = telling.event
     # JSON escapes a NUL, which would be fine as text but not where a database reads the JSON.
-    text = (telling.raw or event.model_dump_json()).replace("\\u0000", "\\ufffd")
+    text = telling.raw or event.model_dump_json()
+    if "\\u0000" in text:
+        text = _NUL.sub(r"\1\\ufffd", text)
     return (
         event.id, event.connection, event.connector, storable(event.kind), storable(event.native_id),
         storable(event.artifact), storable(text),

@@ -119,6 +119,13 @@ async def test_what_no_database_can_store_is_made_storable(engine: AsyncEngine) 
     assert list(await members(engine)) == ["1"]
 
 
+@pytest.mark.parametrize("said", ["\\u0000", "a \\\\u0000 b", "\\u0000\\u0000", "\\\0", "\0\\u0000", "\\\\\0\0"])
+async def test_whoever_writes_how_a_nul_is_written_stays_as_written(engine: AsyncEngine, said: str) -> None:
+    await ingest_of(engine)(records([memo(1, text=said)]))
+    [stored] = await rows(engine, tables.source_events)
+    assert json.loads(stored.event)["payload"]["text"] == said.replace("\0", "\ufffd")
+
+
 def _raw(event: SourceEvent) -> list[Record]:
     """As a tool may put it on the wire: a NUL as an escape."""
     safe = event.model_copy(update={"payload": event.payload | {"text": "nul ", "title": "t"}})
