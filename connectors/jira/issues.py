@@ -1,7 +1,6 @@
 """An issue's own fields in the hub's words. Reads the shapes of REST v3 (Cloud), REST v2 (Data Center) and webhooks."""
 
 import json
-import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -245,21 +244,17 @@ def _simple(value: object) -> str | None:
     return text if text and len(text) <= _SHOWN_ROOM and not text.startswith(("0|", "{")) else None
 
 
-_SUMMARY = re.compile(r"\bjson=(\{.*\})\s*\}?\s*$", re.DOTALL)
-
-
 def development(value: object) -> dict[str, Any] | None:
     """What the development field says, best effort: its text is `{pullrequest={...}, json={...}}`, undocumented."""
-    match = _SUMMARY.search(value) if isinstance(value, str) and len(value) < 100_000 else None
-    if match is None:
+    text = value if isinstance(value, str) and len(value) < 100_000 else ""
+    place = text.find("json={")
+    if place < 0:
         return None
-    for text in (match[1], match[1].removesuffix("}")):
-        try:
-            summary = obj(obj(obj(json.loads(text)).get("cachedValue")).get("summary"))
-        except (ValueError, RecursionError):
-            continue
-        return dict(_development(summary)) or None
-    return None
+    try:
+        told, _ = json.JSONDecoder().raw_decode(text, place + len("json="))
+    except (ValueError, RecursionError):
+        return None
+    return dict(_development(obj(obj(obj(told).get("cachedValue")).get("summary")))) or None
 
 
 def _development(summary: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from connectors.jira import connector
 from connectors.jira.cutting import clean, fitted
+from connectors.jira.issues import development
 from connectors.jira.text import Words, words
 from schemas.canonical import digest
 from schemas.events import MAX_EVENT_BYTES, from_kafka, to_kafka
@@ -172,3 +173,17 @@ def test_no_text_takes_long(piece: str) -> None:
     started = time.process_time()
     words(piece * (150_000 // len(piece)))
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("text", ["json={" * 16_000, "json={}" + " " * 90_000 + "x", "json=" + "[" * 90_000])
+def test_no_development_field_takes_long(text: str) -> None:
+    """Any field whose type is called so may hold what somebody wrote."""
+    started = time.process_time()
+    assert development(text) is None
+    assert time.process_time() - started < 1
+
+
+def test_a_development_field_is_read_whatever_follows() -> None:
+    told = '{"cachedValue": {"summary": {"pullrequest": {"overall": {"count": 2, "state": "OPEN"}}}}}'
+    for text in (f"{{pullrequest={{count=2}}, json={told}}}", f"json={told}", f"json={told} }} and more"):
+        assert development(text) == {"pullrequest": {"count": 2, "state": "OPEN"}}
