@@ -19,6 +19,7 @@ _WAIT = frozenset({408, 423, 425, 429, 477})
 """423 and 477: HubSpot, "locked" and "migration in progress" (developers.hubspot.com, error handling)."""
 _LIMITED = 429
 _MESSAGE_LENGTH = 300
+_LOOKED_AT = 3_000
 _EPOCH_FROM = 1_000_000_000
 """A reset above this is a point in time, below it a number of seconds."""
 _ADDRESS_OR_TOKEN = re.compile(r"[^\s@\"'<>(),;]+@[^\s@\"'<>(),;]+|\b[A-Za-z0-9_\-+/=.]{32,}")
@@ -155,6 +156,9 @@ def _message(text: str | bytes) -> str:
         *_list(body.get("errors")),
     ]
     said = " ".join(part for part in parts if isinstance(part, str))
+    if len(said) > _LOOKED_AT:
+        # At a space: half an address or token would not be known for what it is.
+        said = said[:_LOOKED_AT].rpartition(" ")[0]
     said = _ADDRESS_OR_TOKEN.sub("…", _QUERY.sub("?…", said))
     return re.sub(r"[\s\x00-\x1f\x7f]+", " ", said).strip()[:_MESSAGE_LENGTH]
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gzip
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -87,6 +88,18 @@ async def test_a_refusal_keeps_a_cleaned_message_beside_its_text() -> None:
     assert error.message.startswith("The value 'X' does not exist for …, see https://a/b?… jql: bad")
     assert len(error.message) <= 300
     assert "exist" not in str(error)
+
+
+@pytest.mark.parametrize("piece", ["!", "ä", "a@", "ab ", "\0", "?"])
+def test_no_refusal_takes_long_and_half_a_secret_stays_out_of_it(piece: str) -> None:
+    """A tool's error may hold megabytes."""
+    started = time.process_time()
+    for said in (piece * (60_000 // len(piece)), "x@y.example " * 245 + "no: " + "s3cret" * 20 + piece * 60_000):
+        with pytest.raises(Refused) as caught:
+            outcome(400, {}, json.dumps({"message": said}))
+        assert "s3cret" not in caught.value.message
+        assert len(caught.value.message) <= 300
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
