@@ -20,6 +20,7 @@ _WAIT = frozenset({408, 423, 425, 429, 477})
 _LIMITED = 429
 _MESSAGE_LENGTH = 300
 _LOOKED_AT = 3_000
+_LONGEST_HOST = 253
 _EPOCH_FROM = 1_000_000_000
 """A reset above this is a point in time, below it a number of seconds."""
 _ADDRESS_OR_TOKEN = re.compile(r"[^\s@\"'<>(),;]+@[^\s@\"'<>(),;]+|\b[A-Za-z0-9_\-+/=.]{32,}")
@@ -116,7 +117,7 @@ def _json(status: int, headers: Mapping[str, str], text: str | bytes) -> Any:
 
 def _redirected(status: int, headers: Mapping[str, str]) -> Misconfigured:
     place = re.match(r"(?:[a-z]+:)?//(?:[^/?#\s]*@)?([^/?#\s@]+)", headers.get("location", ""), re.IGNORECASE)
-    where = f"to {place[1]}" if place else "to another page of its own"
+    where = f"to {place[1][:_LONGEST_HOST]}" if place else "to another page of its own"
     return Misconfigured(
         f"The tool's address answers with a redirect {where} (HTTP {status})",
         "Give the address it points at, or look whether a sign-in page stands before the API",

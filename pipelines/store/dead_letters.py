@@ -23,6 +23,8 @@ _QUOTED = re.compile(r"""(?<!\w)(["'`])(?:(?!\1).){1,200}\1(?!\w)|«[^»]{1,200}
 _SINGLE = re.compile(r"[^\s,;:()]*(?:\d|@|://)(?:[^\s,;()]*[^\s,;:().])?")
 """What names a single thing: a word with a digit in it, an address."""
 _SENTENCE = 200
+_LOOKED_AT = 2_000
+"""Characters of a reason in which single things are looked for: it may hold what a record made up."""
 OMITTED = "…"
 
 REPLAY_HEADER = "throughline-replay"
@@ -57,6 +59,8 @@ def sentence(cause: str, reason: str) -> str:
     """
     if cause.startswith(("failed: ", "refused: ")):
         return cause[:_SENTENCE]
+    if len(reason) > _LOOKED_AT:
+        reason = reason[:_LOOKED_AT].rpartition(" ")[0]
     told = _SINGLE.sub(OMITTED, _QUOTED.sub(OMITTED, reason))
     told = re.sub(rf"{OMITTED}(?:[\s,]*{OMITTED})+", OMITTED, " ".join(told.split()))
     return storable(told)[:_SENTENCE].strip() or cause

@@ -11,6 +11,7 @@ from jira import JIRA
 
 from connectors.addresses import Policy, Resolver, checked_addresses, objection, resolve
 from connectors.contract import Misconfigured, RetryLater
+from connectors.outcomes import outcome
 from connectors.transport import Limiter, Network
 from tests.connectors.small_server import Script, serving
 
@@ -253,3 +254,9 @@ def test_plain_sockets_are_guarded() -> None:
             assert opened.gettimeout() == 5
     with pytest.raises(RetryLater, match=r"No connection to 127\.0\.0\.1"):
         network.connect("127.0.0.1", script.port, 5)
+
+
+def test_a_redirect_is_told_with_no_more_than_a_host_can_have() -> None:
+    with pytest.raises(Misconfigured) as caught:
+        outcome(302, {"location": f"https://{'a' * 60_000}/x"}, b"")
+    assert len(caught.value.problem) < 400
