@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from schemas.errors import HubError, Misconfigured
-from services.cli import streams
+from services.cli import paragraphs, streams
 from services.cli.commands import (
     asking,
     connecting,
@@ -143,6 +143,9 @@ def sandbox(
     from services.cli.sandbox import only_company
 
     only_company(installation(), pace, requests, {"jira": jira_port, "hubspot": hubspot_port, "mail": mail_port}, tell)
+
+
+paragraphs.fill(app)
 
 
 def main() -> None:

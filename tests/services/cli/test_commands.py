@@ -49,6 +49,14 @@ def test_every_help_has_an_example(command: str) -> None:
     assert CliRunner().invoke(app, [*command.split(), "-h"]).output == result.output
 
 
+@pytest.mark.parametrize("command", [("why",), ("rebuild",), ("config", "apply"), ("connections", "reread")])
+def test_help_breaks_paragraphs_where_the_terminal_ends_only(command: tuple[str, ...]) -> None:
+    wide = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "400"}).output.partition("╭")[0]
+    paragraphs = "\n".join(line.strip() for line in wide.splitlines()).strip().split("\n\n")
+    assert len(paragraphs) >= 4  # usage, what it does, more of that, an example
+    assert not [one for one in paragraphs if "\n" in one]
+
+
 def test_help_and_lookup_load_little() -> None:
     """What takes long to load has no place in a command that a person waits for."""
     heavy = "fastapi", "faststream", "aiokafka", "jira", "uvicorn", "httpx2", "cryptography", "alembic"
