@@ -40,6 +40,9 @@ from services.query.steps import BOUNDS, Bounds
 
 VERSION = "1"
 
+_GUARD = (421, 429, 500)
+"""What may be answered before a route is reached, or in place of its answer."""
+
 _ABOUT = """Look up business requests: merged from every tool that knows a part of them, with the reason of every link,
 and up to when each tool's part is true. Nothing is written to a tool but a webhook that an admin asks for; what people
 decide about what belongs together, and the set-up, are all that can be changed. Errors are problem documents
@@ -122,9 +125,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.pop(name, None)
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            if path not in OPEN_PATHS:
-                who = {str(status): told for status, told in problems.documented(401, 403).items()}
-                operation["responses"] = who | operation["responses"]
+            guard = _GUARD if path in OPEN_PATHS else (401, 403, *_GUARD)
+            at_the_door = {str(status): told for status, told in problems.documented(*guard).items()}
+            operation["responses"] = at_the_door | operation["responses"]
             if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                 operation["responses"]["422"] = problems.documented(422)[422]
     at = "#/components/schemas/{model}"

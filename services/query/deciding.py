@@ -18,7 +18,7 @@ from services.query.changing import Changing, versions
 from services.query.database import DRIVER_ERRORS, TooSlow, refusal
 from services.query.decided import Stored, Wanted
 from services.query.finding import LONGEST
-from services.query.problems import documented, wrong
+from services.query.problems import documented, header, wrong
 from services.query.refused import Refused
 from services.query.requests import Hub, became
 from services.query.serving import Serving, answer
@@ -72,8 +72,7 @@ _KEY = r'^("[!#-~]{1,253}"|[!#-~]{1,255})$'
     summary="Decide what belongs together",
     responses={
         200: {"model": answers.DecisionAnswer, "description": "What it would do (preview)"},
-        201: {"description": "It is taken, and holds", "headers": {"Location": {
-            "description": "Where to read it", "schema": {"type": "string"}}}},
+        201: {"description": "It is taken, and holds", **header("Location", "Where to read it")},
         **documented(400, 403, 409, 412, 413, 415, 422, 428, 503),
     },
 )  # fmt: skip

@@ -48,6 +48,11 @@ class Problem(BaseModel):
     gone: dict[str, Any] | None = Field(
         default=None, description="What became of an id of which nothing is left, as in a look-up"
     )
+    request: str | None = Field(default=None, description="The id to keep in place of the one that was asked for")
+    artifact: dict[str, Any] | None = Field(default=None, description="What owns the id and is in no request")
+    latest: int | None = Field(default=None, description="The newest change number")
+    steps: list[dict[str, Any]] | None = Field(default=None, description="The steps of the test that failed")
+    anyway: bool | None = Field(default=None, description="Whether `anyway` would add the connection all the same")
 
 
 _TITLES = {
@@ -68,6 +73,14 @@ _TITLES = {
     500: "Internal error",
     503: "Not available",
 }
+
+_SENT_WITH = {
+    308: ("Location", "Where it is now"),
+    401: ("WWW-Authenticate", "By what one may be known"),
+    429: ("Retry-After", "Seconds to wait"),
+    503: ("Retry-After", "Seconds to wait, where waiting helps"),
+}
+"""Header of an answer with this status, and what it says."""
 
 _ROUTER = {
     400: ("unreadable", "The body cannot be read.", "Send one JSON object; see /openapi.json for its form."),
@@ -139,7 +152,16 @@ def install(app: FastAPI) -> None:
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI responses of these statuses as problem documents."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": _TITLES[status], "content": content} for status in statuses}
+    return {
+        status: {"description": _TITLES[status], "content": content}
+        | (header(*_SENT_WITH[status]) if status in _SENT_WITH else {})
+        for status in statuses
+    }
+
+
+def header(name: str, says: str) -> dict[str, Any]:
+    """An OpenAPI response's header, and what it says."""
+    return {"headers": {name: {"description": says, "schema": {"type": "string"}}}}
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

@@ -20,15 +20,16 @@ from services.query.audience import Seen, View, view_of
 from services.query.finding import find, told
 from services.query.gone import FORM, Gone
 from services.query.instants import At
-from services.query.problems import documented, wrong
+from services.query.problems import documented, header, wrong
 from services.query.reading import Known, Stored
 from services.query.refused import Refused
 from services.query.serving import Serving, answer, serving
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    308: {"description": "The id is part of another request now; `Location` leads there"},
-    **documented(404, 422, 503),
+    **documented(308, 404, 422, 503),
 }
+
+_TAGGED = header("ETag", "Of the record as it is stored; none with `as_of`")
 
 router = APIRouter(tags=["requests"], responses=RESPONSES)
 
@@ -121,7 +122,7 @@ class PlainRequest(Route):
     "/requests/{identifier}",
     response_model=answers.RequestAnswer,
     summary="One request",
-    responses={304: {"description": "The record is the one you have"}},
+    responses={200: _TAGGED, 304: {"description": "The record is the one you have", **_TAGGED}},
 )
 async def request(
     found: Found,

@@ -5,7 +5,7 @@ import json
 from openapi_spec_validator import validate
 
 from services.query.app import openapi_document
-from tests.services.query.conftest import Hub
+from tests.services.query.conftest import Hub, owned
 
 
 def test_the_document_is_valid_openapi_3_1() -> None:
@@ -27,6 +27,33 @@ def test_every_operation_says_what_it_does_and_how_it_fails() -> None:
             for status, response in operation["responses"].items():
                 if status in ("404", "409", "422"):
                     assert list(response["content"]) == ["application/problem+json"], path
+
+
+def test_the_document_tells_what_may_be_answered_before_a_route_is_reached() -> None:
+    for path, operations in openapi_document()["paths"].items():
+        for operation in operations.values():
+            assert {"421", "429", "500"} <= operation["responses"].keys(), path
+            assert "Retry-After" in operation["responses"]["429"]["headers"], path
+
+
+async def test_every_header_and_field_of_an_answer_stands_in_the_document(hub: Hub) -> None:
+    document = openapi_document()
+    known = document["components"]["schemas"]["Problem"]["properties"]
+    one = document["paths"]["/v1/requests/{identifier}"]["get"]["responses"]
+    answers = {
+        200: await hub.http.get(f"/v1/requests/{owned(1)}"),
+        308: await hub.http.get(f"/v1/requests/{owned(2)}"),
+        404: await hub.http.get(f"/v1/requests/{owned(6)}"),
+        409: await hub.http.get("/v1/changes?since=999999"),
+    }
+    same = {"If-None-Match": answers[200].headers["ETag"]}
+    answers[304] = await hub.http.get(f"/v1/requests/{owned(1)}", headers=same)
+    for status, answer in answers.items():
+        assert answer.status_code == status
+        if answer.headers.get("content-type") == "application/problem+json":
+            assert answer.json().keys() <= known.keys(), status
+    assert all("ETag" in one[str(status)]["headers"] for status in (200, 304))
+    assert "Location" in one["308"]["headers"]
 
 
 async def test_the_served_document_is_the_printed_one(hub: Hub) -> None:
