@@ -13,8 +13,10 @@ from typer.main import get_command
 from connectors.catalogue import catalogue
 from pipelines.store import tables
 from pipelines.store.metadata import metadata
+from services.admin.routers import ROUTERS
 from services.cli.app import app
 from services.feed import tables as feed_tables
+from services.query.app import openapi_document
 from services.settings import PREFIX, Settings
 from tests.docs import generated
 from tests.docs.papers import README, TOP, anchors, blocks, commands, links, name, papers, text
@@ -23,6 +25,7 @@ OWNED = (tables.artifacts, feed_tables.inbox)
 """A table of each module that adds to the one MetaData."""
 
 ARCHITECTURE = TOP / "docs" / "architecture.md"
+API = TOP / "docs" / "api.md"
 CLI = TOP / "docs" / "cli.md"
 
 
@@ -86,6 +89,19 @@ COMMANDS = set(_leaves(get_command(app)))
 def test_every_command_is_documented() -> None:
     page = text(CLI)
     assert [words for words in sorted(COMMANDS) if f"throughline {' '.join(words)}" not in page] == []
+
+
+def test_every_path_of_the_api_is_documented() -> None:
+    page = text(API)
+    known = openapi_document(ROUTERS)["paths"].keys() - {"/v1/sign-in/oidc/callback"}  # which nobody calls by hand
+    assert [path for path in sorted(known) if not re.search(_written(path), page)] == []
+
+
+def _written(path: str) -> str:
+    """A path as the page writes it: with any name in braces, or only its last word among others of the same thing."""
+    literal = re.sub(r"\\{\w+\\}", r"[\\w{}:-]+", re.escape(path))
+    last = path.rpartition("}/")[2]
+    return rf"{literal}(?![\w-])" if last == path else rf"{literal}(?![\w-])|`(?:…/)?{re.escape(last)}`"
 
 
 def _said_commands(path: Path) -> Iterator[tuple[str, ...]]:
