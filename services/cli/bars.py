@@ -1,7 +1,7 @@
 """First reads as bars: counts, the time so far where it is known, and beside them an estimate or what is waited for."""
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 _BAR = 20
@@ -19,3 +19,9 @@ def bars(console: Console, *, timed: bool = True) -> Progress:
         TextColumn("{task.fields[what]}", markup=False, table_column=Column(ratio=1)),
         console=console, transient=True, expand=True, disable=not console.is_terminal,
     )  # fmt: skip
+
+
+def move(progress: Progress, bar: TaskID, done: int, whole: int | None, **fields: str) -> None:
+    """How far a bar is. whole: how much there was when it was counted; more may have come since."""
+    progress.tasks[bar].total = None if whole is None else max(whole, done)  # `update` takes no total away
+    progress.update(bar, completed=done, **fields)

@@ -58,11 +58,18 @@ def shown(life: Life) -> RenderableType:
     record = life.record
     parts: list[RenderableType] = [_head(record), Text(summary(record, life.shown_at), style="bold")]
     if record.as_of:
-        parts.append(Text(f"As it stood on {moment(record.as_of, life.now)}, by today's knowledge", style="yellow"))
+        stood = f"As it stood {_at(record.as_of, life.now)}, by today's knowledge"
+        parts.append(Text(stood, style="yellow"))
     if life.problem:
         parts.append(Text(f"Not up to date: {life.problem}", style="red"))
     parts += [Text(), _stages(life), Text(), _facts(life), *_artifacts(life), *_timeline(life), *_freshness(life)]
     return Group(*parts)
+
+
+def _at(at: datetime, now: datetime) -> str:
+    """`at 10:42` today, `on 3 March 10:42` otherwise."""
+    today = at.astimezone(now.tzinfo).date() == now.date()
+    return f"{'at' if today else 'on'} {moment(at, now)}"
 
 
 def _head(record: LifecycleRecord) -> RenderableType:

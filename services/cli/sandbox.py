@@ -21,7 +21,7 @@ from pipelines.store.pending import ask_everything
 from schemas.canonical import canonical_json
 from schemas.errors import RetryLater
 from services.cli import processes
-from services.cli.bars import bars
+from services.cli.bars import bars, move
 from services.cli.beginning import Tell
 from services.cli.installation import Installation, now
 from services.cli.pace import beside
@@ -234,9 +234,10 @@ class First:
             stored = {one.id: one for one in await connections.every(connection)}
             told = await beside(connection, [stored[name] for name in reads if name in stored], now())
         # For a moment there may be more than in the end: what belongs together has not met yet.
-        progress.update(merged, completed=requests, total=max(self.ready.requests, requests))
-        for name, bar in reads.items():
-            progress.update(bar, completed=counts.get(name, 0), what=told.get(name, "things read"))
+        move(progress, merged, requests, self.ready.requests)
+        for one in joined(self.ready):
+            whole, what = self.ready.artifacts.get(one.connector), told.get(one.name, "things read")
+            move(progress, reads[one.name], counts.get(one.name, 0), whole, what=what)
         return all(name in stored and _read(stored[name]) for name in reads)
 
     def _say(self, pages: str, requests: int, first: float) -> None:

@@ -112,6 +112,11 @@ async def test_an_earlier_moment(desk: Desk) -> None:
     assert "In Progress" not in printed.split("Lately")[1]
 
 
+async def test_an_earlier_moment_of_today(desk: Desk) -> None:
+    assert await lookup(desk.made, "PAY-12", NOW, desk.screen, as_json=False, as_of=NOW - timedelta(minutes=2)) == 0
+    assert "As it stood at 14:40, by today's knowledge\n" in desk.printed
+
+
 async def test_a_stage_it_never_was_in(desk: Desk) -> None:
     await look(desk, "PAY-31")
     printed = desk.printed
