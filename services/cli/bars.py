@@ -1,5 +1,7 @@
 """First reads as bars: counts, the time so far where it is known, and beside them an estimate or what is waited for."""
 
+from typing import Any
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
@@ -21,7 +23,7 @@ def bars(console: Console, *, timed: bool = True) -> Progress:
     )  # fmt: skip
 
 
-def move(progress: Progress, bar: TaskID, done: int, whole: int | None, **fields: str) -> None:
+def move(progress: Progress, bar: TaskID, done: int, whole: int | None, **fields: Any) -> None:
     """How far a bar is. whole: how much there was when it was counted; more may have come since."""
     progress.tasks[bar].total = None if whole is None else max(whole, done)  # `update` takes no total away
     progress.update(bar, completed=done, **fields)
