@@ -119,6 +119,9 @@ _MENDS = {
 }
 """Pydantic's kind of error: what is wrong, what to do. Its context holds our own limits, never the input."""
 
+_FORMS = {"query.in_stage_longer_than": "give days such as 10, or a duration such as P14D or PT36H"}
+"""What to do where a field does not have its right form, in words."""
+
 _INSTANT = ("is no instant", "give an instant such as 2026-03-03T09:00:00Z")
 
 
@@ -223,7 +226,12 @@ def _told(error: Mapping[str, Any], names: frozenset[str]) -> dict[str, str]:
     what, mend = _MENDS.get(kind, default)
     if kind == "string_pattern_mismatch" and error["ctx"]["pattern"] == RequestId:
         mend = f"{FORM[0].lower()}{FORM[1:]}; any other name of it is for /v1/lookup?reference="
-    return _error(_place(error["loc"], names), what, mend.format_map(error.get("ctx") or {}))
+    if kind == "string_too_short" and error["ctx"]["min_length"] == 1:
+        mend = "give at least 1 character"
+    place = _place(error["loc"], names)
+    if kind == "string_pattern_mismatch":
+        mend = _FORMS.get(place, mend)
+    return _error(place, what, mend.format_map(error.get("ctx") or {}))
 
 
 def _place(location: Sequence[Any], names: frozenset[str]) -> str:

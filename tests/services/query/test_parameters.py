@@ -51,6 +51,12 @@ async def test_what_counts_once_is_given_once(hub: Hub) -> None:
     await asked(hub, "/v1/requests?stage=development&stage=change", 200)
 
 
+async def test_a_form_is_told_in_words(hub: Hub) -> None:
+    length = await asked(hub, "/v1/requests?in_stage_longer_than=two+weeks")
+    assert length["mend"] == ("query.in_stage_longer_than: give days such as 10, or a duration such as P14D or PT36H.")
+    assert (await asked(hub, "/v1/lookup?reference="))["mend"] == "query.reference: give at least 1 character."
+
+
 async def test_no_time_between_is_refused(hub: Hub) -> None:
     times = "since=2026-03-20T00:00:00Z&until=2026-03-20T00:00:00Z"
     answer = await asked(hub, f"/v1/requests/{R}/timeline?{times}")
