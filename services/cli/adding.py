@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connectors.contract import Connector
 from pipelines.store.engine import reading
-from schemas.access import THIS_MACHINE
 from schemas.errors import Misconfigured
 from services import migrations
 from services.admin import sampling, saving, setting_up
@@ -24,6 +23,7 @@ from services.admin.trial import Opened, opened_tool
 from services.cli import filing, form, trial
 from services.cli.equipping import equipment
 from services.cli.terminal import WrongUse, choose_one, database_errors, must_exist, tell
+from services.cli.typist import typist
 from services.cli.words import BEGINNING, moment, read_start, short
 from services.feed import connections
 
@@ -125,7 +125,7 @@ async def _save(parts: Equipment, wanted: Wanted, tried: _Tried, asked: Asked, s
     if not asked.yes and not _agreed(wanted, parts.now(), ask):
         screen.print("Nothing is saved.")
         return 0
-    await saving.add(parts, wanted, setting_up.adds(wanted, tried.seen), Who(THIS_MACHINE))
+    await saving.add(parts, wanted, setting_up.adds(wanted, tried.seen), Who(typist()))
     screen.print(f"Saved as {wanted.name}. The running hub begins to read within seconds, or when it runs next.")
     return 0
 

@@ -14,7 +14,6 @@ from connectors.contract import Connector
 from pipelines.store import configuration
 from pipelines.store.choices import Choice
 from pipelines.store.engine import reading, writing
-from schemas.access import THIS_MACHINE
 from schemas.errors import Misconfigured, RetryLater
 from services.admin import audit, sameness, sampling, saving, setting_up
 from services.admin.equipment import Equipment
@@ -28,13 +27,12 @@ from services.cli.equipping import equipment
 from services.cli.filing import Filed
 from services.cli.terminal import EXIT_UNAVAILABLE
 from services.cli.trial import fails
+from services.cli.typist import typist
 from services.feed import connections
 from services.feed.connections import PAUSED, StoredConnection, split_secrets
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation as Made
-
-_WHO = Who(THIS_MACHINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ def adding(applier: Applier, entry: Filed, connector: Connector, name: str, sinc
                 seen = await setting_up.seen_by(tool, await sampling.sample(tool.source, connector, since))
             held = wanted.with_replaced(tool)
         await setting_up.refuse_another(parts, held, seen)
-        await saving.add(parts, held, setting_up.adds(held, seen), _WHO)
+        await saving.add(parts, held, setting_up.adds(held, seen), Who(typist()))
 
     plain, secrets = split_secrets(options)
     lines = [f"{option}: {worded(value)}" for option, value in described(plain) if worded(value)]
@@ -111,7 +109,7 @@ def changing(applier: Applier, entry: Filed, connector: Connector, stored: Store
         if not applier.unchecked:
             async with _tested(applier, wanted) as tool:
                 held, seen = wanted.with_replaced(tool), seen | await setting_up.seen_by(tool)
-        await saving.change(applier.parts, stored, held, seen, _WHO)
+        await saving.change(applier.parts, stored, held, seen, Who(typist()))
 
     yield Step(f"{stored.id}: to be changed", found.lines, carry_out)
 
@@ -120,7 +118,7 @@ def reading_from(applier: Applier, stored: StoredConnection, since: datetime | N
     """From when a connection is read."""
 
     async def carry_out() -> None:
-        await saving.read_again(applier.parts, await _now(applier, stored.id), since, _WHO)
+        await saving.read_again(applier.parts, await _now(applier, stored.id), since, Who(typist()))
 
     words = f"{since:%Y-%m-%d %H:%M}" if since else "the beginning"
     return Step(f"{stored.id}: to be read again from {words}", [], carry_out)
@@ -131,7 +129,7 @@ def steering(applier: Applier, name: str, state: str) -> Step:
     act = {PAUSED: saving.pause, STOPPED: saving.stop}.get(state, saving.resume)
 
     async def carry_out() -> None:
-        await act(applier.parts, await _now(applier, name), _WHO)
+        await act(applier.parts, await _now(applier, name), Who(typist()))
 
     return Step(f"{name}: to be {state}", [], carry_out)
 
@@ -144,9 +142,9 @@ def choosing(applier: Applier, name: str, before: Choice, after: Choice) -> list
     async def carry_out() -> None:
         async with writing(applier.engine) as connection:
             one = await trial(connection, name, before, after)
-            number = await hold(connection, one, THIS_MACHINE.name, applier.now())
+            number = await hold(connection, one, typist().name, applier.now())
             became = {"chosen": told_again(after), "change": number}
-            await audit.note(connection, THIS_MACHINE, "rules.changed", f"rules of {name or 'all connections'}",
+            await audit.note(connection, typist(), "rules.changed", f"rules of {name or 'all connections'}",
                              {"chosen": told_again(before)}, became, applier.now(), None)  # fmt: skip
 
     out, put = changes(before, after)

@@ -8,11 +8,11 @@ from rich.console import Console
 
 from pipelines.store import audiences
 from pipelines.store.engine import reading, writing
-from schemas.access import EVERYBODY, Audience, Caller, Role
+from schemas.access import EVERYBODY, Audience
 from services.admin.audience import set_audience
-from services.cli.deciding import who
 from services.cli.stored import stored_one
 from services.cli.terminal import WrongUse
+from services.cli.typist import typist
 
 if TYPE_CHECKING:
     from services.cli.installation import Installation
@@ -36,8 +36,7 @@ async def audience(
     async with stored_one(made, name) as (engine, one):
         if wanted is not None:
             async with writing(engine) as connection:
-                by = Caller(who(), Role.ADMIN, "loopback", reads_all=True)
-                await set_audience(connection, name, wanted, by, now, None)
+                await set_audience(connection, name, wanted, typist(), now, None)
         async with reading(engine) as connection:
             held = await audiences.of(connection, name)
     screen.print(f"What {one.title} brought may be read by {in_words(held)}.", highlight=False, markup=False)

@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from connectors.contract import Connector
 from pipelines.store import configuration
 from pipelines.store.engine import reading
-from schemas.access import THIS_MACHINE
 from schemas.errors import Misconfigured
 from services.admin import sameness, saving, setting_up
 from services.admin.given import KIND, at, kept, put, secret_names, stored_options
@@ -27,6 +26,7 @@ from services.cli.adding import connector_of
 from services.cli.equipping import equipment
 from services.cli.stored import stored_one
 from services.cli.terminal import WrongUse, tell
+from services.cli.typist import typist
 from services.feed.connections import StoredConnection, parse_options
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ async def _try_and_save(
     if not asked.yes and ask(_question(stored.id, elsewhere=saving.moves(stored, wanted))) != "yes":
         screen.print("Nothing is changed.")
         return 0
-    again = await saving.change(parts, stored, wanted, seen, Who(THIS_MACHINE))
+    again = await saving.change(parts, stored, wanted, seen, Who(typist()))
     screen.print(_said(stored.id, again=again), markup=False)
     return 0
 

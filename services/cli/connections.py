@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.store.engine import reading
-from schemas.access import THIS_MACHINE
 from schemas.canonical import instant
 from services.admin import saving, setting_up
 from services.admin.saving import Who, described
@@ -21,6 +20,7 @@ from services.cli.equipping import equipment
 from services.cli.narrow import ByWidth, stacked
 from services.cli.stored import stored_one
 from services.cli.terminal import opened, write_line
+from services.cli.typist import typist
 from services.cli.words import BEGINNING, moment, read_start, true_up_to
 from services.feed import connections, watching
 from services.feed.connections import READING, StoredConnection, parse_options, with_secrets
@@ -124,14 +124,14 @@ async def test(made: "Installation", name: str, now: Callable[[], datetime], scr
 async def pause(made: "Installation", name: str, screen: Console) -> None:
     """Stop reading; what was read stays."""
     async with stored_one(made, name) as (engine, one):
-        await saving.pause(equipment(made, engine), one, Who(THIS_MACHINE))
+        await saving.pause(equipment(made, engine), one, Who(typist()))
     screen.print(f"{name} is paused. What it brought stays, and grows older.")
 
 
 async def resume(made: "Installation", name: str, screen: Console) -> None:
     """Read on from where it was, at once."""
     async with stored_one(made, name) as (engine, one):
-        await saving.resume(equipment(made, engine), one, Who(THIS_MACHINE))
+        await saving.resume(equipment(made, engine), one, Who(typist()))
     screen.print(f"{name} is read on from where it was.")
 
 
@@ -139,7 +139,7 @@ async def reread(made: "Installation", name: str, since: str | None, now: dateti
     """Read again from a moment on; what is known falls out as a duplicate."""
     async with stored_one(made, name) as (engine, one):
         begin = one.since if since is None else None if since == BEGINNING else read_start(since, now, "--since")
-        await saving.read_again(equipment(made, engine, now=lambda: now), one, begin, Who(THIS_MACHINE))
+        await saving.read_again(equipment(made, engine, now=lambda: now), one, begin, Who(typist()))
     words = f"{moment(begin, now)} on" if begin else f"the {BEGINNING}"
     screen.print(f"{name} is read again from {words}. What is known already changes nothing.")
     if begin and (one.since is None or one.since < begin):

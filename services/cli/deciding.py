@@ -1,7 +1,6 @@
 """What a person decides: told beforehand, asked, and taken on what was shown; and what was decided."""
 
 import os
-import pwd
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,6 +23,7 @@ from schemas.decisions import DecisionKind, Refusal
 from services.admin import audit
 from services.cli.narrow import by_width
 from services.cli.terminal import EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_WRONG_USE, WrongUse, opened, tell, write_line
+from services.cli.typist import user_name
 from services.cli.words import counted, listed, moment, short
 from services.query import decided, reading, wishes
 from services.query.database import Database
@@ -84,10 +84,9 @@ class Shown:
 
 def who() -> str:
     """Name of the operating system's user. Raises WrongUse where they have none."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        raise WrongUse("This user has no name here: say who decides with --by") from None
+    if name := user_name(os.getuid()):
+        return name
+    raise WrongUse("This user has no name here: say who decides with --by")
 
 
 def form(told: Mapping[str, Any]) -> Asked:

@@ -11,7 +11,6 @@ from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connectors.contract import Connector
-from schemas.access import THIS_MACHINE
 from schemas.errors import Misconfigured
 from services.admin import forms, hooking, reach, registering, unregistering
 from services.admin.equipment import Equipment
@@ -22,6 +21,7 @@ from services.cli.adding import connector_of
 from services.cli.dead_letters import Ask
 from services.cli.equipping import equipment
 from services.cli.stored import stored_one
+from services.cli.typist import typist
 from services.feed.connections import StoredConnection
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ async def register(
         if not ask(f"Write this in {found.kind.title}?"):
             screen.print("Nothing is written.")
             return
-        done = await registering.register(found.parts, found.kind, found.stored, Who(THIS_MACHINE), renew=renew)
+        done = await registering.register(found.parts, found.kind, found.stored, Who(typist()), renew=renew)
     screen.print(f"Done: “{done.manner.name}” stands in {done.manner.where}, and its secret here.", markup=False)
 
 
@@ -103,7 +103,7 @@ async def unregister(
 ) -> None:  # fmt: skip
     """Say what is removed in the tool, ask, and remove it. Raises Misconfigured, RetryLater."""
     async with _found(made, name, now) as found:
-        who = Who(THIS_MACHINE)
+        who = Who(typist())
         there = await unregistering.unregister(found.parts, found.kind, found.stored, who, only_look=True)
         screen.print(Text(there.says))
         if there.number and not ask(f"Remove it in {found.kind.title}?"):

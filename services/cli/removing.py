@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pipelines.ingest import Ingest
 from pipelines.store.engine import reading, writing
 from pipelines.store.leases import LeaseLost
-from schemas.access import THIS_MACHINE
 from schemas.errors import RetryLater
 from services.admin import removal, unregistering
 from services.admin.conditions import Acting
@@ -23,6 +22,7 @@ from services.cli.dead_letters import Ask
 from services.cli.equipping import equipment
 from services.cli.stored import stored_one
 from services.cli.terminal import errors
+from services.cli.typist import typist
 from services.cli.words import counted, listed
 from services.feed.connections import StoredConnection
 
@@ -44,7 +44,7 @@ async def remove(
             "unless you add it again under this name.",
             markup=False,
         )
-        acting = Acting(equipment(made, engine, now=now), THIS_MACHINE, None)
+        acting = Acting(equipment(made, engine, now=now), typist(), None)
         if stays := await left(made, acting.parts, one, unregister=unregister):
             screen.print(stays, markup=False)
         if not ask(f"Remove {name}?"):
@@ -64,7 +64,7 @@ async def remove_all(
     async with stored_one(made, name) as (engine, one):
         async with reading(engine) as connection:
             loss = await removal.loss(connection, name)
-        acting = Acting(equipment(made, engine, now=now), THIS_MACHINE, None)
+        acting = Acting(equipment(made, engine, now=now), typist(), None)
         screen.print(f"Removing {one.title} ({name}) with what it brought. {said(loss)}", markup=False)
         if stays := await left(made, acting.parts, one, unregister=unregister):
             screen.print(stays, markup=False)
@@ -81,7 +81,7 @@ async def with_what_it_brought(
     made: "Installation", engine: AsyncEngine, name: str, loss: Loss, now: Callable[[], datetime]
 ) -> bool:
     """Remove it with all that it brought. False: it is begun, and the running hub ends it."""
-    acting = Acting(equipment(made, engine, now=now), THIS_MACHINE, None)
+    acting = Acting(equipment(made, engine, now=now), typist(), None)
     async with writing(engine) as connection:
         await forgotten(acting, connection, name, loss.told())
     mappings = {each: kind.map for each, kind in made.catalogue.items()}
@@ -105,7 +105,7 @@ async def left(made: "Installation", parts: Equipment, one: StoredConnection, *,
 async def unregistered(made: "Installation", parts: Equipment, one: StoredConnection, screen: Console) -> None:
     """Remove that webhook, and say what could not be."""
     kind = made.catalogue.get(one.connector)
-    if stays := await unregistering.removed_or_left(parts, kind, one, Who(THIS_MACHINE)):
+    if stays := await unregistering.removed_or_left(parts, kind, one, Who(typist())):
         screen.print(stays, markup=False)
 
 

@@ -8,12 +8,12 @@ import orjson
 from rich.console import Console
 
 from pipelines.store.engine import reading
-from schemas.access import THIS_MACHINE
 from services.admin import sealing
 from services.admin.saving import Who
 from services.admin.sealing import Standing
 from services.cli.equipping import equipment
 from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
+from services.cli.typist import typist
 from services.cli.words import counted
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ async def status(made: "Installation", screen: Console, *, for_programs: bool) -
 async def rotate(made: "Installation", now: Callable[[], datetime], screen: Console) -> int:
     """Seal all with the first key; EXIT_MISCONFIGURED where some cannot be opened."""
     async with opened(made) as (engine, _):
-        found = await sealing.rotate(equipment(made, engine, now=now), Who(THIS_MACHINE))
+        found = await sealing.rotate(equipment(made, engine, now=now), Who(typist()))
     screen.print(said(found), markup=False)
     return EXIT_MISCONFIGURED if found.unreadable else 0
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from pipelines.store.engine import reading, writing
-from schemas.access import THIS_MACHINE
 from schemas.errors import Misconfigured
 from services.admin import removal
 from services.admin.conditions import Acting
@@ -12,6 +11,7 @@ from services.cli import removing
 from services.cli.applying import Applier, Step
 from services.cli.filing import Filed
 from services.cli.terminal import WrongUse
+from services.cli.typist import typist
 from services.feed.connections import StoredConnection
 
 KEEP, DROP = "keep", "drop"
@@ -74,7 +74,7 @@ async def _withdrawing(applier: Applier, one: StoredConnection, how: str) -> Ste
 async def _kept(applier: Applier, one: StoredConnection) -> None:
     await _unregistered(applier, one)
     async with writing(applier.engine) as connection:
-        await forgotten(Acting(applier.parts, THIS_MACHINE, None), connection, one.id, None)
+        await forgotten(Acting(applier.parts, typist(), None), connection, one.id, None)
 
 
 async def _unregistered(applier: Applier, one: StoredConnection) -> None:

@@ -84,9 +84,9 @@ def drop(
 def _hand() -> "Hand":
     """Whoever is at this terminal."""
     from services.cli.dead_letters import Hand
-    from services.cli.deciding import who
+    from services.cli.typist import typist
 
-    return Hand(who(), now_here())
+    return Hand(typist().name, now_here())
 
 
 def _some(ids: list[str] | None, cause: str | None, connection: str | None) -> None:

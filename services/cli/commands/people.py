@@ -31,15 +31,10 @@ RoleName = Annotated[str, typer.Option("--role", help="viewer, editor or admin")
 
 
 def _by() -> "By":
-    from services.cli.deciding import who
     from services.cli.people import by_whom
-    from services.cli.terminal import WrongUse
+    from services.cli.typist import typist
 
-    try:
-        name = who()
-    except WrongUse:  # a container's user has no name
-        name = "this machine"
-    return by_whom(name, now_here())
+    return by_whom(typist().name, now_here())
 
 
 def _role(text: str, among: tuple[Role, ...] = (Role.VIEWER, Role.EDITOR, Role.ADMIN), hint: str = "--role") -> Role:
