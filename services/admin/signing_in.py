@@ -23,7 +23,7 @@ from services.admin.identities import Identity, Welcome
 from services.admin.proxy import Distrusted, Proxy, peer_of
 from services.admin.sessions import Lasting
 from services.admin.writing import written
-from services.query.access import AGAIN
+from services.query.access import AGAIN, ALIVE
 from services.query.database import Database
 from services.query.origins import check_origin
 from services.query.refused import Refused
@@ -86,7 +86,7 @@ class Accounts:
         """Who asks. Raises Refused for a token that is none, a proxy's header from elsewhere, a foreign page."""
         headers = Headers(scope=scope)
         check_origin(scope, self.manner.site_url, known=self._known_by_itself(headers))
-        known = await self._shown(scope, headers)
+        known = await self._shown(scope, headers) if scope["path"] != ALIVE else None
         if known is None:
             return None
         if known.entry and AGAIN not in scope:

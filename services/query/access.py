@@ -21,6 +21,9 @@ OPEN_PATHS = frozenset(
 )
 """Asked by whatever watches the process, and by who wants to be known; they hold neither content nor secrets."""
 
+ALIVE = "/livez"
+"""Answered without asking the database for anything, also who asks."""
+
 MEASURES = "/metrics"
 """The only path that a watcher may read."""
 

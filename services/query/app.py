@@ -28,7 +28,7 @@ from services.query import (
     unmapped,
     why,
 )
-from services.query.access import OPEN_PATHS, Access, needs, says_who
+from services.query.access import ALIVE, Access, needs, says_who
 from services.query.database import Database
 from services.query.first import document_once, framed, guard, short_ways
 from services.query.parameters import PREFIX, understood
@@ -125,8 +125,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.pop(name, None)
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            guard = _GUARD if path in OPEN_PATHS else (401, 403, *_GUARD)
-            at_the_door = {str(status): told for status, told in problems.documented(*guard).items()}
+            door = _GUARD if path == ALIVE else (401, 403, *_GUARD)
+            at_the_door = {str(status): told for status, told in problems.documented(*door).items()}
             operation["responses"] = at_the_door | operation["responses"]
             if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                 operation["responses"]["422"] = problems.documented(422)[422]
