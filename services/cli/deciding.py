@@ -149,11 +149,11 @@ def unresolved(error: Unresolved, asked: object) -> int:
     return EXIT_NOT_FOUND if error.missing else EXIT_WRONG_USE
 
 
-def refused(error: Refusal) -> int:
-    """Tell why a decision is not taken; the exit code."""
+def refused(error: Refusal, nothing: int = EXIT_WRONG_USE) -> int:
+    """Tell why a decision is not taken; the exit code. nothing: where what is asked for decides nothing."""
     tell(f"Refused: {error.problem}")
     tell(f"  {error.mend}")
-    return EXIT_NOT_FOUND if error.kind == "unknown" else EXIT_REFUSED
+    return {"unknown": EXIT_NOT_FOUND, "nothing to decide": nothing}.get(error.kind, EXIT_REFUSED)
 
 
 async def _tell(database: Database, outcome: Outcome, manner: Manner, screen: Console, *, preview: bool) -> None:

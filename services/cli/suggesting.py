@@ -206,7 +206,7 @@ async def answer(
         except NoSuggestion:
             return _unknown(name)
         except Refusal as error:
-            return refused(error)
+            return refused(error, nothing=EXIT_REFUSED)  # it stood when it was listed
         return await _tell(database, done, manner, now(), screen, preview=False)
 
 

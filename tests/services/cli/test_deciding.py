@@ -164,6 +164,14 @@ async def test_two_mails_of_one_day_are_told_apart(desk: Desk) -> None:
     assert "[" not in desk.printed
 
 
+async def test_what_decides_nothing_is_wrong_use(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (await decide(desk, LINK | {"b": "PAY-12"}))[0] == EXIT_WRONG_USE
+    assert "It names one thing twice.\n  Name two different things." in capsys.readouterr().err
+    outside = {"kind": "split", "request": "PAY-12", "artifacts": ["PAY-31"], "by": "Anna"}
+    assert (await decide(desk, outside))[0] == EXIT_WRONG_USE
+    assert "1 of the artifacts is not in R-" in capsys.readouterr().err
+
+
 async def test_from_the_shell(desk: Desk) -> None:
     """By the user's own name, for programs, without a terminal; whatever the environment says of a user."""
     environ = desk.environ | {"USER": "CANARY", "LOGNAME": "CANARY"}
