@@ -15,7 +15,7 @@ from services.admin.given import input_name
 from services.admin.tables import audit
 from services.feed import expiry
 from services.feed.connections import StoredConnection
-from services.query.answers import Progress
+from services.query.answers import ReadProgress
 from services.security import BadSeal, key_id_of
 
 
@@ -51,7 +51,7 @@ class OneConnection(BaseModel):
     true_up_to: AwareDatetime | None
     alive_at: AwareDatetime | None
     first_read_done: bool
-    progress: Progress
+    progress: ReadProgress
     problem: str | None
     attention: bool
     retry_at: AwareDatetime | None

@@ -43,7 +43,7 @@ class Noted(BaseModel):
     says: str = Field(description="How that stands, as it is known here")
 
 
-class Webhook(BaseModel):
+class WebhookToEnter(BaseModel):
     """What to enter in the tool."""
 
     url: str = Field(examples=["https://hub.acme.example/hooks/jira-acme"])
@@ -64,10 +64,10 @@ class Webhook(BaseModel):
 class WebhookTold(BaseModel):
     """The set-up of one connection's webhooks."""
 
-    webhook: Webhook | None = Field(description="null: the tool sends none")
+    webhook: WebhookToEnter | None = Field(description="null: the tool sends none")
 
 
-class Wish(BaseModel):
+class WebhookWish(BaseModel):
     """How the webhook is to be entered."""
 
     model_config = ConfigDict(extra="forbid")
@@ -170,7 +170,7 @@ def _told(parts: Equipment, stored: StoredConnection) -> dict[str, Any]:
 
 
 @trying.post("/connections/{identifier}/webhook", response_model=Entered, summary="Enter it in the tool")
-async def enter(identifier: Id, asked: Wish, acting: Actor, preview: Preview = False) -> Response:
+async def enter(identifier: Id, asked: WebhookWish, acting: Actor, preview: Preview = False) -> Response:
     """With a secret that the hub makes and keeps; nobody is told it. Where it stands there already nothing is written,
     and where one that sends to this connection does not fit, or sends to where the hub was reached before, it is
     written over: there is never a second. Needs an account that the tool lets do that. Ask with `preview=true` first:

@@ -61,7 +61,7 @@ class Rebuild(BaseModel):
     total: int | None = Field(description="Source events in all, as far as is known")
 
 
-class Progress(BaseModel):
+class WorkProgress(BaseModel):
     """Long work."""
 
     recompute: Recompute
@@ -76,7 +76,7 @@ async def attention(acting: Actor, request: Request) -> Response:
     return answer(found if acting.caller.role.covers(Role.ADMIN) else {**found, "dead_letters": None})
 
 
-@router.get("/progress", response_model=Progress, summary="How much of long work is left")
+@router.get("/progress", response_model=WorkProgress, summary="How much of long work is left")
 async def progress(acting: Actor, request: Request) -> Response:
     """At most a second old."""
     return answer(await _kept(request, "progress", _progress, acting.parts).current())

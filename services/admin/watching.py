@@ -46,7 +46,7 @@ class Differences(BaseModel):
     items: list[Difference] = Field(description="At most 1,000 of a kind")
 
 
-class Wish(BaseModel):
+class ComparisonWish(BaseModel):
     """A comparison that is to be."""
 
     model_config = ConfigDict(extra="forbid")
@@ -89,7 +89,7 @@ async def differences(
 
 
 @changing.post("/connections/{identifier}/reconcile", response_model=Told, summary="Compare the tool with what is here")
-async def reconcile(identifier: Id, wish: Wish, acting: Actor, if_match: IfMatch) -> Response:
+async def reconcile(identifier: Id, wish: ComparisonWish, acting: Actor, if_match: IfMatch) -> Response:
     """The running hub carries it out; `reconciled` of the answer, and of later ones, says how far it is."""
     async with acting.changing() as connection:
         stored = await connections.get(connection, identifier)

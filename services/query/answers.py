@@ -42,7 +42,7 @@ class FreshnessAnswer(BaseModel):
     items: list[Freshness]
 
 
-class Progress(BaseModel):
+class ReadProgress(BaseModel):
     """How far a first read is; total is an estimate, null while nobody can know."""
 
     done: int
@@ -54,7 +54,7 @@ class Connection(Read):
 
     attention: bool = Field(description="It will not go on by itself")
     retry_at: AwareDatetime | None
-    progress: Progress
+    progress: ReadProgress
 
 
 class Connections(BaseModel):

@@ -17,7 +17,7 @@ from services.query.serving import Serving, answer, serving
 router = APIRouter(tags=["connections"], responses=documented(404, 422, 503))
 
 
-class UnmappedStatus(BaseModel):
+class MissingStatus(BaseModel):
     """A status that no row of the stage map knows."""
 
     kind: str = Field(examples=["issue"])
@@ -33,7 +33,7 @@ class UnmappedAnswer(BaseModel):
     artifacts: int = Field(description="Artifacts of requests whose status no row knows", examples=[48])
     of: int = Field(description="Artifacts of requests that have a status", examples=[1200])
     share: float = Field(description="The first of the second, from 0 to 1", examples=[0.04])
-    statuses: list[UnmappedStatus] = Field(description="At most five, those of most artifacts first")
+    statuses: list[MissingStatus] = Field(description="At most five, those of most artifacts first")
 
 
 @router.get(

@@ -22,3 +22,8 @@ def test_every_operation_says_what_it_does_and_how_it_fails() -> None:
             for status, response in operation["responses"].items():
                 if status in ("404", "409", "412", "422", "428"):
                     assert list(response["content"]) == ["application/problem+json"], (method, path, status)
+
+
+def test_no_schema_is_named_by_where_it_stands() -> None:
+    schemas = openapi_document(ROUTERS)["components"]["schemas"]
+    assert [name for name in schemas if "__" in name] == [], "two models of one name"

@@ -13,7 +13,7 @@ from pipelines.store import leases, pending, stamps, tables
 from pipelines.store.engine import reading, writing
 from schemas.access import Role
 from schemas.artifacts import request_id
-from services.admin.progress import Attention, Progress
+from services.admin.progress import Attention, WorkProgress
 from services.admin.routers import ROUTERS
 from services.admin.rules import LinkKinds, ValuesAnswer
 from services.admin.rules_told import ChangePage, ChangeTold, Rules, RulesAnswer
@@ -79,7 +79,7 @@ async def test_a_change_is_tried_holds_and_is_taken_back(office: Office) -> None
 
     made = await office.ask("POST", "/v1/rules", body, 201, if_match=seen["etag"])
     assert (made["number"], made["difference"]) == (1, None)
-    left = Progress.model_validate(await office.ask("GET", "/v1/progress")).recompute
+    left = WorkProgress.model_validate(await office.ask("GET", "/v1/progress")).recompute
     assert left.left == left.total > 0
     assert left.reasons == ["change 1 of the rules"]
     assert await computed(office) > 0
