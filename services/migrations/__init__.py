@@ -1,5 +1,6 @@
 """The database's schema and how it came to be: one Alembic history for all tables."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,10 +42,18 @@ def _current(connection: Connection) -> str | None:
 
 async def upgrade(engine: AsyncEngine) -> None:
     """Bring the database up to this release. Safe to call at every start, and by two processes at once."""
+    _begin_file(engine)
     if await current(engine) == HEAD:
         return
     async with engine.begin() as connection:
         await connection.run_sync(_upgrade)
+
+
+def _begin_file(engine: AsyncEngine) -> None:
+    """An SQLite file that is not there yet becomes one that only this user may read."""
+    if engine.dialect.name == "sqlite" and engine.url.database not in (None, "", ":memory:"):
+        with suppress(OSError):  # it is there; or what is wrong the database itself tells better
+            Path(engine.url.database).touch(0o600, exist_ok=False)
 
 
 def _upgrade(connection: Connection) -> None:

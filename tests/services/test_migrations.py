@@ -1,6 +1,9 @@
 """The Alembic history ends in the very tables that the code describes, on both databases."""
 
 import asyncio
+import os
+import stat
+from pathlib import Path
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -27,6 +30,26 @@ async def test_an_empty_database_becomes_the_tables_of_the_code(database_url: st
     assert await current(engine) == head()
     async with engine.connect() as connection:
         assert await connection.run_sync(_differences) == []
+    await engine.dispose()
+
+
+async def test_a_new_file_is_its_users_alone_and_one_that_is_there_stays_as_it_is(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+    folder = Path(str(engine.url.database)).parent
+    before = os.umask(0o022)
+    try:
+        await upgrade(engine)
+        async with engine.connect() as connection:
+            assert await connection.run_sync(_differences) == []
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    finally:
+        os.umask(before)
+        await engine.dispose()
+    assert len(modes) > 1, "its log lies beside it"
+    assert set(modes.values()) == {0o600}
+    Path(str(engine.url.database)).chmod(0o640)
+    await upgrade(engine)
+    assert stat.S_IMODE(Path(str(engine.url.database)).stat().st_mode) == 0o640
     await engine.dispose()
 
 
