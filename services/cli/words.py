@@ -1,7 +1,7 @@
 """Moments and lengths as people say them, in the reader's zone."""
 
 import re
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import typer
@@ -81,7 +81,7 @@ def read_moment(text: str, now: datetime, option: str, also: str = "") -> dateti
         raise _no_moment(option, also) from None
     if at.year not in _YEARS:
         raise _no_moment(option, also)
-    only_day = len(text.strip()) == len("2026-03-05")
+    only_day = _is_day(text)
     if only_day:
         at = datetime.combine(at.date(), time.max)
     at = at if at.tzinfo else at.replace(tzinfo=now.tzinfo)
@@ -102,7 +102,16 @@ def read_start(text: str, now: datetime, option: str) -> datetime:
     if (length := _length(text)) is not None:
         return now - length
     at = read_moment(text, now, option, ", or a length of time such as 90d")
-    return datetime.combine(at.date(), time.min, at.tzinfo) if len(text.strip()) == len("2026-03-05") else at
+    return datetime.combine(at.date(), time.min, at.tzinfo) if _is_day(text) else at
+
+
+def _is_day(text: str) -> bool:
+    """Whether it is a date alone, however ISO 8601 writes it: `2026-03-05`, `20260305`."""
+    try:
+        date.fromisoformat(text.strip())
+    except ValueError:
+        return False
+    return True
 
 
 def read_length(text: str, option: str) -> timedelta:

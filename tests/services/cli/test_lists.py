@@ -183,6 +183,8 @@ async def test_changes_are_followed(desk: Desk, capsys: pytest.CaptureFixture[st
 
 def test_moments_as_people_type_them() -> None:
     assert read_moment("2026-03-05", NOW, "x") == datetime(2026, 3, 5, 23, 59, 59, 999999, BERLIN)
+    assert read_moment("20260305", NOW, "x") == datetime(2026, 3, 5, 23, 59, 59, 999999, BERLIN)
+    assert read_moment("20260401", NOW, "x") == NOW
     assert read_moment("2026-03-05 14:30", NOW, "x") == datetime(2026, 3, 5, 14, 30, tzinfo=BERLIN)
     assert read_moment("2026-03-05T14:30:00Z", NOW, "x").hour == 14
     assert read_moment("2026-04-01", NOW, "x") == NOW
