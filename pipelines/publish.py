@@ -117,7 +117,11 @@ class Publisher:
             return 0
         acknowledged = await self.send([to_kafka(change) for change in due])
         sent = [change for change, ok in zip(due, acknowledged, strict=True) if ok]
-        await self._mark_sent(sent)
+        try:
+            await self._mark_sent(sent)
+        except leases.LeaseLost:
+            await self._once_more(sent)
+            raise
         return len(sent)
 
     async def _anything(self) -> bool:
@@ -177,6 +181,22 @@ class Publisher:
             numbers = [change.number for change in sent]
             here = changes.c.number.in_(numbers)
             await connection.execute(changes.update().where(here).values(sent=True))
+
+    async def _once_more(self, late: Sequence[Change]) -> None:
+        """These went out when another published already, and may have sent newer records before them: have it send
+        these requests again, so that what comes last is what is true."""
+        async with writing(self.engine) as connection:
+            bulk, names = Bulk(connection), {change.request for change in late}
+            rows = await bulk.by_keys("SELECT id, etag FROM requests WHERE id IN {keys}", names)
+            marks = {row[0]: row[1] for row in rows}
+            ended = names - marks.keys()
+            marks |= {row[0]: f"-> {row[1]}" if row[1] else GONE for row in await bulk.by_keys(_ENDED, ended)}
+            await bulk.insert(unpublished, marks.items(), "ignore")
+
+
+_ENDED = """SELECT c.request, c.merged_into FROM changes c WHERE c.request IN {keys} AND NOT EXISTS (
+    SELECT 1 FROM changes l WHERE l.request = c.request AND l.number > c.number)"""
+"""What was said last of requests that are none any more."""
 
 
 def _change(number: int, request: str, etag: str, at: datetime) -> Change:
