@@ -152,7 +152,7 @@ async def test_what_the_database_refuses_of_somebody_is_tried_again(engine: Asyn
     async with engine.begin() as connection:
         await connection.execute(text(refuse))
     await ingest(records([one(2, "ben", "Benno Sand")], first=1))
-    assert await rows(engine, tables.deferred) == []
+    assert [row.kind for row in await rows(engine, tables.deferred)] == ["refused identity"]
     assert (await requesters(engine))["1"]["name"] is None
     async with engine.begin() as connection:
         await connection.execute(text(mend))
@@ -160,6 +160,9 @@ async def test_what_the_database_refuses_of_somebody_is_tried_again(engine: Asyn
     await recompute.retry()
     await recompute.once()
     assert (await requesters(engine))["1"]["name"] == "Benno Sand"
+    await recompute.refused()
+    await recompute.late()
+    assert await rows(engine, tables.deferred) == []
 
 
 async def test_a_name_longer_than_an_index_takes_stops_nothing(engine: AsyncEngine) -> None:

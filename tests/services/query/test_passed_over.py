@@ -59,8 +59,8 @@ QUERIES: list[dict[str, Any]] = [
 
 
 async def test_an_empty_page_is_the_last(board: Hub) -> None:
-    for query in QUERIES:
-        for bounds in (BOUNDS, NARROW):
+    for place, query in enumerate(QUERIES):
+        for bounds in (BOUNDS, NARROW) if place % 2 == 0 else (BOUNDS,):
             page = await asked(board, SAM, bounds, **query, limit=1)
             assert page == {"items": [], "next": None}, (query, bounds)
         told = await asked(board, CLARA, **query, limit=1)
