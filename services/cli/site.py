@@ -10,10 +10,9 @@ from services.cli.early import Early
 from services.cli.entering import access_of, behind_proxy
 from services.cli.installation import now
 from services.query.first import create_first
+from services.query.serving import Handed
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from fastapi import FastAPI
 
     from services.cli.processes import Hub
@@ -30,7 +29,7 @@ def begun(hub: "Hub") -> ASGIApp:
     return behind_proxy(hub.installation, site)
 
 
-def _parts(hub: "Hub", access: "Access") -> "dict[str, Any]":
+def _parts(hub: "Hub", access: "Access") -> Handed:
     """What both applications are handed."""
     return {
         "access": access, "checks": hub.checks(), "metrics": hub.watch.metrics.registry, "closing": hub.closing,

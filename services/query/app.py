@@ -1,14 +1,12 @@
 """The application: every part of it is handed in; it reads no environment and opens nothing by itself."""
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
-from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.answering import Answering
@@ -28,15 +26,11 @@ from services.query import (
     unmapped,
     why,
 )
-from services.query.access import ALIVE, Access, needs, says_who
-from services.query.database import Database
-from services.query.first import document_once, framed, guard, short_ways
+from services.query.access import ALIVE, needs, says_who
+from services.query.first import document_once, equip, framed, short_ways
 from services.query.parameters import PREFIX, understood
 from services.query.problems import FieldError, Problem
-from services.query.reads import Reads
-from services.query.serving import Check, Serving
-from services.query.signed import Noting
-from services.query.steps import BOUNDS, Bounds
+from services.query.serving import Handed
 
 VERSION = "1"
 
@@ -53,44 +47,20 @@ def create_app(
     engine: AsyncEngine,
     now: Callable[[], datetime],
     *,
-    access: Access | None = None,
-    checks: Mapping[str, Check] | None = None,
-    metrics: CollectorRegistry | None = None,
-    schema_version: str | None = None,
-    closing: asyncio.Event | None = None,
-    statement_seconds: float = 5.0,
-    poll_seconds: float = 0.5,
-    keep_seconds: float = 1.0,
-    check_seconds: float = 5.0,
-    writer: AsyncEngine | None = None,
     changed: Callable[[], None] = lambda: None,
     more: Sequence[APIRouter] = (),
-    noting: Noting | None = None,
-    bounds: Bounds = BOUNDS,
+    **handed: Unpack[Handed],
 ) -> FastAPI:
     """The lookup API as an ASGI application.
 
-    now: an aware clock. access: knows who asks; None: this machine, so listen on loopback only. more: further
-    nouns, each with its routes. checks: further parts for /readyz, by name (the broker); each tells what is wrong, or
-    None.
-    metrics: what /metrics shows. schema_version: the migration this release needs; None: not looked at.
-    closing: set when the process begins to stop, so that streams end (services.query.server does).
-    statement_seconds: a longer answer of the database becomes a 503. poll_seconds: how often all streams together ask
-    for new changes. keep_seconds: how old freshness may be. check_seconds: how long a check of /readyz may take.
-    writer: by which decisions are written, where that is shared with others who write (on SQLite they queue in it).
-    changed: called when somebody decided something that changed requests. noting: notes who decided what.
-    bounds: how far one step of a list looks, and how long a page may take.
+    now: an aware clock. changed: called when somebody decided something that changed requests. more: further nouns,
+    each with its routes. handed: whatever of Handed differs from what it says there.
     """
     app = _routes(more)
-    app.state.serving = Serving.of(
-        Database(engine, statement_seconds), now, checks or {}, metrics, schema_version, closing or asyncio.Event(),
-        poll_seconds, keep_seconds, check_seconds, bounds,
-    )  # fmt: skip
-    app.state.noting = noting
-    app.state.reads = Reads(writer or engine, noting)
-    app.state.deciding = Deciding(writer or engine, now, changed)
-    app.state.answering = Answering(writer or engine, app.state.deciding, now)
-    guard(app, access)
+    equip(app, engine, now, **handed)
+    writer = handed.get("writer", engine)
+    app.state.deciding = Deciding(writer, now, changed)
+    app.state.answering = Answering(writer, app.state.deciding, now)
     return app
 
 

@@ -1,39 +1,24 @@
 """What is asked of the API first. It loads quickly, so that a process can answer it before it has loaded the rest."""
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from threading import Lock
-from typing import Any
+from typing import Any, Unpack
 
 from fastapi import Depends, FastAPI
-from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import BaseRoute
 
 from schemas.access import Role
 from services.query import health, listing, lookup, problems, requests
-from services.query.access import Access, Guard, Loopback, needs
-from services.query.database import Database
+from services.query.access import Guard, Loopback, needs
 from services.query.heads import Heads
 from services.query.parameters import PREFIX, understood
 from services.query.reads import Reads
-from services.query.serving import Check, Serving
-from services.query.signed import Noting
+from services.query.serving import Handed, Serving
 
 
-def create_first(
-    engine: AsyncEngine,
-    now: Callable[[], datetime],
-    *,
-    access: Access | None = None,
-    checks: Mapping[str, Check] | None = None,
-    metrics: CollectorRegistry | None = None,
-    schema_version: str | None = None,
-    closing: asyncio.Event | None = None,
-    writer: AsyncEngine | None = None,
-    noting: Noting | None = None,
-) -> FastAPI:
+def create_first(engine: AsyncEngine, now: Callable[[], datetime], **handed: Unpack[Handed]) -> FastAPI:
     """What references lead to, lists of requests, single ones, and the probes, as create_app answers them; parameters
     as there. It tells no OpenAPI document."""
     app = framed(openapi_url=None)
@@ -41,31 +26,25 @@ def create_first(
     for noun in (lookup, listing, requests):
         app.include_router(noun.router, prefix=PREFIX, dependencies=[needs(Role.VIEWER), Depends(understood)])
     document_once(app, app.openapi)
-    app.state.serving = Serving.of(
-        Database(engine, 5.0), now, checks or {}, metrics, schema_version, closing or asyncio.Event(), 0.5, 1.0, 5.0
-    )
-    app.state.noting = noting
-    app.state.reads = Reads(writer or engine, noting)
-    guard(app, access)
+    equip(app, engine, now, **handed)
     return app
 
 
-def create_probes(
-    engine: AsyncEngine,
-    now: Callable[[], datetime],
-    *,
-    access: Access | None = None,
-    checks: Mapping[str, Check] | None = None,
-    metrics: CollectorRegistry | None = None,
-    schema_version: str | None = None,
-) -> FastAPI:
+def create_probes(engine: AsyncEngine, now: Callable[[], datetime], **handed: Unpack[Handed]) -> FastAPI:
     """Only /livez, /readyz and /metrics, for a process that serves no lookups; parameters as for create_app."""
     app = framed(openapi_url=None)
-    app.state.serving = Serving.of(
-        Database(engine, 5.0), now, checks or {}, metrics, schema_version, asyncio.Event(), 0.5, 1.0, 5.0
-    )
-    guard(app, access)
+    equip(app, engine, now, **handed)
     return app
+
+
+def equip(app: FastAPI, engine: AsyncEngine, now: Callable[[], datetime], **handed: Unpack[Handed]) -> None:
+    """Hand an application what its routes use, and have it answer only whom it may, and HEAD as GET."""
+    app.state.serving = Serving.of(engine, now, **handed)
+    app.state.noting = handed.get("noting")
+    app.state.reads = Reads(handed.get("writer", engine), handed.get("noting"))
+    app.add_middleware(Heads)
+    # Inside the framework's own last resort, which answers in plain text.
+    app.add_middleware(Guard, access=handed.get("access") or Loopback())
 
 
 def framed(**told: Any) -> FastAPI:
@@ -96,11 +75,3 @@ def document_once(app: FastAPI, make: Callable[[], dict[str, Any]]) -> None:
             return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
-
-
-def guard(app: FastAPI, access: Access | None) -> None:
-    """Have it answer only whom it may, and HEAD as GET."""
-    app.add_middleware(Heads)
-    app.add_middleware(
-        Guard, access=access or Loopback()
-    )  # inside the framework's own last resort, which answers in plain text

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack
 
 import orjson
 from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,6 +18,10 @@ from schemas.canonical import instant
 from services.query import reading
 from services.query.database import Database
 from services.query.steps import BOUNDS, Bounds
+
+if TYPE_CHECKING:
+    from services.query.access import Access
+    from services.query.signed import Noting
 
 Check = Callable[[], Awaitable[str | None]]
 """Looks at one part the hub needs; what is wrong with it, with the mend; None: nothing."""
@@ -78,9 +83,38 @@ def told(at: datetime | None) -> str | None:
     return instant(at.astimezone(UTC)) if at else None
 
 
+class Handed(TypedDict, total=False):
+    """What an application may be handed beside its database and its clock."""
+
+    access: "Access | None"
+    """Knows who asks; None: this machine, so listen on loopback only."""
+    checks: Mapping[str, Check]
+    """Further parts for /readyz, by name (the broker); each tells what is wrong, or None."""
+    metrics: CollectorRegistry | None
+    """What /metrics shows."""
+    schema_version: str | None
+    """The migration this release needs; None: not looked at."""
+    closing: asyncio.Event
+    """Set when the process begins to stop, so that streams end (services.query.server does)."""
+    writer: AsyncEngine
+    """By which is written, where that is shared with others who write (on SQLite they queue in it)."""
+    noting: "Noting | None"
+    """Notes who decided what."""
+    statement_seconds: float
+    """A longer answer of the database becomes a 503; 5 by default."""
+    poll_seconds: float
+    """How often all streams together ask for new changes; 0.5 by default."""
+    keep_seconds: float
+    """How old freshness may be; 1 by default."""
+    check_seconds: float
+    """How long a check of /readyz may take; 5 by default."""
+    bounds: Bounds
+    """How far one step of a list looks, and how long a page may take."""
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What create_app was handed, ready for use."""
+    """What an application was handed, ready for use."""
 
     database: Database
     freshness: Kept[list[dict[str, Any]]]
@@ -102,20 +136,10 @@ class Serving:
     bounds: Bounds
 
     @classmethod
-    def of(
-        cls,
-        database: Database,
-        now: Callable[[], datetime],
-        checks: Mapping[str, Check],
-        metrics: CollectorRegistry | None,
-        schema_version: str | None,
-        closing: asyncio.Event,
-        poll_seconds: float,
-        keep_seconds: float,
-        check_seconds: float,
-        bounds: Bounds = BOUNDS,
-    ) -> "Serving":
+    def of(cls, engine: AsyncEngine, now: Callable[[], datetime], **handed: Unpack[Handed]) -> "Serving":
         """Ready for use; nothing is read yet."""
+        database = Database(engine, handed.get("statement_seconds", 5.0))
+        poll, keep = handed.get("poll_seconds", 0.5), handed.get("keep_seconds", 1.0)
 
         async def freshness() -> list[dict[str, Any]]:
             return [freshness_of(row, now()) for row in await reading.connections(database)]
@@ -134,9 +158,10 @@ class Serving:
             return await reading.standing(database)
 
         return cls(
-            database, Kept(freshness, keep_seconds), Kept(read, keep_seconds), Kept(newest, poll_seconds),
-            Kept(read_by, keep_seconds), Kept(standing, keep_seconds), now, checks, metrics, schema_version, closing,
-            poll_seconds, check_seconds, bounds,
+            database, Kept(freshness, keep), Kept(read, keep), Kept(newest, poll), Kept(read_by, keep),
+            Kept(standing, keep), now, handed.get("checks", {}), handed.get("metrics"), handed.get("schema_version"),
+            handed.get("closing") or asyncio.Event(), poll, handed.get("check_seconds", 5.0),
+            handed.get("bounds", BOUNDS),
         )  # fmt: skip
 
 
