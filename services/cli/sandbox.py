@@ -215,14 +215,16 @@ class First:
             }
             merged = progress.add_task("Requests", total=self.ready.requests, what="merged")
             first = 0.0
-            while not await self._step(progress, reads, merged):
+            there = whole = await self._step(progress, reads, merged)
+            while not whole:
                 first = first or (progress.tasks[merged].completed and time.monotonic() - self.began)
                 await asyncio.sleep(0.2)
-            requests = int(progress.tasks[merged].completed)
-            first = first or time.monotonic() - self.began
+                whole = await self._step(progress, reads, merged)
+            requests, seconds = int(progress.tasks[merged].completed), time.monotonic() - self.began
+            read = f"{requests} requests after {seconds:.1f} s, the first of them after {first or seconds:.1f} s."
         (api,) = (one for one in self.hub.servers if one.title == API)
         await api.listening.wait()  # what was read at an earlier start is there sooner
-        self._say(api.url, requests, first)
+        self._say(api.url, f"{requests} requests, read at an earlier start." if there else read)
 
     async def _step(self, progress: Progress, reads: dict[str, TaskID], merged: TaskID) -> bool:
         """Look once; True when everything is read."""
@@ -240,14 +242,13 @@ class First:
             move(progress, reads[one.name], counts.get(one.name, 0), whole, what=what)
         return all(name in stored and _read(stored[name]) for name in reads)
 
-    def _say(self, pages: str, requests: int, first: float) -> None:
+    def _say(self, pages: str, read: str) -> None:
         settings = self.installation.settings
-        seconds = time.monotonic() - self.began
         issue, deal, *_ = [*self.ready.examples, "", ""]
         command = sys.argv[0].removeprefix(f"{Path.cwd()}/")
         if settings.data_dir != Installation.of({}).settings.data_dir:
             command = f"THROUGHLINE_DATA_DIR={settings.data_dir} {command}"
-        self.tell(f"{requests} requests after {seconds:.1f} s, the first of them after {first:.1f} s.")
+        self.tell(read)
         self.tell(f"Open {pages} in a browser; programs find the API there under /v1.")
         if settings.open_to_this_machine:
             self.tell(
