@@ -10,6 +10,8 @@ import pytest
 
 from connectors.contract import HubError, Misconfigured, Page, RetryLater, Surroundings
 from connectors.mailbox import MailboxOptions, MailboxSource, connector
+from connectors.mailbox.pull import IDLE_SECONDS
+from connectors.mailbox.reading import PAGE
 from schemas.events import MAX_EVENT_BYTES, SourceEvent, to_kafka
 from services.sandbox.mailbox import MailServer
 from services.sandbox.post import TOKEN, USER
@@ -102,6 +104,23 @@ async def test_after_a_new_uidvalidity_nothing_is_new_and_nothing_missed(post: P
     assert before < ids(events_of(again))
 
 
+async def test_a_new_uidvalidity_in_the_midst_of_a_first_read_leaves_nothing_out(post: Post) -> None:
+    """What was read before is read again under its new UIDs, and is known by its text."""
+    post.add_folder(FOLDER)
+    raws = [letter(number=number).as_bytes() for number in range(PAGE + 3)]
+    for raw in raws:
+        post.deliver(FOLDER, raw, NOON)
+    async with opened(post) as mailbox:
+        first = await anext(page async for page in mailbox.pages(None, None) if page.events)
+    assert len(first.events) == PAGE
+    post.renew(FOLDER)
+    async with opened(post) as mailbox:
+        rest = events_of(await pages_of(mailbox, first.cursor))
+    every = {told(raw, folder=FOLDER).id for raw in raws}
+    assert ids(list(first.events)) | ids(rest) == every
+    assert ids(rest) == every
+
+
 async def test_the_newest_mail_is_not_read_twice(post: Post) -> None:
     """`UID n:*` names the newest mail even when its UID is below n."""
     post.deliver("INBOX", letter().as_bytes(), NOON)
@@ -127,6 +146,35 @@ async def test_wait_ends_when_mail_comes(post: Post) -> None:
             heard = await waiting
         assert heard
         assert len(events_of(await pages_of(mailbox, last.cursor))) == sent
+
+
+class Listeners(set[asyncio.Event]):
+    """Counts how often somebody began to listen."""
+
+    begun = 0
+
+    def add(self, one: asyncio.Event, /) -> None:
+        self.begun += 1
+        super().add(one)
+
+
+async def test_listening_is_renewed_before_a_router_forgets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one session, and what comes after a renewal is heard all the same."""
+    assert timedelta(seconds=IDLE_SECONDS) < timedelta(minutes=10)
+    monkeypatch.setattr("connectors.mailbox.pull.IDLE_SECONDS", 0.2)
+    async with MailServer() as server:
+        server.manners.lose_every = 1_000
+        listeners = server.mailbox.listeners = Listeners()
+        async with opened(SandboxPost(server), folders=("INBOX",)) as mailbox:
+            await pages_of(mailbox)
+            assert await mailbox.wait(1.5) is False
+            assert listeners.begun >= 4
+            waiting = asyncio.create_task(mailbox.wait(20))
+            began = listeners.begun
+            while listeners.begun < began + 3:
+                await asyncio.sleep(0.01)
+            server.mailbox.append("INBOX", letter(number=1).as_bytes(), NOON)
+            assert await waiting is True
 
 
 async def test_left_out_mail_is_never_published(post: Post) -> None:
