@@ -19,8 +19,7 @@ import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from connectors.contract import HubError
 
@@ -268,10 +267,6 @@ class Metrics:
         """Measure a step of a batch, whether it ends well or not."""
         with self.batch_seconds.labels(name).time():
             yield
-
-    def exposition(self) -> tuple[bytes, str]:
-        """The body and content type of /metrics."""
-        return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
 
 # --- Traces -------------------------------------------------------------------------------------------------------

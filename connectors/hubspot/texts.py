@@ -82,8 +82,3 @@ def written_and_quoted(source: str) -> tuple[str, str]:
             rest = "\n".join(lines[number:])
             return "\n".join(lines[:number]).strip(), f"{rest}\n{quoted}".strip()
     return written, quoted
-
-
-def shortened(text: str, size: int) -> str:
-    """The first `size` characters."""
-    return text if len(text) <= size else text[:size].rstrip()

@@ -22,7 +22,7 @@ from services.admin.repeating import Once, Overtaken
 from services.admin.saving import Differs, Secret, Who
 from services.admin.setting_up import Wanted
 from services.admin.trial import Opened
-from services.admin.trying import EXAMPLE, LOOKING, Name, StepTold, begins, wanted_of
+from services.admin.trying import EXAMPLE, LOOKING, Name, begins, wanted_of
 from services.feed import connections
 from services.feed.connections import StoredConnection
 from services.query.access import needs
@@ -109,12 +109,6 @@ class From(BaseModel):
     since: At | Literal["beginning"] | None = Field(
         default=None, description="null: from where its first read began", examples=["2026-03-01T00:00:00Z"]
     )
-
-
-class CheckFailed(BaseModel):
-    """Steps of a check, of which one failed."""
-
-    steps: list[StepTold]
 
 
 @adding.post("/connections", status_code=201, response_model=OneConnection, summary="Add a connection")

@@ -32,11 +32,6 @@ class Standing:
         """Secrets that the ring opens by another key than the first."""
         return sum(count for key, count in self.secrets.items() if key != self.sealing and key in self.present)
 
-    @property
-    def droppable(self) -> tuple[str, ...]:
-        """Keys of the ring that nothing needs any more."""
-        return tuple(key for key in self.present[1:] if key not in self.secrets)
-
     def told(self) -> dict[str, Any]:
         """As JSON."""
         return {

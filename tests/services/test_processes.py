@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from prometheus_client import generate_latest
 
 from pipelines.store import stamps
 from pipelines.store.engine import writing
@@ -64,7 +65,7 @@ async def test_reading_that_a_leaked_cancellation_ended_is_begun_anew(
         await until(lambda: subscription.health(time.time()).well)
         watching.cancel()
     assert "group ingest: the reading task has ended; it is begun anew" in caplog.text
-    assert b"throughline_reading_revived_total 1.0" in observer.metrics.exposition()[0]
+    assert b"throughline_reading_revived_total 1.0" in generate_latest(observer.metrics.registry)
 
 
 async def test_why_a_batch_is_repeated_is_said_once(bootstrap: Bus, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from prometheus_client import generate_latest
+
 from connectors.jira.options import JiraOptions
 from pipelines.store.configuration import ConnectionConfiguration
 from pipelines.store.engine import writing
@@ -29,7 +31,7 @@ async def ages(office: Office, later: timedelta) -> dict[str, float]:
     """Seconds by connection, so much later."""
     metrics = Metrics(now=lambda: NOW + later)
     await Gauges(office.engine, metrics).look()
-    checked_by_promtool(metrics.exposition()[0].decode())
+    checked_by_promtool(generate_latest(metrics.registry).decode())
     return {
         sample.labels["connection"]: sample.value
         for family in metrics.registry.collect()
