@@ -15,6 +15,8 @@ from schemas.canonical import digest, instant, microseconds, parse_instant
 
 INDEX_LAG = timedelta(minutes=2)
 """What search shows is taken to be complete up to this long ago."""
+_WELL = 10
+"""Pages that come before a larger one is tried."""
 _LEDGER_MOST = 5000
 """Beyond this the oldest are told again, which costs a request and changes nothing."""
 
@@ -42,6 +44,24 @@ class Window:
     done: int = 0
     total: int | None = None
     first: bool = False
+    narrowed: int = 0
+    """How often its pages were made smaller."""
+    well: int = 0
+    """How many of this size came since."""
+
+    def bearable(self, most: int) -> int:
+        """How many issues to ask for: a page may be more than Jira can put together in time, or one of it damaged."""
+        return max(1, most >> 2 * self.narrowed)
+
+    def was_too_much(self) -> None:
+        """Jira does not answer with such a page: a quarter of it from now on."""
+        self.narrowed, self.well = self.narrowed + 1, 0
+
+    def went_well(self) -> None:
+        """A page came; after some of them a larger one is tried."""
+        self.well += 1
+        if self.well >= _WELL:
+            self.narrowed, self.well = max(0, self.narrowed - 1), 0
 
 
 @dataclass
@@ -91,6 +111,7 @@ class Cursor:
                 "done": window.done,
                 "total": window.total,
                 "first": window.first,
+                **({"narrowed": window.narrowed, "well": window.well} if window.narrowed else {}),
             },
         }
         return told | ({"doubts": dict(self.doubts)} if self.doubts else {})
@@ -167,6 +188,8 @@ def _window(stored: dict[str, Any]) -> Window | None:
         done=number(stored.get("done")) or 0,
         total=number(stored.get("total")),
         first=stored.get("first") is True,
+        narrowed=number(stored.get("narrowed")) or 0,
+        well=number(stored.get("well")) or 0,
     )
 
 

@@ -39,6 +39,16 @@ def again(error: NotShown, issue: dict[str, Any], times: int) -> RetryLater:
     return RetryLater(f"{error.reason} over issue {named(issue)} ({of})", error.after)
 
 
+def alone(error: RetryLater, issue: dict[str, Any]) -> RetryLater:
+    """Why a search stops at one issue, and how to go on without it."""
+    key = named(issue)
+    return RetryLater(
+        f"{error.reason} over issue {key}, which it lists, in a search for it alone. If that stays so, leave it out: "
+        f"add `key != {key}` to the further filter (extra_jql)",
+        error.after,
+    )
+
+
 def passed_over(error: NotShown, issue: dict[str, Any]) -> SetAside:
     """An issue that is certain not to be shown."""
     reason = (

@@ -17,11 +17,11 @@ from connectors.jira.cursor import Cursor, Window, milliseconds
 from connectors.jira.options import JiraOptions
 from connectors.jira.reading import NotShown, Reader, Units
 from connectors.jira.registering import JiraRegistry
-from connectors.jira.search import CloudSearch, DataCenterSearch, Found, TokenLost
+from connectors.jira.search import BRIEF, CloudSearch, DataCenterSearch, Found, TokenLost
 from connectors.jira.session import Session
 from connectors.jira.shapes import moment, obj, rows, word
 from connectors.jira.telling import Teller
-from connectors.transport import NotFound, Refused
+from connectors.transport import Limited, NotFound, Refused
 from schemas.artifacts import artifact_id
 
 _HINTS_AT_ONCE = 20
@@ -73,13 +73,17 @@ class JiraSource:
         while True:
             before = replace(window)
             try:
-                found = await search.page(window)
+                found = await search.page(window, window.bearable(self._options.page_size))
+            except RetryLater as error:
+                await self._narrow(search, window, error)
+                continue
             except TokenLost:
                 if lost:
                     raise RetryLater("Jira does not take its own page tokens; the pass begins anew") from None
                 lost = True
                 state.lose_token(self._overlap)
                 continue
+            window.went_well()
             try:
                 page = await self._page(state, window, found)
             except NotShown as error:
@@ -104,6 +108,19 @@ class JiraSource:
             return
         yield self._stopped(state, [])
         raise doubts.again(error, issue, times)
+
+    async def _narrow(self, search: CloudSearch | DataCenterSearch, window: Window, error: RetryLater) -> None:
+        """Have a smaller page asked for where Jira answers, but not with this one. Raises RetryLater: the error of a
+        Jira that does not answer, or over which single issue it does not."""
+        if isinstance(error, Limited):
+            raise error
+        try:
+            listed = await search.page(replace(window), 1, BRIEF)
+        except (TokenLost, RetryLater):
+            raise error from None
+        if window.bearable(self._options.page_size) == 1:
+            raise doubts.alone(error, listed.issues[0]) if listed.issues else error
+        window.was_too_much()
 
     async def _shows(self, issue: dict[str, Any]) -> bool:
         """Whether Jira shows it alone: one that fails now and then may have failed over any of a page."""

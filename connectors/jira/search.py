@@ -5,6 +5,7 @@ milliseconds, which no time zone touches. Data Center: GET search; times have mi
 the account that asks.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
@@ -17,7 +18,10 @@ from connectors.jira.session import Session
 from connectors.jira.shapes import number, obj, rows, word
 from connectors.transport import Refused
 
-_FIELDS = ("*all", "-worklog")
+WHOLE = ("*all", "-worklog")
+"""What is read of an issue."""
+BRIEF = ("updated",)
+"""What Jira can tell of any issue that it lists."""
 _SORTED = "ORDER BY updated ASC, key ASC"
 _MINUTE = 60_000
 
@@ -47,10 +51,10 @@ class CloudSearch:
         self._asked: set[str] = set()
         """Tokens of the pass under way: one that comes again would lead around in a circle."""
 
-    async def page(self, window: Window) -> Found:
-        """The window's next page; moves the window on. Raises TokenLost, HubError."""
+    async def page(self, window: Window, most: int, fields: Sequence[str] = WHOLE) -> Found:
+        """The window's next page of at most so many issues; moves the window on. Raises TokenLost, HubError."""
         query = jql(self._options.scope_jql, f"updated >= {window.since}")
-        body: dict[str, Any] = {"jql": query, "maxResults": self._options.page_size, "fields": list(_FIELDS)}
+        body: dict[str, Any] = {"jql": query, "maxResults": most, "fields": list(fields)}
         if window.token:
             body["nextPageToken"] = window.token
         try:
@@ -123,9 +127,11 @@ class DataCenterSearch:
         self._session, self._options = session, options
         self._zone = zone_of(zone)
 
-    async def page(self, window: Window) -> Found:
-        """The window's next page, with histories; moves the window on. Raises HubError."""
-        answer = await self._ask(self._clause(window.since), window.start, self._options.page_size, "changelog")
+    async def page(self, window: Window, most: int, fields: Sequence[str] = WHOLE) -> Found:
+        """The window's next page of at most so many issues, whole ones with histories; moves the window on. Raises
+        HubError."""
+        expand = "changelog" if fields is WHOLE else None
+        answer = await self._ask(self._clause(window.since), window.start, most, expand, ",".join(fields))
         issues = _whole(answer)
         total = number(answer.get("total")) or 0
         if not issues or window.start + len(issues) >= total:
@@ -139,7 +145,7 @@ class DataCenterSearch:
 
     async def total(self, window: Window) -> int | None:
         """How many issues the window holds."""
-        return number((await self._ask(self._clause(window.since), 0, 1, None)).get("total"))
+        return number((await self._ask(self._clause(window.since), 0, 1, None, fields="updated")).get("total"))
 
     async def ids(self, place: str | None) -> tuple[list[str], str | None]:
         """Ids of the issues in the filter, many at once, and where to go on; None at the end."""
@@ -170,7 +176,7 @@ class DataCenterSearch:
         start: int,
         most: int,
         expand: str | None,
-        fields: str = ",".join(_FIELDS),
+        fields: str = ",".join(WHOLE),
         order: str = _SORTED,
     ) -> dict[str, Any]:
         query = " AND ".join(part for part in (self._options.scope_jql, clause) if part)

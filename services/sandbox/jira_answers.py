@@ -54,6 +54,10 @@ class Answers:
     """Whether the account may administer Jira."""
     listed_histories: int | None = None
     """Most history entries of an issue that a search of Data Center shows; None: all."""
+    bearable: int | None = None
+    """Most issues that a search shows with all their fields before it takes too long; None: any number."""
+    unlisted: set[str] = field(default_factory=set)
+    """Issues, by id, that no search shows with all their fields."""
     searches: dict[str, Search] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -176,6 +180,7 @@ class Answers:
         after = search.start + most
         page, rest = search.ids[search.start : after], after < len(search.ids)
         shown = [state for state in (self._indexed(issue_id) for issue_id in page) if state is not None]
+        self._bear(shown, fields)
         answer: dict[str, Any] = {
             "issues": [self.shapes.issue(issue, fields, str(given.get("expand", ""))) for issue in shown],
             "isLast": not rest,
@@ -196,12 +201,21 @@ class Answers:
         found = self._select(self.query(str(given.get("jql", ""))))
         page = found[start : start + min(most, self.page_cap if given.get("fields") != "id" else 1000)]
         fields = _names(str(given.get("fields", "*navigable")).split(","))
+        self._bear(page, fields)
         return {
             "startAt": start,
             "maxResults": most,
             "total": len(found),
             "issues": [self._in_list(self.shapes.issue(issue, fields, str(given.get("expand", "")))) for issue in page],
         }
+
+    def _bear(self, issues: list[Issue], fields: list[str]) -> None:
+        if "*all" not in fields:
+            return
+        if self.unlisted & {issue.id for issue in issues}:
+            raise Bad(500, "Internal server error")
+        if self.bearable is not None and len(issues) > self.bearable:
+            raise Bad(504, "Gateway time-out")
 
     def _in_list(self, shown: dict[str, Any]) -> dict[str, Any]:
         if "changelog" in shown:

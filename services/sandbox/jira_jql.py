@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 
 from services.sandbox.jira_state import Issue, JiraState
 
-_TOKEN = re.compile(r"\s*(?:(\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')|([A-Za-z_][\w.\[\]]*)|(\d+)|(>=|<=|!=|[=<>(),]))")
+_TOKEN = re.compile(
+    r"\s*(?:(\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')|([A-Za-z_][\w.\[\]]*(?:-\d+)?)|(\d+)|(>=|<=|!=|[=<>(),]))"
+)
 _READ: dict[str, Callable[[Issue], set[str]]] = {
     "project": lambda issue: {issue.project.upper()},
     "status": lambda issue: {issue.status.upper()},

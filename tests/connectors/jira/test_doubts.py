@@ -237,6 +237,80 @@ async def test_an_only_issue_is_set_aside_where_jira_answers() -> None:
         assert (aside(pages), artifacts(pages), len(stopped)) == ([bad], set(), ASKED - 1)
 
 
+@BOTH
+async def test_a_page_that_is_too_much_is_asked_for_smaller(rig_type: type[JiraRig]) -> None:
+    """At once, also after a restart; and larger again where that goes well."""
+    async with rig_type() as rig:
+        made = [rig.create(f"Thing {number}") for number in range(60)]
+        rig.settle()
+        rig.fake.answers.page_cap, rig.fake.answers.bearable = 100, 5
+        async with connector.open("c-test", rig.options(page_size=32), rig.surroundings()) as source:
+            first = await anext(aiter(source.pages(None, None)))
+        assert 0 < len(artifacts([first])) <= 2
+        rig.fake.requests.clear()
+        pages, why = await polled(rig, first.cursor, page_size=32)
+        assert (why, artifacts([first, *pages])) == ("", others(rig, made, set()))
+        sizes = [
+            int(given["maxResults"]) for _, path, given in rig.fake.requests
+            if path.startswith("search") and "*all" in given["fields"]
+        ]  # fmt: skip
+        assert sizes[:10] == [2] * 9 + [8], sizes
+        assert sizes.count(8) <= 1 + len(sizes) // 10, "a larger one is tried now and then"
+        assert "narrowed" not in str(pages[-1].cursor)
+
+
+@BOTH
+async def test_one_that_is_too_much_now_makes_no_pages_small_for_ever(rig_type: type[JiraRig]) -> None:
+    async with rig_type() as rig:
+        for number in range(60):
+            rig.create(f"Thing {number}")
+        rig.settle()
+        rig.fake.answers.page_cap, rig.fake.answers.bearable = 100, 1
+        async with connector.open("c-test", rig.options(page_size=8), rig.surroundings()) as source:
+            first = await anext(aiter(source.pages(None, None)))
+        rig.fake.answers.bearable = None
+        rig.fake.requests.clear()
+        assert (await polled(rig, first.cursor, page_size=8))[1] == ""
+        sizes = [int(given["maxResults"]) for _, path, given in rig.fake.requests if path.startswith("search")]
+        assert sizes[8:12] == [1, 2, 2, 2], sizes
+        assert 8 in sizes
+
+
+@BOTH
+async def test_one_that_no_search_shows_is_named_with_the_way_around_it(rig_type: type[JiraRig]) -> None:
+    async with rig_type() as rig:
+        made = [rig.create(f"Thing {number}") for number in range(12)]
+        bad = rig.issue(made[6])
+        rig.settle()
+        rig.fake.answers.unlisted.add(bad.id)
+        pages, why = await polled(rig, None)
+        assert artifacts(pages) == others(rig, made[:6], set())
+        assert f"over issue {bad.key}, which it lists, in a search for it alone" in why
+        assert f"add `key != {bad.key}` to the further filter (extra_jql)" in why
+        again, why_again = await polled(rig, pages[-1].cursor)
+        assert (again, why_again) == ([], why)
+        pages, why = await polled(rig, pages[-1].cursor, extra_jql=f"key != {bad.key}")
+        assert (artifacts(pages), why) == (others(rig, made, {made[6]}), "")
+
+
+@BOTH
+@pytest.mark.parametrize("fault", ["500", "429"])
+async def test_what_jira_answers_to_nobody_makes_no_page_smaller(rig_type: type[JiraRig], fault: str) -> None:
+    async with rig_type() as rig:
+        rig.create("Thing")
+        rig.settle()
+        first, _ = await polled(rig, None)
+        rig.fault(fault, on=True)
+        pages, why = await polled(rig, first[-1].cursor)
+        assert why
+        assert pages == []
+        rig.fault(fault, on=False)
+        rig.fake.requests.clear()
+        await polled(rig, first[-1].cursor, page_size=50)
+        (size,) = [given["maxResults"] for _, path, given in rig.fake.requests if path.startswith("search")]
+        assert int(size) == 50
+
+
 async def test_no_content_of_a_restricted_issue_is_asked_for_to_compare() -> None:
     async with CloudRig() as rig:
         secret = rig.jira.create("PAY", "Secret plan", at=rig.now(), by=rig.anna, security="Board")
