@@ -26,6 +26,9 @@ _OPTIONS = ("host", "port", "sslmode", "target_session_attrs", "prepared_stateme
 _FROM_FILES = ("database_url", "kafka_password", "oidc_client_secret", "proxy_secret")
 """Secrets that may lie in a file named by `<NAME>_FILE`. The secret key has a file setting."""
 
+_SERVER = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:\[\]]+):\d+"
+"""Host, or IPv6 address in brackets, and port."""
+
 _GONE = {"api_token_file": "accounts are in its place; unset it, and make a token with `throughline tokens add`"}
 """Settings that were, and what to do now."""
 
@@ -69,7 +72,7 @@ class Settings(EntranceSettings):
         title="Kafka servers",
         description="Bootstrap servers, separated by commas; without it the embedded broker runs",
         examples=["kafka-1:9092,kafka-2:9092"],
-        pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$",
+        pattern=rf"^{_SERVER}(,{_SERVER})*$",
     )
     kafka_tls: bool = Field(
         default=False, title="Kafka TLS", description="Speak TLS to Kafka; a CA file switches it on too"

@@ -96,6 +96,7 @@ def test_lists_and_switches() -> None:
         ("ALLOWED_NETWORKS", "10.0.0.1/8"),
         ("ALLOWED_NETWORKS", "canary-5e"),
         ("KAFKA_BOOTSTRAP", "canary-5e"),
+        ("KAFKA_BOOTSTRAP", "[canary-5e]:9092"),
         ("KAFKA_MECHANISM", "canary-5e"),
         ("LOG_FORMAT", "canary-5e"),
         ("PUBLIC_URL", "canary-5e"),
@@ -191,7 +192,7 @@ def test_the_broker_takes_the_part_about_kafka() -> None:
     assert (broker.mechanism, broker.username, broker.tls) == ("scram-sha-256", "hub", True)
     assert broker.password.get_secret_value() == "canary-5e"
     assert (broker.prefix, broker.partitions, broker.retention_days) == ("acme.", 4, 30)
-    for where in ({"KAFKA_BOOTSTRAP": "127.0.0.1:9092,localhost:9092"}, {"KAFKA_TLS": "true"}):
+    for where in ({"KAFKA_BOOTSTRAP": "127.0.0.1:9092,localhost:9092,[::1]:9092"}, {"KAFKA_TLS": "true"}):
         plain = {
             **environ,
             "THROUGHLINE_KAFKA_MECHANISM": "plain",
