@@ -72,6 +72,17 @@ def outcome(status: int, headers: Mapping[str, str], text: str | bytes, now: dat
     raise _refusal(status, text)
 
 
+def dated(headers: Mapping[str, str]) -> datetime | None:
+    """When the tool answered, by its own clock, in whole seconds (RFC 9110 section 6.6.1); None where it does not say.
+    headers may have names in any case."""
+    said = next((value for name, value in headers.items() if name.lower() == "date"), "")
+    try:
+        at = parsedate_to_datetime(said)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)  # the header is in GMT, said or not
+
+
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Seconds the tool asks to wait, from `Retry-After` (seconds or a date) or `X-RateLimit-Reset` (seconds, a point in
     time as number or ISO 8601); None where it does not say, or names what is over by now: Jira states its reset

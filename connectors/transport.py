@@ -26,7 +26,7 @@ from connectors.addresses import Policy, Resolver, resolve
 from connectors.announced import announced
 from connectors.contract import HubError, Misconfigured, Noticed, unheard
 from connectors.limiter import Limiter
-from connectors.outcomes import BODY_LIMIT, Forbidden, Limited, NotFound, Refused, Removed, outcome, retry_after
+from connectors.outcomes import BODY_LIMIT, Forbidden, Limited, NotFound, Refused, Removed, dated, outcome, retry_after
 from connectors.sockets import (
     CONNECT_TIMEOUT,
     TIMEOUT,
@@ -51,6 +51,7 @@ __all__ = [
     "Policy",
     "Refused",
     "Removed",
+    "dated",
     "failure",
     "outcome",
     "retry_after",

@@ -5,14 +5,13 @@ Pages: developers.hubspot.com, "CRM search", "CRM objects" (batch read), "Associ
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 from connectors.contract import RetryLater
 from connectors.hubspot.options import Options
 from connectors.hubspot.reading import PLURALS, dicts_at, id_at, mapping_at, text_at
-from connectors.outcomes import Limited
+from connectors.outcomes import Limited, dated
 from connectors.transport import Answer, Client
 
 SEARCH = "search"
@@ -58,12 +57,7 @@ class HubSpot:
         left, most = (answer.headers.get(f"x-hubspot-ratelimit-daily{name}", "") for name in ("-remaining", ""))
         if left.isdigit() and most.isdigit():
             self._daily_left = (int(left), int(most))
-        try:
-            at = parsedate_to_datetime(answer.headers.get("date", ""))
-        except ValueError:
-            self.answered_at = None
-        else:
-            self.answered_at = at if at.tzinfo else at.replace(tzinfo=UTC)  # the header is in GMT, said or not
+        self.answered_at = dated(answer.headers)
 
     async def account(self) -> dict[str, Any]:
         """The account behind the token: `portalId`, `timeZone`, `accountType`."""

@@ -38,9 +38,13 @@ class Window:
 
     since: int
     began: datetime
+    """By Jira's clock, or ours where that is behind."""
     token: str | None = None
     start: int = 0
     seen: int = 0
+    """How far it has come: all that was updated before is read, but for what came or changed since it began. A page
+    token leads through what was there then, and shows it as it is now: an update of today may stand among those of last
+    year, and what came meanwhile in no page at all."""
     done: int = 0
     total: int | None = None
     first: bool = False
@@ -70,7 +74,7 @@ class Cursor:
 
     scope: str
     high: int = 0
-    """Newest `updated` of all finished windows, in milliseconds."""
+    """How far all finished windows have come, in milliseconds."""
     true_up_to: datetime | None = None
     ledger: dict[str, int] = field(default_factory=dict)
     window: Window | None = None
@@ -127,16 +131,16 @@ class Cursor:
         """Those whose version was not told yet."""
         return [issue for issue in issues if self.ledger.get(str(issue.get("id"))) != updated_ms(issue)]
 
-    def take(self, issues: list[dict[str, Any]], overlap: timedelta) -> None:
-        """Note that these were told."""
+    def take(self, issues: list[dict[str, Any]], told: list[dict[str, Any]], overlap: timedelta) -> None:
+        """Note that these were listed, and which of them were told."""
         window = self.window
         assert window is not None
-        for issue in issues:
-            version = updated_ms(issue)
-            self.ledger[str(issue.get("id"))] = version
+        for issue in told:
+            self.ledger[str(issue.get("id"))] = updated_ms(issue)
             self.doubts.pop(str(issue.get("id")), None)
-            window.seen = max(window.seen, version)
-        window.done += len(issues)
+        window.done += len(told)
+        began = milliseconds(window.began)
+        window.seen = max([window.seen, *(at for issue in issues if (at := updated_ms(issue)) <= began)])
         oldest = max(window.seen, self.high) - 2 * _ms(overlap)
         kept = sorted((at, key) for key, at in self.ledger.items() if at >= oldest)[-_LEDGER_MOST:]
         self.ledger = {key: at for at, key in kept}
@@ -153,12 +157,11 @@ class Cursor:
         self.doubts.pop(str(issue.get("id")), None)
         self.window.done += 1
 
-    def close_window(self, now: datetime) -> None:
-        """The pass is complete. A change dated in the future (a clock put back) must not move the next window past
-        what happens until then."""
+    def close_window(self) -> None:
+        """The pass is complete."""
         window = self.window
         assert window is not None
-        self.high = max(self.high, min(window.seen, milliseconds(now)))
+        self.high = max(self.high, window.seen)
         self.doubts = {}
         self.true_up_to = max(window.began - INDEX_LAG, self.true_up_to or window.began - INDEX_LAG)
         self.window = None
@@ -179,12 +182,13 @@ def _window(stored: dict[str, Any]) -> Window | None:
     began = word(stored.get("began"))
     if not began:
         return None
+    since, seen, at = number(stored.get("since")) or 0, number(stored.get("seen")) or 0, parse_instant(began)
     return Window(
-        since=number(stored.get("since")) or 0,
-        began=parse_instant(began).astimezone(UTC),
+        since=since,
+        began=at.astimezone(UTC),
         token=word(stored.get("token")),
         start=number(stored.get("start")) or 0,
-        seen=number(stored.get("seen")) or 0,
+        seen=seen if seen <= milliseconds(at) else since,  # as it was once noted
         done=number(stored.get("done")) or 0,
         total=number(stored.get("total")),
         first=stored.get("first") is True,

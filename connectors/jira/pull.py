@@ -57,7 +57,7 @@ class JiraSource:
         state = Cursor.load(cursor, self._options.scope_jql)
         resumed = state.window is not None
         while True:
-            window = state.open_window(since, self._overlap, self._now())
+            window = state.open_window(since, self._overlap, self._heard())
             if window.first and window.total is None:
                 window.total = await search.total(window)
             async for page in self._window(search, state, window):
@@ -65,6 +65,10 @@ class JiraSource:
             if not resumed:
                 return
             resumed = False
+
+    def _heard(self) -> datetime:
+        """Now, by the slower of Jira's clock and ours."""
+        return min(self._now(), self._session.answered_at or self._now())
 
     async def _window(
         self, search: CloudSearch | DataCenterSearch, state: Cursor, window: Window
@@ -139,12 +143,12 @@ class JiraSource:
     async def _page(self, state: Cursor, window: Window, found: Found) -> Page:
         fresh = state.unseen(found.issues)
         units = await self._reader.units(fresh, await self._teller())
-        state.take(fresh, self._overlap)
+        state.take(found.issues, fresh, self._overlap)
         progress = Progress(window.done, window.total) if window.first else None
         if found.last:
             # A token that ends in the middle of a long read answers 200 with nothing: that is not "nothing more".
             await self._session.needed("myself")
-            state.close_window(self._now())
+            state.close_window()
         return Page(
             events=units.events,
             cursor=state.dump(),

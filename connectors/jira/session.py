@@ -15,7 +15,7 @@ from requests import Response
 from connectors.contract import Misconfigured, RetryLater
 from connectors.jira.options import JiraOptions, PersonalAccessToken
 from connectors.threads import Threads
-from connectors.transport import Network, NotFound, Refused, outcome
+from connectors.transport import Network, NotFound, Refused, dated, outcome
 
 THREADS = 4
 NO_CONTENT = 204
@@ -33,6 +33,8 @@ class Session:
         self._own = threading.local()
         self._clients: list[JIRA] = []
         self._lock = threading.Lock()
+        self.answered_at: datetime | None = None
+        """Jira's own time of its newest answer (whole seconds)."""
 
     async def get(self, path: str, **params: Any) -> Any:
         """GET below /rest/api/<version>/. Raises RetryLater, Misconfigured, NotFound, Refused."""
@@ -93,6 +95,7 @@ class Session:
                 raise RetryLater("Jira gave no answer that could be read") from None
         response: Response = self._own.answer
         self._own.answer = None  # it may be large
+        self.answered_at = dated(response.headers)
         signed_in(response.headers)
         return response
 

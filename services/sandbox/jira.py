@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any, Self
 
 import uvicorn
@@ -106,7 +107,9 @@ class FakeJira:
         )
         self.registry = Registry(self, self.answers.query)
         app = Starlette(routes=[Route("/{path:path}", self._handle, methods=["GET", "POST", "PUT", "DELETE", "PATCH"])])
-        config = uvicorn.Config(app, log_config=None, log_level="critical", lifespan="off", ws="none", access_log=False)
+        config = uvicorn.Config(
+            app, log_config=None, log_level="critical", lifespan="off", ws="none", access_log=False, date_header=False
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
         self._thread.start()
@@ -134,7 +137,9 @@ class FakeJira:
         if "slow" in self.faults:
             await asyncio.sleep(2)
         with self.lock:
-            return self._spoiled(self._answer(request, body))
+            response = self._spoiled(self._answer(request, body))
+            response.headers["Date"] = format_datetime(self.now().astimezone(UTC), usegmt=True)
+            return response
 
     def _answer(self, request: Request, raw: bytes) -> Response:
         version = "3" if self.edition == "cloud" else "2"

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.contract import BadRecord, Delivery, Describes, HubError, Unverified, described
+from connectors.contract import BadRecord, Delivery, Describes, HubError, Page, Unverified, described
 from connectors.inventories import inventory
 from schemas.artifacts import FIELDS, REFERENCE_KINDS, Evidence, Mapped
 from schemas.canonical import canonical_json
@@ -147,6 +147,35 @@ class ConnectorContract:
         truth = fold(rig.connector, events_of(await read(rig)))
         assert fold(rig.connector, runner.published).state() == truth.state()
         assert {rig.connector.map(event).artifact for event in runner.published} >= set(known)
+
+    @pytest.mark.parametrize("broken_off", [False, True])
+    async def test_nothing_is_lost_that_comes_during_a_long_read(self, rig: Rig, *, broken_off: bool) -> None:
+        """It takes hours; something new comes, and later what it has still to come to changes."""
+        known = []
+        for number in range(30):
+            known.append(rig.create(f"Thing {number}"))
+            rig.advance(1)
+        rig.settle()
+        told: list[Page] = []
+        async with rig.connector.open(rig.connection, rig.options(), rig.surroundings()) as source:
+            async for page in source.pages(None, None):
+                told.append(page)
+                if len(told) == 1:
+                    rig.advance(3600)
+                    known.append(rig.create("Meanwhile"))
+                    rig.advance(3600)
+                    rig.change(known[25])
+                    rig.settle()
+                if broken_off and page.events and len(told) > 1:
+                    break
+        if broken_off:
+            told += await read(rig, told[-1].cursor)
+        for _ in range(2):
+            rig.settle()
+            told += await read(rig, told[-1].cursor)
+        truth = fold(rig.connector, events_of(await read(rig)))
+        assert {rig.connector.map(event).artifact for event in events_of(told)} >= set(known)
+        assert fold(rig.connector, events_of(told)).state() == truth.state()
 
     # --- the tool in trouble ---
 

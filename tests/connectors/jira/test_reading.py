@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.contract import Misconfigured, RetryLater, Surroundings
+from connectors.contract import Misconfigured, Surroundings
 from connectors.jira import connector
 from connectors.jira.cursor import Cursor
 from connectors.jira.options import JiraOptions, ScopedToken
@@ -125,54 +125,6 @@ def test_the_hour_that_happens_twice() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     assert local_minute(int(second_time.timestamp() * 1000), berlin) == "2026/10/25 02:30"
     assert local_minute(int(first_time.timestamp() * 1000), berlin) == "2026/10/25 01:30"
-
-
-async def test_an_expired_page_token_goes_on_from_what_was_seen() -> None:
-    async with CloudRig() as rig:
-        made = [rig.create(f"Old {number}") for number in range(12)]
-        rig.settle()
-        first = await read(rig, at_most=1)
-        rig.advance(8 * 24 * 3600)
-        rest = await read(rig, first[-1].cursor)
-        assert set(made) <= {event.artifact for event in events_of([*first, *rest])}
-
-
-@BOTH
-async def test_a_token_that_ends_in_the_middle_of_a_read_is_not_the_end(rig_type: type[JiraRig]) -> None:
-    async with rig_type() as rig:
-        for number in range(12):
-            rig.create(f"Old {number}")
-        rig.settle()
-        async with connector.open("c-test", rig.options(), rig.surroundings()) as source:
-            stream = source.pages(None, None)
-            await anext(stream)
-            rig.fault("anonymous", on=True)  # searches answer 200 and show nothing
-            with pytest.raises(Misconfigured) as caught:
-                await anext(stream)
-        assert caught.value.field == "auth.token"
-
-
-async def test_a_token_that_repeats_ends_the_pass() -> None:
-    async with CloudRig() as rig:
-        for number in range(12):
-            rig.create(f"Old {number}")
-        rig.settle()
-        rig.fault("repeat-token", on=True)
-        with pytest.raises(RetryLater, match="token"):
-            await read(rig)
-
-
-async def test_tokens_that_lead_around_in_a_circle_end_the_pass() -> None:
-    """No page leads to itself, and none says that it is the last."""
-    async with CloudRig() as rig:
-        made = {rig.create(f"Old {number}") for number in range(30)}
-        rig.settle()
-        rig.fault("circling-tokens", on=True)
-        async with asyncio.timeout(20):
-            with pytest.raises(RetryLater, match="token"):
-                await read(rig)
-        rig.fault("circling-tokens", on=False)
-        assert made <= {event.artifact for event in events_of(await read(rig))}
 
 
 async def test_a_history_whose_pages_lead_around_in_a_circle_is_asked_for_alone() -> None:
