@@ -116,12 +116,14 @@ class ConnectorContract:
             assert len(value) <= MAX_EVENT_BYTES
             self.holds_no_secret(filled, value.decode())
 
-    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize(
+        "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(4, 60))]
+    )
     async def test_nothing_is_lost_when_killed_between_pages(self, rig: Rig, seed: int) -> None:
         runner = Runner(rig, seed)
-        known = [rig.create(f"Early {number}") for number in range(6)]
-        for number in range(8):
-            rig.advance(runner.random.choice([0.002, 0.02, 1, 20, 45]))
+        known = [rig.create(f"Early {number}") for number in range(12)]
+        for number in range(12):
+            rig.advance(runner.random.choice([0.002, 0.02, 1, 20, 45, 900, 7200]))
             rig.change(runner.random.choice(known))
             rig.advance(0.002)  # no tool tells two changes of one thing in the same millisecond apart
             if number % 3 == 0:
