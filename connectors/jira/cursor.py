@@ -15,6 +15,8 @@ from schemas.canonical import digest, instant, microseconds, parse_instant
 
 INDEX_LAG = timedelta(minutes=2)
 """What search shows is taken to be complete up to this long ago."""
+_ANCHORS = 10
+"""Rows that are known again: so many may change between two pages before a minute is begun anew."""
 _WELL = 10
 """Pages that come before a larger one is tried."""
 _LEDGER_MOST = 5000
@@ -34,13 +36,16 @@ def updated_ms(issue: dict[str, Any]) -> int:
 
 @dataclass
 class Window:
-    """One pass. start counts the rows of Data Center's paging, token is Cloud's."""
+    """One pass. start and anchors are of Data Center's paging, token is of Cloud's."""
 
     since: int
     began: datetime
     """By Jira's clock, or ours where that is behind."""
     token: str | None = None
     start: int = 0
+    """Rows of the minute `since` that were read."""
+    anchors: dict[str, int] = field(default_factory=dict)
+    """The last of them, with their versions, in case rows move."""
     seen: int = 0
     """How far it has come: all that was updated before is read, but for what came or changed since it began. A page
     token leads through what was there then, and shows it as it is now: an update of today may stand among those of last
@@ -52,6 +57,19 @@ class Window:
     """How often its pages were made smaller."""
     well: int = 0
     """How many of this size came since."""
+
+    def begin_anew(self, since: int) -> None:
+        """No row is read from there on."""
+        self.since, self.start, self.anchors = since, 0, {}
+
+    def count_on(self, issues: list[dict[str, Any]]) -> None:
+        """These rows are read too."""
+        self.go_back(self.start, issues)
+
+    def go_back(self, begin: int, issues: list[dict[str, Any]]) -> None:
+        """What is read ends with these rows, the first of which is row `begin`."""
+        self.start = begin + len(issues)
+        self.anchors = {str(issue["id"]): updated_ms(issue) for issue in issues[-_ANCHORS:]}
 
     def bearable(self, most: int) -> int:
         """How many issues to ask for: a page may be more than Jira can put together in time, or one of it damaged."""
@@ -111,6 +129,7 @@ class Cursor:
                 "began": instant(window.began),
                 "token": window.token,
                 "start": window.start,
+                **({"anchors": dict(window.anchors)} if window.anchors else {}),
                 "seen": window.seen,
                 "done": window.done,
                 "total": window.total,
@@ -170,8 +189,8 @@ class Cursor:
         """Jira no longer takes the page token (it lives seven days): go on from what was seen, less the overlap."""
         window = self.window
         assert window is not None
-        window.since = max(window.since, window.seen - _ms(overlap))
-        window.token, window.start = None, 0
+        window.begin_anew(max(window.since, window.seen - _ms(overlap)))
+        window.token = None
 
 
 def _ms(span: timedelta) -> int:
@@ -188,6 +207,7 @@ def _window(stored: dict[str, Any]) -> Window | None:
         began=at.astimezone(UTC),
         token=word(stored.get("token")),
         start=number(stored.get("start")) or 0,
+        anchors={key: version for key, version in obj(stored.get("anchors")).items() if isinstance(version, int)},
         seen=seen if seen <= milliseconds(at) else since,  # as it was once noted
         done=number(stored.get("done")) or 0,
         total=number(stored.get("total")),

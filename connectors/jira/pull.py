@@ -123,7 +123,7 @@ class JiraSource:
         except (TokenLost, RetryLater):
             raise error from None
         if window.bearable(self._options.page_size) == 1:
-            raise doubts.alone(error, listed.issues[0]) if listed.issues else error
+            raise doubts.alone(error, listed.issues[-1]) if listed.issues else error
         window.was_too_much()
 
     async def _shows(self, issue: dict[str, Any]) -> bool:

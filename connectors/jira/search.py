@@ -119,8 +119,8 @@ class DataCenterSearch:
     """Issue search of Jira Data Center.
 
     Counting rows over a set that changes skips some: an issue that is touched moves to the end and the rest moves up.
-    So each page begins at the time where the last one ended, and rows are counted only inside one minute, with a
-    quarter of the page read twice.
+    So each page begins at the time where the last one ended, and rows are counted only inside one minute. There each
+    page is followed by a look whether the rows before it are still those that were read last.
     """
 
     def __init__(self, session: Session, options: JiraOptions, zone: str) -> None:
@@ -133,15 +133,33 @@ class DataCenterSearch:
         expand = "changelog" if fields is WHOLE else None
         answer = await self._ask(self._clause(window.since), window.start, most, expand, ",".join(fields))
         issues = _whole(answer)
-        total = number(answer.get("total")) or 0
-        if not issues or window.start + len(issues) >= total:
+        if window.anchors and await self._moved(window):
+            return Found(issues, last=False)
+        if not issues or window.start + len(issues) >= (number(answer.get("total")) or 0):
             return Found(issues, last=True)
         newest = updated_ms(issues[-1]) // _MINUTE * _MINUTE
         if newest > window.since:
-            window.since, window.start = newest, 0
+            window.begin_anew(newest)
         else:
-            window.start += max(1, len(issues) * 3 // 4)
+            window.count_on(issues)
         return Found(issues, last=False)
+
+    async def _moved(self, window: Window) -> bool:
+        """Whether the rows that were read last have moved up; then the window goes back to behind them. To be asked
+        after a page: what moved later moved behind it."""
+        begin = window.start - len(window.anchors)
+        answer = await self._ask(self._clause(window.since), begin, len(window.anchors), None, ",".join(BRIEF))
+        listed = _whole(answer)
+        read = max(
+            (n for n, one in enumerate(listed, 1) if window.anchors.get(str(one["id"])) == updated_ms(one)), default=0
+        )
+        if read == len(window.anchors):
+            return False
+        if read:
+            window.go_back(begin, listed[:read])
+        else:
+            window.begin_anew(window.since)
+        return True
 
     async def total(self, window: Window) -> int | None:
         """How many issues the window holds."""

@@ -129,8 +129,9 @@ class ConnectorContract:
             if number % 3 == 0:
                 known.append(rig.create(f"Late {number}"))
             await runner.step(kill=True)
-        rig.settle()
-        await runner.step(kill=False)
+        for _ in range(2):  # a poll may just end what an earlier one began
+            rig.settle()
+            await runner.step(kill=False)
         truth = fold(rig.connector, events_of(await read(rig)))
         assert fold(rig.connector, runner.published).state() == truth.state()
 

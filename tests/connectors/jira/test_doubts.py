@@ -69,6 +69,14 @@ def artifacts(pages: list[Page]) -> set[str]:
     return {event.artifact for event in events_of(pages)}
 
 
+def asked_for(rig: JiraRig) -> list[int]:
+    """How many whole issues each search asked for."""
+    return [
+        int(given["maxResults"]) for _, path, given in rig.fake.requests
+        if path.startswith("search") and "*all" in given["fields"]
+    ]  # fmt: skip
+
+
 def aside(pages: list[Page]) -> list[str]:
     return [one.native_id for page in pages for one in page.set_aside]
 
@@ -250,10 +258,7 @@ async def test_a_page_that_is_too_much_is_asked_for_smaller(rig_type: type[JiraR
         rig.fake.requests.clear()
         pages, why = await polled(rig, first.cursor, page_size=32)
         assert (why, artifacts([first, *pages])) == ("", others(rig, made, set()))
-        sizes = [
-            int(given["maxResults"]) for _, path, given in rig.fake.requests
-            if path.startswith("search") and "*all" in given["fields"]
-        ]  # fmt: skip
+        sizes = asked_for(rig)
         assert sizes[:10] == [2] * 9 + [8], sizes
         assert sizes.count(8) <= 1 + len(sizes) // 10, "a larger one is tried now and then"
         assert "narrowed" not in str(pages[-1].cursor)
@@ -271,7 +276,7 @@ async def test_one_that_is_too_much_now_makes_no_pages_small_for_ever(rig_type: 
         rig.fake.answers.bearable = None
         rig.fake.requests.clear()
         assert (await polled(rig, first.cursor, page_size=8))[1] == ""
-        sizes = [int(given["maxResults"]) for _, path, given in rig.fake.requests if path.startswith("search")]
+        sizes = asked_for(rig)
         assert sizes[8:12] == [1, 2, 2, 2], sizes
         assert 8 in sizes
 
@@ -307,8 +312,7 @@ async def test_what_jira_answers_to_nobody_makes_no_page_smaller(rig_type: type[
         rig.fault(fault, on=False)
         rig.fake.requests.clear()
         await polled(rig, first[-1].cursor, page_size=50)
-        (size,) = [given["maxResults"] for _, path, given in rig.fake.requests if path.startswith("search")]
-        assert int(size) == 50
+        assert asked_for(rig) == [50]
 
 
 async def test_no_content_of_a_restricted_issue_is_asked_for_to_compare() -> None:

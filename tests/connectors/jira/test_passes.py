@@ -106,3 +106,22 @@ async def test_tokens_that_lead_around_in_a_circle_end_the_pass() -> None:
                 await read(rig)
         rig.fault("circling-tokens", on=False)
         assert made <= {event.artifact for event in events_of(await read(rig))}
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 5])
+async def test_however_far_rows_move_up_within_a_minute_none_is_skipped_on_data_center(page_size: int) -> None:
+    """A bulk change gave all of them one minute; while they are read, those that were read change again."""
+    async with DataCenterRig() as rig:
+        made = [rig.create(f"Bulk {number}") for number in range(30)]
+        rig.settle()
+        told: list[Page] = []
+        async with connector.open("c-test", rig.options(page_size=page_size), rig.surroundings()) as source:
+            async for page in source.pages(None, None):
+                told.append(page)
+                assert len(told) < 200
+                if len(told) in (3, 8):
+                    for event in events_of(told):
+                        if event.kind == "issue" and event.artifact in made:
+                            rig.change(event.artifact)
+                    rig.settle()
+        assert set(made) <= {event.artifact for event in events_of(told)}
