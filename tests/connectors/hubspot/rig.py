@@ -22,10 +22,10 @@ RECORDINGS = Path(__file__).parent / "recordings.json"
 
 
 class QuickNetwork(Network):
-    """A network that gives up on a silent server after 0.3 seconds."""
+    """A network that gives up on a silent server after a second."""
 
     def client(self, base_url: str, **told: Any) -> Client:
-        return super().client(base_url, **(told | {"timeout": 0.3}))
+        return super().client(base_url, **(told | {"timeout": 1.0}))
 
 
 def patient(share: float = 1.0) -> Limiter:
@@ -60,7 +60,7 @@ class HubSpotRig(Rig):
         super().__init__()
         self.account = Account(self.now)
         self.owner = self.account.create_owner("Olga", "Owner", "olga@vendor.example")
-        self.server = HubSpotServer(self.account, limits=Limits(on=False), hang=1.0)
+        self.server = HubSpotServer(self.account, limits=Limits(on=False), hang=2.5)
         self.made: dict[str, tuple[str, str]] = {}
 
     async def __aenter__(self) -> Self:
