@@ -228,7 +228,7 @@ FIELDS = {
     "url": "text: where a person opens it in the tool",
     "natural_key": "text: issue key, deal id, Message-ID",
     "type": "text: the tool's type (Story, Epic; a deal's pipeline; for mail: person, auto-reply, list, bounce)",
-    "type_level": "int: 1 container (epic, initiative), 0 standard, -1 sub-task",
+    "type_level": "int: 1 and more: container (epic 1, initiative 2), 0 standard, -1 sub-task",
     "opens": "bool: by its nature it may open a request (a person's mail, a deal, a ticket); configuration decides",
     "status": "object: id, label, category, pipeline (see Status)",
     "created_at": "instant: the tool's immutable time of creation",

@@ -36,7 +36,7 @@ class Node:
     kind: str
     type: str | None = None
     type_level: int | None = None
-    """1 container (epic, initiative), 0 standard, -1 sub-task; None where the tool has no levels."""
+    """1 and more: container (epic 1, initiative 2), 0 standard, -1 sub-task; None where the tool has no levels."""
     opens: bool | None = None
     """Whether it may open a request by its nature; None if its mapping does not say."""
     created_at: str | None = None

@@ -16,8 +16,8 @@ from schemas.canonical import instant
 
 _CATEGORIES = {"new": State.NEW, "indeterminate": State.ACTIVE, "done": State.DONE}
 """Jira's own three kinds of status; they cannot be changed by an admin (REST v3, StatusCategory)."""
-_CONTAINERS = frozenset({"epic", "initiative", "theme", "saga", "epos"})
-"""Names of types above the standard level, for Data Center, which states no level."""
+_CONTAINERS = {"epic": 1, "epos": 1, "initiative": 2, "theme": 3, "saga": 3}
+"""Levels of types above the standard one by their names, for Data Center, which states no level."""
 _CANCELLED = frozenset(
     {"won't do", "won't fix", "wont fix", "duplicate", "cannot reproduce", "incomplete", "declined", "rejected"}
     | {"cancelled", "canceled", "invalid", "withdrawn", "obsolete", "abandoned", "known error", "not a bug"}
@@ -65,16 +65,15 @@ def issue_url(issue: dict[str, Any], site: str | None) -> str | None:
 
 
 def level_of(issue_type: object) -> int | None:
-    """1 container, 0 standard, -1 sub-task; None where the body does not say."""
+    """1 epic, 2 and more what holds epics, 0 standard, -1 sub-task; None where the body does not say."""
     kind = obj(issue_type)
     level = number(kind.get("hierarchyLevel"))
     if level is not None:
-        return max(-1, min(1, level))
+        return max(-1, level)
     if kind.get("subtask") is True:
         return -1
-    if (word(kind.get("name")) or "").lower() in _CONTAINERS:
-        return 1
-    return 0 if kind.get("subtask") is False else None
+    standard = 0 if kind.get("subtask") is False else None
+    return _CONTAINERS.get((word(kind.get("name")) or "").lower(), standard)
 
 
 def _title(value: object, _: dict[str, Any]) -> dict[str, Any]:

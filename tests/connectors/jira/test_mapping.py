@@ -7,6 +7,7 @@ import pytest
 
 from connectors.contract import BadRecord
 from connectors.jira import connector
+from connectors.jira.issues import level_of
 from connectors.jira.links import normal_url
 from schemas.artifacts import Activity, ActivityKind, Audience, Evidence, Identity, Mapped
 from tests.connectors.jira.recorded import pushed, recording, teller, told
@@ -174,6 +175,21 @@ def test_a_subtask_of_data_center_in_german() -> None:
     assert written == "Warum\nSiehe Antrag https://portal.corp.example/a/5 und ERP-2.\n@jirauser10100 fragt"
     quoted = next(text.text for text in subtask.parts["issue"].texts if text.evidence is Evidence.QUOTED)
     assert quoted == "alt: OLD-4\nsteht in OLD-5"
+
+
+@pytest.mark.parametrize(
+    ("kind", "level"),
+    [
+        ({"name": "Legend", "subtask": False, "hierarchyLevel": 3}, 3),
+        ({"name": "Initiative", "subtask": False}, 2),
+        ({"name": "Epos", "subtask": False}, 1),
+        ({"name": "Capability", "subtask": False}, 0),
+        ({"name": "Unteraufgabe", "subtask": True}, -1),
+        ({"name": "Story"}, None),
+    ],
+)
+def test_what_holds_epics_lies_above_them(kind: dict[str, Any], level: int | None) -> None:
+    assert level_of(kind) == level
 
 
 def test_long_texts_stay_out_of_activities() -> None:

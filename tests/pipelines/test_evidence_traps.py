@@ -1,0 +1,48 @@
+"""What happens in companies, as the tools tell it: what hangs together in the end, in whatever order it comes."""
+
+from collections.abc import Iterable
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from pipelines.store import tables
+from tests.pipelines.evidence_table import EPIC, Events, beside, issue
+from tests.pipelines.test_evidence import configured, tell
+from tests.pipelines.test_ingest import rows
+from tests.pipelines.test_order import empty
+
+INITIATIVE = {"name": "Initiative", "subtask": False, "hierarchyLevel": 2}
+
+
+async def requests(engine: AsyncEngine) -> set[frozenset[str]]:
+    """Who is with whom; what is in no request is left out."""
+    together: dict[str, set[str]] = {}
+    for row in await rows(engine, tables.members):
+        if row.request:
+            together.setdefault(row.request, set()).add(row.artifact)
+    return {frozenset(each) for each in together.values()}
+
+
+async def outcomes(engine: AsyncEngine, events: Events) -> Iterable[set[frozenset[str]]]:
+    """What comes of events told at once, one by one, and the other way round."""
+    found = []
+    for batches in ([events], [(one,) for one in events], [(one,) for one in reversed(events)]):
+        await empty(engine)
+        await configured(engine)
+        for batch in batches:
+            await tell(engine, batch)
+        found.append(await requests(engine))
+    return found
+
+
+def issues(*numbers: int) -> frozenset[str]:
+    return frozenset(f"jira/issue/{number}" for number in numbers)
+
+
+async def test_an_initiative_older_than_its_epics_joins_none_of_them(engine: AsyncEngine) -> None:
+    """Each epic belongs to the one request below it, and the initiative is the programme of both."""
+    told = (
+        issue(1, kind=INITIATIVE), issue(2, kind=EPIC, parent=beside(1)), issue(3, kind=EPIC, parent=beside(1)),
+        issue(4, parent=beside(2)), issue(5, parent=beside(3)),
+    )  # fmt: skip
+    for found in await outcomes(engine, told):
+        assert found == {issues(2, 4), issues(3, 5)}
