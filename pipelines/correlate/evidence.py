@@ -159,7 +159,7 @@ def _kept(node: Node, named: Named, meanings: Meanings) -> str:
         return "automatic mail is joined by reply only"
     if automatic(node) and not _subject_alone(node, reference, meanings):
         return "automatic mail joins by reply, and by the one thing that its subject names"
-    return "" if strength(reference) is Evidence.EXPLICIT else _crowded(node, reference, meanings)
+    return "" if reference.evidence is Evidence.EXPLICIT else _crowded(node, reference, meanings)
 
 
 def _strangers(named: Named, meanings: Meanings) -> bool:
@@ -177,8 +177,9 @@ def _subject_alone(node: Node, reference: Reference, meanings: Meanings) -> bool
 
 
 def _crowded(node: Node, reference: Reference, meanings: Meanings) -> str:
+    # A request id means one thing however many write it down; a text that names many speaks of each of them alone.
     # No exact count of the first: it would change in every request that names the value whenever one more does.
-    if meanings.generic(reference.key):
+    if reference.kind != "request" and meanings.generic(reference.key):
         return f"more than {meanings.rules.generic} artifacts name it"
     count = meanings.named_in(node.artifact, (reference.field, reference.since))
     return f"the text names {count} things" if count > meanings.rules.digest else ""

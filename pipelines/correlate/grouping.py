@@ -12,7 +12,7 @@ from dataclasses import replace
 from pipelines.correlate.decided import Decided, apart_words, kept_out
 from pipelines.correlate.evidence import Edge, Weighed, weigh
 from pipelines.correlate.explain import called, rule, thing, why
-from pipelines.correlate.listing import listing
+from pipelines.correlate.listing import in_text, listing
 from pipelines.correlate.parts import Limited, RequestParts, attach, container_of, within_limit
 from pipelines.correlate.rules import Rules
 from schemas.artifacts import Evidence, request_id
@@ -31,12 +31,10 @@ def correlate(component: Component, rules: Rules) -> Groups:
     limited = within_limit(direct, weighed.nodes, rules.component, joined)
     limited.kept = [*joined, *limited.kept]
     parts = RequestParts(weighed.nodes.values(), rules, decided, silent)
-    stated = [edge for edge in limited.kept if edge.strength is not Evidence.WRITTEN]
+    stated = [edge for edge in limited.kept if not in_text(edge)]
     for edge in stated:
         parts.connect(edge)
-    written, lists = listing(
-        (edge for edge in limited.kept if edge.strength is Evidence.WRITTEN), parts, weighed.unknown
-    )
+    written, lists = listing(filter(in_text, limited.kept), parts, weighed.unknown)
     for edge in written:
         parts.connect(edge)
     limited.kept = [*stated, *written]

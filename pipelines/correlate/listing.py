@@ -14,10 +14,15 @@ SEVERAL = 3
 """Things of their own that make a list of them a digest."""
 
 
+def in_text(edge: Edge) -> bool:
+    """Whether an edge waits for what lists there are: by written text, and by a request id that begins a line."""
+    return edge.strength is Evidence.WRITTEN or _listed(edge)
+
+
 def listing(
     edges: Iterable[Edge], parts: Parts, unknown: Mapping[str, Mapping[Text, set[str]]]
 ) -> tuple[list[Edge], list[Edge]]:
-    """Edges by what is written, and those of them that a list keeps from joining, with the reason.
+    """Edges in texts (see `in_text`), and those of them that a list keeps from joining, with the reason.
 
     parts: what everything stronger than written text has joined. A list of what belongs together anyway joins too.
     unknown: by artifact, keys that each text lists of projects that are not read; they are things of their own.
@@ -25,7 +30,7 @@ def listing(
     written = list(edges)
     things: dict[tuple[str, Text], set[str]] = defaultdict(set)
     for edge in written:
-        if edge.reference.relation == LISTED and edge.strength is Evidence.WRITTEN:
+        if _listed(edge):
             things[_text(edge)].add(parts.of(edge.target))
     counts = {(name, text): len(named) + len(unknown[name].get(text, ())) for (name, text), named in things.items()}
     lists = {text: count for text, count in counts.items() if count >= SEVERAL}
@@ -35,6 +40,10 @@ def listing(
         if _text(edge) in lists
     ]
     return [edge for edge in written if _text(edge) not in lists], kept
+
+
+def _listed(edge: Edge) -> bool:
+    return edge.reference.relation == LISTED and edge.reference.evidence is Evidence.WRITTEN
 
 
 def _text(edge: Edge) -> tuple[str, Text]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store import tables
-from tests.pipelines.evidence_table import EPIC, Events, beside, issue
+from schemas.artifacts import request_id
+from tests.pipelines.evidence_table import EPIC, Events, beside, issue, mail
 from tests.pipelines.test_evidence import configured, tell
 from tests.pipelines.test_ingest import rows
 from tests.pipelines.test_order import empty
@@ -46,3 +48,14 @@ async def test_an_initiative_older_than_its_epics_joins_none_of_them(engine: Asy
     )  # fmt: skip
     for found in await outcomes(engine, told):
         assert found == {issues(2, 4), issues(3, 5)}
+
+
+@pytest.mark.parametrize(
+    "text", ["- {0} is done\n- {1} waits\n- {2} is new\n", "{0}, {1}, {2}, {3}, {4} and {5} go well.\n"]
+)
+async def test_a_report_of_request_ids_joins_none_of_them(engine: AsyncEngine, text: str) -> None:
+    ids = [request_id(f"jira/issue/{number}") for number in range(1, 7)]
+    report = mail(9, "Status of this week", text.format(*ids))
+    told = (*(issue(number) for number in range(1, 7)), report)
+    for found in await outcomes(engine, told):
+        assert found == {*(issues(number) for number in range(1, 7)), frozenset({report.artifact})}
