@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from connectors.jira.shapes import obj, rows, word
-from schemas.artifacts import Evidence, Reference, Text
+from schemas.artifacts import Evidence, Part, Reference, Text
 from schemas.links import LinkType
 
 EPIC_LINK = "com.pyxis.greenhopper.jira:gh-epic-link"
@@ -24,13 +24,20 @@ def issue_key(value: object) -> str | None:
     return text if len(text) <= 100 and _KEY.fullmatch(text) else None
 
 
-def itself(connection: str, issue_id: str, key: str | None, url: str | None) -> Iterator[Reference]:
-    """The values by which an issue is known."""
+def itself(connection: str, issue_id: str, url: str | None) -> Iterator[Reference]:
+    """The values by which an issue is known, besides its key."""
     yield Reference("jira.issue", connection, issue_id, Evidence.IDENTITY, "is", "id")
-    if key:
-        yield Reference("jira.key", connection, key, Evidence.IDENTITY, "is", "key")
     if url:
         yield Reference("url", urlsplit(url).netloc, url, Evidence.IDENTITY, "is", "url")
+
+
+def keys(connection: str, key: str | None) -> dict[str, Part]:
+    """The issue's key as a part of its own, which stands when the issue bears another one.
+
+    Jira opens an issue under each key that it ever had. The history tells a move, but not that a project was renamed.
+    """
+    own = Reference("jira.key", connection, key or "", Evidence.IDENTITY, "is", "key")
+    return {f"key:{key}": Part((own,))} if key else {}
 
 
 def named_issues(connection: str, fields: dict[str, Any], names: dict[str, Any]) -> Iterator[Reference]:

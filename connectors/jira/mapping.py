@@ -1,8 +1,8 @@
 """Source event to artifact state, references, texts, activities and people. Pure, and knows no configuration.
 
 Kinds of source events (made by pull.py and push.py): `issue`, `changelog`, `comment`, `remotelinks`, `presence`.
-Parts told: `issue`, `comment:<id>`, `remotelinks`, `fields:custom` (references that custom fields hold), and
-`history:<n>` where a chunk of history holds old keys.
+Parts told: `issue`, `key:<key>`, `comment:<id>`, `remotelinks`, `fields:custom` (references that custom fields hold),
+and `history:<n>` where a chunk of history holds old keys.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from typing import Any
 from connectors.contract import BadRecord
 from connectors.jira import custom, issues
 from connectors.jira.histories import activities, old_keys
-from connectors.jira.links import issue_key, itself, named_issues, remote
+from connectors.jira.links import issue_key, itself, keys, named_issues, remote
 from connectors.jira.people import People
 from connectors.jira.shapes import moment, obj, rows, word
 from connectors.jira.text import ROOM, words
@@ -55,12 +55,13 @@ def _issue(event: SourceEvent) -> Mapped:
             FIELDS_PART: [FIELDS_PART] if held else [],
         }
     references = (
-        *itself(event.connection, issue_id, issue_key(issue.get("key")), issues.issue_url(issue, site)),
+        *itself(event.connection, issue_id, issues.issue_url(issue, site)),
         *named_issues(event.connection, fields, names),
     )
     part = Part(tuple(dict.fromkeys(references)), _issue_texts(fields), _issue_audience(fields))
     done = _created(event, issue_id, fields, people)
-    parts = {"issue": part} | ({FIELDS_PART: Part(held, (), part.audience)} if held else {})
+    parts = {"issue": part} | keys(event.connection, issue_key(issue.get("key")))
+    parts |= {FIELDS_PART: Part(held, (), part.audience)} if held else {}
     return _mapped(event, fields=said, parts=parts, activities=done, identities=people.all())
 
 
@@ -95,9 +96,9 @@ def _changelog(event: SourceEvent) -> Mapped:
     told_at = moment(event.payload.get("timestamp"))
     done = activities(event.connection, event.artifact, issue_id, histories, people, told_at)
     unique = tuple({activity.key: activity for activity in done}.values())
-    keys = old_keys(event.connection, histories)
+    old = old_keys(event.connection, histories)
     chunk = word(event.payload.get("chunk")) or event.version
-    parts = {f"history:{chunk}": Part(keys)} if keys else {}
+    parts = {f"history:{chunk}": Part(old)} if old else {}
     return _mapped(event, parts=parts, activities=unique, identities=people.all())
 
 
@@ -186,8 +187,9 @@ def _restricted(event: SourceEvent, issue_id: str) -> Mapped:
     """The issue now has a security level and the connection does not read such issues: what it said is taken back."""
     level = word(event.payload.get("level")) or ""
     audience = Audience("restricted", level)
-    key = issue_key(event.payload.get("issueKey"))
-    part = Part(tuple(itself(event.connection, issue_id, key, None)), (), audience)
+    part = Part(tuple(itself(event.connection, issue_id, None)), (), audience)
+    parts = {"issue": part, "remotelinks": Part((), (), audience)}
+    parts |= keys(event.connection, issue_key(event.payload.get("issueKey")))
     fields = {
         "audience": {"level": "restricted", "stated": level},
         "out_of_scope": True,
@@ -198,7 +200,7 @@ def _restricted(event: SourceEvent, issue_id: str) -> Mapped:
         "labels": [],
         "standing": {"comment:": [], FIELDS_PART: []},
     }
-    return _mapped(event, fields=fields, parts={"issue": part, "remotelinks": Part((), (), audience)})
+    return _mapped(event, fields=fields, parts=parts)
 
 
 _KINDS: dict[str, Callable[[SourceEvent], Mapped]] = {

@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store import tables
 from schemas.artifacts import request_id
-from tests.pipelines.evidence_table import EPIC, Events, beside, issue, mail
+from tests.connectors.jira.recorded import teller
+from tests.pipelines.evidence_table import EPIC, STORY, Events, beside, issue, mail
 from tests.pipelines.test_evidence import configured, tell
 from tests.pipelines.test_ingest import rows
 from tests.pipelines.test_order import empty
@@ -59,3 +60,12 @@ async def test_a_report_of_request_ids_joins_none_of_them(engine: AsyncEngine, t
     told = (*(issue(number) for number in range(1, 7)), report)
     for found in await outcomes(engine, told):
         assert found == {*(issues(number) for number in range(1, 7)), frozenset({report.artifact})}
+
+
+async def test_what_names_a_key_from_before_its_project_was_renamed_stays(engine: AsyncEngine) -> None:
+    """Jira's histories say nothing of it: the issue bears another key from one reading to the next."""
+    renamed = {"id": "1", "key": "BILL-1", "fields": {"summary": "Payslips", "issuetype": STORY}}
+    before, after = mail(8, "About PAY-1"), mail(9, "Also about PAY-1")
+    told = (issue(1), before, teller(connection="jira").issue_fields(renamed, 2, []), after)
+    for found in await outcomes(engine, told):
+        assert found == {issues(1) | {before.artifact, after.artifact}}

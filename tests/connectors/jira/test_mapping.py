@@ -69,7 +69,6 @@ def test_what_a_story_names() -> None:
     (story,) = mapped("cloud_story", "issue")
     assert references(story, "issue") == {
         ("is", "jira.issue", "10412"),
-        ("is", "jira.key", "PAY-12"),
         ("is", "url", "https://acme.atlassian.net/browse/PAY-12"),
         ("epic", "jira.issue", "10400"),
         ("epic", "jira.key", "PAY-1"),
@@ -80,6 +79,7 @@ def test_what_a_story_names() -> None:
         ("implements", "jira.issue", "10300"),
         ("implements", "jira.key", "REQ-3"),
     }
+    assert references(story, "key:PAY-12") == {("is", "jira.key", "PAY-12")}
     assert {reference.scope for reference in story.parts["issue"].references if reference.kind != "url"} == {"c-test"}
     texts = {(text.field, text.evidence): text.text for text in story.parts["issue"].texts}
     assert texts["summary", Evidence.TITLE] == "Refunds arrive within a day (OPS-7)"
