@@ -1,6 +1,8 @@
 """Web addresses: their normal form, and the record of a tool that one names."""
 
+import base64
 import re
+from itertools import islice
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit, urlunsplit
 
 MAX_ADDRESS = 2_000
@@ -17,11 +19,17 @@ _TRACKING = re.compile(
 )
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# Jira: /browse/KEY below any context path, the project's issue view, the service desk's portal.
-_JIRA_PATH = re.compile(r"/(?:browse|issues|portal/[0-9]+)/([A-Za-z][A-Za-z0-9_]{1,29}-[1-9][0-9]{0,8})/?$")
+# Jira: /browse/KEY below any context path, the project's issue view, a service desk's portal, its agents' view and
+# queues (/queues/custom/12/KEY, /queues/issue/KEY).
+_JIRA_PATH = re.compile(
+    r"/(?:browse|issues?|portal/[0-9]+|queues/custom/[0-9]+)/([A-Za-z][A-Za-z0-9_]{1,29}-[1-9][0-9]{0,8})/?$"
+)
 
-# HubSpot record pages: /contacts/<portal>/deal/<id>, and /contacts/<portal>/record/<object type>/<id>.
-_HUBSPOT_PATH = re.compile(r"/[a-z-]+/([0-9]{1,20})/(deal|ticket|record/0-3|record/0-5)/([0-9]{1,20})(?:/|$)")
+# HubSpot record pages: /contacts/<portal>/deal/<id>, /contacts/<portal>/record/<object type>/<id>, and the help desk's
+# /help-desk/<portal>/view/<view>/ticket/<id>.
+_HUBSPOT_PATH = re.compile(
+    r"/[a-z-]+/([0-9]{1,20})/(?:view/[a-z0-9-]{1,40}/)?(deal|ticket|record/0-3|record/0-5)/([0-9]{1,20})(?:/|$)"
+)
 _HUBSPOT_KINDS = {
     "deal": "hubspot.deal",
     "record/0-3": "hubspot.deal",
@@ -106,18 +114,68 @@ def _issue_key(path: str, query: str) -> str | None:
     return None
 
 
+_SAFELINKS = (".safelinks.protection.outlook.com", ".safelinks.protection.office365.us")
+_URLDEFENSE = frozenset({"urldefense.com", "urldefense.us", "urldefense.proofpoint.com"})
+_WRAPPED_IN = {"www.google.com": "q", "google.com": "q", "linkprotect.cudasvc.com": "a"}
+"""Hosts whose page /url leads to what a parameter of this name holds."""
+_LAYERS = 3
+"""Gateways, one behind the other, wrap what the one before has wrapped."""
+
+
 def unwrapped(address: str) -> str:
-    """The address that a mail gateway or a search engine wrapped in one of its own; any other as it is."""
-    scope = scope_of(address)
-    if scope.endswith(".safelinks.protection.outlook.com"):
-        return _inner(address, "url")
-    if scope in {"www.google.com", "google.com"} and urlsplit(address).path == "/url":
-        return _inner(address, "q")
-    if scope == "urldefense.com" and "/v3/__" in address:
-        return address.split("/v3/__", 1)[1].split("__;", 1)[0]
+    """The address that mail gateways or a search engine wrapped in one of theirs; any other as it is."""
+    for _ in range(_LAYERS):
+        inner = _once_unwrapped(address)
+        if inner == address:
+            break
+        address = inner
     return address
+
+
+def _once_unwrapped(address: str) -> str:
+    scope = scope_of(address)
+    if scope.endswith(_SAFELINKS):
+        return _inner(address, "url")
+    if scope in _WRAPPED_IN and urlsplit(address).path == "/url":
+        return _inner(address, _WRAPPED_IN[scope])
+    if scope in _URLDEFENSE:
+        return _defended(address)
+    return address
+
+
+def _defended(address: str) -> str:
+    """Proofpoint's three ways to wrap an address (its "URL Decoder" API and script)."""
+    if "/v3/__" in address:
+        inner, _, rest = address.split("/v3/__", 1)[1].partition("__;")
+        inner = _restored(inner, rest.partition("!")[0])
+        return re.sub(r"^(https?:/)(?=[^/])", r"\1/", inner, flags=re.IGNORECASE)
+    if urlsplit(address).path == "/v2/url":
+        wrapped = dict(parse_qsl(urlsplit(address).query)).get("u", "")
+        inner = unquote(wrapped.replace("-", "%").replace("_", "/"))
+        return inner if _is_web(inner) else address
+    return _inner(address, "u")
+
+
+_RUNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def _restored(inner: str, letters: str) -> str:
+    """With the signs beside it (in Base64) put back for its stars: one for `*`, two and more for `**A` and on."""
+    try:
+        signs = iter(base64.urlsafe_b64decode(letters + "=" * (-len(letters) % 4)).decode())
+    except ValueError:
+        return inner
+
+    def signs_for(star: re.Match[str]) -> str:
+        return "".join(islice(signs, _RUNS.index(star[1]) + 2 if star[1] else 1))
+
+    return re.sub(r"\*(?:\*([A-Za-z0-9_-]))?", signs_for, inner) if letters else inner
 
 
 def _inner(address: str, name: str) -> str:
     inner = dict(parse_qsl(urlsplit(address).query)).get(name, "")
-    return inner if inner.lower().startswith(("http://", "https://")) else address
+    return inner if _is_web(inner) else address
+
+
+def _is_web(address: str) -> bool:
+    return address.lower().startswith(("http://", "https://"))

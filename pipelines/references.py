@@ -34,17 +34,17 @@ MAX_FOUND = 100
 AROUND = 120
 """Characters kept of the words around a value."""
 
-# A letter, digit or underscore that joins up with what follows it. Chinese, Japanese and Korean put no spaces between
-# words, so that their letters are no part of a key beside them.
-_WORD = r"[^\W\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]"
+# A letter, digit or underscore that joins up with what follows it. Chinese, Japanese, Korean, Thai, Lao, Burmese and
+# Khmer put no spaces between words, Hebrew and Arabic write prefixes onto the word: their letters are no part of a key.
+_WORD = r"[^\W\u0590-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]"
+# What stands before is no part of a longer name. A hyphen after a letter of another alphabet joins on a prefix.
+_BEFORE = rf"(?<!{_WORD})(?<!@)(?:(?<!-)|(?<=[^\W\d_\x00-\u036f]-))"
 
-_KEY = re.compile(
-    rf"(?<!{_WORD})(?<![@\-])([A-Z][A-Z0-9_]{{1,29}})[-\u2010\u2011]([1-9][0-9]{{0,8}})(?!{_WORD}|[-.][0-9]|@)"
-)
+_KEY = re.compile(rf"{_BEFORE}([A-Z][A-Z0-9_]{{1,29}})[-\u2010\u2011]([1-9][0-9]{{0,8}})(?!{_WORD}|\d|[-.][0-9]|@)")
 _SMALL_KEY = re.compile(
     rf"(?<!{_WORD})(?<![@\-./#&=+])([A-Za-z][A-Za-z0-9_]{{1,9}})-([1-9][0-9]{{0,6}})(?!{_WORD}|[-.]{_WORD}|[-@/])"
 )
-_REQUEST = re.compile(rf"(?<!{_WORD})(?<![@\-])R-[A-Z2-7]{{12}}(?!{_WORD}|[-@])")
+_REQUEST = re.compile(rf"{_BEFORE}R-[A-Z2-7]{{12}}(?!{_WORD}|[-@])")
 _ADDRESS = re.compile(r"https?://[^\s<>\"`{}|\\^\x00-\x1f]+", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"<([^\s<>@\"]{1,250})@([^\s<>@\"]{1,250})>")
 _SAYS_MESSAGE_ID = re.compile(r"(?:message-?\s?id|msg-?id|in-reply-to|references)\W{0,5}$", re.IGNORECASE)

@@ -28,6 +28,10 @@ def keys(text: str) -> list[str]:
         ("PAY-11/PAY-12", ["PAY-11", "PAY-12"]),
         ("branch feature/PAY-12-fix-login", ["PAY-12"]),
         ("请看PAY-15的问题", ["PAY-15"]),
+        ("ตามที่PAY-15แจ้ง", ["PAY-15"]),
+        ("תקלה ב-PAY-15, בPAY-16", ["PAY-15", "PAY-16"]),
+        ("المشكلة في الPAY-15", ["PAY-15"]),
+        ("по-PAY-15", ["PAY-15"]),
         ("non-breaking: PAY\u201112", ["PAY-12"]),
         ("UTF-8 ISO-9001 COVID-19 SHA-256", ["UTF-8", "ISO-9001", "COVID-19", "SHA-256"]),
         ("A1_B-7", ["A1_B-7"]),
@@ -64,6 +68,7 @@ def test_keys_in_small_letters_are_candidates_of_their_own(text: str, expected: 
         "P-12",
         "PAY-1234567890",
         "PAY-12a",
+        "PAY-1٢",
         "ÜPAY-12",
         "PAY-12@example.com",
         "anna@PAY-12.example",
@@ -73,6 +78,24 @@ def test_keys_in_small_letters_are_candidates_of_their_own(text: str, expected: 
 )
 def test_what_only_looks_like_a_key_is_none(text: str) -> None:
     assert keys(text) == []
+
+
+WRAPPED = (
+    "https://urldefense.proofpoint.com/v1/url?u=https://acme.atlassian.net/browse/PAY-7&k=1",
+    "https://urldefense.proofpoint.com/v2/url?u=https-3A__acme.atlassian.net_browse_PAY-2D7-3Ffocused-3D1&d=DwMFaQ&e=",
+    "https://urldefense.com/v3/__https:/acme.atlassian.net/browse/PAY-7__;!!abc!d$",
+    "https://urldefense.us/v3/__https://acme.atlassian.net/browse/PAY-7*c__;Iw!!abc!d$",
+    "https://urldefense.com/v3/__https://acme.atlassian.net/browse/PAY-7**A__;Iz8!!abc!d$",
+    "https://gcc.safelinks.protection.office365.us/?url=https%3A%2F%2Facme.atlassian.net%2Fbrowse%2FPAY-7&d=1",
+    "https://eur01.safelinks.protection.outlook.com/?url=https%3A%2F%2Furldefense.com%2Fv3%2F__https%3A%2F%2F"
+    "acme.atlassian.net%2Fbrowse%2FPAY-7__%3B!!abc%24&d=1",
+    "https://linkprotect.cudasvc.com/url?a=https%3a%2f%2facme.atlassian.net%2fbrowse%2fPAY-7&c=E,1,x&typo=1",
+)
+SERVICE_DESK = (
+    "https://acme.atlassian.net/jira/servicedesk/projects/IT/queues/custom/12/IT-4",
+    "https://acme.atlassian.net/jira/servicedesk/projects/IT/queues/issue/IT-4",
+    "https://acme.atlassian.net/servicedesk/agent/IT/issue/IT-4",
+)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +131,10 @@ def test_what_only_looks_like_a_key_is_none(text: str) -> None:
             "https://urldefense.com/v3/__https://acme.atlassian.net/browse/PAY-7__;!!abc",
             ("jira.key", "acme.atlassian.net", "PAY-7"),
         ),
+        *((address, ("jira.key", "acme.atlassian.net", "PAY-7")) for address in WRAPPED),
+        *((address, ("jira.key", "acme.atlassian.net", "IT-4")) for address in SERVICE_DESK),
+        ("https://app.hubspot.com/help-desk/4711/view/95291824/ticket/7", ("hubspot.ticket", "hubspot:4711", "7")),
+        ("https://app.hubspot.com/help-desk/4711/view/search/ticket/7/", ("hubspot.ticket", "hubspot:4711", "7")),
         (
             "https://acme.atlassian.net/browse/PAY",
             ("url", "acme.atlassian.net", "https://acme.atlassian.net/browse/PAY"),
