@@ -15,12 +15,13 @@ EXCERPT = 500
 
 _LONGEST = 2_100
 """Longer addresses name nothing: 2,000 characters, and the brackets that a sentence may put behind them."""
-_WORD = r"[^\W\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]"
+_WORD = r"[^\W\u0590-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]"
+_BEFORE = rf"(?<!{_WORD})(?<!@)(?:(?<!-)|(?<=[^\W\d_\x00-\u036f]-))"
 _ADDRESS = re.compile(r"https?://[^\s<>\"`{}|\\^\x00-\x1f]+", re.IGNORECASE)
 _ANGLED = re.compile(r"<([^\s<>@\"]{1,250})@[^\s<>@\"]{1,250}>")
 _SAYS_MESSAGE_ID = re.compile(r"(?:message-?\s?id|msg-?id|in-reply-to|references)\W{0,5}$", re.IGNORECASE)
 _KEY = re.compile(
-    rf"(?<!{_WORD})(?<![@\-])(?:[A-Z][A-Z0-9_]{{1,29}}[-\u2010\u2011][1-9][0-9]{{0,8}}(?!{_WORD}|[-.][0-9]|@)"
+    rf"{_BEFORE}(?:[A-Z][A-Z0-9_]{{1,29}}[-\u2010\u2011][1-9][0-9]{{0,8}}(?!{_WORD}|\d|[-.][0-9]|@)"
     rf"|R-[A-Z2-7]{{12}}(?!{_WORD}|[-@]))"
 )
 

@@ -31,7 +31,7 @@ class LoggedMail:
         properties = told.properties
         people = _people(told)
         written, quoted = written_and_quoted(
-            text_at(properties, "hs_email_html") or text_at(properties, "hs_email_text") or ""
+            text_at(properties, "hs_email_html") or text_at(properties, "hs_email_text") or "", signs(properties)
         )
         direction = text_at(properties, "hs_email_direction")
         return LoggedMail(
@@ -50,6 +50,12 @@ class LoggedMail:
             return ()
         field = "hs_email_message_id"
         return (Reference("message-id", "", self.message_id, Evidence.EXPLICIT, "association", field),)
+
+
+def signs(properties: Any) -> str:
+    """The sender's name, as a signature begins with it."""
+    sender = mapping_at(_headers(text_at(properties, "hs_email_headers")), "from")
+    return full_name(sender, "firstName", "lastName") or ""
 
 
 def normal_message_id(text: str | None) -> str | None:

@@ -27,7 +27,7 @@ from connectors.hubspot.reading import (
     required_id,
     text_at,
 )
-from connectors.hubspot.texts import plain
+from connectors.hubspot.texts import plain, written_and_quoted
 from connectors.hubspot.told import Told
 from connectors.keeping import EXCERPT
 from schemas.artifacts import Evidence, Mapped, Part, Reference, Text, artifact_id
@@ -78,7 +78,7 @@ def _record(event: SourceEvent) -> Mapped:
     fields |= _money_and_time(told) if kind == "deal" else {"resolution": text_at(properties, "hs_resolution")}
     texts = (
         *_text("title", text_at(properties, TITLES[kind]), Evidence.TITLE),
-        *_text("description", body, Evidence.WRITTEN),
+        *_apart("description", text_at(properties, BODIES[kind])),
         *_text("next step", text_at(properties, "hs_next_step"), Evidence.WRITTEN),
     )
     part = Part((told.myself(), *_known_as(told, properties)), texts)
@@ -87,6 +87,11 @@ def _record(event: SourceEvent) -> Mapped:
 
 def _text(field: str, text: str | None, evidence: Evidence) -> tuple[Text, ...]:
     return (Text(field, text, evidence),) if text else ()
+
+
+def _apart(field: str, source: str | None) -> tuple[Text, ...]:
+    written, quoted = written_and_quoted(source or "")
+    return (*_text(field, written, Evidence.WRITTEN), *_text("quoted", quoted, Evidence.QUOTED))
 
 
 def _known_as(told: Told, properties: dict[str, Any]) -> tuple[Reference, ...]:
@@ -118,7 +123,7 @@ def _note(event: SourceEvent) -> Mapped:
     told = Told(event, required(event.payload, "object"))
     body = plain(text_at(told.properties, "hs_note_body") or "")
     fields = told.fields() | {"opens": False, "excerpt": told.kept(body, EXCERPT), "type": "note"}
-    part = Part((told.myself(),), _text("note", body, Evidence.WRITTEN))
+    part = Part((told.myself(),), _apart("note", text_at(told.properties, "hs_note_body")))
     return told.mapped(fields, {"record": part}, history.commented(told, body))
 
 

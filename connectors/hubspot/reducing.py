@@ -10,9 +10,10 @@ from typing import Any
 
 from connectors.dedicated import values
 from connectors.hubspot.custom import of_people
+from connectors.hubspot.mails import signs
 from connectors.hubspot.properties import BODIES, LINES, PROPERTIES, TITLES
 from connectors.hubspot.reading import dicts_at, mapping_at, text_at
-from connectors.hubspot.texts import plain, written_and_quoted
+from connectors.hubspot.texts import written_and_quoted
 from connectors.keeping import Keep, kept, kept_apart
 
 _ADDRESSED = ("email", "firstName", "lastName")
@@ -32,7 +33,7 @@ def reduced(kind: str, payload: dict[str, Any], keep: Keep) -> dict[str, Any]:
     properties |= {name: _line(text, keep) for name, text in lines.items()}
     properties |= {name: _line(text, keep) for name in (TITLES.get(kind, ""), *LINES) if (text := text_at(told, name))}
     if body := text_at(told, BODIES.get(kind, "")):
-        properties[BODIES[kind]] = _html(kept(plain(body), keep), "")
+        properties[BODIES[kind]] = _html(*kept_apart(*written_and_quoted(body), keep))
     if kind == "email":
         properties |= _mail(told, keep)
     return payload | {"object": record | {"properties": properties}}
@@ -44,7 +45,8 @@ def _line(text: str, keep: Keep) -> str:
 
 
 def _mail(told: dict[str, Any], keep: Keep) -> dict[str, Any]:
-    written, quoted = written_and_quoted(text_at(told, "hs_email_html") or text_at(told, "hs_email_text") or "")
+    source = text_at(told, "hs_email_html") or text_at(told, "hs_email_text") or ""
+    written, quoted = written_and_quoted(source, signs(told))
     return {
         "hs_email_html": _html(*kept_apart(written, quoted, keep)),
         "hs_email_text": None,

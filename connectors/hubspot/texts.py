@@ -1,18 +1,18 @@
-"""HubSpot's rich text as plain text, and what of a logged e-mail its sender wrote."""
+"""HubSpot's rich text as plain text, and what of it its writer wrote: mails are logged, pasted, and become tickets."""
 
 import re
 
 from connectors.markup import Markup
+from connectors.replies import split
 
 _BLOCKS = {"p", "div", "br", "li", "tr", "ul", "ol", "table", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "pre"}
 _SILENT = {"script", "style", "head", "title"}
-_QUOTE_CLASSES = ("gmail_quote", "hs_reply", "yahoo_quoted", "moz-cite-prefix", "OutlookMessageHeader")
-_QUOTE_STARTS = re.compile(
-    r"^\s*(?:>|-{2,}\s*(?:Original Message|Urspr\w+ngliche Nachricht|Forwarded message|Weitergeleitete Nachricht)"
-    r"|On\s.{4,160}\swrote:\s*$|Am\s.{4,160}\sschrieb\b.{0,120}:\s*$|_{10,}\s*$|(?:From|Von):\s.{1,200}$)",
-    re.IGNORECASE,
+_QUOTE_CLASSES = (
+    *("gmail_quote", "gmail_signature", "hs_reply", "yahoo_quoted", "moz-cite-prefix"),
+    *("OutlookMessageHeader", "divRplyFwdMsg"),
 )
-_SIGNATURE = re.compile(r"^-- ?$")
+_LINK_PIECES = 20
+"""So many pieces of text before a link's end are looked through for its address."""
 _MARKUP = re.compile(r"<[a-zA-Z/!][^<>]{0,2000}>")
 
 
@@ -25,6 +25,7 @@ class _Reader(Markup):
         self.quoted: list[str] = []
         self._silent = 0
         self._quoting = False
+        self._link = ""
 
     @property
     def _into(self) -> list[str]:
@@ -38,12 +39,23 @@ class _Reader(Markup):
             self._quoting = True
         if tag in _BLOCKS:
             self._into.append("\n")
+        if tag == "a":
+            self._link = next((value or "" for name, value in attrs if name == "href"), "")
 
     def handle_endtag(self, tag: str) -> None:
+        if tag == "a":
+            self._end_link()
         if tag in _SILENT:
             self._silent = max(0, self._silent - 1)
         if tag in _BLOCKS:
             self._into.append("\n")
+
+    def _end_link(self) -> None:
+        """A link's address is part of what was said: it may be the only thing that names an issue."""
+        shown = "".join(self._into[-_LINK_PIECES:])
+        if self._link.lower().startswith(("http://", "https://")) and self._link not in shown and not self._silent:
+            self._into.append(f" <{self._link}>")
+        self._link = ""
 
     def handle_data(self, data: str) -> None:
         if not self._silent:
@@ -73,12 +85,8 @@ def plain(source: str) -> str:
     return f"{written}\n{quoted}".strip()
 
 
-def written_and_quoted(source: str) -> tuple[str, str]:
-    """What the sender wrote, and what is quoted below it (with signatures), of a mail's HTML or plain text."""
+def written_and_quoted(source: str, sender: str = "") -> tuple[str, str]:
+    """What was written, and what is quoted in it (with signatures), of rich or plain text. sender: see `split`."""
     written, quoted = _read(source)
-    lines = written.split("\n")
-    for number, line in enumerate(lines):
-        if _QUOTE_STARTS.match(line) or _SIGNATURE.match(line):
-            rest = "\n".join(lines[number:])
-            return "\n".join(lines[:number]).strip(), f"{rest}\n{quoted}".strip()
-    return written, quoted
+    mail = split(written, sender)
+    return mail.written, "\n".join(text for text in (mail.quoted, mail.footer, quoted) if text)

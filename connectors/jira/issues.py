@@ -141,7 +141,8 @@ def _labels(value: object, _: dict[str, Any]) -> dict[str, Any]:
 
 
 def _description(value: object, _: dict[str, Any]) -> dict[str, Any]:
-    return {"excerpt": words(value).written[:EXCERPT] or None}
+    said = words(value)
+    return {"excerpt": (said.written or said.quoted)[:EXCERPT] or None}
 
 
 def _attachments(value: object, _: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.jira.shapes import obj, rows, word
+from connectors.replies import may_hold_another, split
 
 ROOM = 20_000
 """Characters of a text that are looked at."""
@@ -44,10 +45,18 @@ class Words:
 def words(value: object) -> Words:
     """The plain text of a rich text field in either format; empty for anything else."""
     if isinstance(value, dict):
-        return _from_document(value)
+        return _without_mails(_from_document(value))
     if isinstance(value, str):
-        return _from_wiki(value)
+        return _without_mails(_from_wiki(value))
     return Words()
+
+
+def _without_mails(said: Words) -> Words:
+    """What an answer by mail quotes, its signature, and a mail that was pasted, are quoted too."""
+    if not may_hold_another(said.written):
+        return said
+    mail = split(said.written)
+    return Words(mail.written, "\n".join(text for text in (mail.quoted, mail.footer, said.quoted) if text))
 
 
 def _from_document(document: dict[str, Any]) -> Words:

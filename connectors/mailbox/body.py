@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from connectors.mailbox.headers import addresses, message_ids, values
 from connectors.mailbox.html import visible_text
 from connectors.mailbox.payload import MailPayload, TextPart
-from connectors.mailbox.replies import split
+from connectors.replies import split
 
 _REPORT = "message/delivery-status"
 _RECIPIENT = re.compile(r"^(?:original|final)-recipient:\s*[^;\n]*;\s*(\S.*)$", re.IGNORECASE | re.MULTILINE)

@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store import tables
 from schemas.artifacts import request_id
+from schemas.events import SourceEvent
 from tests.connectors.jira.recorded import teller
-from tests.pipelines.evidence_table import EPIC, STORY, Events, beside, issue, mail
+from tests.pipelines.evidence_table import EPIC, STORY, Events, associated, beside, comment, crm, deal, issue, mail
 from tests.pipelines.test_evidence import configured, tell
 from tests.pipelines.test_ingest import rows
 from tests.pipelines.test_order import empty
@@ -35,6 +36,12 @@ async def outcomes(engine: AsyncEngine, events: Events) -> Iterable[set[frozense
             await tell(engine, batch)
         found.append(await requests(engine))
     return found
+
+
+def logged(number: str, text: str) -> SourceEvent:
+    """An e-mail that the CRM logged."""
+    properties = {"hs_email_text": text, "hs_timestamp": "2026-03-01T08:00:00Z"}
+    return crm("email", "email", number, object={"id": number, "properties": properties})
 
 
 def issues(*numbers: int) -> frozenset[str]:
@@ -69,3 +76,24 @@ async def test_what_names_a_key_from_before_its_project_was_renamed_stays(engine
     told = (issue(1), before, teller(connection="jira").issue_fields(renamed, 2, []), after)
     for found in await outcomes(engine, told):
         assert found == {issues(1) | {before.artifact, after.artifact}}
+
+
+_QUOTES = "Thanks.\n\nOn Mon, 2 Mar 2026 at 10:00 Ben <ben@acme.example> wrote:\n> PAY-1 is due\n"
+_PASTED = "From: Ben\nSent: 2 March 2026\nTo: Anna\nSubject: Payslips\n\nPAY-1 is due"
+_SIGNED = "We want it.\n\nBest regards,\nAnna\nProject office PAY-1\n"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        (issue(2), comment(2, _QUOTES)),
+        (issue(2, description=_PASTED),),
+        (deal("20001", kind="ticket", content=_QUOTES),),
+        (deal("10001", description="<p>Wrote:</p><blockquote>PAY-1 is due</blockquote>"),),
+        (deal("10001"), associated("email", "40001", "10001"), logged("40001", _SIGNED)),
+    ],
+)
+async def test_quotes_and_signatures_count_in_no_tool(engine: AsyncEngine, told: Events) -> None:
+    others = frozenset(one.artifact for one in told)
+    for found in await outcomes(engine, (issue(1), *told)):
+        assert found == {issues(1), others}

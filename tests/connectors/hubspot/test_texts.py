@@ -19,6 +19,12 @@ from connectors.hubspot.texts import plain, written_and_quoted
         ("plain\n\n\n\ntext", "plain\n\ntext"),
         ("<ul><li>x</li><li>y</li></ul>", "x\n\ny"),
         ("<p>broken <b>text", "broken text"),
+        (
+            '<a href="https://acme.example/browse/PAY-1">the issue</a>.',
+            "the issue <https://acme.example/browse/PAY-1>.",
+        ),
+        ('<a href="https://acme.example/a">https://acme.example/a</a>', "https://acme.example/a"),
+        ('<a href="mailto:anna@acme.example">Anna</a> <a>no address</a>', "Anna no address"),
     ],
 )
 def test_plain(source: str, expected: str) -> None:
@@ -33,12 +39,22 @@ def test_plain(source: str, expected: str) -> None:
         ("Fine\n-- \nOlga, PAY Ltd", "Fine"),
         ("See below\n-----Original Message-----\nFrom: Kim", "See below"),
         ("<p>New</p><blockquote>Old PAY-1</blockquote>", "New"),
+        ("<p>Merci.</p><div>De : Kim<br>Envoyé : lundi<br>Objet : PAY-1</div><p>PAY-1 !</p>", "Merci."),
+        ('<p>Done</p><div class="gmail_signature">Kim, PAY-1 office</div>', "Done"),
+        ("Done\n\nBest regards,\nKim\nPAY-1 office", "Done"),
         ("From my point of view: good", "From my point of view: good"),
         ("Nothing quoted", "Nothing quoted"),
     ],
 )
 def test_written(source: str, written: str) -> None:
     assert written_and_quoted(source)[0] == written
+
+
+def test_who_wrote_it_signs_by_the_whole_name() -> None:
+    assert written_and_quoted("<p>Done</p><p>Kim Lee</p><p>PAY-1 office</p>", "Kim Lee") == (
+        "Done",
+        "Kim Lee\n\nPAY-1 office",
+    )
 
 
 @given(st.text())

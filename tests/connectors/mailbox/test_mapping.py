@@ -12,7 +12,7 @@ from connectors.contract import BadRecord
 from connectors.mailbox import connector
 from connectors.mailbox.headers import addresses, date, decoded, message_ids
 from connectors.mailbox.html import visible_text
-from connectors.mailbox.replies import split
+from connectors.replies import split
 from schemas.artifacts import Evidence, Mapped
 from tests.connectors.mailbox.letters import NOON, letter, told
 from tests.connectors.mailbox.shapes import SHAPES
