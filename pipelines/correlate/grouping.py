@@ -12,8 +12,8 @@ from dataclasses import replace
 from pipelines.correlate.decided import Decided, apart_words, kept_out
 from pipelines.correlate.evidence import Edge, Weighed, weigh
 from pipelines.correlate.explain import called, rule, thing, why
-from pipelines.correlate.listing import in_text, listing
-from pipelines.correlate.parts import Limited, RequestParts, attach, container_of, within_limit
+from pipelines.correlate.listing import at_once, in_text, listing, passed_on
+from pipelines.correlate.parts import Limited, RequestParts, attach, connect_all, container_of, within_limit
 from pipelines.correlate.rules import Rules
 from schemas.artifacts import Evidence, request_id
 from schemas.links import Component, Group, Groups, Link, LinkKind, Node, Programme
@@ -31,17 +31,24 @@ def correlate(component: Component, rules: Rules) -> Groups:
     limited = within_limit(direct, weighed.nodes, rules.component, joined)
     limited.kept = [*joined, *limited.kept]
     parts = RequestParts(weighed.nodes.values(), rules, decided, silent)
-    stated = [edge for edge in limited.kept if not in_text(edge)]
-    for edge in stated:
-        parts.connect(edge)
-    written, lists = listing(filter(in_text, limited.kept), parts, weighed.unknown)
-    for edge in written:
-        parts.connect(edge)
-    limited.kept = [*stated, *written]
-    weighed.mentions += lists
+    weighed.mentions += _connected(limited, parts, weighed)
     programmes = attach(above, weighed, parts)
     found = _Outcome(weighed, parts, limited, programmes, rules).groups(above)
     return replace(found, kept_out=kept_out(found, silent, parts.of)) if decided.numbered else found
+
+
+def _connected(limited: Limited, parts: RequestParts, weighed: Weighed) -> list[Edge]:
+    """Join the edges, and take out those that join nothing because they name several things at once."""
+    passing = passed_on(limited.kept)
+    later = {id(edge) for edge in passing}
+    stated = [edge for edge in limited.kept if not in_text(edge) and id(edge) not in later]
+    connect_all(parts, stated)
+    written, lists = listing(filter(in_text, limited.kept), parts, weighed.unknown)
+    connect_all(parts, written)
+    passed, several = at_once(passing, parts, weighed.nodes)
+    connect_all(parts, passed)
+    limited.kept = [*stated, *written, *passed]
+    return lists + several
 
 
 class _Outcome:

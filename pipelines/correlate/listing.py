@@ -1,7 +1,10 @@
-"""Lists: a text whose lines each begin with another thing speaks of each of them alone, however few they are."""
+"""Lists: a text whose lines each begin with another thing speaks of each of them alone, however few they are.
+
+So does a mail that passes on several others which do not belong together.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 
 from pipelines.correlate.evidence import Edge
@@ -40,6 +43,30 @@ def listing(
         if _text(edge) in lists
     ]
     return [edge for edge in written if _text(edge) not in lists], kept
+
+
+def passed_on(edges: Iterable[Edge]) -> list[Edge]:
+    """Edges by which mails pass on several others each."""
+    mails: dict[str, list[Edge]] = defaultdict(list)
+    for edge in edges:
+        if edge.reference.relation == "forward" and edge.strength is Evidence.EXPLICIT:
+            mails[edge.source].append(edge)
+    return [edge for each in mails.values() if len({edge.target for edge in each}) > 1 for edge in each]
+
+
+def at_once(passing: Iterable[Edge], parts: Parts, nodes: Container[str]) -> tuple[list[Edge], list[Edge]]:
+    """Edges of `passed_on`, and those of them that join nothing, with the reason: their mails pass on what belongs
+    to several things. parts: what everything else has joined."""
+    edges = list(passing)
+    read = {parts.of(edge.target) for edge in edges if edge.target in nodes}
+    things: dict[str, set[str]] = defaultdict(set)
+    for edge in edges:
+        part = parts.of(edge.target)
+        if part in read:
+            things[edge.source].add(part)
+    several = {mail for mail, passed in things.items() if len(passed) > 1}
+    kept = [replace(edge, kept="it passes on several mails at once") for edge in edges if edge.source in several]
+    return [edge for edge in edges if edge.source not in several], kept
 
 
 def _listed(edge: Edge) -> bool:

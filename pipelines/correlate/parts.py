@@ -178,14 +178,15 @@ def attach(edges: list[Edge], weighed: Weighed, parts: RequestParts) -> dict[str
         if len(taken | ({parts.of(name)} if parts.taken(name) else set())) > 1:
             programmes[name] = under
             if parts.opens(name):
-                _connect(parts, [edge for edge in under if not parts.taken(_other(edge, name))])
+                connect_all(parts, [edge for edge in under if not parts.taken(_other(edge, name))])
             parts.mark_programme(name)
         else:
-            _connect(parts, under)
+            connect_all(parts, under)
     return programmes
 
 
-def _connect(parts: RequestParts, edges: list[Edge]) -> None:
+def connect_all(parts: RequestParts, edges: Iterable[Edge]) -> None:
+    """Join each of the edges, in their order."""
     for edge in edges:
         parts.connect(edge)
 

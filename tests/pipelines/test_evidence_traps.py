@@ -9,6 +9,8 @@ from pipelines.store import tables
 from schemas.artifacts import request_id
 from schemas.events import SourceEvent
 from tests.connectors.jira.recorded import teller
+from tests.connectors.mailbox.letters import letter
+from tests.connectors.mailbox.letters import told as told_by_server
 from tests.pipelines.evidence_table import EPIC, STORY, Events, associated, beside, comment, crm, deal, issue, mail
 from tests.pipelines.test_evidence import configured, tell
 from tests.pipelines.test_ingest import rows
@@ -42,6 +44,14 @@ def logged(number: str, text: str) -> SourceEvent:
     """An e-mail that the CRM logged."""
     properties = {"hs_email_text": text, "hs_timestamp": "2026-03-01T08:00:00Z"}
     return crm("email", "email", number, object={"id": number, "properties": properties})
+
+
+def passing_on(*mails: int) -> SourceEvent:
+    """A mail to which others are attached."""
+    whole = letter("Fwd: please have a look", "FYI.\n", 90)
+    for number in mails:
+        whole.add_attachment(letter(f"Matter {number}", "Please.\n", number))
+    return told_by_server(whole.as_bytes())
 
 
 def issues(*numbers: int) -> frozenset[str]:
@@ -97,3 +107,16 @@ async def test_quotes_and_signatures_count_in_no_tool(engine: AsyncEngine, told:
     others = frozenset(one.artifact for one in told)
     for found in await outcomes(engine, (issue(1), *told)):
         assert found == {issues(1), others}
+
+
+async def test_a_mail_that_passes_on_several_joins_none_of_them(engine: AsyncEngine) -> None:
+    passes = passing_on(1, 2, 3)
+    told = (mail(1, "Payslips"), mail(2, "Single sign-on"), passes)
+    for found in await outcomes(engine, told):
+        assert found == {frozenset({one.artifact}) for one in told}
+
+
+async def test_a_mail_that_passes_on_a_whole_thread_joins_it(engine: AsyncEngine) -> None:
+    told = (mail(1, "Payslips"), mail(2, "Re: Payslips", In_Reply_To="<m1@example.com>"), passing_on(1, 2, 3))
+    for found in await outcomes(engine, told):
+        assert found == {frozenset(one.artifact for one in told)}

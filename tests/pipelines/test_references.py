@@ -356,6 +356,7 @@ def test_a_written_key_is_found_and_looked_up_in_any_case(key: str, before: str)
         ("1. [PAY-1] x\n2) PAY-2\n(3) *PAY-3*", "PAY-1 PAY-2 PAY-3"),
         ("PAY-1: done\nPAY-2: done\n  – https://a.atlassian.net/browse/PAY-3", "PAY-1 PAY-2 PAY-3"),
         ("About PAY-3.\n- PAY-1\n- PAY-2\n- PAY-3", "PAY-1 PAY-2 PAY-3"),
+        ("[x] PAY-1\n- [ ] PAY-2\n✅ [PAY-3]", "PAY-1 PAY-2 PAY-3"),
         ("- PAY-1\n- PAY-2\n- PAY-1", ""),
         ("PAY-1, PAY-2\nand PAY-3, PAY-4", ""),
         ("- for PAY-1\n- for PAY-2\n- for PAY-3", ""),
