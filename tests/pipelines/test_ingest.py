@@ -1,6 +1,5 @@
 """A batch becomes requests in one transaction: through both databases."""
 
-import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,14 +7,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event as listen
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.ingest import Ingest
 from pipelines.recompute import Recompute
 from pipelines.store import tables
 from pipelines.store.components import MANY_NAMED
-from pipelines.store.engine import writing
 from schemas.artifacts import request_id
 from schemas.errors import RetryLater
 from schemas.events import SourceEvent
@@ -197,30 +195,6 @@ async def test_a_new_name_of_somebody_in_very_many_requests_is_left_to_recompute
     stored = await rows(engine, tables.requests)
     assert {json.loads(row.record)["requester"]["name"] for row in stored} == {"Anna Berg"}
     assert await rows(engine, tables.pending) == []
-
-
-async def test_two_workers_that_bring_two_ends_of_a_value_always_join_them(engine: AsyncEngine) -> None:
-    rounds = 60
-    for number in range(rounds):
-        one, other = 2 * number + 1, 2 * number + 2
-        await asyncio.gather(
-            _until_stored(engine, records([memo(one)], first=one)),
-            _until_stored(engine, records([memo(other, text=f"MEMO-{one}")], first=other, partition=1)),
-        )
-    async with writing(engine) as connection:
-        apart = (await connection.execute(text("SELECT count(DISTINCT request) FROM members"))).scalar_one()
-    assert apart == rounds
-
-
-async def _until_stored(engine: AsyncEngine, batch: list[Record]) -> None:
-    for _ in range(20):
-        try:
-            await ingest_of(engine)(batch)
-        except RetryLater:
-            await asyncio.sleep(0.01)
-        else:
-            return
-    raise AssertionError("twenty attempts did not store the batch")
 
 
 async def test_a_record_whose_facts_no_code_can_store_is_set_aside_alone(engine: AsyncEngine) -> None:
