@@ -121,7 +121,7 @@ def request_input(
     others = sorted(name for name in others_of(group, programmes) if name in loaded.artifacts)
     links = [_link(link) for link in group.links + group.depends_on + group.mentions if link.to_artifact]
     links += [
-        LinkInput(one.artifact, group.anchor, "programme", "programme", "explicit", _programme_why(one))
+        LinkInput(one.artifact, group.anchor, "programme", "programme", "explicit", _programme_why(one, group))
         for one in programmes
         if one.artifact
     ]
@@ -155,8 +155,12 @@ def _reasons(group: Group) -> dict[str, str]:
     return why
 
 
-def _programme_why(programme: Programme) -> str:
-    return programme.links[0].why if programme.links else f"Belongs to {programme.name}"
+def _programme_why(programme: Programme, group: Group) -> str:
+    """The sentence of the link by which the request, or a programme inside that it belongs to, lies below it."""
+    own = {*group.artifacts, *group.programmes} - {programme.key}
+    links = (one for one in programme.links if own & {one.from_artifact, one.to_artifact, one.unread})
+    link = next(links, None)
+    return link.why if link else f"Belongs to {programme.name}"
 
 
 def _link(link: Link) -> LinkInput:

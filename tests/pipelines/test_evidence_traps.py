@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import orjson
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -66,6 +67,19 @@ async def test_an_initiative_older_than_its_epics_joins_none_of_them(engine: Asy
     )  # fmt: skip
     for found in await outcomes(engine, told):
         assert found == {issues(2, 4), issues(3, 5)}
+
+
+async def test_each_request_of_a_programme_says_why_it_belongs_to_it(engine: AsyncEngine) -> None:
+    await configured(engine)
+    epics = (issue(1, kind=INITIATIVE), *(issue(number, kind=EPIC, parent=beside(1)) for number in (2, 3)))
+    await tell(engine, (*epics, issue(4, parent=beside(2)), issue(5, parent=beside(2)), issue(6, parent=beside(3))))
+    records = [orjson.loads(row.record) for row in await rows(engine, tables.requests)]
+    said = {why for one in records for why in [tuple(each["why"] for each in one["programmes"])]}
+    assert said == {
+        ("PAY-2 belongs to the epic PAY-1", "PAY-4 belongs to the epic PAY-2"),
+        ("PAY-2 belongs to the epic PAY-1", "PAY-5 belongs to the epic PAY-2"),
+        ("PAY-3 belongs to the epic PAY-1",),
+    }
 
 
 @pytest.mark.parametrize(
