@@ -6,6 +6,7 @@ of the text, so that the hub finds the same references in what is kept as in the
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 Keep = Literal["full", "excerpt", "references"]
@@ -13,8 +14,8 @@ Keep = Literal["full", "excerpt", "references"]
 EXCERPT = 500
 """Characters of an excerpt."""
 
-_LONGEST = 2_100
-"""Longer addresses name nothing: 2,000 characters, and the brackets that a sentence may put behind them."""
+_LONGEST = 4_100
+"""Longer addresses name nothing: 4,000 characters, and the brackets that a sentence may put behind them."""
 _WORD = r"[^\W\u0590-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]"
 _BEFORE = rf"(?<!{_WORD})(?<!@)(?:(?<!-)|(?<=[^\W\d_\x00-\u036f]-))"
 _ADDRESS = re.compile(r"https?://[^\s<>\"`{}|\\^\x00-\x1f]+", re.IGNORECASE)
@@ -26,12 +27,22 @@ _KEY = re.compile(
 )
 
 
+_LINE = re.compile(
+    r"^[ \t]*(?:[-*+•‣◦▪·–—]+|\(?[0-9]{1,3}[.)])?[ \t]*(?:\[[ xX✓✔-]\]|[^\w\s<>\"'„“»«(\[{,]{1,4})?[ \t]*[\[(*_]{0,4}",
+    re.MULTILINE,
+)
+_SEVERAL = 3
+"""So many names that each begin a line are a list, in which the hub takes each of them alone."""
+
+
 class _Name(NamedTuple):
     """Where something is named, and how it is written down so that it names the same without the words around it."""
 
     start: int
     end: int
     shown: str
+    begins: bool = False
+    """Whether it begins a line of the text."""
 
 
 def kept(text: str, keep: Keep) -> str:
@@ -50,8 +61,22 @@ def kept_apart(written: str, quoted: str, keep: Keep) -> tuple[str, str]:
 
 
 def names(text: str) -> str:
-    """What in the text names something, in order, each once, one a line; nothing else of it."""
-    return "\n".join(dict.fromkeys(name.shown for name in _names(text)))
+    """What in the text names something, in order, each once, one a line; nothing else of it.
+
+    What begins no line of the text stands behind a comma, where it would make a list of what is none.
+    """
+    return "\n".join(_lines(_names(text)))
+
+
+def _lines(found: Sequence[_Name], above: Sequence[_Name] = ()) -> Iterator[str]:
+    """One line for each thing that is named, but for those that stand above in the same way."""
+    every = [*above, *found]
+    known, listed = ({name.shown for name in above if name.begins in begins} for begins in ((False, True), (True,)))
+    begins = {name.shown for name in every if name.begins}
+    may_be_list = len({name.shown for name in every}) >= _SEVERAL
+    for shown in dict.fromkeys(name.shown for name in found):
+        if shown not in known or (shown in begins and shown not in listed):
+            yield f", {shown}" if may_be_list and shown not in begins else shown
 
 
 def beginning(text: str, size: int = EXCERPT) -> str:
@@ -64,9 +89,8 @@ def beginning(text: str, size: int = EXCERPT) -> str:
     # The end of a text can make a name of what was none: PAY-12 of PAY-12.5.
     while made := [name.start for name in _names(text[:cut]) if name[:2] not in known]:
         cut = made[-1]
-    before = {name.shown for name in found if name.start < cut}
-    rest = dict.fromkeys(name.shown for name in found if name.start >= cut and name.shown not in before)
-    return "\n".join(piece for piece in (text[:cut].rstrip(), *rest) if piece)
+    above, below = [one for one in found if one.start < cut], [one for one in found if one.start >= cut]
+    return "\n".join(piece for piece in (text[:cut].rstrip(), *_lines(below, above)) if piece)
 
 
 def _names(text: str) -> list[_Name]:
@@ -80,7 +104,8 @@ def _names(text: str) -> list[_Name]:
     found += [_Name(*match.span(), shown) for match in _ANGLED.finditer(plain) if (shown := _message_id(plain, match))]
     plain = _ANGLED.sub(_blank, plain)
     found += [_Name(*match.span(), match.group()) for match in _KEY.finditer(plain)]
-    return sorted(found)
+    lines = {line.end() for line in _LINE.finditer(text)}
+    return sorted(name._replace(begins=name.start in lines) for name in found)
 
 
 def _message_id(text: str, found: re.Match[str]) -> str:

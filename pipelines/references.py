@@ -49,10 +49,10 @@ _ADDRESS = re.compile(r"https?://[^\s<>\"`{}|\\^\x00-\x1f]+", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"<([^\s<>@\"]{1,250})@([^\s<>@\"]{1,250})>")
 _SAYS_MESSAGE_ID = re.compile(r"(?:message-?\s?id|msg-?id|in-reply-to|references)\W{0,5}$", re.IGNORECASE)
 _LINE = re.compile(
-    r"^[ \t]*(?:[-*+•‣◦▪·–—]+|\(?[0-9]{1,3}[.)])?[ \t]*(?:\[[ xX✓✔-]\]|[^\w\s<>\"'„“»«(\[{]{1,4})?[ \t]*[\[(*_]{0,4}",
+    r"^[ \t]*(?:[-*+•‣◦▪·–—]+|\(?[0-9]{1,3}[.)])?[ \t]*(?:\[[ xX✓✔-]\]|[^\w\s<>\"'„“»«(\[{,]{1,4})?[ \t]*[\[(*_]{0,4}",
     re.MULTILINE,
 )
-"""What may stand before the first word of a line: a bullet or a number, a box or a sign, brackets."""
+"""What may stand before the first word of a line: a bullet or a number, a box or a sign (but no comma), brackets."""
 _NUMBER = re.compile(r"[0-9]{1,20}")
 _NUMBERED = ("hubspot.deal", "hubspot.ticket", "jira.issue", "hubspot.note", "hubspot.email")
 """What a bare number may mean, the likeliest first."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.keeping import EXCERPT, beginning, kept, kept_apart, names
+from connectors.keeping import EXCERPT, Keep, beginning, kept, kept_apart, names
 from pipelines.references import SMALL, find
 from schemas.artifacts import Evidence, Text
 
@@ -19,9 +19,10 @@ TEXTS = st.lists(st.sampled_from(NAMES + GLUE) | st.text(max_size=8), max_size=6
 
 
 def found(text: str) -> list[tuple[str, str, str]]:
-    """All but keys in small letters: words such as top-10 say more than a name does, and are not kept."""
-    references = find(Text("t", text, Evidence.WRITTEN))
-    return [(one.kind, one.scope, one.value) for one in references if one.relation != SMALL]
+    """All, and which of them make a list; but keys in small letters: words such as top-10 say more than a name does,
+    and are not kept."""
+    references = [one for one in find(Text("t", text, Evidence.WRITTEN)) if one.relation != SMALL]
+    return [(one.kind, one.value, "" if one.kind == "message-id" else one.relation) for one in references]
 
 
 @given(TEXTS)
@@ -42,9 +43,23 @@ def test_a_beginning_names_what_the_whole_names(text: str, size: int) -> None:
     ), "the beginning, then names"
 
 
+@pytest.mark.parametrize("keep", ["excerpt", "references"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Look at PAY-1 with PAY-2 and PAY-3",
+        "All:\n- PAY-1\n[x] PAY-2\n3. PAY-3",
+        "PAY-3 with\n- PAY-1\n- PAY-2\n- PAY-3",
+    ],
+)
+def test_what_is_a_list_stays_one_and_nothing_becomes_one(text: str, keep: Keep) -> None:
+    for whole in (text, f"{text}\n{'word ' * 200}", f"{'word ' * 200}\n{text}"):
+        assert set(found(kept(whole, keep))) == set(found(whole))
+
+
 def test_names_are_in_order_and_only_once() -> None:
     text = "PAY-12, see https://x.example/a?b=1. <anna@x.example> PAY-12; in reply-to: Message-ID <b@c> R-MZXW6YTBOI3D"
-    assert names(text) == "PAY-12\nhttps://x.example/a?b=1\nMessage-ID: <b@c>\nR-MZXW6YTBOI3D"
+    assert names(text) == "PAY-12\n, https://x.example/a?b=1\n, Message-ID: <b@c>\n, R-MZXW6YTBOI3D"
 
 
 @pytest.mark.parametrize("end", ["-12 and more", "-12.5 and more", "-12@host.example and more"])
@@ -52,6 +67,12 @@ def test_no_excerpt_ends_inside_a_name(end: str) -> None:
     text = "x" * (EXCERPT - 6) + " PAY" + end
     for size in range(EXCERPT - 8, EXCERPT + 2):
         assert found(beginning(text, size)) == found(text)
+
+
+def test_a_record_is_named_by_a_long_address_too() -> None:
+    """As mail gateways make them."""
+    long = "https://app.hubspot.com/contacts/4711/deal/99?from=" + "y" * 3_500
+    assert found(names(f"See {long}.")) == found(long) != []
 
 
 def test_what_is_kept() -> None:
