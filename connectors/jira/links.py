@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from connectors.jira.shapes import obj, rows, word
-from schemas.artifacts import Evidence, Part, Reference, Text
+from schemas.artifacts import Evidence, Part, Reference
 from schemas.links import LinkType
 
 EPIC_LINK = "com.pyxis.greenhopper.jira:gh-epic-link"
@@ -93,18 +93,15 @@ def _issue(connection: str, value: object, relation: str, field: str) -> Iterato
         yield Reference("jira.key", connection, key, Evidence.EXPLICIT, relation, field)
 
 
-def remote(links: object) -> tuple[tuple[Reference, ...], tuple[Text, ...]]:
-    """Remote links, as addresses and as texts in which whatever the addresses name can be found."""
-    references, texts = [], []
-    for link in rows(links):
-        address = word(obj(link.get("object")).get("url")) or ""
-        url = normal_url(address)
-        if url is None:
-            continue
-        host = urlsplit(url).netloc
-        references.append(Reference("url", host, url, Evidence.EXPLICIT, "remote link", "remotelinks"))
-        texts.append(Text("remotelinks", address[:2000], Evidence.EXPLICIT))
-    return tuple(dict.fromkeys(references)), tuple(dict.fromkeys(texts))
+def remote(links: object) -> tuple[Reference, ...]:
+    """Remote links, as addresses; what record an address shows is for the pipeline to see."""
+    addresses = (normal_url(word(obj(link.get("object")).get("url")) or "") for link in rows(links))
+    found = (
+        Reference("url", urlsplit(url).netloc, url, Evidence.EXPLICIT, "remote link", "remotelinks")
+        for url in addresses
+        if url
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def normal_url(address: str) -> str | None:

@@ -160,8 +160,7 @@ def _remotelinks(event: SourceEvent) -> Mapped:
     links = event.payload.get("links")
     if not isinstance(links, list):
         raise BadRecord("links: missing; a list is needed")
-    references, texts = remote(links)
-    return _mapped(event, parts={"remotelinks": Part(references, texts)})
+    return _mapped(event, parts={"remotelinks": Part(remote(links))})
 
 
 def _presence(event: SourceEvent) -> Mapped:
