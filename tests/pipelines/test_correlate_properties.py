@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.correlate import correlate
-from schemas.artifacts import Evidence, Reference
+from pipelines.references import LISTED
+from schemas.artifacts import Evidence, Reference, request_id
 from schemas.links import Component, Groups, Node
 from tests.pipelines.company import RULES, grouped, issue, link, mail, record, reply, title, written
 
@@ -21,6 +22,13 @@ REFERENCES = st.one_of(
     st.builds(title, st.sampled_from([*KEYS, "UTF-8"]), st.sampled_from(["subject", "title"])),
     st.builds(lambda key, place: written(key, field=place)[0], st.sampled_from(KEYS), st.sampled_from(["body", "x"])),
     st.builds(reply, st.sampled_from("abcde"), st.sampled_from(["In-Reply-To", "References"])),
+    st.builds(lambda name: link("message-id", f"{name}@x", "forward", "attached mail"), st.sampled_from("abcde")),
+    st.builds(lambda key: replace(written(key)[0], relation=LISTED), st.sampled_from([*KEYS, "WEB-1"])),
+    st.builds(
+        lambda key, how: Reference("request", "", request_id(f"jira-a/issue/{key}"), Evidence.WRITTEN, how, "body"),
+        st.sampled_from(KEYS),
+        st.sampled_from(["mentions", LISTED]),
+    ),
     st.builds(
         lambda key, relation: link("jira.key", key, relation, scope="jira-a"),
         st.sampled_from(KEYS),
