@@ -6,6 +6,7 @@ from connectors.markup import Markup
 from connectors.replies import split
 
 _BLOCKS = {"p", "div", "br", "li", "tr", "ul", "ol", "table", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "pre"}
+_CELLS = {"td", "th"}
 _SILENT = {"script", "style", "head", "title"}
 _QUOTE_CLASSES = (
     *("gmail_quote", "gmail_signature", "hs_reply", "yahoo_quoted", "moz-cite-prefix"),
@@ -39,6 +40,8 @@ class _Reader(Markup):
             self._quoting = True
         if tag in _BLOCKS:
             self._into.append("\n")
+        if tag in _CELLS:
+            self._into.append(" ")
         if tag == "a":
             self._link = next((value or "" for name, value in attrs if name == "href"), "")
 

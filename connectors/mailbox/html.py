@@ -23,6 +23,7 @@ _BREAKS = {
     "pre",
     "section",
 }
+_CELLS = {"td", "th"}
 _UNSEEN = {"style", "script", "head", "title", "template", "noscript"}
 _VOID = {"br", "hr", "img", "meta", "link", "input", "area", "base", "col", "embed", "source", "track", "wbr"}
 # Hidden preheaders: text for the list of mails that no reader of the mail sees.
@@ -62,6 +63,8 @@ class _Reader(Markup):
         given = {name: value or "" for name, value in attrs}
         if tag in _BREAKS:
             self._break()
+        if tag in _CELLS:
+            self._lines[-1][1].append(" ")
         if tag == "a":
             self._link = given.get("href", "")
         if tag in _VOID or len(self._open) > 500:

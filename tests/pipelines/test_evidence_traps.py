@@ -134,3 +134,11 @@ async def test_a_mail_that_passes_on_a_whole_thread_joins_it(engine: AsyncEngine
     told = (mail(1, "Payslips"), mail(2, "Re: Payslips", In_Reply_To="<m1@example.com>"), passing_on(1, 2, 3))
     for found in await outcomes(engine, told):
         assert found == {frozenset(one.artifact for one in told)}
+
+
+async def test_a_key_in_a_cell_of_a_table_is_read_apart_from_its_neighbours(engine: AsyncEngine) -> None:
+    form = letter("From the web form", number=9)
+    form.set_content("<table><tr><th>Ticket</th><td>PAY-1</td><td>urgent</td></tr></table>", subtype="html")
+    sent = told_by_server(form.as_bytes())
+    for found in await outcomes(engine, (issue(1), sent)):
+        assert found == {issues(1) | {sent.artifact}}

@@ -19,6 +19,7 @@ from connectors.hubspot.texts import plain, written_and_quoted
         ("plain\n\n\n\ntext", "plain\n\ntext"),
         ("<ul><li>x</li><li>y</li></ul>", "x\n\ny"),
         ("<p>broken <b>text", "broken text"),
+        ("<table><tr><th>Ticket</th><td>PAY-1</td></tr></table>", "Ticket PAY-1"),
         (
             '<a href="https://acme.example/browse/PAY-1">the issue</a>.',
             "the issue <https://acme.example/browse/PAY-1>.",
