@@ -1,6 +1,6 @@
 """From stored rows to the pure steps' inputs, and from a record to the row it is stored as. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -139,12 +139,15 @@ def request_input(
 
 
 def _reasons(group: Group) -> dict[str, str]:
-    """Artifact to the sentence of the link that ties it to the request's oldest part, over the fewest links."""
-    ties: dict[str, list[tuple[str, str]]] = {name: [] for name in group.artifacts}
+    """Artifact to the sentence of the link that ties it to the request's oldest part, over the fewest links.
+
+    Two artifacts may meet in a thing that was not read: what both answer, or name.
+    """
+    ties: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for link in group.links:
-        if link.from_artifact in ties and link.to_artifact in ties:
-            ties[link.from_artifact].append((link.to_artifact, link.why))
-            ties[link.to_artifact].append((link.from_artifact, link.why))
+        other = link.to_artifact or link.unread
+        ties[link.from_artifact].append((other, link.why))
+        ties[other].append((link.from_artifact, link.why))
     why = {group.anchor: "It is the oldest part of the request"}
     reached = [group.anchor]
     for name in reached:

@@ -142,3 +142,20 @@ async def test_a_key_in_a_cell_of_a_table_is_read_apart_from_its_neighbours(engi
     sent = told_by_server(form.as_bytes())
     for found in await outcomes(engine, (issue(1), sent)):
         assert found == {issues(1) | {sent.artifact}}
+
+
+async def test_what_meets_in_something_that_was_not_read_says_why_it_belongs_there(engine: AsyncEngine) -> None:
+    """Of a thread that began before reading did, and of mails about an issue that is not read yet."""
+    await configured(engine)
+    thread = (
+        mail(2, "Re: Export", In_Reply_To="<m1@example.com>"),
+        mail(3, "AW: Export", In_Reply_To="<m1@example.com>"),
+        mail(4, "AW: Export", In_Reply_To="<m3@example.com>"),
+    )
+    await tell(engine, (*thread, mail(5, "About PAY-77"), mail(6, "More on PAY-77")))
+    records = [orjson.loads(row.record) for row in await rows(engine, tables.requests)]
+    oldest, day = "It is the oldest part of the request", "The mail of 2 March 2026"
+    assert {tuple(one["why"] for one in each["artifacts"]) for each in records} == {
+        (oldest, f"{day} replies to a mail that was not read", f"{day} replies to the mail of 2 March 2026"),
+        (oldest, f"{day} names PAY-77 in its subject"),
+    }
