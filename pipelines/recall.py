@@ -31,12 +31,12 @@ async def recall(connection: AsyncConnection, request: str, as_of: datetime) -> 
     if group is None:
         return None
     programmes = _programmes(group, groups.programmes)
-    fields = {name: loaded.artifacts[name].fields for name in group.artifacts}
-    activities = await requests.activities_of(bulk, fields)
-    said = [activity for each in activities.values() for activity in each]
+    wanted = {name: loaded.artifacts[name].fields for name in assembly.told_of(group, loaded)}
+    activities = await requests.activities_of(bulk, wanted)
+    said = [activity for name in group.artifacts for activity in activities[name]]
     artifacts = [loaded.artifacts[name] for name in group.artifacts]
     who = assembly.who(artifacts, said, await people.load(bulk, assembly.identities_named(artifacts, said)))
-    told = assembly.request_input(group, programmes, loaded, said, who, snapshot.shows_restricted)
+    told = assembly.request_input(group, programmes, loaded, activities, who, snapshot.shows_restricted)
     try:
         return fold(told, snapshot.stage_map, as_of=as_of)
     except ValueError:  # nothing of it existed at that time

@@ -172,8 +172,7 @@ def _stands(
     group: Group, groups: Groups, loaded: Loaded, activities: Mapping[str, Sequence[Activity]], by: Configuration
 ) -> Standing:
     own = tuple(one for one in groups.programmes if one.key in group.programmes)
-    said = [activity for name in group.artifacts for activity in activities[name]]
     # Without the people's names: no stage depends on them.
-    told = assembly.request_input(group, own, loaded, said, assembly.NOBODY, by.shows_restricted)
+    told = assembly.request_input(group, own, loaded, activities, assembly.NOBODY, by.shows_restricted)
     current = fold(told, by.stage_map).current
     return current.stage, current.state

@@ -217,10 +217,11 @@ async def _fold(
     touched: Touched,
 ) -> tuple[list[RequestRow], Known]:
     turns = Turns(generous=touched.however_large)
-    fields = {name: loaded.artifacts[name].fields for due in work.due for name in due.group.artifacts}
-    activities = await requests.activities_of(bulk, fields, turns)
-    said = (activity for name in fields for activity in activities[name])
-    named = assembly.identities_named((loaded.artifacts[name] for name in fields), said)
+    wanted = {name for due in work.due for name in assembly.told_of(due.group, loaded)}
+    activities = await requests.activities_of(bulk, {name: loaded.artifacts[name].fields for name in wanted}, turns)
+    own = [name for due in work.due for name in due.group.artifacts]
+    said = (activity for name in own for activity in activities[name])
+    named = assembly.identities_named((loaded.artifacts[name] for name in own), said)
     await people.hold(bulk, touched)
     known = await people.load(bulk, named)
     rows = []
@@ -242,9 +243,8 @@ def _fold_one(
 ) -> RequestRow:
     artifacts = [loaded.artifacts[name] for name in due.group.artifacts]
     said = [activity for artifact in artifacts for activity in activities[artifact.id]]
-    told = assembly.request_input(
-        due.group, due.programmes, loaded, said, assembly.who(artifacts, said, known), configuration.shows_restricted
-    )
+    who = assembly.who(artifacts, said, known)
+    told = assembly.request_input(due.group, due.programmes, loaded, activities, who, configuration.shows_restricted)
     return assembly.request_row(told, fold(told, configuration.stage_map), due.component, due.basis)
 
 

@@ -122,7 +122,7 @@ async def _happened(connection: AsyncConnection, found: Reason) -> dict[str, lis
 def _dated(found: Reason, nodes: Iterable[Node], happened: dict[str, list[Activity]], rules: Rules) -> Reason:
     ends_of = {end for said in (*found.steps, *found.against) for end in ends(said.link)}
     told = {node.artifact: node for node in nodes if node.artifact in ends_of}
-    known_as = {name: _names_of(node) for name, node in told.items()}
+    known_as = {name: assembly.names_of(node) for name, node in told.items()}
 
     def began(artifact: str, field: str) -> datetime | None:
         node = told[artifact]
@@ -133,10 +133,6 @@ def _dated(found: Reason, nodes: Iterable[Node], happened: dict[str, list[Activi
         return tuple(replace(said, since=dating.since(said.link, known_as, happened, began)) for said in all_said)
 
     return replace(found, steps=dated(found.steps), against=dated(found.against))
-
-
-def _names_of(node: Node) -> frozenset[str]:
-    return frozenset(one.key for one in node.references if one.evidence is Evidence.IDENTITY) | {node.artifact}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 A memo may say more: `old`, the number of the key that it had before it was moved; `notes`, the notes that stand under
 it (number to text); `deleted`; `copy`, names of those who are on copy; `address` and `name`, of who wrote it;
 `whom`, the id of that identity; `asker`, who asked for it; `say`, what who wrote it said instead of setting its status;
-its `url`.
+`behind`, the number of a memo that has to be done first, and `noticed`, whether that was said now; its `url`.
 """
 
 from collections.abc import Sequence
@@ -54,11 +54,7 @@ def map_memo(event: SourceEvent) -> Mapped:
         raise ZeroDivisionError("a fault of the mapping")
     scope, number = event.connection, told["number"]
     created = START + timedelta(hours=number)
-    references = [Reference("jira.key", scope, f"MEMO-{number}", Evidence.IDENTITY, "is")]
-    if told["parent"] is not None:
-        references.append(Reference("jira.key", scope, f"MEMO-{told['parent']}", Evidence.EXPLICIT, "parent"))
-    if told.get("old") is not None:
-        references.append(Reference("jira.key", scope, f"MEMO-{told['old']}", Evidence.IDENTITY, "is"))
+    references = _references(told, scope)
     texts = (Text("text", told["text"], Evidence.WRITTEN, created),)
     person = told.get("whom", f"{scope}/account/{told['by']}")
     at = created + timedelta(hours=told["version"])
@@ -95,10 +91,27 @@ def map_memo(event: SourceEvent) -> Mapped:
     )
 
 
+def _references(told: dict[str, Any], scope: str) -> list[Reference]:
+    references = [Reference("jira.key", scope, f"MEMO-{told['number']}", Evidence.IDENTITY, "is")]
+    if told["parent"] is not None:
+        references.append(Reference("jira.key", scope, f"MEMO-{told['parent']}", Evidence.EXPLICIT, "parent"))
+    if told.get("old") is not None:
+        references.append(Reference("jira.key", scope, f"MEMO-{told['old']}", Evidence.IDENTITY, "is"))
+    if "behind" in told:
+        name = f"MEMO-{told['behind']}"
+        references.append(Reference("jira.key", scope, name, Evidence.EXPLICIT, "is blocked by", "issuelinks"))
+    return references
+
+
 def _happened(event: SourceEvent, at: datetime, person: str) -> Activity:
     told, key = event.payload, f"{event.artifact}/{event.payload['version']}"
     if "say" in told:
         return Activity(key, event.artifact, ActivityKind.COMMENTED, at, person, text=told["say"])
+    if told.get("noticed"):
+        name = f"MEMO-{told['behind']}"
+        objects = ((f"jira.key|{name}", "linked"),)
+        return Activity(key, event.artifact, ActivityKind.LINKED, at, person,
+                        to_label=f"This memo is blocked by {name}", objects=objects)  # fmt: skip
     return Activity(key, event.artifact, ActivityKind.STATUS, at, person,
                     to_value=told["status"], to_label=told["status"])  # fmt: skip
 
