@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from schemas.records import Current, Dependency, Holder, Outcome, Progress
+from schemas.stages import NOT_MAPPED
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -79,12 +80,15 @@ def _where(record: Standing, now: datetime) -> str:
     if record.outcome and record.outcome.result == "cancelled":
         when = f" on {day(record.outcome.at, now)}" if record.outcome.at else ""
         reason = f" ({record.outcome.reason})" if record.outcome.reason else ""
-        return f"Cancelled in {current.stage}{when}{reason}"
+        place = "" if current.stage == NOT_MAPPED else f" in {current.stage}"
+        return f"Cancelled{place}{when}{reason}"
     if record.outcome:
         return f"Done{_since(record.outcome.at, now)}"
+    if current.state == "done" and current.stage == NOT_MAPPED:
+        return f"Done{_since(current.state_since, now)}, not mapped to a stage"
     if current.state == "done":
         return f"{current.stage[:1].upper()}{current.stage[1:]} done{_since(current.state_since, now)}"
-    place = "Not mapped to a stage" if current.stage == "not mapped" else f"In {current.stage}"
+    place = "Not mapped to a stage" if current.stage == NOT_MAPPED else f"In {current.stage}"
     again = f" (round {current.round})" if current.round > 1 else ""
     return f"{place}{again}{_since(current.stage_since, now)}"
 
@@ -106,9 +110,16 @@ def _waits(record: Standing, now: datetime) -> str:
     if current.state == "waiting":
         whom = {"customer": "for the customer", None: ""}.get(current.waiting, f"for {current.waiting}")
         if current.waiting == "blocked":
-            whom = f"on {', '.join(keys[:_KEYS])}" if keys else "on what blocks it"
+            whom = f"on {_named(keys)}" if keys else "on what blocks it"
         length = f"for {lasted(now - current.state_since)}" if current.state_since else ""
         return " ".join(word for word in ("waiting", whom, length) if word)
     if keys and current.state not in ("done", "cancelled"):
-        return f"a part waits on {', '.join(keys[:_KEYS])}"
+        return f"a part waits on {_named(keys)}"
     return ""
+
+
+def _named(keys: Sequence[str]) -> str:
+    """Some, and how many more: `PAY-1`, `PAY-1 and PAY-2`, `PAY-1, PAY-2, PAY-3 and 2 more`."""
+    left = len(keys) - _KEYS
+    shown = [*keys[:_KEYS], *([f"{left} more"] if left > 0 else [])]
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))

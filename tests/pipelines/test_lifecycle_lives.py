@@ -266,6 +266,11 @@ def test_what_the_map_does_not_know_is_not_mapped_with_the_tools_own_category() 
     assert summary(record, at(2, 8)) == (
         "Not mapped to a stage since 1 March; 0 of 3 issues done; waiting for 23 hours"
     )
+    moves = way(strange, "Start", (at(3), "Limbo"))
+    for category, says in (("done", "Done since 3 March, not mapped to a stage; 1 of 1 issue done"),
+                           ("cancelled", "Cancelled on 3 March")):  # fmt: skip
+        ended = issue(3, None, at(1), status=status("Limbo", category))
+        assert summary(fold(request([ended], *moves), STAGE_MAP), at(9)) == says
     alone = fold(request([strange]), STAGE_MAP)
     assert (alone.current.state, alone.expected.what) == (None, "unknown")
 

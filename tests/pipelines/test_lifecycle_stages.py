@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from pipelines.lifecycle import fold, to_text
 from pipelines.lifecycle.members import RequestInput
 from pipelines.lifecycle.stages import StageMap, explain, place, read_status
-from pipelines.lifecycle.summary import lasted
+from pipelines.lifecycle.summary import lasted, summary
 from schemas.artifacts import State, Status
 from schemas.records import LifecycleRecord
 from schemas.stages import StageRule
-from tests.pipelines.lives import STAGE_MAP, at, comment, issue, mail, request, sent, way
+from tests.pipelines.lives import STAGE_MAP, at, comment, depends, issue, mail, request, sent, way
 from tests.pipelines.test_lifecycle_lives import whole_life
 
 MAP = StageMap(
@@ -96,6 +96,21 @@ def test_lengths_of_time_read_as_people_say_them() -> None:
     said = [lasted(end - start) for end in ends]
     assert said == ["1 minute", "59 minutes", "1 hour", "47 hours", "2 days", "10 days"]
     assert lasted(start - at(2)) == "less than a minute"
+
+
+def test_of_many_blockers_some_are_named_and_the_others_counted() -> None:
+    one, blockers = issue(1, "In Progress", at(1)), [issue(number, "In Progress", at(1)) for number in range(31, 36)]
+    said = []
+    for count in (2, 3, 4, 5):
+        links = [depends(one, each, at(5)) for each in blockers[:count]]
+        record = fold(request([one], links=links, others=blockers), STAGE_MAP)
+        said.append(summary(record, at(7)).rpartition("waiting on ")[2])
+    assert said == [
+        "PAY-31 and PAY-32 for 2 days",
+        "PAY-31, PAY-32 and PAY-33 for 2 days",
+        "PAY-31, PAY-32, PAY-33 and 1 more for 2 days",
+        "PAY-31, PAY-32, PAY-33 and 2 more for 2 days",
+    ]
 
 
 def test_the_record_fits_its_published_schema() -> None:
