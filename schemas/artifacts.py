@@ -173,6 +173,9 @@ class Activity:
     audience: Audience = OPEN
     withdrawn: bool = False
     """The tool took it back: a deleted comment."""
+    sets: tuple[tuple[str, str | None, str | None], ...] = ()
+    """What it changed of the artifact's state: a field of FIELDS, its value before and after; of `outcome` the result,
+    of `waiting` the reason, of `amount` the value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ HubSpot keeps the last 20 values of a deal's or ticket's property (contacts: 45;
 history"). What the hub read earlier stays, since each change has a key of its own.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from connectors.hubspot.pipelines import Pipelines
 from connectors.hubspot.reading import (
     PIPELINE_PROPERTY,
     STAGE_PROPERTY,
+    decimal_text,
     dicts_at,
     id_at,
     mapping_at,
@@ -22,6 +24,7 @@ from connectors.hubspot.reading import (
 )
 from connectors.hubspot.told import Told
 from schemas.artifacts import Activity, ActivityKind
+from schemas.canonical import instant
 
 KEPT_VALUES = 20
 """How many values of one property HubSpot keeps: a list this long may have lost its beginning."""
@@ -39,6 +42,8 @@ _PEOPLE_SOURCES = {
 """`sourceType`s behind which a person sits; all else (workflow, import, API, calculation) is a machine."""
 
 _SHOWN = {"amount": "Amount", "closedate": "Close date", "hs_ticket_priority": "Priority", "hs_priority": "Priority"}
+_OURS = {"amount": "amount", "closedate": "target_at", "hs_ticket_priority": "priority", "hs_priority": "priority"}
+"""Properties that are fields of the hub's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,22 @@ def _changed(
         from_label=labels[0],
         to_value=change.value or None,
         to_label=labels[1],
+        sets=tuple(_sets(change)),
     )
+
+
+def _sets(change: Value) -> Iterator[tuple[str, str | None, str | None]]:
+    if ours := _OURS.get(change.property):
+        yield ours, _in_our_form(ours, change.before), _in_our_form(ours, change.value)
+
+
+def _in_our_form(ours: str, value: str | None) -> str | None:
+    if ours == "amount":
+        return decimal_text(value)
+    if ours == "target_at":
+        at = moment_at({"at": value}, "at")
+        return instant(at) if at else None
+    return value or None
 
 
 def _assigned(told: Told, change: Value) -> Activity:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from connectors.jira.issues import day_of, is_flag, result_of
 from connectors.jira.links import issue_key
 from connectors.jira.people import People
 from connectors.jira.shapes import moment, obj, rows, word
@@ -28,6 +29,8 @@ _KINDS = {
 _ROLES = {"link": "linked", "epic link": "epic", "parent": "parent", "parent link": "parent"}
 _BY_ITSELF = frozenset({"rank", "workflow", "statuscategory", "statuscategorychangedate", "remoteworkitemlink"})
 """Fields that change as a side effect: reordering a board, an admin's new workflow. No sign of human work."""
+_OURS = {"summary": "title", "priority": "priority", "resolution": "resolution"}
+"""Fields whose labels are what the hub has under another name or the same."""
 _LONG_TEXTS = frozenset({"description", "environment", "comment"})
 _LABEL_ROOM = 300
 
@@ -79,6 +82,7 @@ def _activity(
         to_value=_short(after),
         to_label=None if hidden else _short(word(item.get("toString"))),
         objects=tuple(_objects(name, item, before, after, people)),
+        sets=tuple(_sets(name, item)),
     )
 
 
@@ -111,6 +115,19 @@ def _objects(
         )
         if key:
             yield f"jira.key|{key}", _ROLES[name]
+
+
+def _sets(name: str, item: dict[str, Any]) -> Iterator[tuple[str, str | None, str | None]]:
+    """Which of the issue's fields changed, in the hub's words, from what to what."""
+    before, after = word(item.get("fromString")), word(item.get("toString"))
+    if name in _OURS:
+        yield _OURS[name], before, after
+    if name == "resolution":
+        yield "outcome", before and result_of(before), after and result_of(after)
+    elif name == "duedate":
+        yield "due_at", day_of(item.get("from")) or day_of(before), day_of(item.get("to")) or day_of(after)
+    elif is_flag(name):
+        yield "waiting", before and "blocked", after and "blocked"
 
 
 def _short(text: str | None) -> str | None:

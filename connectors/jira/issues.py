@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from connectors.jira.links import issue_key, normal_url
@@ -121,12 +121,12 @@ def _resolution(value: object, _: dict[str, Any]) -> dict[str, Any]:
 
 
 def _due(value: object, _: dict[str, Any]) -> dict[str, Any]:
-    return {"due_at": _day(value)}
+    return {"due_at": day_of(value)}
 
 
 def _versions(value: object, _: dict[str, Any]) -> dict[str, Any]:
     """The planned release: the latest day among the fix versions, as Jira's own release page has it."""
-    days = [day for day in (_day(version.get("releaseDate")) for version in rows(value)) if day]
+    days = [day for day in (day_of(version.get("releaseDate")) for version in rows(value)) if day]
     return {"target_at": max(days, default=None)}
 
 
@@ -199,11 +199,21 @@ def _outcome(fields: dict[str, Any]) -> dict[str, Any] | None:
     if reason is None and category != "done":
         return None
     at = moment(fields.get("resolutiondate"))
-    result = "cancelled" if (reason or "").lower().replace("’", "'") in _CANCELLED else "done"
-    return {"result": result, "reason": reason, "at": instant(at) if at else None}
+    return {"result": result_of(reason or ""), "reason": reason, "at": instant(at) if at else None}
 
 
-def _day(value: object) -> str | None:
+def result_of(resolution: str) -> Literal["done", "cancelled"]:
+    """What a resolution's name means."""
+    return "cancelled" if resolution.lower().replace("’", "'") in _CANCELLED else "done"
+
+
+def is_flag(label: str) -> bool:
+    """Whether a custom field of this label is the flag that says "blocked"."""
+    return label.lower() in ("flagged", "markiert")
+
+
+def day_of(value: object) -> str | None:
+    """The day in a date's text; None for what is none."""
     text = word(value)
     try:
         return date.fromisoformat(text[:10]).isoformat() if text else None
@@ -218,7 +228,7 @@ def _custom(fields: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
     for field_id in sorted(name for name in fields if name in names):
         described, value = obj(names[field_id]), fields[field_id]
         label = word(described.get("name")) or field_id
-        if label.lower() in ("flagged", "markiert") and value:
+        if is_flag(label) and value:
             result["waiting"] = {"reason": "blocked", "since": None}
         elif label.lower() == "business unit":
             result["business_unit"] = _simple(value)

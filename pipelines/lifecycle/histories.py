@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 
 from pipelines.lifecycle.members import Member
 from pipelines.lifecycle.stages import Placement, read_status
@@ -13,6 +14,9 @@ LAST = datetime.max.replace(tzinfo=UTC)
 """Orders what happened at a time nobody knows, after everything dated."""
 
 FINISHED = frozenset({State.DONE, State.CANCELLED})
+
+_AT_ONCE = 100
+"""Changes of one instant that are put in order: more (an import without times) stay as they come."""
 
 Placer = Callable[[Member, Status | None], Placement]
 
@@ -83,7 +87,7 @@ def history(member: Member, activities: Sequence[Activity], place: Placer) -> Hi
         steps, complete = _from_changes(member, changes, status, start, place)
     else:
         steps, complete = _unchanged(member, status, start, place)
-    steps = _given_up(member, steps)
+    steps = _given_up(member, steps, activities)
     gone, when = gone_at(member, activities)
     if gone:
         steps = [_before(step, when or LAST) for step in steps if step.at is None or when is None or step.at <= when]
@@ -95,17 +99,34 @@ def history(member: Member, activities: Sequence[Activity], place: Placer) -> Hi
     return History(member, tuple(steps), complete)
 
 
-def _given_up(member: Member, steps: list[Step]) -> list[Step]:
-    """What its tool calls closed without being done is cancelled, though its status says done."""
+def settings(activities: Iterable[Activity], name: str) -> list[tuple[datetime, str | None, str | None]]:
+    """When a field was set, and its value before and after, oldest first; activities: oldest first."""
+    return [(each.at, before, after) for each in activities for field, before, after in each.sets if field == name]
+
+
+def _given_up(member: Member, steps: list[Step], activities: Sequence[Activity]) -> list[Step]:
+    """What its tool calls closed without being done is cancelled, though its status says done.
+
+    Each time it was closed counts as it was called last: today, or before it was taken up again.
+    """
     outcome = member.fields.get("outcome")
-    if not isinstance(outcome, dict) or outcome.get("result") != State.CANCELLED:
-        return steps
-    last = len(steps)
-    while last and (placed := steps[last - 1].placement) is not None and placed.state is State.DONE:
-        last -= 1
-        cancelled = replace(placed, state=State.CANCELLED, reason=f"closed without being done; {placed.reason}")
-        steps[last] = replace(steps[last], placement=cancelled)
+    result = outcome.get("result") if isinstance(outcome, dict) else None
+    told = settings(activities, "outcome")
+    for place in reversed(range(len(steps))):
+        placed = steps[place].placement
+        if placed is None or placed.state is not State.DONE:
+            result = _called(told, steps[place].order)
+        elif result == State.CANCELLED:
+            cancelled = replace(placed, state=State.CANCELLED, reason=f"closed without being done; {placed.reason}")
+            steps[place] = replace(steps[place], placement=cancelled)
     return steps
+
+
+def _called(told: Sequence[tuple[datetime, str | None, str | None]], before: datetime) -> str | None:
+    """The value just before a moment."""
+    later = next((was for at, was, _ in told if at >= before), None)
+    earlier = [value for at, _, value in told if at < before]
+    return earlier[-1] if earlier else later
 
 
 def _before(step: Step, when: datetime) -> Step:
@@ -126,6 +147,7 @@ def _from_changes(
     member: Member, changes: list[Activity], status: Status | None, start: datetime | None, place: Placer
 ) -> tuple[list[Step], bool]:
     complete = start is not None
+    changes = chained(changes)
     first = changes[0]
     steps: list[Step] = []
     before = _status(first.from_value, first.from_label)
@@ -144,6 +166,29 @@ def _from_changes(
         steps.append(Step(LAST, None, place(member, status)))
         complete = False
     return steps, complete
+
+
+def chained(changes: Sequence[Activity]) -> list[Activity]:
+    """Changes of one instant, which nothing else orders, each from where the one before ended."""
+    found: list[Activity] = []
+    for _, several in groupby(changes, lambda each: each.at):
+        left = list(several)
+        while left and len(left) <= _AT_ONCE:
+            found.append(_next(left, found[-1] if found else None))
+            left.remove(found[-1])
+        found += left
+    return found
+
+
+def _next(left: Sequence[Activity], last: Activity | None) -> Activity:
+    """Of changes of one instant one that goes on from the last, else one to which no other leads; those in front that
+    lead on."""
+    if len(left) == 1:
+        return left[0]
+    begins, ends = {each.from_value for each in left}, {each.to_value for each in left}
+    on = [each for each in left if last is not None and each.from_value == last.to_value]
+    open_ = on or [each for each in left if each.from_value not in ends] or left
+    return next((each for each in open_ if each.to_value in begins), open_[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipelines.lifecycle.histories import FINISHED, LAST, History, Wait, created, history, instant_of, with_waits
+from pipelines.lifecycle.histories import (
+    FINISHED,
+    LAST,
+    History,
+    Wait,
+    created,
+    history,
+    instant_of,
+    settings,
+    with_waits,
+)
 from pipelines.lifecycle.members import LinkInput, Member, RequestInput
 from pipelines.lifecycle.people import People
 from pipelines.lifecycle.spans import VOICES, Stretch, delivered, heard, stretches
@@ -87,7 +97,7 @@ def read(request: RequestInput, stage_map: StageMap) -> Life:
     told = {name: history(each, own[name], placer) for name, each in everyone.items()}
     born = {name: created(each, own[name]) for name, each in everyone.items()}
     members = sorted(request.members, key=lambda each: (born[each.id] or LAST, each.id))
-    waits = _waits(request.links, members, told)
+    waits = _waits(request.links, members, told, own)
     told |= {each.id: with_waits(told[each.id], waits.get(each.id, ())) for each in members}
     told |= _heard(members, told, born, stage_map)
     activities = sorted(
@@ -120,18 +130,31 @@ class _Placer:
         return place(self._map, member.connection, member.connector, member.kind, member.text("type"), status)
 
 
-def _waits(links: Iterable[LinkInput], members: Iterable[Member], told: Mapping[str, History]) -> dict[str, list[Wait]]:
+def _waits(
+    links: Iterable[LinkInput],
+    members: Iterable[Member],
+    told: Mapping[str, History],
+    own: Mapping[str, Sequence[Activity]],
+) -> dict[str, list[Wait]]:
     """Artifact to the times in which it cannot go on: its tool says so, or what it depends on is not done."""
-    found: dict[str, list[Wait]] = {}
-    for member in members:
-        stated = member.fields.get("waiting")
-        if isinstance(stated, Mapping) and stated.get("reason"):
-            wait = Wait(instant_of(stated.get("since")), None, str(stated["reason"]))
-            found.setdefault(member.id, []).append(wait)
+    found = {member.id: list(_stated(member, own[member.id])) for member in members}
     for link in links:
         if link.effect == "depends on" and link.left != link.right and link.right in told:
             found.setdefault(link.left, []).extend(_until_done(told[link.right], link.since))
     return found
+
+
+def _stated(member: Member, activities: Sequence[Activity]) -> Iterable[Wait]:
+    """The times in which its tool says that it waits: by its history, and today's by its state."""
+    reason, since = None, None
+    for at, before, after in settings(activities, "waiting"):
+        if reason is not None and reason == before:
+            yield Wait(since, at, reason)
+        reason, since = after, at
+    stated = member.fields.get("waiting")
+    if isinstance(stated, Mapping) and stated.get("reason"):
+        known = since if stated["reason"] == reason else None
+        yield Wait(known or instant_of(stated.get("since")), None, str(stated["reason"]))
 
 
 def _until_done(blocker: History, since: datetime | None) -> Iterable[Wait]:

@@ -9,14 +9,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from pipelines.lifecycle.histories import created, gone_at, instant_of
+from pipelines.lifecycle.histories import chained, created, gone_at, instant_of
 from pipelines.lifecycle.lives import in_order
 from pipelines.lifecycle.members import Member, RequestInput
 from pipelines.lifecycle.people import People
 from pipelines.lifecycle.stages import read_status
-from schemas.artifacts import FIELDS, Activity, ActivityKind
-
-_TEXTS = frozenset(name for name, shape in FIELDS.items() if shape.startswith(("text", "instant")))
+from schemas.artifacts import Activity, ActivityKind
+from schemas.canonical import instant
 
 
 def rewound(request: RequestInput, at: datetime) -> RequestInput:
@@ -46,7 +45,7 @@ def _member(member: Member, activities: Sequence[Activity], at: datetime, people
         return None
     fields = dict(member.fields)
     _drop_later(fields, member, activities, at)
-    _text_fields(fields, activities, at)
+    fields |= _before_set(fields, activities, at)
     if "status" in fields:
         fields["status"] = _status(fields["status"], activities, at)
     assigned = [each for each in activities if each.kind is ActivityKind.ASSIGNED]
@@ -82,18 +81,39 @@ def _drop_later(fields: dict[str, Any], member: Member, activities: Sequence[Act
         fields.pop("updated_at")
 
 
-def _text_fields(fields: dict[str, Any], activities: Sequence[Activity], at: datetime) -> None:
-    seen: set[str] = set()
+def _before_set(fields: Mapping[str, Any], activities: Sequence[Activity], at: datetime) -> dict[str, Any]:
+    """The fields that were set later, as they were."""
+    values: dict[str, str | None] = {}
+    since: dict[str, datetime] = {}
     for each in activities:
-        name = (each.field or "").casefold()
-        if each.at <= at or each.kind is not ActivityKind.FIELD or name not in _TEXTS or name in seen:
-            continue
-        seen.add(name)
-        fields[name] = each.from_label or each.from_value
+        for name, before, _ in each.sets:
+            if each.at > at:
+                values.setdefault(name, before)
+            else:
+                since[name] = each.at
+    values = {name: value for name, value in values.items() if name in fields or value is not None}
+    return {name: _formed(name, value, values, fields, since.get(name)) for name, value in values.items()}
+
+
+def _formed(
+    name: str, value: str | None, values: Mapping[str, str | None], fields: Mapping[str, Any], since: datetime | None
+) -> Any:
+    """A value in the shape that its field has."""
+    if value is None:
+        return None
+    told = instant(since) if since else None
+    if name == "outcome":
+        return {"result": value, "reason": values.get("resolution", fields.get("resolution")), "at": told}
+    if name == "waiting":
+        return {"reason": value, "since": told}
+    if name == "amount":
+        today = fields.get("amount")
+        return {"value": value, "currency": today.get("currency") if isinstance(today, Mapping) else None}
+    return value
 
 
 def _status(value: object, activities: Sequence[Activity], at: datetime) -> object:
-    changes = [each for each in activities if each.kind is ActivityKind.STATUS]
+    changes = chained([each for each in activities if each.kind is ActivityKind.STATUS])
     before = [each for each in changes if each.at <= at]
     after = [each for each in changes if each.at > at]
     if not after:

@@ -47,6 +47,8 @@ def activity_row(activity: Activity) -> dict[str, Any]:
         row["objects"] = [list(pair) for pair in activity.objects]
     if activity.audience != OPEN:
         row["audience"] = [activity.audience.level, activity.audience.stated]
+    if activity.sets:
+        row["sets"] = [[text if text is None else storable(text) for text in one] for one in activity.sets]
     return row
 
 
@@ -57,6 +59,8 @@ def activity_of(row: dict[str, Any]) -> Activity:
     told["at"] = parse_instant(told["at"])
     told["objects"] = tuple((value, role) for value, role in told.get("objects", ()))
     told["audience"] = Audience(*told["audience"]) if "audience" in told else OPEN
+    if "sets" in told:
+        told["sets"] = tuple((name, before, after) for name, before, after in told["sets"])
     return Activity(**told)
 
 

@@ -131,6 +131,12 @@ def assigned(member: Member, when: datetime, to: Identity | None, before: Identi
     return Activity(key, member.id, ActivityKind.ASSIGNED, when, BEN.id, from_value=native(before), to_value=native(to))
 
 
+def changed(member: Member, when: datetime, field: str, before: str | None, after: str | None) -> Activity:
+    key = f"{member.id}/{field}/{when.isoformat()}"
+    sets = ((field, before, after),)
+    return Activity(key, member.id, ActivityKind.FIELD, when, ANNA.id, field="in the tool's words", sets=sets)
+
+
 def comment(member: Member, when: datetime, text: str, actor: Identity = ANNA, audience: Audience = OPEN) -> Activity:
     key = f"{member.id}/comment/{when.isoformat()}"
     return Activity(key, member.id, ActivityKind.COMMENTED, when, actor.id, text=text, audience=audience)

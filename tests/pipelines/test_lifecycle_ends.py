@@ -1,5 +1,7 @@
 """Hand-written lives in which one part is done before another: what is an end, and what takes it up again."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipelines.lifecycle import fold
@@ -86,3 +88,18 @@ def test_a_mail_between_two_stories_is_no_feedback_yet() -> None:
     record = fold(request([first, second, mail(1, at(5))], *moves, sent(1, at(5))), STAGE_MAP)
     assert here(record) == "development since 01 Mar 09:00, active since 04 Mar 09:00"
     assert artifacts_of(record)[-1] == "mail/mail/1: alignment, active since 05 Mar 09:00, complete"
+
+
+def test_changes_of_one_second_are_told_one_after_the_other() -> None:
+    one = issue(1, "Done", at(1))
+    told = way(one, "Ready", (at(2), "Analysis"), (at(3), "In Progress"), (at(3), "Analysis"), (at(3), "In Progress"),
+               (at(3), "Done"))  # fmt: skip
+    told = [replace(each, key=f"{one.id}/{number}") for number, each in zip([8, 9, 12, 11, 10], told, strict=True)]
+    record = fold(request([one], *told), STAGE_MAP)
+    assert way_of(record) == [
+        "requirements 1: 02 Mar 09:00 - 03 Mar 09:00: 02 Mar 09:00 active",
+        "development 1: 01 Mar 09:00 - 02 Mar 09:00: 01 Mar 09:00 new",
+        "development 2: 03 Mar 09:00 - now: 03 Mar 09:00 done",
+    ]
+    assert record.artifacts[0].history == "complete"
+    assert fold(request([one], *told), STAGE_MAP, as_of=at(3)).current == record.current

@@ -8,7 +8,7 @@ from pipelines.lifecycle.members import LinkInput, RequestInput
 from pipelines.lifecycle.stages import StageMap
 from pipelines.lifecycle.summary import summary
 from schemas.artifacts import Activity, ActivityKind, Audience, Identity
-from schemas.records import KnownAs
+from schemas.records import Amount, KnownAs
 from tests.pipelines.lives import (
     ANNA,
     ANNA_MAIL,
@@ -19,6 +19,7 @@ from tests.pipelines.lives import (
     artifacts_of,
     assigned,
     at,
+    changed,
     comment,
     crm,
     depends,
@@ -315,17 +316,24 @@ def test_the_newest_two_hundred_are_kept_of_many() -> None:
 
 
 def test_as_of_takes_fields_back_to_what_their_history_says() -> None:
-    one = issue(1, "Done", at(1), title="New title", assignee=BEN.id, resolution="Fixed")
+    one = issue(1, "Done", at(1), title="New title", assignee=BEN.id, resolution="Fixed", due_at="2026-04-20",
+                amount={"value": "200", "currency": "EUR"})  # fmt: skip
     told = request(
         [one, mail(4, at(9))],
         *way(one, "Ready", (at(2), "In Progress"), (at(6), "Done")),
         assigned(one, at(2), ANNA),
         assigned(one, at(5), BEN, ANNA),
-        Activity("t", one.id, ActivityKind.FIELD, at(7), field="title", from_value="Old title", to_value="New title"),
+        changed(one, at(7), "title", "Old title", "New title"),
+        changed(one, at(8), "title", "Old title", "New title"),
+        changed(one, at(3), "due_at", None, "2026-03-20"),
+        changed(one, at(5), "due_at", "2026-03-20", "2026-04-20"),
+        changed(one, at(5), "amount", "100", "200"),
         links=[depends(one, issue(2, "Ready", at(1)), at(8))],
     )
     then = fold(as_of(told, at(4)), STAGE_MAP)
     assert then.title == "Old title"
+    assert [each.value for each in then.dates] == ["2026-03-20"]  # and not as it is, or as it was before the 3rd
+    assert then.amount == Amount(value="100", currency="EUR")
     assert then.holder is not None
     assert (then.holder.person.id, then.holder.since) == (ANNA.id, at(2))
     assert here(then) == "development since 01 Mar 09:00, active since 02 Mar 09:00"

@@ -73,6 +73,17 @@ def test_activities_have_keys_of_property_time_and_value() -> None:
     assert {"/created", "/dealstage/1770454800000/closedwon", "/hubspot_owner_id/1770195600000/702"} <= keys
 
 
+def test_a_change_says_what_it_makes_of_the_fields() -> None:
+    mapped = connector.map(event_of("deal", dealname="Payment export"))
+    assert [one for each in mapped.activities for one in each.sets] == [
+        ("amount", None, "12500.50"),
+        ("target_at", None, "2026-03-31T10:00:00.000000Z"),
+        ("target_at", "2026-03-31T10:00:00.000000Z", "2026-02-07T09:00:00.000000Z"),
+        ("priority", None, "high"),
+    ]
+    assert mapped.fields["target_at"] == "2026-02-07T09:00:00.000000Z"
+
+
 def test_an_assignment_names_people() -> None:
     mapped = connector.map(event_of("deal", dealname="Payment export"))
     assigned = [each for each in mapped.activities if each.kind is ActivityKind.ASSIGNED]

@@ -1,0 +1,123 @@
+"""Lives of one Jira issue, told by the real mapping: what a moment shows later is what the hub held then."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from connectors.jira.mapping import map_event
+from connectors.jira.stages import STAGES
+from pipelines.lifecycle import fold, to_text
+from pipelines.lifecycle.members import Member, RequestInput
+from pipelines.lifecycle.stages import StageMap
+from pipelines.lifecycle.summary import summary
+from schemas.events import SourceEvent
+from schemas.records import LifecycleRecord
+from tests.pipelines.lives import at, here, way_of
+
+MAP = StageMap(STAGES)
+CATEGORIES = {"To Do": "new", "In Progress": "indeterminate", "Done": "done"}
+FLAG = "customfield_10021"
+
+Change = tuple[datetime, dict[str, tuple[str | None, str | None]]]
+"""When, and field to what it was and what it became."""
+
+
+def event(kind: str, **payload: Any) -> SourceEvent:
+    return SourceEvent(connection="j", connector="jira", kind=kind, native_id="1", artifact="j/issue/1", version="1",
+                       order=1, fetched_at=at(1), payload=payload)  # fmt: skip
+
+
+def fields_of(told: dict[str, str | None], resolved: datetime | None) -> dict[str, Any]:
+    """An issue's fields as REST v3 has them."""
+    name = told["status"] or ""
+    status = {"name": name, "id": name, "statusCategory": {"key": CATEGORIES[name]}}
+    return {
+        "summary": told.get("summary"),
+        "status": status,
+        "resolution": {"name": resolution} if (resolution := told.get("resolution")) else None,
+        "resolutiondate": resolved.isoformat() if resolved else None,
+        "duedate": told.get("duedate"),
+        "priority": {"name": told.get("priority")} if told.get("priority") else None,
+        "created": at(1).isoformat(),
+        "issuetype": {"name": "Story", "hierarchyLevel": 0},
+        FLAG: [{"value": "Impediment"}] if told.get(FLAG) else None,
+    }
+
+
+def held(first: dict[str, str | None], changes: list[Change]) -> RequestInput:
+    """What the hub holds of an issue once these changes were told."""
+    told, resolved, histories = dict(first), None, []
+    for number, (when, change) in enumerate(changes):
+        items = []
+        for name, (before, after) in change.items():
+            items.append({"field": "Flagged" if name == FLAG else name, "fieldId": name, "fromString": before,
+                          "toString": after, "from": before, "to": after})  # fmt: skip
+            told[name] = after
+            resolved = (when if after else None) if name == "resolution" else resolved
+        histories.append({"id": str(100 + number), "created": when.isoformat(), "items": items})
+    names = {FLAG: {"name": "Flagged", "custom": "multicheckboxes"}}
+    issue = {"id": "1", "key": "PAY-1", "fields": fields_of(told, resolved)}
+    mapped = map_event(event("issue", issue=issue, names=names))
+    story = map_event(event("changelog", issueId="1", histories=histories))
+    member = Member("j/issue/1", "j", "jira", "issue", "1", mapped.fields)
+    return RequestInput("R-TEST", [member], [*mapped.activities, *story.activities])
+
+
+TODO: dict[str, str | None] = {"status": "To Do", "summary": "Old name", "duedate": "2026-03-20", "priority": "Low"}
+STARTED: Change = (at(2), {"status": ("To Do", "In Progress")})
+LIVES: dict[str, list[Change]] = {
+    "cancelled and taken up again": [
+        STARTED,
+        (at(3), {"status": ("In Progress", "Done"), "resolution": (None, "Won't Do")}),
+        (at(6), {"status": ("Done", "In Progress"), "resolution": ("Won't Do", None)}),
+        (at(9), {"status": ("In Progress", "Done"), "resolution": (None, "Fixed")}),
+    ],
+    "renamed, put off, more urgent": [
+        STARTED,
+        (at(4), {"summary": ("Old name", "New name"), "duedate": ("2026-03-20", "2026-04-20")}),
+        (at(5), {"priority": ("Low", "High")}),
+        (at(7), {"duedate": ("2026-04-20", None)}),
+    ],
+    "flagged twice": [
+        STARTED,
+        (at(3), {FLAG: (None, "Impediment")}),
+        (at(5), {FLAG: ("Impediment", None)}),
+        (at(8), {FLAG: (None, "Impediment")}),
+    ],
+    "called otherwise after it was closed": [
+        (at(3), {"status": ("To Do", "Done"), "resolution": (None, "Fixed")}),
+        (at(5), {"resolution": ("Fixed", "Won't Do")}),
+    ],
+}
+
+
+def record_of(told: RequestInput, moment: datetime | None = None) -> LifecycleRecord:
+    return fold(told, MAP, as_of=moment)
+
+
+@pytest.mark.parametrize("life", LIVES)
+def test_a_moment_shows_what_was_held_then(life: str) -> None:
+    changes = LIVES[life]
+    for number in range(len(changes) + 1):
+        until = changes[number - 1][0] if number else at(1)
+        then = record_of(held(TODO, changes), until).model_copy(update={"as_of": None})
+        assert to_text(then) == to_text(record_of(held(TODO, changes[:number]))), until
+
+
+def test_each_time_it_was_closed_counts_as_it_was_called_then() -> None:
+    record = record_of(held(TODO, LIVES["cancelled and taken up again"]))
+    assert way_of(record)[1:] == [
+        "development 1: 02 Mar 09:00 - now: 02 Mar 09:00 active, 03 Mar 09:00 cancelled, 06 Mar 09:00 active, "
+        "09 Mar 09:00 done",
+    ]
+    assert record.current.reopened == 1
+    then = record_of(held(TODO, LIVES["cancelled and taken up again"]), at(4))
+    assert summary(then, at(4)) == "Cancelled in development on 3 March (Won't Do)"
+
+
+def test_a_flag_says_since_when_it_waits_and_what_was_waited() -> None:
+    record = record_of(held(TODO, LIVES["flagged twice"]))
+    assert here(record) == "development since 02 Mar 09:00, waiting (blocked) since 08 Mar 09:00"
+    assert record.stages[2].waiting_seconds == 2 * 86_400
+    assert summary(record, at(11)).endswith("; waiting on what blocks it for 3 days")
