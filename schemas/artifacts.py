@@ -166,6 +166,9 @@ class Activity:
     from_label: str | None = None
     to_value: str | None = None
     to_label: str | None = None
+    from_category: State | None = None
+    """Of a change of status, what kind of status its tool says that each of the two is."""
+    to_category: State | None = None
     text: str | None = None
     """What was said, in plain text."""
     objects: tuple[tuple[str, str], ...] = ()

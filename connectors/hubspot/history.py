@@ -5,7 +5,7 @@ history"). What the hub read earlier stays, since each change has a key of its o
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -88,9 +88,7 @@ def activities(told: Told, pipelines: Pipelines) -> tuple[Activity, ...]:
     """Everything a deal or ticket says that happened to it."""
     stage, pipeline = STAGE_PROPERTY[told.kind], text_at(told.properties, PIPELINE_PROPERTY[told.kind])
     found = [*_created(told), *_deleted(told)]
-    for change in values(told, stage):
-        labels = (pipelines.stage_label(change.before, pipeline), pipelines.stage_label(change.value or None, pipeline))
-        found.append(_changed(told, change, ActivityKind.STATUS, "status", labels))
+    found += [_moved(told, change, pipelines, pipeline) for change in values(told, stage)]
     found += [_assigned(told, change) for change in values(told, "hubspot_owner_id")]
     for name, label in _SHOWN.items():
         changes = values(told, name)
@@ -98,6 +96,14 @@ def activities(told: Told, pipelines: Pipelines) -> tuple[Activity, ...]:
             _changed(told, each, ActivityKind.FIELD, label, (each.before, each.value or None)) for each in changes
         ]
     return tuple(found)
+
+
+def _moved(told: Told, change: Value, pipelines: Pipelines, pipeline: str | None) -> Activity:
+    ends = change.before, change.value or None
+    before, after = (pipelines.stage_label(each, pipeline) for each in ends)
+    moved = _changed(told, change, ActivityKind.STATUS, "status", (before, after))
+    was, became = (pipelines.category(each, pipeline) for each in ends)
+    return replace(moved, from_category=was, to_category=became)
 
 
 def _changed(

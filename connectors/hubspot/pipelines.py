@@ -38,13 +38,18 @@ class Pipelines:
         if stage_id is None:
             return None
         stage = self._stage(stage_id, pipeline_id)
-        category = self._category(mapping_at(stage, "metadata")) if stage else None
+        category = self.category(stage_id, pipeline_id)
         return {
             "id": stage_id,
             "label": (stage and text_at(stage, "label")) or stage_id,
             "category": category.value if category else None,
             "pipeline": self.label(pipeline_id),
         }
+
+    def category(self, stage_id: str | None, pipeline_id: str | None) -> State | None:
+        """What the stage's pipeline says of it."""
+        stage = self._stage(stage_id, pipeline_id)
+        return self._category(mapping_at(stage, "metadata")) if stage else None
 
     def stage_label(self, stage_id: str | None, pipeline_id: str | None) -> str | None:
         """A stage's name; its id when the stage is gone."""

@@ -4,11 +4,12 @@ Fields of an item: field, fieldId, from and to (ids), fromString and toString (l
 "Get changelogs". `fieldId` is missing on Data Center and for some apps, so that `field` is looked at as well.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from connectors.jira.issues import day_of, is_flag, result_of
+from connectors.jira.issues import category_of, day_of, is_flag, result_of
 from connectors.jira.links import issue_key
 from connectors.jira.people import People
 from connectors.jira.shapes import moment, obj, rows, word
@@ -36,16 +37,36 @@ _LABEL_ROOM = 300
 
 
 def activities(
-    connection: str, artifact: str, issue_id: str, histories: object, people: People, told_at: datetime | None = None
+    connection: str,
+    artifact: str,
+    issue_id: str,
+    histories: object,
+    people: People,
+    told_at: datetime | None = None,
+    categories: Mapping[str, Any] | None = None,
 ) -> Iterator[Activity]:
-    """Every item of every history entry that has an id and a time. told_at: the time of entries that have none."""
+    """Every item of every history entry that has an id and a time. told_at: the time of entries that have none;
+    categories: the keys of statuses' categories by their ids."""
     for history in rows(histories):
         entry, at = word(history.get("id")), moment(history.get("created")) or told_at
         if entry is None or at is None:
             continue
         actor = people.account(history.get("author"))
         for place, item in enumerate(rows(history.get("items"))):
-            yield _activity(f"{connection}/{issue_id}/{entry}/{place}", artifact, item, at, actor, people)
+            activity = _activity(f"{connection}/{issue_id}/{entry}/{place}", artifact, item, at, actor, people)
+            yield _categorised(activity, categories or {}) if activity.kind is ActivityKind.STATUS else activity
+
+
+def _categorised(moved: Activity, categories: Mapping[str, Any]) -> Activity:
+    was, became = (category_of(categories.get(each or "")) for each in (moved.from_value, moved.to_value))
+    return replace(moved, from_category=was, to_category=became)
+
+
+def statuses_in(histories: object) -> set[str]:
+    """Ids of the statuses that history entries name."""
+    items = (item for history in rows(histories) for item in rows(history.get("items")))
+    ends = (word(item.get(side)) for item in items if field_name(item) == "status" for side in ("from", "to"))
+    return {one for one in ends if one}
 
 
 def old_keys(connection: str, histories: object) -> tuple[Reference, ...]:

@@ -91,7 +91,7 @@ def _status(value: object, _: dict[str, Any]) -> dict[str, Any]:
     identifier = word(status.get("id")) or label
     if identifier is None:
         return {}
-    category = _CATEGORIES.get(word(obj(status.get("statusCategory")).get("key")) or "")
+    category = category_of(obj(status.get("statusCategory")).get("key"))
     return {
         "status": {
             "id": identifier,
@@ -205,6 +205,11 @@ def _outcome(fields: dict[str, Any]) -> dict[str, Any] | None:
 def result_of(resolution: str) -> Literal["done", "cancelled"]:
     """What a resolution's name means."""
     return "cancelled" if resolution.lower().replace("’", "'") in _CANCELLED else "done"
+
+
+def category_of(key: object) -> State | None:
+    """What the key of a status category means."""
+    return _CATEGORIES.get(word(key) or "")
 
 
 def is_flag(label: str) -> bool:

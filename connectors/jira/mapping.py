@@ -94,7 +94,8 @@ def _changelog(event: SourceEvent) -> Mapped:
     issue_id, histories = _issue_id(event), event.payload.get("histories")
     people = People(event.connection)
     told_at = moment(event.payload.get("timestamp"))
-    done = activities(event.connection, event.artifact, issue_id, histories, people, told_at)
+    categories = obj(event.payload.get("categories"))
+    done = activities(event.connection, event.artifact, issue_id, histories, people, told_at, categories)
     unique = tuple({activity.key: activity for activity in done}.values())
     old = old_keys(event.connection, histories)
     chunk = word(event.payload.get("chunk")) or event.version

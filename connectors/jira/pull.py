@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors.contract import Fields, Listed, Page, Progress, RetryLater, SetAside, Step
+from connectors.contract import Fields, Listed, Misconfigured, Page, Progress, RetryLater, SetAside, Step
 from connectors.jira import checking, doubts
 from connectors.jira.census import Census
 from connectors.jira.cursor import Cursor, Window, milliseconds
@@ -37,7 +37,7 @@ class JiraSource:
         self._reader = Reader(session, options)
         self.registry = JiraRegistry(connection, options, session)
         self._overlap = timedelta(minutes=options.overlap_minutes)
-        self._known: tuple[datetime, str, dict[str, dict[str, Any]]] | None = None
+        self._known: tuple[datetime, str, dict[str, dict[str, Any]], dict[str, str]] | None = None
 
     def check(self) -> AsyncIterator[Step]:
         """Address, sign-in, each project, issues with their history, the clock: up to the first that fails."""
@@ -260,8 +260,18 @@ class JiraSource:
                 for field in rows(await self._session.needed("field"))
                 if field.get("custom") is True and word(field.get("id"))
             }
+            kinds = await self._kinds()
             site = word(info.get("displayUrl")) or word(info.get("baseUrl")) or self._options.base_url
-            self._known = (self._now(), site, fields)
-        _, site, names = self._known
+            self._known = (self._now(), site, fields, kinds)
+        _, site, names, kinds = self._known
         at = datetime.fromtimestamp(milliseconds(self._now()) / 1000, UTC)
-        return Teller(self._connection, self._options.keep, self._options.read_restricted, site, names, at)
+        return Teller(self._connection, self._options.keep, self._options.read_restricted, site, names, at, kinds)
+
+    async def _kinds(self) -> dict[str, str]:
+        """Status id to the key of its category; none where the token may not ask: histories are read without."""
+        try:
+            told = await self._session.get("status")
+        except (NotFound, Refused, Misconfigured):
+            return {}
+        keys = ((word(one.get("id")), word(obj(one.get("statusCategory")).get("key"))) for one in rows(told))
+        return {one: key for one, key in keys if one and key}

@@ -4,13 +4,14 @@ No field is renamed or interpreted; texts stay as far as the connection keeps th
 of an issue (`lastViewed`) and work logs.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 from connectors.jira import reducing
 from connectors.jira.cutting import chunks, clean, fitted
+from connectors.jira.histories import statuses_in
 from connectors.jira.mapping import comment_audience
 from connectors.jira.shapes import moment, obj, rows, word
 from connectors.keeping import Keep
@@ -33,6 +34,8 @@ class Teller:
     site: str
     names: dict[str, dict[str, Any]] | None
     fetched_at: datetime
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """Status id to the key of its category, as `GET status` says."""
 
     def issue(
         self,
@@ -122,7 +125,8 @@ class Teller:
         short = [reducing.history(clean(history), self.keep) for history in oldest_first]
         for place, chunk in enumerate(chunks(short)):
             last = chunk[-1]
-            payload = {"issueId": issue_id, "chunk": str(place), "histories": chunk}
+            kinds = {one: self.kinds[one] for one in statuses_in(chunk) if one in self.kinds}
+            payload = {"issueId": issue_id, "chunk": str(place), "histories": chunk, "categories": kinds}
             native = f"{issue_id}/changelog/{place}"
             yield self._event("changelog", native, issue_id, str(last.get("id")), _history_order(last), payload)
 

@@ -58,10 +58,20 @@ def created(member: Member, activities: Iterable[Activity] = ()) -> datetime | N
     return stated or min((each.at for each in activities if each.kind is ActivityKind.CREATED), default=None)
 
 
-def _status(value: str | None, label: str | None) -> Status | None:
+def _status(value: str | None, label: str | None, category: State | None) -> Status | None:
     if value is None and label is None:
         return None
-    return Status(id=value if value is not None else label or "", label=label if label is not None else value or "")
+    return Status(value if value is not None else label or "", label if label is not None else value or "", category)
+
+
+def status_left(change: Activity) -> Status | None:
+    """The status from which it led away."""
+    return _status(change.from_value, change.from_label, change.from_category)
+
+
+def status_reached(change: Activity) -> Status | None:
+    """The status to which it led."""
+    return _status(change.to_value, change.to_label, change.to_category)
 
 
 def _same(one: Status, other: Status) -> bool:
@@ -150,16 +160,16 @@ def _from_changes(
     changes = chained(changes)
     first = changes[0]
     steps: list[Step] = []
-    before = _status(first.from_value, first.from_label)
+    before = status_left(first)
     if before is not None:
         begin = min(start, first.at) if start else None
         steps.append(Step(begin or first.at, begin, place(member, before)))
     for change in changes:
-        told = _status(change.from_value, change.from_label)
+        told = status_left(change)
         if told and before and not _same(told, before):
             steps.append(Step(change.at, None, place(member, told)))
             complete = False
-        before = _status(change.to_value, change.to_label) or before
+        before = status_reached(change) or before
         if before is not None:
             steps.append(Step(change.at, change.at, place(member, before)))
     if status and (before is None or not _same(status, before)):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from pipelines.lifecycle.histories import chained, created, gone_at, instant_of
+from pipelines.lifecycle.histories import chained, created, gone_at, instant_of, status_left, status_reached
 from pipelines.lifecycle.lives import in_order
 from pipelines.lifecycle.members import Member, RequestInput
 from pipelines.lifecycle.people import People
@@ -118,11 +118,9 @@ def _status(value: object, activities: Sequence[Activity], at: datetime) -> obje
     after = [each for each in changes if each.at > at]
     if not after:
         return value
-    id_, label = (before[-1].to_value, before[-1].to_label) if before else (after[0].from_value, after[0].from_label)
-    if id_ is None and label is None:
+    then = status_reached(before[-1]) if before else status_left(after[0])
+    if then is None:
         return None
     today = read_status(value)
-    then = {"id": id_ or label, "label": label or id_}
-    if today is not None and today.id == then["id"]:
-        return {**then, "category": today.category}
-    return then
+    category = then.category or (today.category if today is not None and today.id == then.id else None)
+    return {"id": then.id, "label": then.label, "category": category}

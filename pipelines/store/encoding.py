@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from schemas.artifacts import OPEN, Activity, ActivityKind, Audience, Evidence, Reference
+from schemas.artifacts import OPEN, Activity, ActivityKind, Audience, Evidence, Reference, State
 from schemas.canonical import instant, parse_instant, storable
 
 # A look-up in a table is a fifth of what an enumeration's call costs, and this runs for every row read.
 _EVIDENCE = {one.value: one for one in Evidence}
 _KINDS = {one.value: one for one in ActivityKind}
+_TEXTS = ("actor", "field", "from_value", "from_label", "to_value", "to_label", "from_category", "to_category", "text")
+_STATES = {one.value: one for one in State}
 
 
 def reference_row(reference: Reference) -> list[Any]:
@@ -37,7 +39,7 @@ def activity_row(activity: Activity) -> dict[str, Any]:
     """An activity as a JSON object without what it does not say."""
     row: dict[str, Any] = {"key": activity.key, "artifact": activity.artifact, "kind": activity.kind.value}
     row["at"] = instant(activity.at)
-    for name in ("actor", "field", "from_value", "from_label", "to_value", "to_label", "text"):
+    for name in _TEXTS:
         value = getattr(activity, name)
         if value is not None:
             row[name] = storable(value)
@@ -59,6 +61,9 @@ def activity_of(row: dict[str, Any]) -> Activity:
     told["at"] = parse_instant(told["at"])
     told["objects"] = tuple((value, role) for value, role in told.get("objects", ()))
     told["audience"] = Audience(*told["audience"]) if "audience" in told else OPEN
+    for name in ("from_category", "to_category"):
+        if name in told:
+            told[name] = _STATES[told[name]]
     if "sets" in told:
         told["sets"] = tuple((name, before, after) for name, before, after in told["sets"])
     return Activity(**told)

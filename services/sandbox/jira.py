@@ -213,6 +213,7 @@ class FakeJira:
             "myself": answers.myself,
             "mypermissions": answers.my_permissions,
             "field": answers.fields,
+            "status": answers.statuses,
             "issuetype": answers.issue_types,
             **(
                 {

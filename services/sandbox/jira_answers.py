@@ -95,6 +95,11 @@ class Answers:
         _only(given)
         return [self.shapes.issue_type(name) for name in TYPES]
 
+    def statuses(self, given: dict[str, Any]) -> Any:
+        """GET status."""
+        _only(given)
+        return [self.shapes.status(name) for name in self.state.statuses]
+
     def fields(self, given: dict[str, Any]) -> Any:
         """GET field."""
         _only(given)

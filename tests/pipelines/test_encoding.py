@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipelines.references import find, understood
 from pipelines.store.encoding import activity_of, activity_row, reference_of, reference_row
-from schemas.artifacts import Activity, ActivityKind, Audience, Evidence, Reference, Text
+from schemas.artifacts import Activity, ActivityKind, Audience, Evidence, Reference, State, Text
 
 STORABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=60)
 NAMING = st.lists(
@@ -52,6 +52,8 @@ def test_what_cannot_be_stored_is_made_storable_once(text: str) -> None:
         automatic=st.booleans(), field=st.none() | STORABLE, from_value=st.none() | STORABLE,
         to_label=st.none() | STORABLE, text=st.none() | STORABLE, audience=AUDIENCES,
         objects=st.lists(st.tuples(STORABLE, STORABLE), max_size=3).map(tuple),
+        from_category=st.none() | st.sampled_from(State), to_category=st.none() | st.sampled_from(State),
+        sets=st.lists(st.tuples(STORABLE, st.none() | STORABLE, st.none() | STORABLE), max_size=3).map(tuple),
     )
 )  # fmt: skip
 def test_activities_come_back(activity: Activity) -> None:

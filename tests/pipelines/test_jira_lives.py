@@ -16,7 +16,15 @@ from schemas.records import LifecycleRecord
 from tests.pipelines.lives import at, here, way_of
 
 MAP = StageMap(STAGES)
-CATEGORIES = {"To Do": "new", "In Progress": "indeterminate", "Done": "done"}
+CATEGORIES = {
+    "To Do": "new",
+    "In Progress": "indeterminate",
+    "Done": "done",
+    "Queued up": "new",
+    "With the lawyers": "indeterminate",
+    "Signed off": "done",
+}
+"""The tool's own; no row of the stage map knows the last three."""
 FLAG = "customfield_10021"
 
 Change = tuple[datetime, dict[str, tuple[str | None, str | None]]]
@@ -59,7 +67,7 @@ def held(first: dict[str, str | None], changes: list[Change]) -> RequestInput:
     names = {FLAG: {"name": "Flagged", "custom": "multicheckboxes"}}
     issue = {"id": "1", "key": "PAY-1", "fields": fields_of(told, resolved)}
     mapped = map_event(event("issue", issue=issue, names=names))
-    story = map_event(event("changelog", issueId="1", histories=histories))
+    story = map_event(event("changelog", issueId="1", histories=histories, categories=CATEGORIES))
     member = Member("j/issue/1", "j", "jira", "issue", "1", mapped.fields)
     return RequestInput("R-TEST", [member], [*mapped.activities, *story.activities])
 
@@ -84,6 +92,12 @@ LIVES: dict[str, list[Change]] = {
         (at(3), {FLAG: (None, "Impediment")}),
         (at(5), {FLAG: ("Impediment", None)}),
         (at(8), {FLAG: (None, "Impediment")}),
+    ],
+    "through statuses that no row knows": [
+        (at(2), {"status": ("To Do", "Queued up")}),
+        (at(3), {"status": ("Queued up", "With the lawyers")}),
+        (at(5), {"status": ("With the lawyers", "Signed off"), "resolution": (None, "Done")}),
+        (at(6), {"status": ("Signed off", "In Progress"), "resolution": ("Done", None)}),
     ],
     "called otherwise after it was closed": [
         (at(3), {"status": ("To Do", "Done"), "resolution": (None, "Fixed")}),
@@ -121,3 +135,11 @@ def test_a_flag_says_since_when_it_waits_and_what_was_waited() -> None:
     assert here(record) == "development since 02 Mar 09:00, waiting (blocked) since 08 Mar 09:00"
     assert record.stages[2].waiting_seconds == 2 * 86_400
     assert summary(record, at(11)).endswith("; waiting on what blocks it for 3 days")
+
+
+def test_a_status_that_only_the_history_names_has_the_category_of_its_tool() -> None:
+    record = record_of(held(TODO, LIVES["through statuses that no row knows"]))
+    assert way_of(record)[-1] == (
+        "not mapped 1: 02 Mar 09:00 - 06 Mar 09:00: 02 Mar 09:00 new, 03 Mar 09:00 active, 05 Mar 09:00 done"
+    )
+    assert record.stages[-1].active_seconds == 3 * 86_400

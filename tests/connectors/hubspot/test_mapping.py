@@ -6,7 +6,7 @@ import pytest
 
 from connectors.contract import BadRecord
 from connectors.hubspot import connector
-from schemas.artifacts import ActivityKind, Evidence, Identity, Mapped, Reference
+from schemas.artifacts import ActivityKind, Evidence, Identity, Mapped, Reference, State
 from schemas.canonical import instant
 from schemas.events import SourceEvent
 from tests.connectors.hubspot.rig import recordings
@@ -63,6 +63,12 @@ def test_a_won_deal() -> None:
         (None, "Appointment Scheduled", "2026-02-03", "c-test/user/9701", False),
         ("Appointment Scheduled", "Contract Sent", "2026-02-05", "c-test/user/9702", False),
         ("Contract Sent", "Closed Won", "2026-02-07", "c-test/user/9702", False),
+    ]
+    moves = [each for each in mapped.activities if each.kind is ActivityKind.STATUS]
+    assert [(each.from_category, each.to_category) for each in moves] == [
+        (None, State.ACTIVE),
+        (State.ACTIVE, State.ACTIVE),
+        (State.ACTIVE, State.DONE),
     ]
     assert Identity("c-test/user/9701", "Olga Owner", "olga@vendor.example") in mapped.identities
 

@@ -94,6 +94,7 @@ async def test_requests_and_answers_are_as_atlassian_describes_them() -> None:
         assert {
             ("GET", "issue/*"), ("GET", "issue/*/comment"), ("GET", "issue/*/changelog"),
             ("GET", "issue/*/remotelink"), ("GET", "myself"), ("GET", "serverInfo"), ("GET", "field"),
+            ("GET", "status"),
             ("GET", "project/*"), ("GET", "project/search"),
             ("POST", "search/jql"), ("POST", "search/approximate-count"), ("POST", "changelog/bulkfetch"),
         } == kinds  # fmt: skip

@@ -14,7 +14,7 @@ from connectors.jira import connector
 from connectors.jira.cursor import Cursor
 from connectors.jira.options import JiraOptions, ScopedToken
 from connectors.jira.search import local_minute
-from schemas.artifacts import ActivityKind
+from schemas.artifacts import ActivityKind, State
 from services.sandbox.jira import FakeJira
 from tests.connectors.jira.rigs import CloudRig, DataCenterRig, JiraRig, network
 from tests.connectors.rig import events_of, fold, read
@@ -162,6 +162,28 @@ async def test_a_flag_is_told_and_taken_back(rig_type: type[JiraRig]) -> None:
         rig.settle()
         pages += await read(rig, pages[-1].cursor)
         assert fold(connector, events_of(pages)).value(artifact, "waiting") is None
+
+
+@BOTH
+async def test_a_history_tells_what_it_sets_and_of_what_kind_its_statuses_are(rig_type: type[JiraRig]) -> None:
+    async with rig_type() as rig:
+        issue = rig.issue(rig.create("Signed by whom"))
+        rig.fake.state.statuses["Signed off"] = ("20900", "done")
+        rig.jira.transition(issue, "With the lawyers", at=rig.now(), by=rig.anna)
+        rig.jira.transition(issue, "Signed off", at=rig.now(), by=rig.anna, resolution="Won't Do")
+        rig.jira.change(issue, custom={"Flagged": [{"value": "Impediment"}]}, at=rig.now(), by=rig.anna)
+        rig.settle()
+        done = [one for event in events_of(await read(rig)) for one in connector.map(event).activities]
+        moves = [one for one in done if one.kind is ActivityKind.STATUS]
+        assert [(one.from_category, one.to_category) for one in moves] == [
+            (State.NEW, State.ACTIVE),
+            (State.ACTIVE, State.DONE),
+        ]
+        assert [one for each in done for one in each.sets] == [
+            ("resolution", None, "Won't Do"),
+            ("outcome", None, "cancelled"),
+            ("waiting", None, "blocked"),
+        ]
 
 
 async def test_since_leaves_out_what_is_older() -> None:
