@@ -1,6 +1,8 @@
 """Lives of one Jira issue, told by the real mapping: what a moment shows later is what the hub held then."""
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -13,9 +15,12 @@ from pipelines.lifecycle.stages import StageMap
 from pipelines.lifecycle.summary import summary
 from schemas.events import SourceEvent
 from schemas.records import LifecycleRecord
+from services.sandbox.jira_histories import rows_of
+from tests.parts.presence import material
 from tests.pipelines.lives import at, here, way_of
 
 MAP = StageMap(STAGES)
+START = at(1)
 CATEGORIES = {
     "To Do": "new",
     "In Progress": "indeterminate",
@@ -36,10 +41,10 @@ def event(kind: str, **payload: Any) -> SourceEvent:
                        order=1, fetched_at=at(1), payload=payload)  # fmt: skip
 
 
-def fields_of(told: dict[str, str | None], resolved: datetime | None) -> dict[str, Any]:
+def fields_of(told: dict[str, str | None], created: datetime, resolved: datetime | None) -> dict[str, Any]:
     """An issue's fields as REST v3 has them."""
     name = told["status"] or ""
-    status = {"name": name, "id": name, "statusCategory": {"key": CATEGORIES[name]}}
+    status = {"name": name, "id": name, "statusCategory": {"key": CATEGORIES.get(name, "indeterminate")}}
     return {
         "summary": told.get("summary"),
         "status": status,
@@ -47,13 +52,13 @@ def fields_of(told: dict[str, str | None], resolved: datetime | None) -> dict[st
         "resolutiondate": resolved.isoformat() if resolved else None,
         "duedate": told.get("duedate"),
         "priority": {"name": told.get("priority")} if told.get("priority") else None,
-        "created": at(1).isoformat(),
+        "created": created.isoformat(),
         "issuetype": {"name": "Story", "hierarchyLevel": 0},
         FLAG: [{"value": "Impediment"}] if told.get(FLAG) else None,
     }
 
 
-def held(first: dict[str, str | None], changes: list[Change]) -> RequestInput:
+def held(first: dict[str, str | None], changes: Sequence[Change], created: datetime = START) -> RequestInput:
     """What the hub holds of an issue once these changes were told."""
     told, resolved, histories = dict(first), None, []
     for number, (when, change) in enumerate(changes):
@@ -64,10 +69,12 @@ def held(first: dict[str, str | None], changes: list[Change]) -> RequestInput:
             told[name] = after
             resolved = (when if after else None) if name == "resolution" else resolved
         histories.append({"id": str(100 + number), "created": when.isoformat(), "items": items})
+    named = {end for _, change in changes for end in change.get("status", ()) if end}
+    categories = {name: CATEGORIES.get(name, "indeterminate") for name in named}
     names = {FLAG: {"name": "Flagged", "custom": "multicheckboxes"}}
-    issue = {"id": "1", "key": "PAY-1", "fields": fields_of(told, resolved)}
+    issue = {"id": "1", "key": "PAY-1", "fields": fields_of(told, created, resolved)}
     mapped = map_event(event("issue", issue=issue, names=names))
-    story = map_event(event("changelog", issueId="1", histories=histories, categories=CATEGORIES))
+    story = map_event(event("changelog", issueId="1", histories=histories, categories=categories))
     member = Member("j/issue/1", "j", "jira", "issue", "1", mapped.fields)
     return RequestInput("R-TEST", [member], [*mapped.activities, *story.activities])
 
@@ -110,13 +117,41 @@ def record_of(told: RequestInput, moment: datetime | None = None) -> LifecycleRe
     return fold(told, MAP, as_of=moment)
 
 
+def compare(first: dict[str, str | None], changes: Sequence[Change], created: datetime = START) -> int:
+    """Look back at each moment at which something changed. Returns how many these are."""
+    full = held(first, changes, created)
+    moments = [created, *sorted({when for when, _ in changes})]
+    for moment in moments:
+        then = record_of(full, moment).model_copy(update={"as_of": None})
+        known = [change for change in changes if change[0] <= moment]
+        assert to_text(then) == to_text(record_of(held(first, known, created))), moment
+    return len(moments)
+
+
 @pytest.mark.parametrize("life", LIVES)
 def test_a_moment_shows_what_was_held_then(life: str) -> None:
-    changes = LIVES[life]
-    for number in range(len(changes) + 1):
-        until = changes[number - 1][0] if number else at(1)
-        then = record_of(held(TODO, changes), until).model_copy(update={"as_of": None})
-        assert to_text(then) == to_text(record_of(held(TODO, changes[:number]))), until
+    assert compare(TODO, LIVES[life]) == len(LIVES[life]) + 1
+
+
+def recorded(rows: Sequence[Mapping[str, str]]) -> tuple[dict[str, str | None], list[Change], datetime]:
+    """A ticket's first state, its changes of status and resolution, and when it began."""
+    states = [(parse(row["As.Of.Date"]), {"status": row["Status"], "resolution": row["Resolution"] or None})
+              for row in sorted(rows, key=lambda row: parse(row["As.Of.Date"]))]  # fmt: skip
+    changes = []
+    for (_, before), (when, after) in pairwise(states):
+        if change := {name: (before[name], after[name]) for name in after if before[name] != after[name]}:
+            changes.append((when, change))
+    return states[0][1], changes, states[0][0]
+
+
+def parse(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def test_moments_of_recorded_tickets_show_what_was_held_then() -> None:
+    tickets = rows_of(next(material("jira-histories").glob("*.csv.gz")))
+    chosen = [rows for _, rows in sorted(tickets.items()) if len(rows) < 80][:40]
+    assert sum(compare(*recorded(rows)) for rows in chosen) > 300
 
 
 def test_each_time_it_was_closed_counts_as_it_was_called_then() -> None:
