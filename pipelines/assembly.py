@@ -2,11 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipelines.correlate import dating
+from pipelines.dependencies import dated, moves
 from pipelines.lifecycle import etag, to_text
 from pipelines.lifecycle.members import TIMED, LinkInput, Member, RequestInput
 from pipelines.lifecycle.persons import persons
@@ -15,7 +15,7 @@ from pipelines.store.components import Loaded, StoredArtifact
 from pipelines.store.facts import CONNECTION
 from pipelines.store.people import Known
 from pipelines.store.requests import RequestRow
-from schemas.artifacts import Activity, Evidence, Identity, participants_in
+from schemas.artifacts import Activity, Identity, participants_in
 from schemas.canonical import canonical_json, digest, instant
 from schemas.links import Component, Group, Link, Node, Programme
 from schemas.records import LifecycleRecord, PersonView
@@ -87,12 +87,6 @@ def others_of(group: Group, programmes: Iterable[Programme]) -> set[str]:
     return {name for name in named if name} - set(group.artifacts)
 
 
-def told_of(group: Group, loaded: Loaded) -> set[str]:
-    """Artifacts of whose activities the record is made: its own, and both ends of what waits for what."""
-    ends = {end for link in group.depends_on for end in (link.from_artifact, link.to_artifact) if end}
-    return set(group.artifacts) | (ends & loaded.artifacts.keys())
-
-
 @dataclass(frozen=True, slots=True)
 class Who:
     """The people that a request may have to do with."""
@@ -123,10 +117,10 @@ def request_input(
     people: Who,
     shows_restricted: frozenset[str],
 ) -> RequestInput:
-    """What the fold is told of one request. activities: by artifact, of those that `told_of` names and maybe more."""
+    """What the fold is told of one request. activities: by artifact, of those that `dependencies.told_of` names."""
     why = _reasons(group)
     others = sorted(name for name in others_of(group, programmes) if name in loaded.artifacts)
-    waits = tuple(_dated(link, loaded, activities) for link in group.depends_on)
+    waits = tuple(dated(link, loaded.artifacts, activities) for link in group.depends_on)
     links = [_link(link) for link in group.links + waits + group.mentions if link.to_artifact]
     links += [
         LinkInput(one.artifact, group.anchor, "programme", "programme", "explicit", _programme_why(one, group))
@@ -136,7 +130,7 @@ def request_input(
     return RequestInput(
         id=group.request,
         members=[_member(loaded.artifacts[name], why.get(name, "")) for name in group.artifacts],
-        activities=[each for name in sorted(told_of(group, loaded)) for each in activities[name]],
+        activities=[*(each for name in group.artifacts for each in activities[name]), *moves(group, activities)],
         identities=people.identities,
         persons=people.persons,
         elsewhere=people.elsewhere,
@@ -172,18 +166,6 @@ def _programme_why(programme: Programme, group: Group) -> str:
     links = (one for one in programme.links if own & {one.from_artifact, one.to_artifact, one.unread})
     link = next(links, None)
     return link.why if link else f"Belongs to {programme.name}"
-
-
-def names_of(node: Node) -> frozenset[str]:
-    """Keys of references by which others name an artifact."""
-    return frozenset(one.key for one in node.references if one.evidence is Evidence.IDENTITY) | {node.artifact}
-
-
-def _dated(link: Link, loaded: Loaded, happened: Mapping[str, Sequence[Activity]]) -> Link:
-    """A dependency with since when it is there: most tools tell that in their history only."""
-    ends = {name for name in (link.from_artifact, link.to_artifact) if name in loaded.artifacts}
-    known_as = {name: names_of(_node(loaded.artifacts[name])) for name in ends}
-    return replace(link, since=dating.since(link, known_as, happened))
 
 
 def _link(link: Link) -> LinkInput:

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines import assembly
 from pipelines.correlate import correlate
+from pipelines.dependencies import told_of
 from pipelines.lifecycle import fold
 from pipelines.store import components, configuration, people, requests
 from pipelines.store.bulk import Bulk
@@ -31,7 +32,7 @@ async def recall(connection: AsyncConnection, request: str, as_of: datetime) -> 
     if group is None:
         return None
     programmes = _programmes(group, groups.programmes)
-    wanted = {name: loaded.artifacts[name].fields for name in assembly.told_of(group, loaded)}
+    wanted = {name: loaded.artifacts[name].fields for name in told_of(group, loaded.artifacts.keys())}
     activities = await requests.activities_of(bulk, wanted)
     said = [activity for name in group.artifacts for activity in activities[name]]
     artifacts = [loaded.artifacts[name] for name in group.artifacts]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from pipelines import assembly
 from pipelines.correlate import correlate
+from pipelines.dependencies import told_of
 from pipelines.lifecycle import fold
 from pipelines.store import (
     aside,
@@ -217,7 +218,7 @@ async def _fold(
     touched: Touched,
 ) -> tuple[list[RequestRow], Known]:
     turns = Turns(generous=touched.however_large)
-    wanted = {name for due in work.due for name in assembly.told_of(due.group, loaded)}
+    wanted = {name for due in work.due for name in told_of(due.group, loaded.artifacts.keys())}
     activities = await requests.activities_of(bulk, {name: loaded.artifacts[name].fields for name in wanted}, turns)
     own = [name for due in work.due for name in due.group.artifacts]
     said = (activity for name in own for activity in activities[name])

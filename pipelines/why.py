@@ -19,6 +19,7 @@ from pipelines.correlate import correlate, dating
 from pipelines.correlate.paths import ends
 from pipelines.correlate.reasons import Reason, Said, Shared, reason
 from pipelines.correlate.rules import Rules, fingerprint
+from pipelines.dependencies import names_of
 from pipelines.references import AROUND, search
 from pipelines.store import components, configuration
 from pipelines.store.bulk import Bulk
@@ -122,7 +123,7 @@ async def _happened(connection: AsyncConnection, found: Reason) -> dict[str, lis
 def _dated(found: Reason, nodes: Iterable[Node], happened: dict[str, list[Activity]], rules: Rules) -> Reason:
     ends_of = {end for said in (*found.steps, *found.against) for end in ends(said.link)}
     told = {node.artifact: node for node in nodes if node.artifact in ends_of}
-    known_as = {name: assembly.names_of(node) for name, node in told.items()}
+    known_as = {name: names_of(node.artifact, node.references) for name, node in told.items()}
 
     def began(artifact: str, field: str) -> datetime | None:
         node = told[artifact]

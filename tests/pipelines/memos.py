@@ -3,7 +3,8 @@
 A memo may say more: `old`, the number of the key that it had before it was moved; `notes`, the notes that stand under
 it (number to text); `deleted`; `copy`, names of those who are on copy; `address` and `name`, of who wrote it;
 `whom`, the id of that identity; `asker`, who asked for it; `say`, what who wrote it said instead of setting its status;
-`behind`, the number of a memo that has to be done first, and `noticed`, whether that was said now; its `url`.
+`behind`, the number of a memo that has to be done first; `noticed`, of the other memo of which that was said now; its
+`url`.
 """
 
 from collections.abc import Sequence
@@ -107,11 +108,11 @@ def _happened(event: SourceEvent, at: datetime, person: str) -> Activity:
     told, key = event.payload, f"{event.artifact}/{event.payload['version']}"
     if "say" in told:
         return Activity(key, event.artifact, ActivityKind.COMMENTED, at, person, text=told["say"])
-    if told.get("noticed"):
-        name = f"MEMO-{told['behind']}"
+    if "noticed" in told:
+        name, way = f"MEMO-{told['noticed']}", "is blocked by" if "behind" in told else "blocks"
         objects = ((f"jira.key|{name}", "linked"),)
         return Activity(key, event.artifact, ActivityKind.LINKED, at, person,
-                        to_label=f"This memo is blocked by {name}", objects=objects)  # fmt: skip
+                        to_label=f"This memo {way} {name}", objects=objects)  # fmt: skip
     return Activity(key, event.artifact, ActivityKind.STATUS, at, person,
                     to_value=told["status"], to_label=told["status"])  # fmt: skip
 

@@ -26,14 +26,14 @@ STAGES = (
 TOLD = [
     memo(1, version=1),
     memo(31, version=1),
-    memo(1, version=48, behind=31, noticed=True),  # 3 March 10:00
+    memo(1, version=48, behind=31, noticed=31),  # 3 March 10:00
     memo(31, version=96, status="done"),  # 6 March 16:00
 ]
 """MEMO-1 waits on MEMO-31 from two days after it began until that is done."""
 
 
-async def stored(engine: AsyncEngine, told: list[SourceEvent]) -> LifecycleRecord:
-    """What is held of MEMO-1's request once these were told."""
+async def stored(engine: AsyncEngine, told: list[SourceEvent], number: int = 1) -> LifecycleRecord:
+    """What is held of a memo's request once these were told."""
     async with writing(engine) as connection:
         kinds = {"is blocked by": "depends on"}
         more: dict[str, Any] = {"link_kinds": kinds, "stages": STAGES}
@@ -41,7 +41,7 @@ async def stored(engine: AsyncEngine, told: list[SourceEvent]) -> LifecycleRecor
     for place, event in enumerate(told):
         await ingest_of(engine)(records([event], first=place))
     held = {row.id: row.record for row in await rows(engine, tables.requests)}
-    return LifecycleRecord.model_validate_json(held[request_id("memos/memo/1")])
+    return LifecycleRecord.model_validate_json(held[request_id(f"memos/memo/{number}")])
 
 
 def pieces(record: LifecycleRecord) -> list[tuple[str, str | None, str | None]]:
@@ -72,3 +72,10 @@ async def test_what_was_waited_stays_when_the_other_is_done(engine: AsyncEngine,
     assert (before.current.state, before.blocked_by) == ("active", ())
     assert between is not None
     assert (between.current.waiting, between.current.state_since) == ("blocked", at(3, 10))
+
+
+async def test_what_others_wait_for_says_since_when_by_its_own_history(engine: AsyncEngine) -> None:
+    told = [memo(1, behind=31), memo(31), memo(31, version=18, noticed=1)]  # 3 March 10:00
+    assert [each.since for each in (await stored(engine, told[:2], 31)).blocks] == [None]
+    assert [(each.other_key, each.since) for each in (await stored(engine, told, 31)).blocks] == [("MEMO-1", at(3, 10))]
+    assert (await stored(engine, told)).current.state_since == at(3, 10)

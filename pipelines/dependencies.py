@@ -1,0 +1,52 @@
+"""What a request waits on is another one, as a rule: what is needed of it to tell since when and until when. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import replace
+from datetime import datetime
+
+from pipelines.correlate import dating
+from pipelines.store.components import StoredArtifact
+from schemas.artifacts import Activity, ActivityKind, Evidence, Reference
+from schemas.links import Group, Link
+
+Happened = Mapping[str, Sequence[Activity]]
+"""Artifact to its activities."""
+
+_MOVES = frozenset({ActivityKind.CREATED, ActivityKind.STATUS, ActivityKind.DELETED, ActivityKind.MERGED})
+
+
+def told_of(group: Group, known: Set[str]) -> set[str]:
+    """Artifacts of whose activities the record is made: its own, and what they wait on. known: those that were read."""
+    own = set(group.artifacts)
+    return own | {name for link in group.depends_on if (name := link.to_artifact) and name in known}
+
+
+def moves(group: Group, happened: Happened) -> Iterator[Activity]:
+    """What happened to things outside that the request waits on, as far as it says whether they were done."""
+    own = set(group.artifacts)
+    for name in sorted({link.to_artifact for link in group.depends_on if link.to_artifact} - own):
+        yield from (each for each in happened.get(name, ()) if each.kind in _MOVES or each.sets)
+
+
+def names_of(artifact: str, references: Sequence[Reference]) -> frozenset[str]:
+    """Keys of references by which others name an artifact."""
+    return frozenset(one.key for one in references if one.evidence is Evidence.IDENTITY) | {artifact}
+
+
+def dated(link: Link, artifacts: Mapping[str, StoredArtifact], happened: Happened) -> Link:
+    """A dependency with since when it is there: most tools tell that in the histories of its ends only."""
+    ends = [artifacts[name] for name in (link.from_artifact, link.to_artifact) if name and name in artifacts]
+    known_as = {each.id: names_of(each.id, each.references) for each in ends}
+    since = dating.since(link, known_as, happened)
+    return replace(link, since=since or _other_end(link, known_as, happened))
+
+
+def _other_end(link: Link, known_as: Mapping[str, frozenset[str]], happened: Happened) -> datetime | None:
+    """When what must come first was linked with the other, if it was once: in which way is told in words of its own."""
+    names = known_as.get(link.from_artifact, frozenset())
+    times = {
+        each.at
+        for each in happened.get(link.to_artifact or "", ())
+        if each.kind is ActivityKind.LINKED and any(role == "linked" and name in names for name, role in each.objects)
+    }
+    return times.pop() if len(times) == 1 else None
