@@ -27,9 +27,6 @@ class StageMap:
     stages: tuple[str, ...] = STAGES
     gates: Mapping[str, Gate] = field(default_factory=lambda: DEFAULT_GATES)
     """Stages not listed have the gate `any`."""
-    categories: Mapping[tuple[str, str], State] = field(default_factory=dict)
-    """(connection, status id) to the category its tool gives it, for statuses that only a history names."""
-
     asked: dict[tuple[str, str, str, str | None, Status | None], "Placement"] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -117,8 +114,6 @@ def _place(
     stage_map: StageMap, connection: str, connector: str, kind: str, type_: str | None, status: Status | None
 ) -> Placement:
     category = status.category if status else None
-    if status and category is None:
-        category = stage_map.categories.get((connection, status.id))
     for number, rule in stage_map.about(status):
         if _row_fits(rule, connection, connector, kind, type_ or "", status):
             named = rule if rule.state or category else _named(stage_map, connection, connector, kind, status)
@@ -142,8 +137,7 @@ def explain(
     rule = stage_map.rules[placed.row - 1]
     whose = f"{rule.connection} " if rule.connection else ""
     row = f"row {placed.row} ({whose}{rule.connector}, {rule.kind}, {rule.type}, {rule.status})"
-    category = status is not None and (status.category or stage_map.categories.get((connection, status.id)))
-    whence = "the tool's own category" if category else "another row for this status"
+    whence = "the tool's own category" if status and status.category else "another row for this status"
     own = "" if rule.state or placed.state is None else f", by {whence}"
     return f"{placed.stage}, {state}{own}: {row}: {placed.reason}"
 

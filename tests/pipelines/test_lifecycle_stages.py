@@ -27,7 +27,6 @@ MAP = StageMap(
         StageRule("jira", "issue", "*", "10042", "requirements", State.WAITING, "by id", waiting="another team"),
         StageRule("*", "note", "*", "*", "not mapped", None, "a note says nothing of stages"),
     ),
-    categories={("jira-a", "7"): State.DONE},
 )
 
 
@@ -47,7 +46,7 @@ MAP = StageMap(
             "requirements, waiting: row 3 (jira, issue, *, 10042): by id",
         ),
         (
-            "jira-a", "Story", Status("7", "Parked"), "not mapped", State.DONE,
+            "jira-a", "Story", Status("7", "Parked", State.DONE), "not mapped", State.DONE,
             "not mapped, done: no row of the stage map knows jira issue Story with status 'Parked'; "
             "the state is the tool's own category",
         ),
