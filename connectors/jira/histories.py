@@ -30,7 +30,7 @@ _KINDS = {
 _ROLES = {"link": "linked", "epic link": "epic", "parent": "parent", "parent link": "parent"}
 _BY_ITSELF = frozenset({"rank", "workflow", "statuscategory", "statuscategorychangedate", "remoteworkitemlink"})
 """Fields that change as a side effect: reordering a board, an admin's new workflow. No sign of human work."""
-_OURS = {"summary": "title", "priority": "priority", "resolution": "resolution"}
+_OURS = {"summary": "title", "priority": "priority", "resolution": "resolution", "issuetype": "type"}
 """Fields whose labels are what the hub has under another name or the same."""
 _LONG_TEXTS = frozenset({"description", "environment", "comment"})
 _LABEL_ROOM = 300

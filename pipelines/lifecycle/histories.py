@@ -33,6 +33,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class _Stand:
+    """As a step, before it is known what the status means."""
+
+    order: datetime
+    at: datetime | None
+    status: Status | None
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """All steps of one artifact, oldest first."""
 
@@ -94,10 +103,10 @@ def history(member: Member, activities: Sequence[Activity], place: Placer) -> Hi
     status = read_status(member.fields.get("status"))
     changes = [each for each in activities if each.kind is ActivityKind.STATUS]
     if changes:
-        steps, complete = _from_changes(member, changes, status, start, place)
+        stands, complete = _from_changes(changes, status, start)
     else:
-        steps, complete = _unchanged(member, status, start, place)
-    steps = _given_up(member, steps, activities)
+        stands, complete = _unchanged(member, status, start, place)
+    steps = _given_up(member, list(_placed(member, stands, settings(activities, "type"), place)), activities)
     gone, when = gone_at(member, activities)
     if gone:
         steps = [_before(step, when or LAST) for step in steps if step.at is None or when is None or step.at <= when]
@@ -143,39 +152,66 @@ def _before(step: Step, when: datetime) -> Step:
     return replace(step, order=min(step.order, when))
 
 
-def _unchanged(member: Member, status: Status | None, start: datetime | None, place: Placer) -> tuple[list[Step], bool]:
+def _placed(
+    member: Member,
+    stands: Sequence[_Stand],
+    types: Sequence[tuple[datetime, str | None, str | None]],
+    place: Placer,
+) -> Iterable[Step]:
+    """Where it stood, by the status and the type that it had."""
+    points: list[tuple[datetime, int, _Stand | None, str | None]] = [(each.order, 1, each, None) for each in stands]
+    points += [(at, 0, None, after) for at, _, after in types]
+    typed = _of_type(member, types[0][1]) if types else member
+    here: _Stand | None = None
+    shown: Placement | None = None
+    for order, _, stand, after in sorted(points, key=lambda point: point[:2]):
+        here, typed = stand or here, typed if stand else _of_type(member, after)
+        if here is None:
+            continue
+        placed = place(typed, here.status)
+        if stand or placed != shown:
+            yield Step(order, stand.at if stand else order, placed)
+        shown = placed
+
+
+def _of_type(member: Member, type_: str | None) -> Member:
+    return replace(member, fields={**member.fields, "type": type_})
+
+
+def _unchanged(
+    member: Member, status: Status | None, start: datetime | None, place: Placer
+) -> tuple[list[_Stand], bool]:
     """No change was told: it stands where it was created, unless nobody creates a thing there (done, cancelled)."""
-    placed = place(member, status)
-    if status is None or placed.state not in FINISHED:
-        return [Step(start or LAST, start, placed)], start is not None
+    if status is None or place(member, status).state not in FINISHED:
+        return [_Stand(start or LAST, start, status)], start is not None
     outcome = member.fields.get("outcome")
     ended = instant_of(outcome.get("at")) if isinstance(outcome, dict) else None
-    return [Step(ended or LAST, ended, placed)], False
+    return [_Stand(ended or LAST, ended, status)], False
 
 
 def _from_changes(
-    member: Member, changes: list[Activity], status: Status | None, start: datetime | None, place: Placer
-) -> tuple[list[Step], bool]:
+    changes: Sequence[Activity], status: Status | None, start: datetime | None
+) -> tuple[list[_Stand], bool]:
     complete = start is not None
     changes = chained(changes)
     first = changes[0]
-    steps: list[Step] = []
+    stands: list[_Stand] = []
     before = status_left(first)
     if before is not None:
         begin = min(start, first.at) if start else None
-        steps.append(Step(begin or first.at, begin, place(member, before)))
+        stands.append(_Stand(begin or first.at, begin, before))
     for change in changes:
         told = status_left(change)
         if told and before and not _same(told, before):
-            steps.append(Step(change.at, None, place(member, told)))
+            stands.append(_Stand(change.at, None, told))
             complete = False
         before = status_reached(change) or before
         if before is not None:
-            steps.append(Step(change.at, change.at, place(member, before)))
+            stands.append(_Stand(change.at, change.at, before))
     if status and (before is None or not _same(status, before)):
-        steps.append(Step(LAST, None, place(member, status)))
+        stands.append(_Stand(LAST, None, status))
         complete = False
-    return steps, complete
+    return stands, complete
 
 
 def chained(changes: Sequence[Activity]) -> list[Activity]:

@@ -53,7 +53,7 @@ def fields_of(told: dict[str, str | None], created: datetime, resolved: datetime
         "duedate": told.get("duedate"),
         "priority": {"name": told.get("priority")} if told.get("priority") else None,
         "created": created.isoformat(),
-        "issuetype": {"name": "Story", "hierarchyLevel": 0},
+        "issuetype": {"name": told.get("issuetype", "Task"), "hierarchyLevel": 0},
         FLAG: [{"value": "Impediment"}] if told.get(FLAG) else None,
     }
 
@@ -105,6 +105,11 @@ LIVES: dict[str, list[Change]] = {
         (at(3), {"status": ("Queued up", "With the lawyers")}),
         (at(5), {"status": ("With the lawyers", "Signed off"), "resolution": (None, "Done")}),
         (at(6), {"status": ("Signed off", "In Progress"), "resolution": ("Done", None)}),
+    ],
+    "an incident that was a task": [
+        STARTED,
+        (at(4), {"issuetype": ("Task", "Incident")}),
+        (at(6), {"status": ("In Progress", "Done"), "resolution": (None, "Done")}),
     ],
     "called otherwise after it was closed": [
         (at(3), {"status": ("To Do", "Done"), "resolution": (None, "Fixed")}),
@@ -178,3 +183,11 @@ def test_a_status_that_only_the_history_names_has_the_category_of_its_tool() -> 
         "not mapped 1: 02 Mar 09:00 - 06 Mar 09:00: 02 Mar 09:00 new, 03 Mar 09:00 active, 05 Mar 09:00 done"
     )
     assert record.stages[-1].active_seconds == 3 * 86_400
+
+
+def test_what_it_was_of_another_type_counts_as_that_type() -> None:
+    record = record_of(held(TODO, LIVES["an incident that was a task"]))
+    assert way_of(record)[1:] == [
+        "development 1: 02 Mar 09:00 - 04 Mar 09:00: 02 Mar 09:00 active",
+        "improvement 1: 04 Mar 09:00 - now: 04 Mar 09:00 active, 06 Mar 09:00 done",
+    ]
