@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.lifecycle.histories import chained, created, gone_at, instant_of, status_left, status_reached
 from pipelines.lifecycle.lives import in_order
-from pipelines.lifecycle.members import Member, RequestInput
+from pipelines.lifecycle.members import LinkInput, Member, RequestInput
 from pipelines.lifecycle.people import People
 from pipelines.lifecycle.stages import read_status
 from schemas.artifacts import Activity, ActivityKind
@@ -25,15 +25,19 @@ def rewound(request: RequestInput, at: datetime) -> RequestInput:
     for activity in in_order(request.activities):
         if not activity.withdrawn:
             own.setdefault(activity.artifact, []).append(activity)
-    members = [_member(each, own.get(each.id, []), at, people) for each in request.members]
-    others = [_member(each, own.get(each.id, []), at, people) for each in request.others]
+    then = {each.id: _member(each, own.get(each.id, []), at, people) for each in (*request.others, *request.members)}
+    later = {name for name, member in then.items() if member is None}
     return replace(
         request,
-        members=[each for each in members if each is not None],
-        others=[each for each in others if each is not None],
+        members=[member for each in request.members if (member := then[each.id])],
+        others=[member for each in request.others if (member := then[each.id])],
         activities=[each for each in request.activities if each.at <= at],
-        links=[each for each in request.links if each.since is None or each.since <= at],
+        links=[each for each in request.links if _was_there(each, at) and later.isdisjoint((each.left, each.right))],
     )
+
+
+def _was_there(link: LinkInput, at: datetime) -> bool:
+    return link.since is None or link.since <= at
 
 
 def _member(member: Member, activities: Sequence[Activity], at: datetime, people: People) -> Member | None:

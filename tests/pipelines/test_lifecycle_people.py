@@ -340,6 +340,19 @@ def test_as_of_takes_fields_back_to_what_their_history_says() -> None:
     assert ([each.id for each in then.artifacts], then.blocked_by, then.outcome) == ([one.id], (), None)
 
 
+def test_as_of_shows_no_link_with_what_came_later() -> None:
+    one, other, epic = issue(1, "Ready", at(1)), issue(2, "Ready", at(5)), issue(3, "Ready", at(6), type_level=1)
+    links = [
+        LinkInput(other.id, one.id, "parent", "joins", "explicit", "PAY-2 is part of PAY-1"),
+        LinkInput(epic.id, one.id, "programme", "programme", "explicit", "PAY-1 belongs to PAY-3"),
+        LinkInput(one.id, "jira/issue/9", "relates to", "mentions", "explicit", "PAY-1 relates to what is not read"),
+    ]
+    told = request([one, other], links=links, others=[epic])
+    shown = [fold(told, STAGE_MAP, as_of=at(day)) for day in (4, 5, 6)]
+    assert [len(each.links) for each in shown] == [1, 2, 2]
+    assert [len(each.programmes) for each in shown] == [0, 0, 1]
+
+
 def test_as_of_names_a_holder_who_is_unknown_but_for_that() -> None:
     one = issue(1, "In Progress", at(1), assignee=ANNA.id)
     stranger = Identity("jira/account/zoe", None)
