@@ -56,7 +56,15 @@ def _member(member: Member, activities: Sequence[Activity], at: datetime, people
     later = next((each for each in assigned if each.at > at), None)
     if later is not None:
         fields["assignee"] = _identity(member, later.from_value, people)
+        fields["participants"] = _without_assignee(fields.get("participants"))
     return replace(member, fields=fields)
+
+
+def _without_assignee(participants: object) -> object:
+    """Those beside whom it is assigned to, which a field of its own says."""
+    if not isinstance(participants, list | tuple):
+        return participants
+    return [each for each in participants if not isinstance(each, dict) or each.get("role") != "assignee"]
 
 
 def _identity(member: Member, native: str | None, people: People) -> str | None:

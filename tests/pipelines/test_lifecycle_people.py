@@ -340,6 +340,18 @@ def test_as_of_takes_fields_back_to_what_their_history_says() -> None:
     assert ([each.id for each in then.artifacts], then.blocked_by, then.outcome) == ([one.id], (), None)
 
 
+def test_as_of_knows_nobody_as_assignee_who_was_it_later() -> None:
+    both = [{"identity": CARLA.id, "role": "reporter"}, {"identity": BEN.id, "role": "assignee"}]
+    one = issue(1, "Ready", at(1), assignee=BEN.id, participants=both)
+    told = request([one], assigned(one, at(3), ANNA), assigned(one, at(5), BEN, ANNA))
+    then = [fold(told, STAGE_MAP, as_of=at(day)).people for day in (2, 4, 5)]
+    assert [{each.name: each.roles for each in people} for people in then] == [
+        {"Carla Diaz": ("reporter",)},
+        {"Anna Berg": ("assignee",), "Ben Okoro": ("took part",), "Carla Diaz": ("reporter",)},
+        {"Ben Okoro": ("assignee",), "Carla Diaz": ("reporter",)},
+    ]
+
+
 def test_as_of_shows_no_link_with_what_came_later() -> None:
     one, other, epic = issue(1, "Ready", at(1)), issue(2, "Ready", at(5)), issue(3, "Ready", at(6), type_level=1)
     links = [
