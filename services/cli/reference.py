@@ -39,7 +39,7 @@ Commands read the database directly, so they work beside a running hub and witho
 | 5 | not found, or known but in no request |
 | 6 | a decision was refused: another one stands in the way, or something changed meanwhile |
 | 7 | `config diff`: the file says something else than what is set up |
-| 130 | ended by Ctrl-C; `up`, `run` and `sandbox` run until then, and end with 0 |
+| 130 | ended by Ctrl-C; `up`, `run` and `sandbox` run until then, and end with 0 once they have begun |
 
 ## What `lookup --json` prints
 
