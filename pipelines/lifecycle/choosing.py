@@ -117,8 +117,12 @@ def _amount(value: object) -> dict[str, str | None] | None:
 
 
 def ended(life: Life) -> bool:
-    """Whether nothing is left to do: all cancelled, or done in the last stage that waits for all, or a later one."""
-    return over(life.way[-1], life.stage_map)
+    """Whether nothing is left to do: all cancelled, or done in the last stage that waits for all, or a later one.
+
+    What is nothing but tickets also ended when they are closed: whoever closes one says that what was asked is settled.
+    """
+    last = life.way[-1]
+    return over(last, life.stage_map) or (last.state is State.DONE and life.only_asks)
 
 
 def assigned_since(life: Life, member: Member) -> datetime | None:

@@ -62,6 +62,12 @@ class Life:
         """Whether it is deleted or merged into another."""
         return bool(member.fields.get("deleted") or member.fields.get("merged_into"))
 
+    @property
+    def only_asks(self) -> bool:
+        """Whether all work in it that was not given up is tickets."""
+        kinds = {each.kind for each in self.members if carries(each) and self.stands(each).state is not State.CANCELLED}
+        return kinds == {"ticket"}
+
     def unfinished(self, member: Member) -> bool:
         """Whether work on it is open. What has no status of its own is never open work."""
         return carries(member) and not self.gone(member) and self.stands(member).state not in FINISHED

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.store import tables
 
-MAPPING_VERSION = 12
+MAPPING_VERSION = 13
 """Counts up with each release that maps, correlates or puts together stored events otherwise than the one before."""
 MEND = "`throughline rebuild` brings them up to date, beside the running hub"
 REBUILT = "rebuilt"

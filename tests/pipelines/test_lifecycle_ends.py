@@ -103,3 +103,36 @@ def test_changes_of_one_second_are_told_one_after_the_other() -> None:
     ]
     assert record.artifacts[0].history == "complete"
     assert fold(request([one], *told), STAGE_MAP, as_of=at(3)).current == record.current
+
+
+def test_a_closed_ticket_with_no_other_work_is_the_end() -> None:
+    ticket, question = crm("ticket", 5, "Closed", at(1)), mail(1, at(1))
+    told = request([ticket, question], *way(ticket, "Open", (at(3), "Closed")), sent(1, at(1)))
+    record = fold(told, STAGE_MAP)
+    assert here(record) == "alignment since 01 Mar 09:00, done since 03 Mar 09:00"
+    assert record.outcome is not None
+    assert (record.outcome.result, record.outcome.at, record.outcome.artifact) == ("done", at(3), ticket.id)
+    assert (record.expected.words, record.holder) == ("Nothing: it is done", None)
+    assert summary(record, at(5)) == "Done since 3 March"
+    assert fold(told, STAGE_MAP, as_of=at(2)).outcome is None
+
+
+def test_a_closed_ticket_ends_nothing_that_other_work_goes_on_from() -> None:
+    ticket, moves = crm("ticket", 5, "Closed", at(1)), way(crm("ticket", 5, "Closed", at(1)), "Open", (at(3), "Closed"))
+    won = fold(request([ticket, crm("deal", 7, "Won", at(1))], *moves), STAGE_MAP)
+    assert (won.outcome, won.expected.words) == (None, "Requirements to begin")
+    lost = fold(request([ticket, crm("deal", 7, "Lost", at(1))], *moves), STAGE_MAP)
+    assert lost.outcome is not None
+    assert (lost.outcome.result, lost.expected.words) == ("done", "Nothing: it is done")
+    late = fold(request([ticket, issue(1, "Analysis", at(5))], *moves), STAGE_MAP)
+    assert (late.outcome, late.current.stage, late.current.reopened) == (None, "requirements", 0)
+    asked_only = fold(request([mail(1, at(1))], sent(1, at(1))), STAGE_MAP)
+    assert asked_only.outcome is None
+
+
+def test_a_ticket_alone_that_is_opened_again_came_back() -> None:
+    ticket = crm("ticket", 5, "Open", at(1))
+    told = request([ticket], *way(ticket, "Open", (at(3), "Closed"), (at(6), "Open")))
+    assert [fold(told, STAGE_MAP, as_of=at(day)).current.reopened for day in (2, 4, 7)] == [0, 0, 1]
+    assert fold(told, STAGE_MAP, as_of=at(4)).outcome is not None
+    assert fold(told, STAGE_MAP).outcome is None
