@@ -71,6 +71,7 @@ def _node(artifact: StoredArtifact) -> Node:
         title=artifact.value("title"),
         deleted=bool(artifact.value("deleted")),
         merged_into=artifact.value("merged_into"),
+        updated_at=artifact.value("updated_at"),
         references=artifact.references,
     )
 
@@ -82,7 +83,8 @@ def basis_of(group: Group, programmes: Iterable[Programme]) -> str:
 
 def others_of(group: Group, programmes: Iterable[Programme]) -> set[str]:
     """Artifacts outside the request whose state its record shows."""
-    named = {end for link in group.depends_on + group.mentions for end in (link.from_artifact, link.to_artifact)}
+    links = group.depends_on + group.mentions + group.past
+    named = {end for link in links for end in (link.from_artifact, link.to_artifact)}
     named |= {one.artifact for one in programmes}
     return {name for name in named if name} - set(group.artifacts)
 
@@ -135,6 +137,7 @@ def request_input(
         persons=people.persons,
         elsewhere=people.elsewhere,
         links=links,
+        past=[_link(dated(link, loaded.artifacts, activities)) for link in group.past],
         others=[_member(loaded.artifacts[name], "") for name in others],
         shows_restricted=shows_restricted,
     )
@@ -171,8 +174,9 @@ def _programme_why(programme: Programme, group: Group) -> str:
 def _link(link: Link) -> LinkInput:
     assert link.to_artifact is not None
     return LinkInput(
-        link.from_artifact, link.to_artifact, link.relation, link.kind, link.evidence.value, link.why, link.since
-    )
+        link.from_artifact, link.to_artifact, link.relation, link.kind, link.evidence.value, link.why,
+        link.since, link.until,
+    )  # fmt: skip
 
 
 def _member(artifact: StoredArtifact, why: str) -> Member:

@@ -17,14 +17,19 @@ _MOVES = frozenset({ActivityKind.CREATED, ActivityKind.STATUS, ActivityKind.DELE
 
 def told_of(group: Group, known: Set[str]) -> set[str]:
     """Artifacts of whose activities the record is made: its own, and what they wait on. known: those that were read."""
-    own = set(group.artifacts)
-    return own | {name for link in group.depends_on if (name := link.to_artifact) and name in known}
+    return set(group.artifacts) | (waited_for(group) & known)
+
+
+def waited_for(group: Group) -> set[str]:
+    """What things in the request wait on, or waited on until a tool took that back."""
+    links = (*group.depends_on, *(link for link in group.past if link.kind == "depends on"))
+    return {link.to_artifact for link in links if link.to_artifact}
 
 
 def moves(group: Group, happened: Happened) -> Iterator[Activity]:
     """What happened to things outside that the request waits on, as far as it says whether they were done."""
     own = set(group.artifacts)
-    for name in sorted({link.to_artifact for link in group.depends_on if link.to_artifact} - own):
+    for name in sorted(waited_for(group) - own):
         yield from (each for each in happened.get(name, ()) if each.kind in _MOVES or each.sets)
 
 
@@ -48,5 +53,6 @@ def _other_end(link: Link, known_as: Mapping[str, frozenset[str]], happened: Hap
         each.at
         for each in happened.get(link.to_artifact or "", ())
         if each.kind is ActivityKind.LINKED and any(role == "linked" and name in names for name, role in each.objects)
+        if link.until is None or each.at <= link.until
     }
     return times.pop() if len(times) == 1 else None

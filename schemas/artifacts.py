@@ -52,6 +52,8 @@ class Evidence(StrEnum):
     FIELD = "field"
     """Stands alone in a short field that may be meant for it. Means nothing unless the connection's rules say what;
     then it counts as TITLE."""
+    WITHDRAWN = "withdrawn"
+    """The tool itself stated it once and took it back at `since`: it joins nothing, and is shown of what was before."""
 
 
 EVIDENCE_ORDER = {evidence: place for place, evidence in enumerate(Evidence)}
@@ -92,6 +94,9 @@ class Reference:
     """The words around it, at most 120 characters."""
     since: datetime | None = None
     """When the evidence came to be, by the tool's clock; None if it does not say."""
+    mirror: str = ""
+    """The relation by which the other end states the same, where the tool states it at both. Once the other end tells
+    that it was taken back, an older telling of this end does not count."""
 
     @property
     def key(self) -> str:

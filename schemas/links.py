@@ -45,6 +45,8 @@ class Node:
     title: str | None = None
     deleted: bool = False
     merged_into: str | None = None
+    updated_at: str | None = None
+    """Until when its tool's telling of it reaches, as schemas.canonical.instant writes it; None if unknown."""
     references: tuple[Reference, ...] = ()
 
 
@@ -85,6 +87,8 @@ class Link:
     end: int = -1
     around: str = ""
     since: datetime | None = None
+    until: datetime | None = None
+    """When its tool took it back; None while it stands."""
     unread: str = ""
     """The name of the thing meant, where it was not read: links to one thing bear one name."""
 
@@ -119,6 +123,8 @@ class Group:
     """Dependencies that leave or enter the request, and those inside it."""
     mentions: tuple[Link, ...] = ()
     """What only mentions it or is only mentioned by it."""
+    past: tuple[Link, ...] = ()
+    """What its tools took back: dependencies, and what joined two that are in it by other evidence."""
     programmes: tuple[str, ...] = ()
     """Keys of the programmes it belongs to."""
     remarks: tuple[str, ...] = ()

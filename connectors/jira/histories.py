@@ -81,6 +81,26 @@ def old_keys(connection: str, histories: object) -> tuple[Reference, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def taken_back(connection: str, histories: object, told_at: datetime | None = None) -> Iterator[Reference]:
+    """The links that history entries say are no more: what was said of which issue, and since when it is not.
+
+    A link's entry holds its words with the key at the end: `This issue is blocked by PAY-31`, in the site's language.
+    What a sub-task lay below before stands in the entry of its new place.
+    """
+    for history in rows(histories):
+        at = moment(history.get("created")) or told_at
+        for item in rows(history.get("items")):
+            role, said = _ROLES.get(field_name(item)), word(item.get("fromString")) or ""
+            key = issue_key(item.get("from")) or issue_key(said)
+            if at is None or key is None:
+                continue
+            if role == "linked" and said.upper().endswith(f" {key}"):
+                relation = said[: -len(key)].strip().lower()
+                yield Reference("jira.key", connection, key, Evidence.WITHDRAWN, relation, "link", since=at)
+            elif role == "parent":
+                yield Reference("jira.key", connection, key, Evidence.WITHDRAWN, "parent", "parent", since=at)
+
+
 def _activity(
     key: str, artifact: str, item: dict[str, Any], at: datetime, actor: str | None, people: People
 ) -> Activity:

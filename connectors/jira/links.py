@@ -45,12 +45,13 @@ def named_issues(connection: str, fields: dict[str, Any], names: dict[str, Any])
     yield from _issue(connection, fields.get("parent"), _parent_relation(fields), "parent")
     yield from _issue(connection, fields.get("epic"), "epic", "epic")
     for subtask in rows(fields.get("subtasks")):
-        yield from _issue(connection, subtask, "sub-task", "subtasks")
+        yield from _issue(connection, subtask, "sub-task", "subtasks", "parent")
     for link in rows(fields.get("issuelinks")):
         kind = obj(link.get("type"))
-        for side, direction in (("outwardIssue", "outward"), ("inwardIssue", "inward")):
+        for side, direction, other in (("outwardIssue", "outward", "inward"), ("inwardIssue", "inward", "outward")):
             relation = word(kind.get(direction)) or word(kind.get("name")) or "linked with"
-            yield from _issue(connection, link.get(side), relation.strip().lower(), "issuelinks")
+            mirror = (word(kind.get(other)) or "").strip().lower()
+            yield from _issue(connection, link.get(side), relation.strip().lower(), "issuelinks", mirror)
     for custom, named in ((EPIC_LINK, "epic"), (PARENT_LINK, "parent")):
         for name, value in custom_values(fields, names, custom):
             key = (
@@ -84,13 +85,13 @@ def _parent_relation(fields: dict[str, Any]) -> str:
     return "parent" if kind.get("subtask") is True or kind.get("hierarchyLevel") == -1 else "epic"
 
 
-def _issue(connection: str, value: object, relation: str, field: str) -> Iterator[Reference]:
+def _issue(connection: str, value: object, relation: str, field: str, mirror: str = "") -> Iterator[Reference]:
     other = obj(value)
     issue_id, key = word(other.get("id")), issue_key(other.get("key"))
     if issue_id:
-        yield Reference("jira.issue", connection, issue_id, Evidence.EXPLICIT, relation, field)
+        yield Reference("jira.issue", connection, issue_id, Evidence.EXPLICIT, relation, field, mirror=mirror)
     if key:
-        yield Reference("jira.key", connection, key, Evidence.EXPLICIT, relation, field)
+        yield Reference("jira.key", connection, key, Evidence.EXPLICIT, relation, field, mirror=mirror)
 
 
 def remote(links: object) -> tuple[Reference, ...]:

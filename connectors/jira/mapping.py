@@ -2,7 +2,7 @@
 
 Kinds of source events (made by pull.py and push.py): `issue`, `changelog`, `comment`, `remotelinks`, `presence`.
 Parts told: `issue`, `key:<key>`, `comment:<id>`, `remotelinks`, `fields:custom` (references that custom fields hold),
-and `history:<n>` where a chunk of history holds old keys.
+and `history:<n>` where a chunk of history holds old keys, or links that were taken back.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import Any
 
 from connectors.contract import BadRecord
 from connectors.jira import custom, issues
-from connectors.jira.histories import activities, old_keys
+from connectors.jira.histories import activities, old_keys, taken_back
 from connectors.jira.links import issue_key, itself, keys, named_issues, remote
 from connectors.jira.people import People
 from connectors.jira.shapes import moment, obj, rows, word
@@ -97,9 +97,9 @@ def _changelog(event: SourceEvent) -> Mapped:
     categories = obj(event.payload.get("categories"))
     done = activities(event.connection, event.artifact, issue_id, histories, people, told_at, categories)
     unique = tuple({activity.key: activity for activity in done}.values())
-    old = old_keys(event.connection, histories)
+    past = (*old_keys(event.connection, histories), *taken_back(event.connection, histories, told_at))
     chunk = word(event.payload.get("chunk")) or event.version
-    parts = {f"history:{chunk}": Part(old)} if old else {}
+    parts = {f"history:{chunk}": Part(tuple(dict.fromkeys(past)))} if past else {}
     return _mapped(event, parts=parts, activities=unique, identities=people.all())
 
 

@@ -34,7 +34,9 @@ def since(
     """
     if link.since is not None or link.to_artifact is None:
         return link.since
-    if link.evidence is Evidence.EXPLICIT:
+    if link.until is not None:
+        times = [at for at in _linked(link, known_as, happened) if at <= link.until]
+    elif link.evidence is Evidence.EXPLICIT:
         times = _linked(link, known_as, happened) or _born_below(link, happened, began)
     else:
         told = happened.get(link.from_artifact, ())

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pipelines.correlate.evidence import Edge, Weighed
+from pipelines.correlate.edges import Edge
+from pipelines.correlate.evidence import Weighed
 from pipelines.correlate.explain import day
 from schemas.artifacts import Evidence, Reference
 from schemas.canonical import instant

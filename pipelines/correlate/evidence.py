@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from pipelines.correlate.edges import Edge
 from pipelines.correlate.meaning import Meanings, Named, Text, place, strength, unread
 from pipelines.correlate.rules import FREE_KINDS, Rules, automatic, container
-from schemas.artifacts import EVIDENCE_ORDER, Evidence, Reference
-from schemas.canonical import instant, parse_instant
-from schemas.decisions import Decision
-from schemas.links import Component, Node
+from pipelines.correlate.withdrawing import standing, withdrawn
+from schemas.artifacts import Evidence, Reference
+from schemas.canonical import parse_instant
+from schemas.links import Component, LinkKind, Node
 
 INVERSE = {
     "blocks": "is blocked by",
@@ -35,29 +36,6 @@ _PREFIX = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A reference between two ends. An end is an artifact's id, or the name of a thing not read (see `unread`)."""
-
-    strength: Evidence
-    source: str
-    target: str
-    reference: Reference
-    kept: str = ""
-    """What keeps it from joining."""
-    decision: Decision | None = None
-    """The decision that joins its ends, or keeps it from joining."""
-
-    @property
-    def order(self) -> tuple[int, str, str, str, str]:
-        """Strongest first; of equals the older evidence, unknown times last; ties by identity.
-
-        What was written first says where a thing came from; a later remark must not take it away.
-        """
-        since = instant(self.reference.since) if self.reference.since else "unknown"
-        return EVIDENCE_ORDER[self.strength], since, self.source, self.target, self.reference.relation
-
-
 @dataclass(slots=True)
 class Weighed:
     """A component's references, weighed."""
@@ -66,6 +44,8 @@ class Weighed:
     joins: list[Edge] = field(default_factory=list)
     depends: list[Edge] = field(default_factory=list)
     mentions: list[Edge] = field(default_factory=list)
+    past: dict[LinkKind, list[Edge]] = field(default_factory=dict)
+    """What tools took back, by what it did; the time of the reference is when."""
     levels: dict[str, int] = field(default_factory=dict)
     """Level of each end that is a container, read or not."""
     unknown: Mapping[str, Mapping[Text, set[str]]] = field(default_factory=dict)
@@ -78,7 +58,8 @@ def weigh(component: Component, rules: Rules) -> Weighed:
     weighed = Weighed(meanings.nodes, unknown=meanings.unknown)
     weighed.levels = {name: node.type_level or 1 for name, node in meanings.nodes.items() if container(node)}
     edges = [edge for node in meanings.nodes.values() for edge in _edges(node, meanings, weighed.levels)]
-    edges = _logged_on_several([*edges, *_same(meanings)], meanings)
+    gone = [edge for node in meanings.nodes.values() for edge in withdrawn(node, meanings)]
+    edges = _logged_on_several([*standing(edges, gone, meanings.nodes), *_same(meanings)], meanings)
     for edge in _distinct(edges):
         if edge.kept:
             weighed.mentions.append(edge)
@@ -87,6 +68,7 @@ def weigh(component: Component, rules: Rules) -> Weighed:
         else:
             weighed.joins.append(edge)
     weighed.depends = _distinct(_from_who_waits(weighed.depends, meanings.nodes))
+    weighed.past = _past(gone, meanings)
     return weighed
 
 
@@ -107,7 +89,16 @@ def _from_who_waits(edges: Iterable[Edge], nodes: Mapping[str, Node]) -> Iterato
         yield edge
 
 
-def _kind(node: Node, reference: Reference, rules: Rules) -> str:
+def _past(gone: Iterable[Edge], meanings: Meanings) -> dict[LinkKind, list[Edge]]:
+    found: dict[LinkKind, list[Edge]] = defaultdict(list)
+    for edge in gone:
+        node = meanings.nodes[edge.source]
+        said = replace(edge.reference, relation=meanings.rules.relation_in(node, edge.reference.relation))
+        found[meanings.rules.link_kind(node, said.relation)].append(replace(edge, reference=said))
+    return {kind: _distinct(_from_who_waits(edges, meanings.nodes)) for kind, edges in found.items()}
+
+
+def _kind(node: Node, reference: Reference, rules: Rules) -> LinkKind:
     """What a reference does: by its relation where it is explicit. A request id always joins."""
     if reference.evidence is not Evidence.EXPLICIT or reference.kind == "request":
         return "joins"
@@ -122,6 +113,8 @@ def _edges(node: Node, meanings: Meanings, levels: dict[str, int]) -> Iterator[E
     replies = _replies(node, meanings)
     for named in meanings.known[node.artifact]:
         reference = named.reference
+        if reference.evidence is Evidence.WITHDRAWN:
+            continue
         kept = _kept(node, named, meanings)
         if not kept and _replying(reference):
             if reference.key not in replies:

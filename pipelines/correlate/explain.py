@@ -5,7 +5,7 @@ Sentences name artifacts by their keys and days, never by titles: who may read a
 
 from collections.abc import Mapping
 
-from pipelines.correlate.evidence import Edge
+from pipelines.correlate.edges import Edge
 from pipelines.correlate.rules import DEDICATED
 from schemas.artifacts import Evidence
 from schemas.canonical import instant, parse_instant

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from pipelines.correlate.decided import Decided, apart_words, kept_out
-from pipelines.correlate.evidence import Edge, Weighed, weigh
+from pipelines.correlate.edges import Edge
+from pipelines.correlate.evidence import Weighed, weigh
 from pipelines.correlate.explain import called, rule, thing, why
 from pipelines.correlate.listing import at_once, in_text, listing, passed_on
 from pipelines.correlate.parts import Limited, RequestParts, attach, connect_all, container_of, within_limit
@@ -79,6 +80,7 @@ class _Outcome:
         spoken = [*apart, *dropped, *self._weighed.mentions]
         mentions = self._by_part(edge for edge in spoken if (edge.source, edge.target) not in shown)
         links, depends = self._by_part(held), self._by_part(self._weighed.depends)
+        waited, joined = self._by_part(self._weighed.past.get("depends on", ())), self._by_part(self._joined_once())
         programmes = self._told_programmes()
         belongs: dict[str, list[str]] = defaultdict(list)
         for programme in programmes:
@@ -93,6 +95,7 @@ class _Outcome:
                 links=self._links(links[part], "joins"),
                 depends_on=self._links(depends[part], "depends on"),
                 mentions=self._links(mentions[part], "mentions"),
+                past=(*self._links(waited[part], "depends on"), *self._links(joined[part], "joins")),
                 programmes=tuple(belongs[self._request[part]]),
                 remarks=self._remarks(nodes),
             )
@@ -115,6 +118,11 @@ class _Outcome:
                 (edge for edge in each if not (self._part(edge.source) or self._part(edge.target))), kind
             )
         )
+
+    def _joined_once(self) -> list[Edge]:
+        """What was taken back between two ends that other evidence keeps together."""
+        past = self._weighed.past.get("joins", ())
+        return [edge for edge in past if self._parts.of(edge.source) == self._parts.of(edge.target)]
 
     def _part(self, end: str) -> str | None:
         """The part of an end that is in a request."""
@@ -156,6 +164,7 @@ class _Outcome:
 
     def _link(self, edge: Edge, kind: LinkKind) -> Link:
         reference = edge.reference
+        past = reference.evidence is Evidence.WITHDRAWN
         return Link(
             from_artifact=edge.source,
             to_artifact=edge.target if edge.target in self._nodes else None,
@@ -171,7 +180,8 @@ class _Outcome:
             start=reference.start,
             end=reference.end,
             around=reference.around,
-            since=reference.since,
+            since=None if past else reference.since,
+            until=reference.since if past else None,
             unread="" if edge.target in self._nodes else edge.target,
         )
 

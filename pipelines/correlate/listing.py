@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 
-from pipelines.correlate.evidence import Edge
+from pipelines.correlate.edges import Edge
 from pipelines.correlate.meaning import Text
 from pipelines.correlate.parts import Parts
 from pipelines.references import LISTED

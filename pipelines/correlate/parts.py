@@ -5,7 +5,8 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pipelines.correlate.decided import Decided
-from pipelines.correlate.evidence import Edge, Weighed
+from pipelines.correlate.edges import Edge
+from pipelines.correlate.evidence import Weighed
 from pipelines.correlate.rules import STRENGTHS, Rules
 from schemas.artifacts import Evidence
 from schemas.decisions import Decision

@@ -87,6 +87,16 @@ class Rules:
         relation = relation.lower()
         return self.of(node.connection).link_kinds.get(relation) or BUILT_IN.get(relation, "mentions")
 
+    def relation_in(self, node: Node, words: str) -> str:
+        """The relation that a history's words end in: `this issue is blocked by`, in whatever language they begin.
+
+        The words themselves where no link kind is named so.
+        """
+        kinds, left = self.of(node.connection).link_kinds, words.lower()
+        while left not in kinds and left:
+            left = left.partition(" ")[2]
+        return left or words
+
     def opens(self, node: Node) -> bool:
         """Whether the artifact opens a request. Automatic mail and what was merged into another never do."""
         if node.merged_into or automatic(node):

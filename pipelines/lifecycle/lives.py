@@ -1,7 +1,7 @@
 """What the parts of a record are read from: a request's artifacts in order, their histories, and its way as a whole."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipelines.lifecycle.histories import (
@@ -103,7 +103,7 @@ def read(request: RequestInput, stage_map: StageMap) -> Life:
     told = {name: history(each, own[name], placer) for name, each in everyone.items()}
     born = {name: created(each, own[name]) for name, each in everyone.items()}
     members = sorted(request.members, key=lambda each: (born[each.id] or LAST, each.id))
-    waits = _waits(request.links, members, told, own)
+    waits = _waits((*request.links, *request.past), members, told, own)
     told |= {each.id: with_waits(told[each.id], waits.get(each.id, ())) for each in members}
     told |= _heard(members, told, born, stage_map)
     activities = sorted(
@@ -146,7 +146,7 @@ def _waits(
     found = {member.id: list(_stated(member, own[member.id])) for member in members}
     for link in links:
         if link.effect == "depends on" and link.left != link.right and link.right in told:
-            found.setdefault(link.left, []).extend(_until_done(told[link.right], link.since))
+            found.setdefault(link.left, []).extend(_until_done(told[link.right], link.since, link.until))
     return found
 
 
@@ -163,7 +163,17 @@ def _stated(member: Member, activities: Sequence[Activity]) -> Iterable[Wait]:
         yield Wait(known or instant_of(stated.get("since")), None, str(stated["reason"]))
 
 
-def _until_done(blocker: History, since: datetime | None) -> Iterable[Wait]:
+def _until_done(blocker: History, since: datetime | None, until: datetime | None) -> Iterable[Wait]:
+    """The times in which the blocker was not done and the link stood; until: when it was taken back. What was taken
+    back and is not known since when held nothing up that could be told."""
+    for wait in _not_done(blocker, since):
+        if until is None:
+            yield wait
+        elif wait.start is not None and wait.start < until:
+            yield replace(wait, until=min(wait.until or until, until))
+
+
+def _not_done(blocker: History, since: datetime | None) -> Iterable[Wait]:
     start: datetime | None = None
     for step in blocker.steps:
         finished = step.placement is None or step.placement.state in FINISHED

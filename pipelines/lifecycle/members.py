@@ -61,6 +61,8 @@ class LinkInput:
     evidence: str = ""
     why: str = ""
     since: datetime | None = None
+    until: datetime | None = None
+    """When its tool took it back; None while it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class RequestInput:
     elsewhere: frozenset[str] = frozenset()
     """Those of the identities that no artifact or activity of the request names."""
     links: Sequence[LinkInput] = ()
+    past: Sequence[LinkInput] = ()
+    """Links that were taken back: what waited by them waited, and an earlier moment shows them."""
     others: Sequence[Member] = ()
     """Artifacts outside the request that its links point at: blockers, what it blocks, programmes."""
     shows_restricted: frozenset[str] = frozenset()

@@ -1,7 +1,7 @@
 """The inputs of an earlier moment, by today's knowledge and membership.
 
-What came later is left out. A field goes back to what its history says it was; a field without a history keeps the
-value known today, except one that only says how things ended or that they wait.
+What came later is left out, what was taken back since is there. A field goes back to what its history says it was; a
+field without a history keeps the value known today, except one that only says how things ended or that they wait.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,13 +27,20 @@ def rewound(request: RequestInput, at: datetime) -> RequestInput:
             own.setdefault(activity.artifact, []).append(activity)
     then = {each.id: _member(each, own.get(each.id, []), at, people) for each in (*request.others, *request.members)}
     later = {name for name, member in then.items() if member is None}
+    links = [*request.links, *(replace(each, until=None) for each in request.past if _stood(each, at))]
     return replace(
         request,
         members=[member for each in request.members if (member := then[each.id])],
         others=[member for each in request.others if (member := then[each.id])],
         activities=[each for each in request.activities if each.at <= at],
-        links=[each for each in request.links if _was_there(each, at) and later.isdisjoint((each.left, each.right))],
+        links=[each for each in links if _was_there(each, at) and later.isdisjoint((each.left, each.right))],
+        past=[each for each in request.past if not _stood(each, at) and _was_there(each, at)],
     )
+
+
+def _stood(link: LinkInput, at: datetime) -> bool:
+    """Whether what was taken back stood then: where no history tells of its beginning, from its ends' beginning on."""
+    return link.until is not None and link.until > at
 
 
 def _was_there(link: LinkInput, at: datetime) -> bool:

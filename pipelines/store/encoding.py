@@ -14,8 +14,8 @@ _STATES = {one.value: one for one in State}
 
 
 def reference_row(reference: Reference) -> list[Any]:
-    """A reference as a JSON list."""
-    return [
+    """A reference as a JSON list; how the other end states it only where it does."""
+    row = [
         reference.kind,
         reference.scope,
         storable(reference.value),
@@ -27,12 +27,15 @@ def reference_row(reference: Reference) -> list[Any]:
         storable(reference.around),
         _text(reference.since),
     ]
+    return [*row, storable(reference.mirror)] if reference.mirror else row
 
 
 def reference_of(row: list[Any]) -> Reference:
     """The reference that reference_row wrote."""
-    kind, scope, value, evidence, relation, field, start, end, around, since = row
-    return Reference(kind, scope, value, _EVIDENCE[evidence], relation, field, start, end, around, _instant(since))
+    kind, scope, value, evidence, relation, field, start, end, around, since, *mirror = row
+    return Reference(
+        kind, scope, value, _EVIDENCE[evidence], relation, field, start, end, around, _instant(since), *mirror
+    )
 
 
 def activity_row(activity: Activity) -> dict[str, Any]:

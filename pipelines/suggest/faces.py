@@ -217,7 +217,7 @@ def _named(references: Iterable[Reference]) -> tuple[tuple[str, ...], tuple[tupl
     known: set[str] = set()
     named: dict[str, Evidence] = {}
     for one in references:
-        if one.kind not in _KINDS_NAMED:
+        if one.kind not in _KINDS_NAMED or one.evidence is Evidence.WITHDRAWN:
             continue
         if one.evidence is Evidence.IDENTITY:
             known.add(one.key)

@@ -21,6 +21,8 @@ from services.query.reading import Known
 
 Becomes = Literal["opens", "joins", "outside", "programme"]
 
+_NO_TIE = frozenset({Evidence.QUOTED, Evidence.WITHDRAWN})
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -48,7 +50,7 @@ async def configured_with(connection: AsyncConnection, name: str, own: Connectio
 async def stored_matches(database: Database, found: Sample, outside: Set[str] = frozenset()) -> dict[str, list[Known]]:
     """By reference key: what is stored already that things of the sample name. outside: connections that are not to be
     told of."""
-    keys = {one.key for thing in found.things for one in thing.references if one.evidence is not Evidence.QUOTED}
+    keys = {one.key for thing in found.things for one in thing.references if one.evidence not in _NO_TIE}
     async with database.reading() as connection:
         known = await reading.known(connection, keys)
     return {key: [one for one in those if one.connection not in outside] for key, those in known.items()}
@@ -92,7 +94,7 @@ def _outside(thing: Thing, groups: Groups) -> Verdict:
 
 def _joined_stored(thing: Thing, matches: Mapping[str, list[Known]]) -> tuple[str, Known] | None:
     """What is stored of other connections that it names; what is stored of itself is not counted."""
-    keys = [one.key for one in thing.references if one.evidence not in (Evidence.IDENTITY, Evidence.QUOTED)]
+    keys = [one.key for one in thing.references if one.evidence not in {Evidence.IDENTITY, *_NO_TIE}]
     found = ((key, one) for key in keys for one in matches.get(key, ()) if one.artifact != thing.artifact)
     return next(found, None)
 

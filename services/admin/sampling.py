@@ -44,7 +44,7 @@ class Thing:
     @property
     def names(self) -> list[str]:
         """The values by which it names others, strongest first, as people write them."""
-        others = [one for one in self.references if one.evidence is not Evidence.IDENTITY]
+        others = [one for one in self.references if one.evidence not in (Evidence.IDENTITY, Evidence.WITHDRAWN)]
         # Where a tool names a thing by its key too, its number tells a person nothing.
         keyed = {one.relation for one in others if one.kind.endswith(".key")}
         others = [one for one in others if one.relation not in keyed or not one.kind.endswith(".issue")]
@@ -64,7 +64,8 @@ class Thing:
             artifact=self.artifact, connection=self.connection, connector=self.connector, kind=self.kind,
             type=told.get("type"), type_level=told.get("type_level"), opens=told.get("opens"),
             created_at=told.get("created_at"), natural_key=told.get("natural_key"), title=told.get("title"),
-            deleted=bool(told.get("deleted")), merged_into=told.get("merged_into"), references=self.references,
+            deleted=bool(told.get("deleted")), merged_into=told.get("merged_into"),
+            updated_at=told.get("updated_at"), references=self.references,
         )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel
 
 from connectors.contract import Connector, HubError, Page, Surroundings
-from schemas.artifacts import Activity, Mapped, Part
+from schemas.artifacts import Activity, Evidence, Mapped, Part
 from schemas.canonical import canonical_json
 from schemas.events import SourceEvent
 
@@ -132,7 +132,8 @@ class Folded:
         found: set[str] = set()
         for (owner, name), (_, part) in self.parts.items():
             if owner == artifact and self.stands(artifact, name):
-                found |= {reference.key for reference in part.references} | {text.text for text in part.texts}
+                found |= {one.key for one in part.references if one.evidence is not Evidence.WITHDRAWN}
+                found |= {text.text for text in part.texts}
         return found
 
     def value(self, artifact: str, name: str) -> Any:

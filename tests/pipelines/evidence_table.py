@@ -54,8 +54,18 @@ def comment(number: int, text: str, *, gone: bool = False) -> SourceEvent:
 
 def moved(number: int, old: str) -> SourceEvent:
     """The history of an issue that had another key."""
-    items = [{"field": "Key", "fromString": old, "toString": f"PAY-{number}"}]
-    history = {"id": "900", "created": "2026-03-04T08:00:00.000+0000", "items": items}
+    return changed(number, {"field": "Key", "fromString": old, "toString": f"PAY-{number}"})
+
+
+def unlinked(number: int, other: int) -> SourceEvent:
+    """The history of an issue whose link to another was taken back."""
+    said = f"This issue implements PAY-{other}"
+    return changed(number, {"field": "Link", "from": f"PAY-{other}", "fromString": said, "to": None})
+
+
+def changed(number: int, item: dict[str, Any]) -> SourceEvent:
+    """An issue's history with one change."""
+    history = {"id": "900", "created": "2026-03-04T08:00:00.000+0000", "items": [item]}
     return teller(connection="jira").pushed_history(str(number), history, None)
 
 
@@ -128,6 +138,7 @@ P1, P2 = "jira/issue/1", "jira/issue/2"
 D1, D2, T1 = "crm/deal/10001", "crm/deal/10002", "crm/ticket/20001"
 M1, M2 = mail(1).artifact, mail(2, "Re: New export", In_Reply_To="<m1@example.com>").artifact
 EXPLICIT, TITLE, WRITTEN, QUOTED = Evidence.EXPLICIT, Evidence.TITLE, Evidence.WRITTEN, Evidence.QUOTED
+WITHDRAWN = Evidence.WITHDRAWN
 
 
 def parted(one: str, other: str) -> Wish:
@@ -202,4 +213,5 @@ CASES = (
     Case("an old key", "mentions", WRITTEN, P2, P1, (issue(1), moved(1, "PAY-70"), issue(2), comment(2, "See PAY-70")),
          (issue(1), moved(1, "PAY-70"), issue(2), comment(2, "See PAY-71")), (comment(2, "", gone=True),)),
     Case("quoted text", "mentions", QUOTED, _QUOTES.artifact, P1, (), (issue(1), _QUOTES)),
+    Case("a link once", "implements", WITHDRAWN, P2, P1, (), (issue(1), issue(2), unlinked(2, 1))),
 )  # fmt: skip

@@ -4,10 +4,11 @@ A memo may say more: `old`, the number of the key that it had before it was move
 it (number to text); `deleted`; `copy`, names of those who are on copy; `address` and `name`, of who wrote it;
 `whom`, the id of that identity; `asker`, who asked for it; `say`, what who wrote it said instead of setting its status;
 `behind`, the number of a memo that has to be done first; `noticed`, of the other memo of which that was said now; its
-`url`.
+`url`; `links`, of [relation, how the other memo says it, its number]; `freed`, of [relation, number]: links that were
+taken back now.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -79,12 +80,14 @@ def map_memo(event: SourceEvent) -> Mapped:
             if "copy" in told
             else {}
         )
+        | ({"updated_at": instant(at)} if "links" in told or "freed" in told else {})
         | ({"standing": {"note:": [f"note:{one}" for one in told["notes"]]}} if "notes" in told else {}),
         parts={"memo": Part(tuple(references), texts)}
         | {
             f"note:{one}": Part((), (Text(f"note:{one}", text, Evidence.WRITTEN, created),))
             for one, text in told.get("notes", {}).items()
-        },
+        }
+        | ({f"history:{told['version']}": Part(tuple(_freed(told, scope, at)))} if "freed" in told else {}),
         activities=(said,),
         identities=(
             Identity(person, told.get("name", told["by"].title()), told.get("address", f"{told['by']}@example.com")),
@@ -101,7 +104,16 @@ def _references(told: dict[str, Any], scope: str) -> list[Reference]:
     if "behind" in told:
         name = f"MEMO-{told['behind']}"
         references.append(Reference("jira.key", scope, name, Evidence.EXPLICIT, "is blocked by", "issuelinks"))
+    for relation, mirror, number in told.get("links", ()):
+        name = f"MEMO-{number}"
+        references.append(Reference("jira.key", scope, name, Evidence.EXPLICIT, relation, "issuelinks", mirror=mirror))
     return references
+
+
+def _freed(told: dict[str, Any], scope: str, at: datetime) -> Iterator[Reference]:
+    for relation, number in told["freed"]:
+        words = f"this memo {relation}" if relation != "parent" else relation
+        yield Reference("jira.key", scope, f"MEMO-{number}", Evidence.WITHDRAWN, words, "link", since=at)
 
 
 def _happened(event: SourceEvent, at: datetime, person: str) -> Activity:

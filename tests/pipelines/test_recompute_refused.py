@@ -57,6 +57,14 @@ async def titles(engine: AsyncEngine) -> list[str]:
     return sorted(row.title for row in await rows(engine, tables.requests))
 
 
+async def until_done(recompute: Recompute) -> int:
+    """How many it tried until nothing was left; a step takes fewer where the machine is slow."""
+    tried = 0
+    while step := await recompute.once():
+        tried += step
+    return tried
+
+
 @pytest.mark.parametrize("numbers", [(2,), (1, 4, 5), (1, 2, 3, 4, 5)], ids=["one", "some", "all"])
 async def test_a_step_goes_on_beside_what_is_refused(engine: AsyncEngine, numbers: tuple[int, ...]) -> None:
     await ingest_of(engine)(records([memo(number) for number in range(1, 6)]))
@@ -64,7 +72,7 @@ async def test_a_step_goes_on_beside_what_is_refused(engine: AsyncEngine, number
     await refuse(engine, *numbers, word="Note ")
     clock = [NOW]
     recompute = Recompute(engine, lambda: clock[0], "here")
-    assert [await recompute.once() for _ in range(2)] == [5, 0]
+    assert await until_done(recompute) == 5
     assert await titles(engine) == sorted(
         f"{'Memo' if number in numbers else 'Note'} {number}" for number in range(1, 6)
     )
@@ -76,7 +84,7 @@ async def test_a_step_goes_on_beside_what_is_refused(engine: AsyncEngine, number
     assert await recompute.once() == 0
     await take(engine)
     clock[0] += timedelta(seconds=1)
-    assert [await recompute.once() for _ in range(2)] == [len(numbers), 0]
+    assert await until_done(recompute) == len(numbers)
     assert await titles(engine) == [f"Note {number}" for number in range(1, 6)]
     assert set((await requests(engine)).values()) == {None}
     assert await rows(engine, tables.pending) == []

@@ -246,3 +246,36 @@ def test_an_empty_record_is_a_bad_one_that_names_what_is_missing(kind: str) -> N
     event = teller().presence("1", "present", 1).model_copy(update={"kind": kind, "payload": {}})
     with pytest.raises(BadRecord, match=r"issue|kind|links|told|comment"):
         connector.map(event)
+
+
+def history(entry: str, created: str, *items: dict[str, Any]) -> dict[str, Any]:
+    return {"id": entry, "created": created, "author": {"accountId": "a"}, "items": list(items)}
+
+
+def test_what_a_history_takes_back_is_told_with_its_time() -> None:
+    issue = {"id": "1", "key": "PAY-1", "fields": {"updated": "2026-03-06T10:00:00.000+0100", "issuelinks": []}}
+    blocked = {"field": "Link", "from": "PAY-31", "fromString": "This issue is blocked by PAY-31", "to": None}
+    german = {"field": "Link", "from": "PAY-2", "fromString": "Dieser Vorgang implementiert PAY-2", "to": None}
+    moved = {"field": "Parent", "fieldId": "parent", "from": "9", "fromString": "PAY-9", "to": "8", "toString": "PAY-8"}
+    odd = {"field": "Link", "from": "PAY-5", "fromString": "PAY-5 once", "to": None}
+    made = {"field": "Link", "from": None, "to": "PAY-3", "toString": "This issue blocks PAY-3"}
+    at = "2026-03-06T10:00:00.000+0100"
+    events = teller().issue(issue, [history("7", at, blocked, german, moved, odd, made)], [], None)
+    (told_,) = [connector.map(event) for event in events if event.kind == "changelog"]
+    found = told_.parts["history:0"].references
+    assert [(one.value, one.relation) for one in found] == [
+        ("PAY-31", "this issue is blocked by"), ("PAY-2", "dieser vorgang implementiert"), ("PAY-9", "parent"),
+    ]  # fmt: skip
+    assert {(one.evidence, one.since) for one in found} == {(Evidence.WITHDRAWN, datetime(2026, 3, 6, 9, tzinfo=UTC))}
+
+
+def test_a_link_says_how_its_other_end_says_it() -> None:
+    kind = {"name": "Blocks", "inward": "is blocked by", "outward": "blocks"}
+    fields = {
+        "issuelinks": [{"id": "5", "type": kind, "inwardIssue": {"id": "31", "key": "PAY-31"}}],
+        "subtasks": [{"id": "8", "key": "PAY-8"}],
+    }
+    (event,) = teller().issue({"id": "1", "key": "PAY-1", "fields": fields}, [], [], None)
+    found = connector.map(event).parts["issue"].references
+    said = {(one.value, one.relation, one.mirror) for one in found if one.evidence is Evidence.EXPLICIT}
+    assert {("PAY-31", "is blocked by", "blocks"), ("PAY-8", "sub-task", "parent")} <= said
