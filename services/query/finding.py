@@ -128,10 +128,10 @@ async def look_up(database: Database, references: Sequence[str]) -> tuple[list[F
         pairs = parse(text)
         names = _names(text, pairs)
         if 0 < len(names) <= reading.FEW and all("|" in name for name in names):
-            known, stored, plain = await reading.leads(database, names)
-            found = _found(text, pairs, known)
-            if plain and all(one.request for one in found.artifacts):  # also where there is none
-                return [found], stored
+            hot = await reading.leads(database, names)
+            found = _found(text, pairs, hot[0]) if hot else None
+            if hot and found and all(one.request for one in found.artifacts):  # also where there is none
+                return [found], hot[1]
     async with database.reading() as connection:
         every = await find(connection, references)
         return every, await reading.requests(connection, {one for each in every for one in each.requests})

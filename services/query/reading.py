@@ -169,33 +169,29 @@ def _value(fields: dict[str, Any], name: str) -> str | None:
 FEW = 5
 """Names that a hot look-up asks for. As single values, because PostgreSQL would plan arrays anew each time."""
 
-LEADS = """
-WITH found AS (
-    SELECT v.value AS name, a.id, a.connection, a.connector, a.kind, a.natural_key, a.fields, m.request
-    FROM (SELECT DISTINCT value, artifact FROM artifact_values
-        WHERE value IN (:1, :2, :3, :4, :5) AND strong = TRUE AND names_itself = TRUE
-        ORDER BY value, artifact LIMIT 200) v
-    JOIN artifacts a ON a.id = v.artifact LEFT JOIN members m ON m.artifact = a.id
-)
-SELECT name, id, connection, connector, kind, natural_key, fields, request, NULL AS record, NULL AS etag FROM found
-UNION ALL SELECT NULL, r.id, r.problem, NULL, NULL, NULL, NULL, NULL, r.record, r.etag
-FROM requests r WHERE r.id IN (SELECT request FROM found)
-UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-WHERE EXISTS (SELECT 1 FROM decided d WHERE d.name IN (SELECT id FROM found) AND d.active)"""
+_HOT = 5
+"""Artifacts that a hot look-up tells; each comes with its request's record."""
+
+LEADS = f"""
+SELECT v.value, a.id, a.connection, a.connector, a.kind, a.natural_key, a.fields, m.request,
+    r.problem, r.record, r.etag, EXISTS (SELECT 1 FROM decided d WHERE d.name = a.id AND d.active)
+FROM (SELECT DISTINCT value, artifact FROM artifact_values
+    WHERE value IN (:1, :2, :3, :4, :5) AND strong = TRUE AND names_itself = TRUE
+    ORDER BY value, artifact LIMIT {_HOT + 1}) v
+JOIN artifacts a ON a.id = v.artifact LEFT JOIN members m ON m.artifact = a.id
+LEFT JOIN requests r ON r.id = m.request"""  # noqa: S608
 
 
-async def leads(database: Database, names: Sequence[str]) -> tuple[dict[str, list[Known]], dict[str, Stored], bool]:
-    """What 1 to FEW reference keys name, the requests of those artifacts by id, and whether nobody decided anything
-    about these artifacts, in one statement.
-
-    A key that hundreds of artifacts are known by is told in part.
-    """
+async def leads(database: Database, names: Sequence[str]) -> tuple[dict[str, list[Known]], dict[str, Stored]] | None:
+    """What 1 to FEW reference keys name and the requests of those artifacts by id, in one statement; None where it is
+    not all that is to be told: where somebody decided something about one of these, or where there are many."""
     told = [storable(name) for name in names]
     rows = await database.direct(LEADS, *told, *told[-1:] * (FEW - len(told)))
-    artifacts = sorted((row[:8] for row in rows if row[0] is not None), key=lambda row: (row[0], row[1]))
-    others = [row for row in rows if row[0] is None]
-    stored = {row[1]: Stored(row[1], row[8], row[9], row[2], None) for row in others if row[1] is not None}
-    return _by_name(artifacts), stored, len(stored) == len(others)
+    if len(rows) > _HOT or any(row[11] for row in rows):
+        return None
+    artifacts = sorted((row[:8] for row in rows), key=lambda row: (row[0], row[1]))
+    stored = {row[7]: Stored(row[7], row[9], row[10], row[8], None) for row in rows if row[9] is not None}
+    return _by_name(artifacts), stored
 
 
 async def standing(database: Database) -> dict[tuple[str, str], int]:

@@ -162,6 +162,13 @@ async def test_alone_and_among_others_a_reference_leads_to_the_same(hub: Hub) ->
         assert alone["requests"] == among["requests"], reference
 
 
+async def test_a_name_that_many_things_share_leads_to_all_of_them(hub: Hub) -> None:
+    await hub.told(*(memo(number, old=99) for number in range(50, 59)))
+    found = await one(hub, "MEMO-99")
+    assert {each["natural_key"] for each in found["artifacts"]} == {f"MEMO-{number}" for number in range(50, 59)}
+    assert found["requests"] == [owned(50)]
+
+
 async def test_a_reference_keeps_its_signs(hub: Hub) -> None:
     plus = await hub.http.get("/v1/lookup?reference=a%2Bb%26c+d@e%E2%82%AC%ff")
     assert plus.json()["items"][0]["read_as"] == []
