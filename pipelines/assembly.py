@@ -18,7 +18,7 @@ from pipelines.store.requests import RequestRow
 from schemas.artifacts import Activity, Identity, participants_in
 from schemas.canonical import canonical_json, digest, instant
 from schemas.links import Component, Group, Link, Node, Programme
-from schemas.records import LifecycleRecord, PersonView
+from schemas.records import BRIEF, LifecycleRecord, PersonView
 from schemas.stages import NOT_MAPPED
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -218,6 +218,7 @@ def request_row(told: RequestInput, record: LifecycleRecord, component: str, bas
         opened_at=_sortable(record.created_at),
         updated_at=_sortable(record.changed_at),
         stage_since=_sortable(record.current.stage_since),
+        brief=record.model_dump_json(include=set(BRIEF)),
         facets=facets_of(record, told.identities, told.elsewhere),
     )
 

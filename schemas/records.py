@@ -361,3 +361,10 @@ class LifecycleRecord(_Model):
     sources: dict[str, FieldSource] = Field(
         default_factory=dict, description="For each chosen field: the artifact it came from, and what others say"
     )
+
+
+BRIEF = frozenset(
+    {"title", "requester", "holder", "business_unit", "current", "blocked_by", "dates", "outcome", "amount"}
+    | {"expected", "progress", "created_at", "changed_at"}
+)
+"""The fields of a record that a list shows of it; they are stored beside it, since the rest is nine tenths."""

@@ -35,6 +35,12 @@ _PATIENCE = "800ms"
 """For locks that readers may hold: below PostgreSQL's deadlock_timeout, so that the swap gives way, not a reader."""
 
 
+_PACKED = """SELECT c.relname, a.attname, CASE a.attcompression WHEN 'l' THEN 'lz4' ELSE 'pglz' END
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE c.relnamespace = CAST(CAST(:first AS text) AS regnamespace) AND a.attcompression <> ''"""
+"""Columns for whose long values somebody chose how they are packed."""
+
+
 class Busy(Exception):
     """Readers hold a table for longer than the swap waits: roll back, and try again."""
 
@@ -101,6 +107,10 @@ class _OnPostgres(Beside):
             await connection.execute(text(f"CREATE SCHEMA {self.here}"))
             copies = _copies(self._name)
             await connection.run_sync(copies.create_all)
+            for table, column, method in (await connection.execute(text(_PACKED), {"first": self.there})).all():
+                if f"{self._name}.{table}" in copies.tables:
+                    alter = f'ALTER TABLE {self.here}."{table}" ALTER COLUMN "{column}" SET COMPRESSION {method}'
+                    await connection.execute(text(alter))
 
     async def remove(self) -> None:
         async with self.engine.begin() as connection:

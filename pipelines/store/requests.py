@@ -42,6 +42,8 @@ class RequestRow:
     opened_at: str
     updated_at: str
     stage_since: str
+    brief: str = ""
+    """Those fields of the record that a list shows, as JSON: a tenth of it."""
     problem: str | None = None
     facets: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     same: bool = False
@@ -104,7 +106,7 @@ async def mark_failed(bulk: Bulk, failed: dict[str, str]) -> None:
 def _columns(row: RequestRow) -> tuple[Any, ...]:
     return (
         row.id, row.component, row.record, row.etag, row.basis, row.problem, row.title, row.stage, row.state,
-        row.opened_at, row.updated_at, row.stage_since,
+        row.opened_at, row.updated_at, row.stage_since, row.brief,
     )  # fmt: skip
 
 

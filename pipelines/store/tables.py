@@ -146,6 +146,7 @@ requests = Table(
     Column("opened_at", Key, nullable=False),  # sort keys: "" where unknown
     Column("updated_at", Key, nullable=False),
     Column("stage_since", Key, nullable=False),
+    Column("brief", Text, nullable=False, server_default=""),  # of the record, what a list shows; "": not written yet
     Index("ix_requests_component", "component"),
     Index(
         "ix_requests_problem",

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0017"
+HEAD = "0018"
 """The revision this release works with. Alembic is only loaded to get there: that takes a quarter of a second."""
 
 

@@ -44,6 +44,11 @@ class View:
             self.caller.reads_all
         )
 
+    @property
+    def of_anything(self) -> bool:
+        """Whether there is nothing that only some may read, so that no answer depends on what a record holds."""
+        return not self.audiences
+
     @cached_property
     def outside(self) -> frozenset[str]:
         """Connections whose content they may not read outside a request."""

@@ -117,8 +117,12 @@ async def _led(connection: AsyncConnection, gone: set[str]) -> dict[str, list[Kn
     return found
 
 
-async def look_up(database: Database, references: Sequence[str]) -> tuple[list[Found], dict[str, Stored]]:
+async def look_up(
+    database: Database, references: Sequence[str], *, brief: bool = False
+) -> tuple[list[Found], dict[str, Stored]]:
     """What each reference leads to, in their order, and those requests by id (their newest change is not told).
+
+    brief: of a record what a list shows is enough.
 
     Most questions, one reference that is in a request, of which nothing was decided, take one statement; others a few,
     whatever their number.
@@ -128,7 +132,7 @@ async def look_up(database: Database, references: Sequence[str]) -> tuple[list[F
         pairs = parse(text)
         names = _names(text, pairs)
         if 0 < len(names) <= reading.FEW and all("|" in name for name in names):
-            hot = await reading.leads(database, names)
+            hot = await reading.leads(database, names, brief=brief)
             found = _found(text, pairs, hot[0]) if hot else None
             if hot and found and all(one.request for one in found.artifacts):  # also where there is none
                 return [found], hot[1]

@@ -108,7 +108,7 @@ async def requests(
     wanted: Annotated[Wanted, Query()], hub: Annotated[Serving, Depends(serving)], view: Seen, asked: Request
 ) -> Response:
     """A page of requests. What changes while you page may move to a place you have passed; nothing is told twice."""
-    search = _search(wanted, hub)
+    search = replace(_search(wanted, hub), brief=view.of_anything and not wanted.whole)
     connections = await hub.freshness.current() if wanted.tool or wanted.connection else []
     odd = await unknown(hub.database, search, ((one["connection"], one["connector"]) for one in connections))
     if odd:

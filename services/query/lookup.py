@@ -56,7 +56,7 @@ async def lookup(
 
 
 async def _answer(hub: Serving, view: View, references: Sequence[str], *, whole: bool) -> Response:
-    found, stored = await look_up(hub.database, references)
+    found, stored = await look_up(hub.database, references, brief=view.of_anything and not whole)
     shown = {name: view.shown(one) for name, one in stored.items()}
     now = hub.now()
     return answer(

@@ -172,21 +172,28 @@ FEW = 5
 _HOT = 5
 """Artifacts that a hot look-up tells; each comes with its request's record."""
 
-LEADS = f"""
+_LEADS = f"""
 SELECT v.value, a.id, a.connection, a.connector, a.kind, a.natural_key, a.fields, m.request,
-    r.problem, r.record, r.etag, EXISTS (SELECT 1 FROM decided d WHERE d.name = a.id AND d.active)
+    r.problem, {{record}}, r.etag, EXISTS (SELECT 1 FROM decided d WHERE d.name = a.id AND d.active)
 FROM (SELECT DISTINCT value, artifact FROM artifact_values
     WHERE value IN (:1, :2, :3, :4, :5) AND strong = TRUE AND names_itself = TRUE
     ORDER BY value, artifact LIMIT {_HOT + 1}) v
 JOIN artifacts a ON a.id = v.artifact LEFT JOIN members m ON m.artifact = a.id
 LEFT JOIN requests r ON r.id = m.request"""  # noqa: S608
+LEADS = _LEADS.format(record="r.record")
+LEADS_BRIEFLY = _LEADS.format(record="coalesce(nullif(r.brief, ''), r.record)")
 
 
-async def leads(database: Database, names: Sequence[str]) -> tuple[dict[str, list[Known]], dict[str, Stored]] | None:
+async def leads(
+    database: Database, names: Sequence[str], *, brief: bool = False
+) -> tuple[dict[str, list[Known]], dict[str, Stored]] | None:
     """What 1 to FEW reference keys name and the requests of those artifacts by id, in one statement; None where it is
-    not all that is to be told: where somebody decided something about one of these, or where there are many."""
+    not all that is to be told: where somebody decided something about one of these, or where there are many.
+
+    brief: the records are no more than what a list shows of them.
+    """
     told = [storable(name) for name in names]
-    rows = await database.direct(LEADS, *told, *told[-1:] * (FEW - len(told)))
+    rows = await database.direct(LEADS_BRIEFLY if brief else LEADS, *told, *told[-1:] * (FEW - len(told)))
     if len(rows) > _HOT or any(row[11] for row in rows):
         return None
     artifacts = sorted((row[:8] for row in rows), key=lambda row: (row[0], row[1]))

@@ -81,6 +81,8 @@ class Search:
     descending: bool = True
     after: Place | None = None
     limit: int = 25
+    brief: bool = False
+    """Whether of a record what a list shows is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +149,15 @@ def by_fewest(filters: Iterable[Filter]) -> Filter | None:
 
 
 def statement(search: Search, way: Way) -> Select[Any]:
-    """Rows of `requests` (id, sort key as `key`, record, etag, problem), one more than `limit`, in order.
+    """Rows of `requests` (id, sort key as `key`, record or its brief, etag, problem), one more than `limit`, in order.
 
     Fewer are all there are, unless a beginning drives that has more than OF_ONE places for each of them.
     """
     found = _found(search, way).subquery("found")
     order = _order((found.c.key, found.c.request), search)
-    told = (requests.c.id, found.c.key, requests.c.record, requests.c.etag, requests.c.problem)
+    short = func.coalesce(func.nullif(requests.c.brief, ""), requests.c.record).label("record")
+    record = short if search.brief else requests.c.record
+    told = (requests.c.id, found.c.key, record, requests.c.etag, requests.c.problem)
     return select(*told).select_from(found.join(requests, requests.c.id == found.c.request)).order_by(*order)
 
 

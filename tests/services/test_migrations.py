@@ -9,8 +9,9 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
+from pipelines.store.beside import beside
 from pipelines.store.engine import open_engine
 from pipelines.store.metadata import metadata
 from services.migrations import HEAD, config, current, head, upgrade
@@ -94,3 +95,19 @@ async def test_two_processes_may_start_at_once(postgres_url: str) -> None:
     assert await current(engines[0]) == head()
     for engine in engines:
         await engine.dispose()
+
+
+async def test_what_is_long_is_packed_by_lz4_also_in_tables_that_take_the_others_place(postgres_url: str) -> None:
+    engine = open_engine(postgres_url)
+    await upgrade(engine)
+    found = text(
+        "SELECT c.relnamespace::regnamespace::text, c.relname "
+        "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE a.attcompression = 'l'"
+    )
+    async with beside(engine), engine.connect() as connection:
+        packed = {tuple(row) for row in await connection.execute(found)}
+    derived = {"artifacts", "activities", "requests"}
+    assert packed == {("public", name) for name in derived | {"source_events"}} | {
+        ("public_rebuild", name) for name in derived
+    }
+    await engine.dispose()

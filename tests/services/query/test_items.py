@@ -5,11 +5,11 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from pipelines.lifecycle.summary import summary
 from pipelines.store.tables import requests
-from schemas.records import LifecycleRecord
+from schemas.records import BRIEF, LifecycleRecord
 from services.query.items import Brief, Briefs
 from services.query.reading import Stored
 from tests.pipelines.memos import memo
@@ -21,6 +21,10 @@ MARKS = 'of ,"stages":[ and ,"blocked_by":[ and "'
 async def stored(hub: Hub) -> list[str]:
     async with hub.engine.connect() as connection:
         return list((await connection.execute(select(requests.c.record))).scalars())
+
+
+def test_the_fields_stored_beside_a_record_are_those_of_an_item() -> None:
+    assert set(Brief.model_fields) == BRIEF
 
 
 def told(record: Any) -> dict[str, Any]:
@@ -60,3 +64,26 @@ async def test_a_record_that_is_kept_is_told_by_its_etag_and_text(hub: Hub) -> N
     assert briefs.of(whole) is first  # told last but one
     assert briefs.of(changed) == briefs.of(replace(changed, etag="2"))
     assert briefs.of(whole) is not first  # two were told since
+
+
+async def test_what_is_stored_beside_a_record_is_what_a_list_shows_of_it(hub: Hub) -> None:
+    async with hub.engine.connect() as connection:
+        rows = (await connection.execute(select(requests.c.record, requests.c.brief))).all()
+    assert len(rows) > 1
+    for row in rows:
+        assert Brief.of(row.brief) == Brief.of(row.record)
+        assert len(row.brief) < len(row.record) / 2
+
+
+async def test_lists_and_lookups_are_the_same_where_it_was_not_written_yet(hub: Hub) -> None:
+    async def told() -> list[Any]:
+        return [
+            await hub.get("/v1/requests"), await hub.get("/v1/lookup", reference="MEMO-3"),
+            await hub.get("/v1/lookup", reference=["MEMO-3", "MEMO-4"]),
+        ]  # fmt: skip
+
+    with_it = await told()
+    async with hub.engine.begin() as connection:
+        await connection.execute(update(requests).values(brief=""))
+    assert await told() == with_it
+    assert with_it[0]["items"][0]["summary"]

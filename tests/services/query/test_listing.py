@@ -185,7 +185,7 @@ def _requests() -> Iterator[tuple[tuple[Any, ...], list[tuple[str, str]]]]:
         opened, updated = (instant(DAY + timedelta(minutes=number * step % MANY)) for step in (1, 7))
         since = instant(DAY + timedelta(minutes=number * 11 % MANY))
         row = (name, name, json.dumps({"filler": "x" * 400}), "e", "b", None, "t", "development", "active",
-               opened, updated, since)  # fmt: skip
+               opened, updated, since, "")  # fmt: skip
         facets = [
             ("stage", ("alignment", "development", "change")[number % 3]), ("state", ("active", "done")[number % 2]),
             ("tool", "jira"), ("connection", f"jira-{number % 20}"), ("person", f"mail/address/p{number % 300}"),

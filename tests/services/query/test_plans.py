@@ -45,7 +45,7 @@ async def crowd(hub: Hub) -> None:
         values = [(name, "memo", f"jira.key|MEMO-{name[11:]}", True, True) for name in names]
         await bulk.insert(tables.artifact_values, values)
         await bulk.insert(tables.members, [(name, name, request_id(name), request_id(name)) for name in names])
-        rows = [(request_id(name), name, "{}", "e", "b", None, "t", "s", "a", at, at, at) for name in names]
+        rows = [(request_id(name), name, "{}", "e", "b", None, "t", "s", "a", at, at, at, "") for name in names]
         await bulk.insert(tables.requests, rows)
         told = [(name, name, at, "status changed", "memos/account/anna", 1, 1, "d", False, "{}") for name in names]
         await bulk.insert(tables.activities, told)

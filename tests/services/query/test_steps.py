@@ -76,7 +76,7 @@ def _made(number: int, chance: random.Random) -> tuple[tuple[Any, ...], set[tupl
     words |= {str(number), "pay"} if number % 3 else {f"rare{number % 10}"}
     facets = {("word", word) for word in words}
     facets |= {("state", chance.choice(("new", "active", "done"))), ("tool", "jira" if number % 7 else "mailbox")}
-    return (name, name, "{}", "e", "b", None, "t", "s", "a", opened, updated, since), facets
+    return (name, name, "{}", "e", "b", None, "t", "s", "a", opened, updated, since, ""), facets
 
 
 @pytest.fixture
