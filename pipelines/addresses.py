@@ -52,6 +52,20 @@ def logged_in(address: str) -> tuple[str, str] | None:
     return (_LOGGED_KINDS[found.group(1)], found.group(2)) if found else None
 
 
+# A request's page in the hub, its parts, and where the API has it; behind a proxy below any path. Ids are unique in
+# all hubs, so that no host is looked at. No text is searched for these either.
+_REQUEST_PATH = re.compile(r"/requests/(R-[A-Z2-7]{12})(?:/|$)", re.IGNORECASE)
+
+
+def request_in(address: str) -> tuple[str, str] | None:
+    """(kind, value) of the request that a page of the hub, or its API, shows at an address."""
+    try:
+        found = _REQUEST_PATH.search(urlsplit(address).path)
+    except ValueError:
+        return None
+    return ("request", found.group(1).upper()) if found else None
+
+
 def scope_of(address: str) -> str:
     """Whose values an address names: its host in lower case, with the port where it is not the scheme's own.
 

@@ -14,7 +14,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
-from pipelines.addresses import ISSUE_KEY, MAX_WRAPPED, logged_in, normal_address, record_in, scope_of, unwrapped
+from pipelines.addresses import (
+    ISSUE_KEY,
+    MAX_WRAPPED,
+    logged_in,
+    normal_address,
+    record_in,
+    request_in,
+    scope_of,
+    unwrapped,
+)
 from schemas.artifacts import Evidence, Reference, Text, request_id
 
 __all__ = ["LISTED", "SMALL", "Found", "find", "normal", "own", "parse", "scope_of", "search", "understood"]
@@ -230,8 +239,9 @@ def _message_id(raw: str) -> str:
 def parse(query: str) -> tuple[tuple[str, str], ...]:
     """What a person may mean by what they typed or pasted: (kind, value) pairs, the likeliest first; () for nothing.
 
-    A key or request id in any case, a whole address, a Message-ID, a number; each with or without what stood around it
-    where it was copied: brackets, punctuation, a header's name, signs that nobody sees.
+    A key or request id in any case, a whole address (of a tool, or of a request's page in the hub), a Message-ID, a
+    number; each with or without what stood around it where it was copied: brackets, punctuation, a header's name, signs
+    that nobody sees.
     """
     query = _seen(query).strip().strip("'\"").rstrip(",;")
     address = query.strip("<>")
@@ -259,8 +269,9 @@ def _seen(text: str) -> str:
 
 
 def _of_address(address: str) -> list[tuple[str, str]]:
-    meaning, logged, value = _meaning(address), logged_in(address), normal_address(address)
-    pairs = [meaning[::2] if meaning else None, logged, ("url", value) if value else None]
+    meaning, value = _meaning(address), normal_address(address)
+    shown = request_in(unwrapped(address)) if len(address) <= MAX_WRAPPED else None
+    pairs = [meaning[::2] if meaning else None, logged_in(address), shown, ("url", value) if value else None]
     return [pair for pair in pairs if pair]
 
 

@@ -186,7 +186,8 @@ def _found(text: str, pairs: tuple[tuple[str, str], ...], known: dict[str, list[
     for name in _names(text, pairs):
         artifacts |= {one.artifact: one for one in known.get(name, ()) if one.artifact not in artifacts}
     addresses = [value for kind, value in pairs if kind == "url"]
-    if not addresses or not artifacts:
+    ours = any(kind == "request" for kind, _ in pairs)  # a page of the hub, at which no tool lies
+    if ours or not addresses or not artifacts:
         return Found(pairs, tuple(artifacts.values())[:MOST_ARTIFACTS])
     by_address = {one.artifact for each in addresses for one in known.get(_key("url", each), ())}
     meant, elsewhere = _at(addresses[0], list(artifacts.values()), by_address)

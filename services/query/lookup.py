@@ -38,8 +38,8 @@ async def lookup(
         Query(
             min_length=1,
             max_length=100,
-            description="An issue key, an address of a tool, a Message-ID, a deal's or ticket's number, a request id; "
-            "may be repeated",
+            description="An issue key, an address of a tool, a Message-ID, a deal's or ticket's number, a request's id "
+            "or page; may be repeated",
             examples=[["PAY-12"], ["https://acme.example/browse/PAY-12"]],
         ),
     ],

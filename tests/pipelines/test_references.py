@@ -282,6 +282,13 @@ def test_what_a_person_types(query: str, expected: tuple[tuple[str, str], ...]) 
         ("In-Reply-To:<a.B@Example.COM>", ("message-id", "a.B@example.com")),
         ("mid:a.B@Example.COM", ("message-id", "a.B@example.com")),
         ("message://%3Ca.B%2Fc@Example.COM%3E", ("message-id", "a.B/c@example.com")),
+        ("http://127.0.0.1:8700/requests/R-MZXW6YTBOI3D", ("request", "R-MZXW6YTBOI3D")),
+        ("https://hub.example.com/base/requests/R-MZXW6YTBOI3D/timeline?cursor=x#e1", ("request", "R-MZXW6YTBOI3D")),
+        ("https://hub.example.com/v1/requests/r-mzxw6ytboi3d/links", ("request", "R-MZXW6YTBOI3D")),
+        (
+            "https://eur01.safelinks.protection.outlook.com/?url=https%3A%2F%2Fhub.example.com%2Frequests%2FR-MZXW6YTBOI3D",
+            ("request", "R-MZXW6YTBOI3D"),
+        ),
     ],
 )
 def test_what_stands_around_a_reference_where_it_was_copied_does_not_matter(
@@ -293,6 +300,11 @@ def test_what_stands_around_a_reference_where_it_was_copied_does_not_matter(
 @pytest.mark.parametrize("pasted", ["PAY-12 PAY-13", "PAY-12 is broken", "wiki.example/a", "a:b@c d", "mid: a@b c"])
 def test_a_text_is_no_reference(pasted: str) -> None:
     assert parse(pasted) == ()
+
+
+@pytest.mark.parametrize("path", ["requests/R-MZXW6YTBOI3", "requests/R-MZXW6YTBOI3DX", "requests/board"])
+def test_other_addresses_show_no_request(path: str) -> None:
+    assert [kind for kind, _ in parse(f"https://hub.example.com/{path}")] == ["url"]
 
 
 def test_an_address_that_ends_in_a_sign_is_looked_up_as_it_is_too() -> None:

@@ -17,7 +17,7 @@ def lookup(
         str,
         typer.Argument(
             metavar="REFERENCE",
-            help="An issue key, a web address of a tool, a Message-ID, a deal's or ticket's number, or a request id",
+            help="An issue key, an address of a tool, a Message-ID, a deal's or ticket's number, a request id or page",
         ),
     ],
     as_json: Annotated[

@@ -49,6 +49,15 @@ async def test_a_programme_names_the_requests_that_belong_to_it(hub: Hub) -> Non
     assert set(answer["requests"]) == {owned(1), owned(4)}
 
 
+async def test_the_page_of_a_request_leads_to_it_by_whatever_name_the_hub_is_reached(hub: Hub) -> None:
+    await hub.told(memo(51, url="https://ours.example/browse/MEMO-51"))
+    for address in ("http://127.0.0.1:8700/requests/{}", "https://hub.example/v1/requests/{}/timeline?limit=5"):
+        for number, leads_to in ((1, 1), (3, 1), (51, 51)):  # 3 is a member: its id leads on
+            found = await one(hub, address.format(owned(number)))
+            assert (found["outcome"], found["requests"]) == ("in a request", [owned(leads_to)])
+            assert found["other_host"] is None
+
+
 async def test_an_address_of_another_tool_is_told_from_ours(hub: Hub) -> None:
     await hub.told(memo(50, url="https://ours.example/browse/MEMO-50"))
     address = "https://{}.example/browse/MEMO-{}"
