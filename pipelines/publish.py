@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from pipelines import retelling
 from pipelines.store import leases
 from pipelines.store.bulk import Bulk
 from pipelines.store.engine import AWAY, reading, writing
@@ -20,6 +21,7 @@ from pipelines.store.requests import GONE
 from pipelines.store.tables import changes, unpublished
 from pipelines.waiting import Waiting
 from schemas.canonical import canonical_json, instant
+from schemas.errors import RetryLater
 
 logger = logging.getLogger("throughline.publish")
 
@@ -43,6 +45,9 @@ class Change:
 
 Send = Callable[[Sequence[tuple[bytes, bytes, list[tuple[str, bytes]]]]], Awaitable[Sequence[bool]]]
 """Publishes (key, value, headers) records to `lifecycles`; tells for each whether it was acknowledged."""
+
+Told = Callable[[], Awaitable[int | None]]
+"""The highest change number on `lifecycles`; 0: it is empty; None: nobody knows. Raises RetryLater."""
 
 
 def to_kafka(change: Change) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
@@ -72,7 +77,13 @@ class Publisher:
     """Publishes what is unpublished, as long as it holds the lease."""
 
     def __init__(
-        self, engine: AsyncEngine, send: Send, now: Callable[[], datetime], holder: str, batch: int = 200
+        self,
+        engine: AsyncEngine,
+        send: Send,
+        now: Callable[[], datetime],
+        holder: str,
+        batch: int = 200,
+        told: Told | None = None,
     ) -> None:
         self.engine = engine
         self.send = send
@@ -80,6 +91,8 @@ class Publisher:
         self.holder = holder
         self.batch = batch
         self.lease: leases.Lease | None = None
+        self._told = told
+        self._after = 0
         self._held_at = now()
         self.wake = asyncio.Event()
         self.waiting = Waiting("publishing", "publish.waits", "publish.goes.on", logger)
@@ -103,15 +116,16 @@ class Publisher:
             return done
         except leases.LeaseLost:
             self.lease = None
-        except AWAY as error:
+        except (*AWAY, RetryLater) as error:
             self.waiting.away(error)
             await asyncio.sleep(1)
         return 0
 
     async def once(self) -> int:
         """Number and publish one batch. Returns how many changes went out; 0 also where another one publishes."""
-        if not await self._anything() or not await self._hold():
+        if not (self._told or await self._anything()) or not await self._hold():
             return 0
+        await self._compare()
         due = await self._due() or await self._number()
         if not due:
             return 0
@@ -129,6 +143,18 @@ class Publisher:
         async with reading(self.engine) as connection:
             waits = select(exists(unpublished.select()), exists(changes.select().where(~changes.c.sent)))
             return any((await connection.execute(waits)).one())
+
+    async def _compare(self) -> None:
+        """Once, before anything is sent: whether the topic holds what was told (see `retelling`)."""
+        if self._told is None:
+            return
+        told = await self._told()
+        if told is not None:
+            assert self.lease is not None
+            async with writing(self.engine) as connection:
+                await leases.check(connection, self.lease)
+                self._after = await retelling.compared(connection, told, self.batch)
+        self._told = None
 
     async def _hold(self) -> bool:
         """Take the lease, or renew it in good time."""
@@ -163,7 +189,8 @@ class Publisher:
             rows = (await connection.execute(wanted)).all()
             if not rows:
                 return []
-            last = (await connection.execute(select(func.coalesce(func.max(changes.c.number), 0)))).scalar_one()
+            given = (await connection.execute(select(func.coalesce(func.max(changes.c.number), 0)))).scalar_one()
+            last = max(given, self._after)
             at = self.now()
             numbered = [_change(last + place, row.request, row.etag, at) for place, row in enumerate(rows, 1)]
             await connection.execute(changes.insert(), [_row(change) for change in numbered])

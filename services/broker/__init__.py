@@ -15,6 +15,7 @@ from services.broker.embedded import EmbeddedBroker, EmbeddedBrokerError
 from services.broker.publish import MAX_RECORD_BYTES, Outgoing, Placed, RecordTooLarge, Unconfirmed, publish_page
 from services.broker.reach import Reach
 from services.broker.settings import BrokerSettings
+from services.broker.told import told_up_to
 from services.broker.topics import (
     LIFECYCLES,
     Ready,
@@ -32,5 +33,5 @@ __all__ = [
     "Batch", "BatchFailed", "BrokerSettings", "EmbeddedBroker", "EmbeddedBrokerError", "Handler", "Health", "Outgoing",
     "Placed", "Reach", "Ready", "RecordTooLarge", "Right", "Subscription", "Topic", "Unconfirmed",
     "batch_subscriber", "close", "compare_topics", "connect", "ensure_topics", "open_broker", "publish_page", "rights",
-    "source_topic", "topics",
+    "source_topic", "told_up_to", "topics",
 ]  # fmt: skip

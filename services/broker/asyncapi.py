@@ -14,7 +14,8 @@ _AT = "#/components/schemas/{model}"
 
 _ABOUT = """What the hub writes to Kafka. Records are CloudEvents 1.0 in Kafka's binary mode: the payload is the
 record's value, the attributes are its headers. Source topics are the hub's own; readers outside follow `lifecycles`,
-whose one partition holds changed requests in the order of their change numbers (`ce_sequence`), without gaps."""
+whose one partition holds changed requests in the order of their change numbers (`ce_sequence`), without gaps;
+after a restored database, or where the topic was lost, all of them come once more under new, higher numbers."""
 
 
 def asyncapi_document(settings: BrokerSettings, connectors: Iterable[str]) -> dict[str, Any]:

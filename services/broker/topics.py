@@ -81,7 +81,7 @@ def rights(settings: BrokerSettings, role: Role, connectors: Iterable[str], grou
     if role == "feed":
         return [Right("topic", name, operation) for name in sources for operation in ("DESCRIBE", "WRITE")]
     if role == "publish":
-        return [Right("topic", lifecycles, operation) for operation in ("DESCRIBE", "WRITE")]
+        return [Right("topic", lifecycles, operation) for operation in ("DESCRIBE", "READ", "WRITE")]
     if role == "ingest":
         read = [Right("topic", name, operation) for name in sources for operation in ("DESCRIBE", "READ")]
         return [*read, Right("group", settings.topic(group), "READ")]

@@ -36,6 +36,7 @@ from services.broker import (
     open_broker,
     publish_page,
     source_topic,
+    told_up_to,
 )  # fmt: skip
 from services.broker.batches import Subscription
 from services.cli.alone import Alone, outlived, place
@@ -165,7 +166,9 @@ class Hub:
             self.publisher.wake.set()
 
     def _add_publish(self) -> None:
-        self.publisher = Publisher(self.engine, self._send_lifecycles, now, self.installation.holder)
+        # The embedded broker forgets, and has no readers that did not begin after it.
+        told = None if self.embedded else partial(told_up_to, self.settings)
+        self.publisher = Publisher(self.engine, self._send_lifecycles, now, self.installation.holder, told=told)
         self.tasks.append(self.publisher.run())
 
     async def _send_lifecycles(self, records: Sequence[tuple[bytes, bytes, list[tuple[str, bytes]]]]) -> list[bool]:

@@ -45,6 +45,7 @@ Hub = Annotated[Serving, Depends(serving)]
 )
 async def changes(hub: Hub, since: Since = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
     """Gapless: the first item's number is since + 1. Store `next` after you have handled the page, and ask again.
+    (Once, after a restored database, numbers go on with a gap, and every request comes once more.)
 
     409: `since` is ahead of every change there is, so the hub's database is older than what you have seen (a restored
     backup): begin again from 0.
