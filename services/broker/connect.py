@@ -51,24 +51,33 @@ def open_broker(settings: BrokerSettings, *, middlewares: Sequence[Any] = (), st
     )
 
 
+_UNKNOWN_CA = (
+    "shows a certificate of an unknown CA", "Give the CA's certificate as THROUGHLINE_KAFKA_CA_FILE", "ca_file",
+)  # fmt: skip
 _CAUSES: tuple[tuple[str, str, str, str], ...] = (
     # what aiokafka logs, problem, mend, field
-    ("SaslAuthenticationFailed", "refuses the user name or password", "Check both, and the mechanism", "password"),
-    ("UnsupportedSaslMechanism", "does not offer this sign-in mechanism", "Choose another mechanism", "mechanism"),
-    ("IllegalSaslState", "wants no sign-in here", "Set the mechanism to none, or use another port", "mechanism"),
     (
-        "self-signed certificate", "shows a certificate of an unknown CA",
-        "Give the CA's certificate as ca_file", "ca_file",
+        "SaslAuthenticationFailed", "refuses the user name or password",
+        "Check THROUGHLINE_KAFKA_USERNAME and THROUGHLINE_KAFKA_PASSWORD, and THROUGHLINE_KAFKA_MECHANISM", "password",
     ),
     (
-        "unable to get local issuer", "shows a certificate of an unknown CA",
-        "Give the CA's certificate as ca_file", "ca_file",
+        "UnsupportedSaslMechanism", "does not offer this sign-in mechanism",
+        "Choose another as THROUGHLINE_KAFKA_MECHANISM", "mechanism",
     ),
+    (
+        "IllegalSaslState", "wants no sign-in here",
+        "Unset THROUGHLINE_KAFKA_USERNAME and THROUGHLINE_KAFKA_PASSWORD, or use another port", "mechanism",
+    ),
+    ("self-signed certificate", *_UNKNOWN_CA),
+    ("unable to get local issuer", *_UNKNOWN_CA),
     (
         "CERTIFICATE_VERIFY_FAILED", "shows a certificate that is not valid for it (name or date)",
-        "Use the host name in the certificate, or renew it", "bootstrap",
+        "Use the host name in the certificate as THROUGHLINE_KAFKA_BOOTSTRAP, or renew it", "bootstrap",
     ),
-    ("WRONG_VERSION_NUMBER", "does not speak TLS on this port", "Turn tls off, or use its TLS port", "tls"),
+    (
+        "WRONG_VERSION_NUMBER", "does not speak TLS on this port",
+        "Unset THROUGHLINE_KAFKA_TLS and THROUGHLINE_KAFKA_CA_FILE, or use its TLS port", "tls",
+    ),
 )  # fmt: skip
 
 _HANGS_UP = "it hangs up; perhaps this port wants TLS or a sign-in, or neither, or it is just starting"

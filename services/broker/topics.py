@@ -125,13 +125,18 @@ async def compare_topics(settings: BrokerSettings, connectors: Iterable[str], *,
         async with _admin(settings) as admin:
             there = {each["topic"]: each for each in await admin.describe_topics([topic.name for topic in wanted])}
             found = [topic for topic in wanted if there[topic.name]["error_code"] == 0]
-            wrong[:] = [f"{topic.name} is not there yet: the next start makes it, where its user may"
-                        for topic in wanted if topic not in found]  # fmt: skip
+            wrong[:] = [_absent(topic, there[topic.name]["error_code"]) for topic in wanted if topic not in found]
             wrong.extend(line for topic in found for line in _layout(topic, there[topic.name]))
             wrong.extend((await _settings(admin, found))[1])
 
     await patiently(attempt, settings, wait=wait, tell=logger.debug)
     return wrong
+
+
+def _absent(topic: Topic, code: int) -> str:
+    if code == _NO_RIGHT:  # Kafka tells nobody who may not know whether it is there
+        return f"{topic.name} is hidden from this user, or missing: grant DESCRIBE, and CREATE if it is to be made"
+    return f"{topic.name} is not there yet: the next start makes it, where its user may"
 
 
 @asynccontextmanager
@@ -195,12 +200,13 @@ def _layout(topic: Topic, there: dict[str, Any]) -> list[str]:
     if len(partitions) != topic.partitions:
         wrong.append(
             f"{topic.name} has {len(partitions)} partitions, {topic.partitions} are set: "
-            "change the topic, or the setting partitions"
+            "change the topic, or THROUGHLINE_PARTITIONS"
         )
     fewest = min((len(each["replicas"]) for each in partitions), default=0)
     if topic.replication is not None and fewest < topic.replication:
         wrong.append(
-            f"{topic.name} has {fewest} replicas, {topic.replication} are set: change the topic, or the setting"
+            f"{topic.name} has {fewest} replicas, {topic.replication} are set: "
+            "change the topic, or THROUGHLINE_REPLICATION"
         )
     return wrong
 
@@ -229,7 +235,7 @@ def _differences(topic: Topic, actual: dict[str, str]) -> list[str]:
     elif policy == "delete" and 0 <= int(actual["retention.ms"]) < int(topic.configs["retention.ms"]):
         wrong.append(
             f"{topic.name} keeps events for {int(actual['retention.ms']) / DAY_MS:.3g} days: "
-            f"set retention.ms={topic.configs['retention.ms']}, or the setting retention_days"
+            f"set retention.ms={topic.configs['retention.ms']}, or THROUGHLINE_RETENTION_DAYS"
         )
     size = int(actual["max.message.bytes"])
     if size < MAX_RECORD_BYTES + 50_000:

@@ -31,6 +31,7 @@ from services.broker import (
     Right,
     batch_subscriber,
     close,
+    compare_topics,
     connect,
     ensure_topics,
     open_broker,
@@ -103,6 +104,7 @@ async def test_what_a_person_must_mend(secure_kafka: Kafka, change: dict[str, An
     assert isinstance(error, Misconfigured)
     assert error.field == field
     assert str(error).startswith(f"Kafka at {secure_kafka.bootstrap} {text}")
+    assert f"THROUGHLINE_KAFKA_{field.upper()}" in error.mend
     assert "wrong-word" not in str(error)
 
 
@@ -288,6 +290,9 @@ async def test_the_listed_rights_are_enough_and_without_them_it_is_told(
 
     with pytest.raises(Misconfigured, match="grant CREATE"):
         await ensure_topics(settings, ["jira"])
+    hidden = await compare_topics(settings, ["jira"], wait=60)
+    assert len(hidden) == 2
+    assert all("is hidden from this user, or missing: grant DESCRIBE" in line for line in hidden)
 
     async def connected(wait: float) -> KafkaBroker:
         broker = open_broker(settings)
