@@ -25,6 +25,7 @@ from services.admin import rules_values
 from services.broker import compare_topics
 from services.cli import storage
 from services.cli.documents import broker_settings
+from services.cli.standstill import standing_still
 from services.cli.status import reading_now
 from services.cli.terminal import EXIT_MISCONFIGURED, opened, write_line
 from services.cli.words import counted, moment
@@ -208,7 +209,7 @@ async def _connections(made: "Installation") -> str:
 
 
 async def _running(made: "Installation", now: datetime) -> str:
-    """Whether some hub reads: its leases run. Connections that wait until later hold none."""
+    """Whether some hub reads: its leases run; and whether what it reads goes on. Connections that wait hold none."""
     stored = await _stored(made)
     async with _engine(made) as engine, reading(engine) as connection:
         due, count = await reading_now(connection, stored, now)
@@ -218,6 +219,9 @@ async def _running(made: "Installation", now: datetime) -> str:
         raise Misconfigured(
             f"No hub reads: {counted(due, 'connection')} would be due", "Start it with `throughline up`"
         )
+    async with _engine(made) as engine:
+        if still := await standing_still(engine, now):
+            raise Misconfigured(*map(". ".join, zip(*still, strict=True)))
     return f"a hub reads {counted(count, 'connection')}"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from rich.console import Console
@@ -16,6 +16,7 @@ from pipelines.store.tables import leases
 from services.cli import storage, watched
 from services.cli.connections import as_json, overview
 from services.cli.pace import left
+from services.cli.standstill import standing_still
 from services.cli.terminal import opened, write_line
 from services.feed import connections
 from services.feed.connections import READING, StoredConnection
@@ -48,14 +49,11 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
             counted = await counts(connection)
             missing = await unmapped(connection)
         problem = await storage.problem(made.settings, engine)
+        still = await standing_still(engine, now) if held else []
     if for_programs:
-        told = [{name: value for name, value in as_json(one).items() if name not in ("options", "secrets")}
-                for one in every]  # fmt: skip
-        for each in told:
-            known = missing.get(each["id"], Unmapped())
-            each["unmapped"] = {"artifacts": known.artifacts, "of": known.of, "share": known.share}
-        whole = {"problem": str(problem) if problem else None, "hub_reads": bool(held) if due else None}
-        write_line(orjson.dumps(whole | {"connections": told, "counts": counted}).decode())
+        whole = {"problem": str(problem) if problem else None, "hub_reads": bool(held) if due else None,
+                 "stands_still": [what for what, _ in still]}  # fmt: skip
+        write_line(orjson.dumps(whole | {"connections": _told(every, missing), "counts": counted}).decode())
         return
     if problem:
         screen.print(Text(f"{problem}.\n", style="bold red"))
@@ -66,6 +64,8 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
     if due and not held:
         mend = "start it with `throughline up`; if it runs, `throughline doctor` says why"
         screen.print(Text(f"\nNo hub reads now: {mend}.", style="yellow"))
+    for what, do in still:
+        screen.print(Text(f"\n{what}. {do}.", style="yellow"))
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(justify="right")
     table.add_column()
@@ -76,6 +76,16 @@ async def status(made: "Installation", now: datetime, screen: Console, *, for_pr
     _add_unmapped(table, missing)
     screen.print()
     screen.print(table)
+
+
+def _told(every: Sequence[StoredConnection], missing: dict[str, Unmapped]) -> list[dict[str, Any]]:
+    """The connections for programs."""
+    told = [{name: value for name, value in as_json(one).items() if name not in ("options", "secrets")}
+            for one in every]  # fmt: skip
+    for each in told:
+        known = missing.get(each["id"], Unmapped())
+        each["unmapped"] = {"artifacts": known.artifacts, "of": known.of, "share": known.share}
+    return told
 
 
 async def reading_now(connection: AsyncConnection, every: Sequence[StoredConnection], now: datetime) -> tuple[int, int]:

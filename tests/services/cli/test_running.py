@@ -9,11 +9,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 from rich.console import Console
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
-from pipelines.store import leases, pending, stamps
+from pipelines import publish
+from pipelines.store import leases, pending, stamps, whose_turn
 from pipelines.store.engine import reading, writing
-from pipelines.store.tables import changes, requests
+from pipelines.store.tables import changes, requests, unpublished
+from pipelines.store.tables import leases as held
 from schemas.errors import Misconfigured
 from services.broker import BrokerSettings, compare_topics, ensure_topics
 from services.broker.asyncapi import asyncapi_document
@@ -54,6 +56,34 @@ async def test_status_of_a_hub_that_reads(desk: Desk) -> None:
     assert "No hub reads" not in desk.printed
     await status.status(desk.made, NOW + timedelta(minutes=1), desk.screen, for_programs=False)
     assert "No hub reads now" in desk.printed
+
+
+@BOTH
+async def test_roles_that_do_not_run_beside_a_hub_that_reads_are_told(desk: Desk) -> None:
+    """The feed alone: what it reads goes nowhere."""
+    await make_well(desk)
+    place = [("source.jira", 0, 5)]
+    async with writing(desk.engine) as connection:
+        await pages.record(connection, "sales", {}, None, place, "one", 4, NOW - timedelta(minutes=3))
+        await connection.execute(insert(unpublished), [{"request": "R-1", "etag": "1"}])
+        await connection.execute(delete(held).where(held.c.name == publish.LEASE))
+    code, wrong = await examined(desk)
+    assert (code, list(wrong)) == (3, ["running"])
+    assert "not taken in. What changed is not published. Start a process with the role ingest" in wrong["running"]
+    await status.status(desk.made, NOW, desk.screen, for_programs=False)
+    assert "is not taken in. Start a process with the role ingest" in " ".join(desk.printed.split())
+    async with writing(desk.engine) as connection:
+        await leases.take(connection, whose_turn.TURN, "here", NOW)
+        await leases.take(connection, publish.LEASE, "here", NOW)
+    assert await examined(desk) == (0, {})
+
+
+async def test_what_came_just_now_stands_not_still(desk: Desk) -> None:
+    await make_well(desk)
+    place = [("source.jira", 0, 5)]
+    async with writing(desk.engine) as connection:
+        await pages.record(connection, "sales", {}, None, place, "one", 4, NOW - timedelta(seconds=30))
+    assert await examined(desk) == (0, {})
 
 
 async def test_status_tells_the_pace_of_a_first_read(desk: Desk) -> None:
