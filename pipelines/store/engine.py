@@ -41,6 +41,7 @@ _POSTGRESQL = {
 _REFUSED = {
     "28": "the user name or password is wrong",
     "3D": "there is no such database",
+    "42501": "this user may not do what is needed; it has to own the database",
     "SQLITE_NOTADB": "its file is no SQLite database",
     "SQLITE_CORRUPT": "its file is damaged",
 }

@@ -138,7 +138,7 @@ async def _database(made: "Installation") -> str:
     if there != migrations.head():
         raise Misconfigured(
             f"The database is at {there or 'nothing'}, this release needs {migrations.head()}",
-            "Run `throughline migrate`", "database_url",
+            migrations.mend_of(there), "database_url",
         )  # fmt: skip
     return f"answers, at {there}"
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from schemas.errors import Misconfigured
+
 if TYPE_CHECKING:
     from alembic.config import Config
 
@@ -40,11 +42,24 @@ def _current(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
+def mend_of(there: str | None) -> str:
+    """What to do about a database at another revision."""
+    if there is not None and there > HEAD:
+        return "Start the newer release that made it, or put back the backup from before the upgrade"
+    return "Run `throughline migrate`"
+
+
 async def upgrade(engine: AsyncEngine) -> None:
-    """Bring the database up to this release. Safe to call at every start, and by two processes at once."""
+    """Bring the database up to this release. Safe to call at every start, and by two processes at once.
+
+    Misconfigured where a newer release made it.
+    """
     _begin_file(engine)
-    if await current(engine) == HEAD:
+    there = await current(engine)
+    if there == HEAD:
         return
+    if there is not None and there > HEAD:
+        raise Misconfigured(f"The database is at {there}, this release knows {HEAD}", mend_of(there), "database_url")
     async with engine.begin() as connection:
         await connection.run_sync(_upgrade)
 

@@ -2,13 +2,16 @@
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from services.cli.terminal import EXIT_MISCONFIGURED
+from services.cli.terminal import EXIT_MISCONFIGURED, EXIT_UNAVAILABLE
+from tests.parts.postgres import Postgres
+from tests.parts.presence import free_port
 
 
 def throughline(environ: dict[str, str], *words: str) -> tuple[int, str]:
@@ -19,12 +22,48 @@ def throughline(environ: dict[str, str], *words: str) -> tuple[int, str]:
     return done.returncode, " ".join(done.stderr.split())
 
 
-@pytest.mark.parametrize("words", [("up",), ("connections", "list"), ("status",)])
+@pytest.mark.parametrize("words", [("up",), ("connections", "list"), ("status",), ("migrate",)])
 def test_a_file_that_is_no_database(tmp_path: Path, words: tuple[str, ...]) -> None:
     (tmp_path / "throughline.db").write_text("This is no database, though its name says so. " * 50)
     code, said = throughline({"THROUGHLINE_DATA_DIR": str(tmp_path)}, *words)
     assert (code, "Traceback" in said) == (EXIT_MISCONFIGURED, False)
     assert "The database cannot be used: its file is no SQLite database. Correct THROUGHLINE_DATABASE_URL" in said
+
+
+def test_a_database_that_is_away_is_no_fault_of_a_migration(tmp_path: Path) -> None:
+    url = f"postgresql://hub:s3cret@127.0.0.1:{free_port()}/hub"
+    code, said = throughline({"THROUGHLINE_DATA_DIR": str(tmp_path), "THROUGHLINE_DATABASE_URL": url}, "migrate")
+    assert (code, "Traceback" in said) == (EXIT_UNAVAILABLE, False)
+    assert "The database cannot be used now: it does not answer. Look whether it runs" in said
+    assert "s3cret" not in said
+
+
+@pytest.mark.parametrize("words", [("up",), ("migrate",)])
+def test_a_database_of_a_newer_release(tmp_path: Path, words: tuple[str, ...]) -> None:
+    with sqlite3.connect(tmp_path / "throughline.db") as newer:
+        newer.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        newer.execute("INSERT INTO alembic_version VALUES ('9999')")
+    code, said = throughline({"THROUGHLINE_DATA_DIR": str(tmp_path)}, *words)
+    assert (code, "Traceback" in said) == (EXIT_MISCONFIGURED, False)
+    assert "The database is at 9999, this release knows" in said
+    assert "Start the newer release that made it, or put back the backup from before the upgrade" in said
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("words", [("run", "query"), ("migrate",)])
+def test_a_database_whose_user_may_make_nothing_in_it(
+    postgres: Postgres, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    database = postgres.create_database()
+    user = f"low_{database}"
+    postgres.sql(f"CREATE USER {user}")
+    url = f"postgresql://{user}@127.0.0.1:{postgres.port}/{database}"
+    environ = {"THROUGHLINE_DATA_DIR": str(tmp_path), "THROUGHLINE_DATABASE_URL": url,
+               "THROUGHLINE_KAFKA_BOOTSTRAP": "127.0.0.1:1"}  # fmt: skip
+    code, said = throughline(environ, *words)
+    postgres.drop_database(database)
+    assert (code, "Traceback" in said) == (EXIT_MISCONFIGURED, False)
+    assert "this user may not do what is needed; it has to own the database" in said
 
 
 def test_a_data_directory_that_is_a_file(tmp_path: Path) -> None:
