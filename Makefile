@@ -8,6 +8,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ROOMS  := connectors pipelines schemas services
 STAMP  := $(VENV)/.installed
+# Where it is set, as in many images, each process compiles all that it imports anew: more than half of its start.
+unexport PYTHONDONTWRITEBYTECODE
 LOCK   := uv pip compile pyproject.toml --universal -p 3.11 --generate-hashes \
           --no-emit-index-url --no-header --no-annotate --quiet
 
