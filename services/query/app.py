@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Unpack
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -26,9 +26,8 @@ from services.query import (
     unmapped,
     why,
 )
-from services.query.access import ALIVE, needs, says_who
-from services.query.first import document_once, equip, framed, short_ways
-from services.query.parameters import PREFIX, understood
+from services.query.access import ALIVE, says_who
+from services.query.first import document_once, equip, framed, included, short_ways
 from services.query.problems import FieldError, Problem
 from services.query.serving import Handed
 
@@ -73,13 +72,11 @@ def _routes(more: Sequence[APIRouter] = ()) -> FastAPI:
     app = framed(title="Throughline lookup", version=VERSION, description=_ABOUT)
     app.router.routes[:0] = short_ways()
     nouns = (lookup, why, listing, stages, requests, parts, changes, connections, unmapped, deciding, suggestions)
-    for noun in nouns:
-        app.include_router(noun.router, prefix=PREFIX, dependencies=[needs(Role.VIEWER), Depends(understood)])
+    app.router.routes += [included(noun.router, Role.VIEWER) for noun in nouns]
     for router in (deciding.changing, suggestions.changing, *more):
         if not says_who(router.dependencies):
             raise ValueError("a router does not say which role it needs")
-        # Who may not ask at all is told only that.
-        app.include_router(router, prefix=PREFIX, dependencies=[*router.dependencies, Depends(understood)])
+        app.router.routes.append(included(router))
     document_once(app, partial(_document, app))
     return app
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any, Unpack
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import BaseRoute
 
@@ -23,8 +23,7 @@ def create_first(engine: AsyncEngine, now: Callable[[], datetime], **handed: Unp
     as there. It tells no OpenAPI document."""
     app = framed(openapi_url=None)
     app.router.routes[:0] = short_ways()
-    for noun in (lookup, listing, requests):
-        app.include_router(noun.router, prefix=PREFIX, dependencies=[needs(Role.VIEWER), Depends(understood)])
+    app.router.routes += [included(noun.router, Role.VIEWER) for noun in (lookup, listing, requests)]
     document_once(app, app.openapi)
     equip(app, engine, now, **handed)
     return app
@@ -35,6 +34,26 @@ def create_probes(engine: AsyncEngine, now: Callable[[], datetime], **handed: Un
     app = framed(openapi_url=None)
     equip(app, engine, now, **handed)
     return app
+
+
+_INCLUDED: dict[tuple[int, Role | None], tuple[APIRouter, BaseRoute]] = {}
+"""A router, kept so that its id stays its own, and what it is in an application."""
+
+
+def included(router: APIRouter, role: Role | None = None) -> BaseRoute:
+    """A router under the API's prefix, for an application's routes; role: needed for all of it, beside what it says.
+
+    At its first request the framework puts together what each route takes, which needs a moment. It does so once for
+    all applications of this process.
+    """
+    key = (id(router), role)
+    if key not in _INCLUDED:
+        around = APIRouter()
+        # Who may not ask at all is told only that.
+        dependencies = [*([needs(role)] if role else router.dependencies), Depends(understood)]
+        around.include_router(router, prefix=PREFIX, dependencies=dependencies)
+        _INCLUDED[key] = (router, around.routes[-1])
+    return _INCLUDED[key][1]
 
 
 def equip(app: FastAPI, engine: AsyncEngine, now: Callable[[], datetime], **handed: Unpack[Handed]) -> None:
