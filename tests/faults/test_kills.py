@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from tests.conftest import Pair
 from tests.faults.child import POINTS
 from tests.faults.company import Office, office
 from tests.faults.world import World, differences, end, installed, left_alone
+from tests.parts.forking import Forked
 
 EVENTS = 2000
 KILLS = 3
@@ -82,7 +82,7 @@ async def test_kills_at_every_named_point_change_nothing(hub: World, calm: dict[
     await finish(hub, calm)
 
 
-async def stored(hub: World, least: int, process: "subprocess.Popen[bytes]", seconds: float = 120) -> None:
+async def stored(hub: World, least: int, process: Forked, seconds: float = 120) -> None:
     """Wait until so many events are stored."""
     async with asyncio.timeout(seconds):
         while (await hub.standing())["events"] < least:

@@ -21,6 +21,7 @@ from services.broker import Outgoing, Placed, close, connect, open_broker, publi
 from tests.conftest import Bus, Pair
 from tests.faults.company import Office, office
 from tests.faults.world import World, consuming, end, ends_of, installed, left_alone, on_topic
+from tests.parts.forking import Forked
 from tests.parts.kafka import Kafka
 from tests.parts.postgres import Postgres
 
@@ -62,7 +63,7 @@ async def some_read(hub: World, least: int = 30) -> None:
     assert read < hub.things(), "all was read before anything could happen"
 
 
-async def finish(hub: World, *processes: "subprocess.Popen[bytes]", calm: dict[str, str]) -> None:
+async def finish(hub: World, *processes: Forked, calm: dict[str, str]) -> None:
     try:
         await hub.settled(90, process=processes[0])
     finally:

@@ -19,6 +19,7 @@ from tests.conftest import Pair
 from tests.faults.child import POINTS
 from tests.faults.company import Office, office
 from tests.faults.world import World, differences, end, installed, left_alone
+from tests.parts.forking import Forked
 
 KILLS = int(os.environ.get("SOAK_KILLS", "100"))
 SEED = int(os.environ.get("FAULT_SEED", "1"))
@@ -108,7 +109,7 @@ async def span(hub: World, company: Office, folder: Path) -> Span:
     return Span(stored, whole)
 
 
-async def something(hub: World, before: int, process: "subprocess.Popen[bytes]", seconds: float = 60) -> None:
+async def something(hub: World, before: int, process: Forked, seconds: float = 60) -> None:
     """Wait until more is stored than before, or the process has ended."""
     deadline = time.monotonic() + seconds
     while (await hub.standing())["events"] == before and process.poll() is None and time.monotonic() < deadline:

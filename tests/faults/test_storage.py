@@ -23,6 +23,7 @@ from pipelines.store.engine import open_engine, writing
 from services.sandbox.jira import FakeJira
 from tests.conftest import Bus, _kafka_bus
 from tests.faults.world import World, end, fill, world
+from tests.parts.forking import Forked
 from tests.parts.kafka import Kafka
 from tests.parts.postgres import Postgres
 from tests.parts.presence import free_port, within_seconds
@@ -74,7 +75,7 @@ class Health:
             raise AssertionError(f"/readyz says {said}\n{self.hub.log()}") from None
 
 
-async def goes_on(hub: World, process: "subprocess.Popen[bytes]", said: str) -> None:
+async def goes_on(hub: World, process: Forked, said: str) -> None:
     """It reads everything, has said what it waited for in few lines, and is well again."""
     try:
         await hub.settled(90, process=process)

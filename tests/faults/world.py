@@ -33,11 +33,16 @@ from services.sandbox.jira import FakeJira
 from services.security import key_ring
 from tests.conftest import Bus
 from tests.parts.copies import prepared
-from tests.parts.leash import leash, tied
+from tests.parts.forking import Forked, parent
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
-HUB = "import gc; gc.set_threshold(50_000, 20, 100); from tests.faults.child import main; main()"
+_CHILD = "import gc; gc.set_threshold(50_000, 20, 100); from tests.faults.child import main; "
+HUB = _CHILD + "main()"
 """A hub process; the collector is set as the command does it."""
+_LATER = "connectors.catalogue, services.cli.early, services.cli.entering, services.cli.equipping, services.cli.site"
+"""What a hub imports beside its first work."""
+HUBS = f"{_CHILD}import {_LATER}; from tests.parts.forking import serve; serve(); main()"
+"""Hub processes, forked off: their imports take longer than most of them live."""
 
 
 def fill(jira: FakeJira, issues: int, seed: int = 7) -> None:
@@ -130,14 +135,13 @@ class World:
                 await connections.add(connection, one.name, one.connector, one.name, options, None, keys)
                 await configuration.write(connection, one.name, configuration_of(connector, options))
 
-    def start(self, point: str = "-", count: int = 1, roles: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
+    def start(self, point: str = "-", count: int = 1, roles: Sequence[str] = ()) -> Forked:
         """Start a hub process."""
-        command = tied(HUB, point, str(count), *roles)
         self._begun = datetime.now(UTC)
         with (self.folder / "hub.log").open("ab") as log:
-            return subprocess.Popen(command, env=self.environ, stdout=log, stderr=log, pass_fds=(leash(),))
+            return parent(HUBS).fork((point, str(count), *roles), self.environ, log)
 
-    async def settled(self, seconds: float = 60, process: "subprocess.Popen[bytes] | None" = None) -> None:
+    async def settled(self, seconds: float = 60, process: Forked | None = None) -> None:
         """Wait until its newest process has looked through all tools, and all of it is understood and published."""
         deadline = time.monotonic() + seconds
         while not await self.is_settled():
@@ -284,7 +288,7 @@ async def on_topic(bus: Bus, name: str) -> list[Any]:
     return taken
 
 
-def end(process: "subprocess.Popen[bytes]", how: int = signal.SIGTERM, seconds: float = 60) -> int:
+def end(process: "Forked | subprocess.Popen[bytes]", how: int = signal.SIGTERM, seconds: float = 60) -> int:
     """End a process and give its exit code."""
     if process.poll() is None:
         process.send_signal(how)

@@ -1,8 +1,10 @@
 """The real parts themselves: what they keep over kill -9, and that none outlives the tests."""
 
 import asyncio
+import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from services import migrations
 from tests.conftest import Pair
 from tests.parts.copies import prepared
+from tests.parts.forking import parent
 from tests.parts.postgres import Postgres
 from tests.parts.presence import alive, within_seconds
 
 OWNER = """
-import subprocess, sys, time
+import os, subprocess, sys, time
 from pathlib import Path
 from tests.parts.leash import Leashed, leash, tied
 folder = Path(sys.argv[1])
@@ -32,6 +35,12 @@ new = Path(sys.argv[1], "pid.new")
 new.write_text(str(os.getpid()))
 new.rename(new.with_name("pid"))
 time.sleep(60)
+"""
+FORKING = f"from tests.parts.forking import serve; serve(); exec({HUB!r})"
+FORKED = f"""
+from tests.parts.forking import parent
+with (folder / "log").open("wb") as log:
+    hub = parent({FORKING!r}).fork((str(folder),), os.environ, log)
 """
 TIED = f"hub = subprocess.Popen(tied({HUB!r}, str(folder)), pass_fds=(leash(),))"
 
@@ -83,7 +92,7 @@ def test_a_pair_belongs_together(pair: Pair) -> None:
     assert pair.bus.settings.embedded == (pair.bus.embedded is not None) == (pair.postgres is None)
 
 
-@pytest.mark.parametrize("begin", [KEPT, TIED], ids=["a server", "a hub"])
+@pytest.mark.parametrize("begin", [KEPT, TIED, FORKED], ids=["a server", "a hub", "a forked hub"])
 def test_what_the_tests_started_ends_when_they_are_killed(tmp_path: Path, begin: str) -> None:
     command = [sys.executable, "-c", OWNER.format(begin=begin), str(tmp_path)]
     owner = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True)
@@ -96,3 +105,34 @@ def test_what_the_tests_started_ends_when_they_are_killed(tmp_path: Path, begin:
     owner.kill()
     owner.communicate()
     assert within_seconds(lambda: not alive(number))
+
+
+TELLING = """
+import os, sys, time
+from tests.parts.forking import serve
+serve()
+print(os.environ["SAID"], *sys.argv[1:], flush=True)
+if sys.argv[1] == "waits":
+    time.sleep(60)
+sys.exit(int(sys.argv[1]))
+"""
+
+
+def test_what_is_forked_off_has_words_environment_output_and_exit_code_of_its_own(tmp_path: Path) -> None:
+    names = ("7", "0", "waits")
+    logs = [tmp_path / name for name in names]
+    with ExitStack() as files:
+        started = [
+            parent(TELLING).fork((name, "more"), {"SAID": f"to {name}"}, files.enter_context(log.open("wb")))
+            for name, log in zip(names, logs, strict=True)
+        ]
+    assert [one.wait(20) for one in started[:2]] == [7, 0]
+    waiting = started[2]
+    assert within_seconds(lambda: logs[2].read_text() != "")
+    assert waiting.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        waiting.wait(0.01)
+    waiting.kill()
+    assert waiting.wait(20) == -signal.SIGKILL
+    assert not alive(waiting.pid)
+    assert [log.read_text() for log in logs] == [f"to {name} {name} more\n" for name in names]
