@@ -16,11 +16,11 @@ from services.admin.routers import ROUTERS
 from services.query.app import create_app
 from services.web import pages
 from services.web.site import create_site
-from tests.services.query.conftest import BASE, NOW, hub, owned
+from tests.services.query.conftest import BASE, NOW, owned
 from tests.services.query.test_audience import STRANGERS, As, company, owned_by
 from tests.services.query.test_audience_everywhere import Laden, laden, planted
 
-__all__ = ["company", "hub", "laden"]
+__all__ = ["company", "laden"]
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

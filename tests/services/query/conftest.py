@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from schemas.artifacts import request_id
 from schemas.events import SourceEvent
 from services.feed.tables import connections
 from services.query.app import create_app
-from tests.parts.copies import prepared
+from tests.parts.copies import Fill, prepared
 from tests.pipelines.memos import map_memo, memo, records
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -111,13 +112,27 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 Make = Callable[..., FastAPI]
 
 
-@pytest.fixture
-async def hub(database_url: str) -> AsyncIterator[Hub]:
-    """The company's API."""
-    await prepared(database_url, connected, company)
-    engine = open_engine(database_url)
+@asynccontextmanager
+async def over(engine: AsyncEngine) -> AsyncIterator[Hub]:
+    """The API over what an engine leads to."""
     closing = asyncio.Event()
     app = create_app(engine, lambda: NOW, closing=closing, poll_seconds=0.05, keep_seconds=0)
     async with client_of(app) as http:
         yield Hub(engine, app, http, closing)
+
+
+@asynccontextmanager
+async def filled(database_url: str, *more: Fill) -> AsyncIterator[Hub]:
+    """The company's API. more: fills a database further, the same whenever it is called."""
+    await prepared(database_url, connected, company, *more)
+    engine = open_engine(database_url)
+    async with over(engine) as made:
+        yield made
     await engine.dispose()
+
+
+@pytest.fixture
+async def hub(database_url: str) -> AsyncIterator[Hub]:
+    """The company's API."""
+    async with filled(database_url) as made:
+        yield made

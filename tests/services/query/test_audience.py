@@ -1,12 +1,14 @@
 """What a connection keeps to its audience comes out in no answer, for no role; the others see stages and times."""
 
 import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
 from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import Scope
 
 from pipelines.lifecycle.withholding import withheld
@@ -19,7 +21,7 @@ from schemas.records import Dependency, LifecycleRecord
 from services.feed.tables import connections
 from services.query.app import create_app
 from tests.pipelines.memos import memo
-from tests.services.query.conftest import NOW, Hub, client_of, connection_row, owned
+from tests.services.query.conftest import NOW, Hub, client_of, connection_row, filled, over, owned
 from tests.services.query.test_suggestions import settle
 
 PLANTED = ("planted", "secretword", "planta")
@@ -42,23 +44,29 @@ class As:
         return self._caller
 
 
-@pytest.fixture
-async def company(hub: Hub) -> Hub:
-    """The company with a second connection, whose things are in one request with others, and in one of their own."""
-    async with writing(hub.engine) as connection:
+async def with_a_board(engine: AsyncEngine) -> None:
+    """A second connection, whose things are in one request with others, and in one of their own."""
+    async with writing(engine) as connection:
         await write(connection, "board", ConnectionConfiguration("jira", frozenset()))
         await connection.execute(insert(connections), [connection_row("board", title="The board")])
         await audiences.write(connection, "board", BOARD)
-    await hub.told(
-        memo(21, connection="board", title="Planted title", text="Secretword: part of MEMO-1", by="planta"),
-        memo(22, connection="board", title="Planted matter of its own", by="planta"),
-        memo(22, connection="board", version=2, title="Planted matter of its own", by="planta", status="nothing"),
-        memo(23, connection="board", title="New printer, planted", by="planta"),
-    )  # fmt: skip
     wish = {"kind": "unlink", "a": "board/memo/22", "b": "MEMO-4", "by": "Clara", "reason": "It is a planted one"}
-    assert (await hub.http.post("/v1/decisions", json=wish, headers={"If-Match": "*"})).status_code == 201
-    await settle(hub)
-    return hub
+    async with over(engine) as hub:
+        await hub.told(
+            memo(21, connection="board", title="Planted title", text="Secretword: part of MEMO-1", by="planta"),
+            memo(22, connection="board", title="Planted matter of its own", by="planta"),
+            memo(22, connection="board", version=2, title="Planted matter of its own", by="planta", status="nothing"),
+            memo(23, connection="board", title="New printer, planted", by="planta"),
+        )  # fmt: skip
+        assert (await hub.http.post("/v1/decisions", json=wish, headers={"If-Match": "*"})).status_code == 201
+        await settle(hub)
+
+
+@pytest.fixture
+async def company(database_url: str) -> AsyncIterator[Hub]:
+    """The company with its board."""
+    async with filled(database_url, with_a_board) as made:
+        yield made
 
 
 def read_by(company: Hub, caller: Caller) -> httpx2.AsyncClient:

@@ -1,11 +1,13 @@
 """Lists for whom an audience keeps content from: what they are not shown does not show in how lists are paged."""
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store import audiences
 from pipelines.store.configuration import ConnectionConfiguration, write
@@ -18,7 +20,7 @@ from services.query import reads
 from services.query.app import create_app
 from services.query.steps import BOUNDS, Bounds
 from tests.pipelines.memos import memo
-from tests.services.query.conftest import NOW, Hub, client_of, connection_row, owned
+from tests.services.query.conftest import NOW, Hub, client_of, connection_row, fill, filled, owned
 from tests.services.query.test_audience import As
 
 HIDDEN = 25
@@ -30,15 +32,20 @@ NARROW = Bounds(words=0, rare=0, few=0, requests=1, places=0)
 """A step looks at one request."""
 
 
-@pytest.fixture
-async def board(hub: Hub) -> Hub:
-    """The company with a second connection, which Clara alone may read."""
-    async with writing(hub.engine) as connection:
+async def with_a_board(engine: AsyncEngine) -> None:
+    """A second connection, which Clara alone may read."""
+    async with writing(engine) as connection:
         await write(connection, "board", ConnectionConfiguration("jira", frozenset()))
         await connection.execute(insert(connections), [connection_row("board")])
         await audiences.write(connection, "board", Audience("named", frozenset({"clara@example.com"})))
-    await hub.told(*(memo(100 + one, connection="board", title="Planted", by="planta") for one in range(HIDDEN)))
-    return hub
+    await fill(engine, [memo(100 + one, connection="board", title="Planted", by="planta") for one in range(HIDDEN)])
+
+
+@pytest.fixture
+async def board(database_url: str) -> AsyncIterator[Hub]:
+    """The company with its board."""
+    async with filled(database_url, with_a_board) as made:
+        yield made
 
 
 async def asked(hub: Hub, caller: Caller, bounds: Bounds = BOUNDS, status: int = 200, **query: Any) -> Any:

@@ -1,11 +1,13 @@
 """Reading what not everybody may, and reading in bulk, is noted; by whom, from where, and which."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store import audiences
 from pipelines.store.engine import reading, writing
@@ -16,7 +18,7 @@ from services.feed.tables import connections
 from services.query import reads
 from services.query.app import create_app
 from tests.pipelines.memos import memo
-from tests.services.query.conftest import NOW, Hub, client_of, connection_row, owned
+from tests.services.query.conftest import NOW, Hub, client_of, connection_row, fill, filled, owned
 from tests.services.query.test_audience import As
 
 CLARA = Caller("Clara", Role.VIEWER, "session", "A-1", "clara@example.com")
@@ -39,14 +41,19 @@ async def entries(hub: Hub, caller: Caller, *paths: str) -> list[Any]:
         return list((await connection.execute(select(audit).order_by(audit.c.number))).all())
 
 
-@pytest.fixture
-async def board(hub: Hub) -> Hub:
+async def with_a_board(engine: AsyncEngine) -> None:
     """A second connection, which Clara alone may read."""
-    async with writing(hub.engine) as connection:
+    async with writing(engine) as connection:
         await connection.execute(insert(connections), [connection_row("board")])
         await audiences.write(connection, "board", Audience("named", frozenset({"clara@example.com"})))
-    await hub.told(memo(21, connection="board", title="Secret", text="part of MEMO-1"))
-    return hub
+    await fill(engine, [memo(21, connection="board", title="Secret", text="part of MEMO-1")])
+
+
+@pytest.fixture
+async def board(database_url: str) -> AsyncIterator[Hub]:
+    """The company with its board."""
+    async with filled(database_url, with_a_board) as made:
+        yield made
 
 
 @pytest.mark.parametrize("path", [f"/v1/requests/{owned(1)}", "/v1/requests?whole=true", "/v1/lookup?reference=MEMO-1"])
