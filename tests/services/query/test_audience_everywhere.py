@@ -1,6 +1,7 @@
 """No operation that reads tells a stranger what a restricted connection brought; one that nobody listed fails here."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -126,10 +127,17 @@ async def plant(laden: Laden, http: httpx2.AsyncClient) -> None:
     }  # fmt: skip
 
 
+@cache
+def documented() -> dict[str, Any]:
+    """The document's paths, which take longer to put together than to call."""
+    paths: dict[str, Any] = openapi_document(ROUTERS)["paths"]
+    return paths
+
+
 def calls(laden: Laden) -> list[tuple[str, str]]:
     """(path of the document, path to call) of all that reads. Fails where somebody must say how it is called."""
     found = []
-    for path, operations in openapi_document(ROUTERS)["paths"].items():
+    for path, operations in documented().items():
         if "get" not in operations or path in ENDLESS:
             continue
         required = [one["name"] for one in operations["get"].get("parameters", ()) if one["in"] == "query" and
