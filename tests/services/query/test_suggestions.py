@@ -1,10 +1,12 @@
 """What may belong together: listed by worth, a page at a time, looked up by name, answered on what was seen."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.store.configuration import ConnectionConfiguration, write
 from pipelines.store.engine import writing
@@ -13,22 +15,28 @@ from pipelines.suggesting import Suggesting
 from services.query import suggested
 from services.query.app import create_app
 from tests.pipelines.memos import memo
-from tests.services.query.conftest import NOW, Hub, client_of, owned
+from tests.services.query.conftest import NOW, Hub, client_of, fill, filled, over, owned
 
 MODEL = Model(7, -2.0, {"same title": 3.0, "same requester": 1.0, "common title": -3.0}, 0.5)
 PRINTER = "Replace the printer upstairs"
 FAX = "Move the fax machine downstairs"
 
 
-@pytest.fixture
-async def alike(hub: Hub) -> Hub:
+async def with_alike(engine: AsyncEngine) -> None:
     """Memos 11 and 12 are titled alike, so are 13 (with 14 in its request) and 15."""
-    await hub.told(
+    await fill(engine, [
         memo(11, title=PRINTER), memo(12, title=f"Re: {PRINTER}"), memo(13, title=FAX), memo(14, parent=13, title="X"),
         memo(15, title=FAX),
-    )  # fmt: skip
-    await settle(hub)
-    return hub
+    ])  # fmt: skip
+    async with over(engine) as hub:
+        await settle(hub)
+
+
+@pytest.fixture
+async def alike(database_url: str) -> AsyncIterator[Hub]:
+    """The company with what is alike in it."""
+    async with filled(database_url, with_alike) as made:
+        yield made
 
 
 async def settle(hub: Hub, a_day: int = 20, at: Any = NOW) -> None:
