@@ -28,6 +28,8 @@ _KINDS = {
     "issueparentassociation": ActivityKind.LINKED,
 }
 _ROLES = {"link": "linked", "epic link": "epic", "parent": "parent", "parent link": "parent"}
+_ABOVE = frozenset({"parent", "parent link", "issueparentassociation"})
+"""Fields that hold what an issue lies below."""
 _BY_ITSELF = frozenset({"rank", "workflow", "statuscategory", "statuscategorychangedate", "remoteworkitemlink"})
 """Fields that change as a side effect: reordering a board, an admin's new workflow. No sign of human work."""
 _OURS = {"summary": "title", "priority": "priority", "resolution": "resolution", "issuetype": "type"}
@@ -90,14 +92,14 @@ def taken_back(connection: str, histories: object, told_at: datetime | None = No
     for history in rows(histories):
         at = moment(history.get("created")) or told_at
         for item in rows(history.get("items")):
-            role, said = _ROLES.get(field_name(item)), word(item.get("fromString")) or ""
+            name, said = field_name(item), word(item.get("fromString")) or ""
             key = issue_key(item.get("from")) or issue_key(said)
             if at is None or key is None:
                 continue
-            if role == "linked" and said.upper().endswith(f" {key}"):
+            if name == "link" and said.upper().endswith(f" {key}"):
                 relation = said[: -len(key)].strip().lower()
                 yield Reference("jira.key", connection, key, Evidence.WITHDRAWN, relation, "link", since=at)
-            elif role == "parent":
+            elif name in _ABOVE:
                 yield Reference("jira.key", connection, key, Evidence.WITHDRAWN, "parent", "parent", since=at)
 
 

@@ -257,14 +257,16 @@ def test_what_a_history_takes_back_is_told_with_its_time() -> None:
     blocked = {"field": "Link", "from": "PAY-31", "fromString": "This issue is blocked by PAY-31", "to": None}
     german = {"field": "Link", "from": "PAY-2", "fromString": "Dieser Vorgang implementiert PAY-2", "to": None}
     moved = {"field": "Parent", "fieldId": "parent", "from": "9", "fromString": "PAY-9", "to": "8", "toString": "PAY-8"}
+    above = {"field": "IssueParentAssociation", "from": "7", "fromString": "PAY-7", "to": None, "toString": None}
     odd = {"field": "Link", "from": "PAY-5", "fromString": "PAY-5 once", "to": None}
     made = {"field": "Link", "from": None, "to": "PAY-3", "toString": "This issue blocks PAY-3"}
     at = "2026-03-06T10:00:00.000+0100"
-    events = teller().issue(issue, [history("7", at, blocked, german, moved, odd, made)], [], None)
+    events = teller().issue(issue, [history("7", at, blocked, german, moved, above, odd, made)], [], None)
     (told_,) = [connector.map(event) for event in events if event.kind == "changelog"]
     found = told_.parts["history:0"].references
     assert [(one.value, one.relation) for one in found] == [
         ("PAY-31", "this issue is blocked by"), ("PAY-2", "dieser vorgang implementiert"), ("PAY-9", "parent"),
+        ("PAY-7", "parent"),
     ]  # fmt: skip
     assert {(one.evidence, one.since) for one in found} == {(Evidence.WITHDRAWN, datetime(2026, 3, 6, 9, tzinfo=UTC))}
 
