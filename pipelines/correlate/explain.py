@@ -58,10 +58,12 @@ def why(edge: Edge, nodes: Mapping[str, Node], subjects: Mapping[str, str]) -> s
     reference = edge.reference
     a, b = called(edge.source, nodes), called(edge.target, nodes)
     if edge.strength in _STATED and reference.kind != "request":
-        _, form = RELATIONS.get(reference.relation, ("", f"{{a}} {reference.relation or 'links to'} {{b}}"))
+        # What a tool calls a relation may hold braces: it is filled in, and is no form itself.
+        _, form = RELATIONS.get(reference.relation, ("", "{a} {relation} {b}"))
         if reference.relation == "reply" and edge.target in subjects:
             b += f", which names {subjects[edge.target]} in its subject"
-        sentence = form.format(a=a, b=b, value=_value_word(reference.kind), **_decided(edge))
+        relation = reference.relation or "links to"
+        sentence = form.format(a=a, b=b, relation=relation, value=_value_word(reference.kind), **_decided(edge))
     else:
         sentence = f"{a} names {thing(edge, nodes)} {_place(edge)}"
     if edge.kept:

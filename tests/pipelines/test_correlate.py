@@ -113,7 +113,7 @@ def test_link_kinds() -> None:
         return link("jira.key", "PAY-2", relation, "issuelinks", "jira-a")
 
     assert requests(grouped(issue("PAY-1", linked("implements")), issue("PAY-2"))) == sets("PAY-1 PAY-2")
-    for relation in ("relates to", "never heard of"):
+    for relation in ("relates to", "never heard of", "needs {} of {team"):
         groups = grouped(issue("PAY-1", linked(relation)), issue("PAY-2"))
         assert requests(groups) == sets("PAY-1", "PAY-2")
         assert groups.requests[0].mentions[0].why == f"PAY-1 {relation} PAY-2, but this kind of link does not join"
