@@ -65,8 +65,12 @@ class Life:
     @property
     def only_asks(self) -> bool:
         """Whether all work in it that was not given up is tickets."""
-        kinds = {each.kind for each in self.members if carries(each) and self.stands(each).state is not State.CANCELLED}
-        return kinds == {"ticket"}
+        return {each.kind for each in self.members if carries(each) and not self._given_up(each)} == {"ticket"}
+
+    def _given_up(self, member: Member) -> bool:
+        """Whether it was cancelled, or went away before it was done."""
+        state = self.stands(member).state
+        return state is State.CANCELLED or (self.gone(member) and state is not State.DONE)
 
     def unfinished(self, member: Member) -> bool:
         """Whether work on it is open. What has no status of its own is never open work."""

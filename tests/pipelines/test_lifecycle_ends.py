@@ -124,6 +124,9 @@ def test_a_closed_ticket_ends_nothing_that_other_work_goes_on_from() -> None:
     lost = fold(request([ticket, crm("deal", 7, "Lost", at(1))], *moves), STAGE_MAP)
     assert lost.outcome is not None
     assert (lost.outcome.result, lost.expected.words) == ("done", "Nothing: it is done")
+    deleted = fold(request([ticket, issue(1, "Analysis", at(2), deleted=True)], *moves), STAGE_MAP)
+    assert deleted.outcome is not None
+    assert (deleted.outcome.artifact, deleted.expected.words) == (ticket.id, "Nothing: it is done")
     late = fold(request([ticket, issue(1, "Analysis", at(5))], *moves), STAGE_MAP)
     assert (late.outcome, late.current.stage, late.current.reopened) == (None, "requirements", 0)
     asked_only = fold(request([mail(1, at(1))], sent(1, at(1))), STAGE_MAP)
