@@ -122,7 +122,7 @@ def request_input(
     """What the fold is told of one request. activities: by artifact, of those that `dependencies.told_of` names."""
     why = _reasons(group)
     others = sorted(name for name in others_of(group, programmes) if name in loaded.artifacts)
-    waits = tuple(dated(link, loaded.artifacts, activities) for link in group.depends_on)
+    waits = dated(group.depends_on, loaded.artifacts, activities)
     links = [_link(link) for link in group.links + waits + group.mentions if link.to_artifact]
     links += [
         LinkInput(one.artifact, group.anchor, "programme", "programme", "explicit", _programme_why(one, group))
@@ -137,7 +137,7 @@ def request_input(
         persons=people.persons,
         elsewhere=people.elsewhere,
         links=links,
-        past=[_link(dated(link, loaded.artifacts, activities)) for link in group.past],
+        past=[_link(link) for link in dated(group.past, loaded.artifacts, activities)],
         others=[_member(loaded.artifacts[name], "") for name in others],
         shows_restricted=shows_restricted,
     )

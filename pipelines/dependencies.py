@@ -1,5 +1,6 @@
 """What a request waits on is another one, as a rule: what is needed of it to tell since when and until when. Pure."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
@@ -38,12 +39,31 @@ def names_of(artifact: str, references: Sequence[Reference]) -> frozenset[str]:
     return frozenset(one.key for one in references if one.evidence is Evidence.IDENTITY) | {artifact}
 
 
-def dated(link: Link, artifacts: Mapping[str, StoredArtifact], happened: Happened) -> Link:
-    """A dependency with since when it is there: most tools tell that in the histories of its ends only."""
-    ends = [artifacts[name] for name in (link.from_artifact, link.to_artifact) if name and name in artifacts]
-    known_as = {each.id: names_of(each.id, each.references) for each in ends}
-    since = dating.since(link, known_as, happened)
-    return replace(link, since=since or _other_end(link, known_as, happened))
+def dated(links: Sequence[Link], artifacts: Mapping[str, StoredArtifact], happened: Happened) -> tuple[Link, ...]:
+    """Dependencies with since when they are there: most tools tell that in the histories of their ends only.
+
+    Linear in the links and in what happened: what others waited for may have been linked thousands of times.
+    """
+    ends = {name for link in links for name in (link.from_artifact, link.to_artifact) if name and name in artifacts}
+    known_as = {name: names_of(name, artifacts[name].references) for name in ends}
+    made: dict[tuple[str, str], list[Activity]] = defaultdict(list)
+    for end in ends:
+        for each in happened.get(end, ()):
+            for name in {name for name, _ in each.objects} if each.kind is ActivityKind.LINKED else ():
+                made[end, name].append(each)
+    return tuple(replace(link, since=_since(link, known_as, made)) for link in links)
+
+
+def _since(
+    link: Link, known_as: Mapping[str, frozenset[str]], made: Mapping[tuple[str, str], Sequence[Activity]]
+) -> datetime | None:
+    """made: by artifact and name of another, what linked these two."""
+    one, other = link.from_artifact, link.to_artifact or ""
+    told = {
+        left: [each for name in sorted(known_as.get(right, ())) for each in made.get((left, name), ())]
+        for left, right in ((one, other), (other, one))
+    }
+    return dating.since(link, known_as, told) or _other_end(link, known_as, told)
 
 
 def _other_end(link: Link, known_as: Mapping[str, frozenset[str]], happened: Happened) -> datetime | None:
