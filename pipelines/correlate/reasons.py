@@ -21,6 +21,8 @@ MOST_AGAINST = 20
 MOST_SHARED = 20
 """Shared values told at most."""
 
+_NAMES_NOTHING = frozenset({Evidence.DECISION, Evidence.FIELD, Evidence.WITHDRAWN})
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -195,7 +197,7 @@ class _Answer:
     def _shared(self, told: set[str]) -> Iterable[Shared]:
         """Values that both name or are known as, but for those told already."""
         here, there = (
-            {one.key for one in self._nodes[name].references if one.evidence not in {Evidence.DECISION, Evidence.FIELD}}
+            {one.key for one in self._nodes[name].references if one.evidence not in _NAMES_NOTHING}
             for name in (self._left, self._right)
         )
         # What one of both is known as, the other states of it: a link that is told if it is the nearest.

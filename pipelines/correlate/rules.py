@@ -26,6 +26,9 @@ BUILT_IN: Mapping[str, LinkKind] = {
 FREE_KINDS = frozenset({"message-id", "url", "request"})
 """Kinds of values that belong to no connection: they mean the same wherever they stand."""
 
+_ENGLISH = "this issue "
+"""How the words of a link's history begin in English: what follows is the whole relation, `indirectly blocks` too."""
+
 DEDICATED = "dedicated field"
 """The relation of what stands in a field that a connection's rules say is meant for it."""
 
@@ -93,6 +96,8 @@ class Rules:
         The words themselves where no link kind is named so.
         """
         kinds, left = self.of(node.connection).link_kinds, words.lower()
+        if left.startswith(_ENGLISH):
+            return left.removeprefix(_ENGLISH)
         while left not in kinds and left:
             left = left.partition(" ")[2]
         return left or words
@@ -118,6 +123,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _plain(one) for name, one in value.items()}
     return sorted(value) if isinstance(value, frozenset) else value
+
+
+def says(words: str, relation: str) -> bool:
+    """Whether a history's words (see `relation_in`) name a relation; both in lower case."""
+    if words.startswith(_ENGLISH):
+        return words == _ENGLISH + relation
+    return f" {words}".endswith(f" {relation}")
 
 
 def automatic(node: Node) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pipelines.correlate.edges import Edge
 from pipelines.correlate.meaning import Meanings
+from pipelines.correlate.rules import says
 from schemas.artifacts import Evidence
 from schemas.canonical import instant
 from schemas.links import Node
@@ -12,8 +13,10 @@ from schemas.links import Node
 
 def withdrawn(node: Node, meanings: Meanings) -> Iterator[Edge]:
     """What an artifact's history says was taken back, towards what was read. Relations are in the history's words."""
+    if node.artifact in meanings.meaningless:
+        return
     for reference, ends, _ in meanings.known[node.artifact]:
-        if reference.evidence is Evidence.WITHDRAWN:
+        if reference.evidence is Evidence.WITHDRAWN and reference.key not in meanings.rules.called_generic:
             yield from (Edge(Evidence.EXPLICIT, node.artifact, end, reference) for end in ends if end in meanings.nodes)
 
 
@@ -31,5 +34,5 @@ def standing(edges: Iterable[Edge], gone: Iterable[Edge], nodes: Mapping[str, No
     for edge in edges:
         mirror, told = edge.reference.mirror, nodes[edge.source].updated_at
         entries = taken_back.get((edge.source, edge.target), ()) if mirror and told else ()
-        if not any(at > (told or "") and f" {words}".endswith(f" {mirror}") for words, at in entries):
+        if not any(at > (told or "") and says(words, mirror) for words, at in entries):
             yield edge

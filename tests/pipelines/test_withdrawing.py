@@ -1,0 +1,62 @@
+"""What a history's words say was taken back, and what they do not: which relation is meant, and of what."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from pipelines.correlate import correlate
+from pipelines.correlate.reasons import reason
+from pipelines.correlate.rules import Rules
+from schemas.artifacts import Evidence, Reference
+from schemas.links import Component
+from tests.pipelines.company import LINK_KINDS, RULES, at, grouped, issue, link, requests, sets
+
+KINDS = {**LINK_KINDS, "is implemented by": "joins", "partly implements": "mentions"}
+OWN: Rules = replace(
+    RULES,
+    connections={
+        **RULES.connections,
+        "jira-a": replace(RULES.connections["jira-a"], link_kinds=KINDS),  # type: ignore[arg-type]
+    },
+)
+
+
+def gone(key: str, words: str) -> Reference:
+    since = datetime(2026, 5, 5, tzinfo=UTC)
+    return Reference("jira.key", "jira-a", key, Evidence.WITHDRAWN, words, "link", since=since)
+
+
+def test_a_relation_that_ends_like_another_is_another() -> None:
+    for words in ("this issue indirectly blocks", "this issue is blocked by one who blocks"):
+        assert [group.past for group in grouped(issue("PAY-1", gone("PAY-2", words)), issue("PAY-2")).requests] == [
+            (),
+            (),
+        ]
+    for words in ("this issue blocks", "dieser vorgang blocks"):
+        first, _ = grouped(issue("PAY-1", gone("PAY-2", words)), issue("PAY-2")).requests
+        assert [link.why for link in first.past] == ["PAY-2 is blocked by PAY-1"]
+
+
+def test_a_link_of_another_relation_that_ends_alike_stands() -> None:
+    stated = replace(link("jira.key", "PAY-1", "is implemented by", "issuelinks", "jira-a"), mirror="implements")
+    other = issue("PAY-2", stated, updated_at=at(3))
+    for words, together in (("this issue partly implements", True), ("this issue implements", False)):
+        component = Component((issue("PAY-1", gone("PAY-2", words)), other))
+        found = requests(correlate(component, OWN))
+        assert found == (sets("PAY-1 PAY-2") if together else sets("PAY-1", "PAY-2"))
+
+
+def test_what_is_called_generic_was_waited_for_by_nobody() -> None:
+    rules = replace(RULES, called_generic=frozenset({"jira.key|PAY-2"}))
+    for nodes in (
+        (issue("PAY-1", gone("PAY-2", "this issue is blocked by")), issue("PAY-2")),
+        (issue("PAY-1"), issue("PAY-2", gone("PAY-1", "this issue blocks"))),
+    ):
+        assert [group.past for group in correlate(Component(nodes), RULES).requests] != [(), ()]
+        assert [group.past for group in correlate(Component(nodes), rules).requests] == [(), ()]
+
+
+def test_what_both_were_linked_with_once_is_no_shared_value() -> None:
+    once = [issue(key, gone("PAY-9", "this issue relates to")) for key in ("PAY-1", "PAY-2")]
+    component = Component(tuple(once))
+    left, right = (one.artifact for one in once)
+    assert reason(component, correlate(component, RULES), RULES, left, right).shared == ()
