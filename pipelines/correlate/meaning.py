@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
 from pipelines.correlate.dedicated import counted
-from pipelines.correlate.rules import FREE_KINDS, Rules, owners
+from pipelines.correlate.rules import FREE_KINDS, Rules, owners, stated
 from pipelines.references import LISTED, SMALL, own
 from schemas.artifacts import Evidence, Reference
 from schemas.canonical import instant
@@ -78,7 +78,7 @@ class Meanings:
         for node in self.nodes.values():
             is_known_as = [one for one in (*node.references, own(node.artifact)) if one.evidence is Evidence.IDENTITY]
             held = {one.key: one for one in sorted(is_known_as, key=place)}
-            strong = {one.key for one in node.references if one.evidence is Evidence.EXPLICIT}
+            strong = {one.key for one in node.references if stated(one)}
             for key, reference in held.items():
                 holders[key].append(node)
                 self.held_as[node.artifact, key] = reference

@@ -26,6 +26,8 @@ BUILT_IN: Mapping[str, LinkKind] = {
 FREE_KINDS = frozenset({"message-id", "url", "request"})
 """Kinds of values that belong to no connection: they mean the same wherever they stand."""
 
+_STATED = frozenset({Evidence.EXPLICIT, Evidence.WITHDRAWN})
+
 _ENGLISH = "this issue "
 """How the words of a link's history begin in English: what follows is the whole relation, `indirectly blocks` too."""
 
@@ -123,6 +125,17 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _plain(one) for name, one in value.items()}
     return sorted(value) if isinstance(value, frozenset) else value
+
+
+def lay_below(reference: Reference) -> bool:
+    """Whether it is what an artifact once lay below: that would keep together whatever was moved out of an epic."""
+    return reference.evidence is Evidence.WITHDRAWN and reference.relation in BUILT_IN
+
+
+def stated(reference: Reference) -> bool:
+    """Whether its tool states it, or did once: then it is followed however many name the value, and a text of the same
+    artifact that names it too is not counted."""
+    return reference.evidence in _STATED and not lay_below(reference)
 
 
 def says(words: str, relation: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from pipelines.correlate.dedicated import meaning
-from pipelines.correlate.rules import BUILT_IN, Rules
+from pipelines.correlate.rules import Rules, lay_below, stated
 from pipelines.store import decisions, tables
 from pipelines.store.bulk import Bulk
 from pipelines.store.encoding import activity_row, reference_row
@@ -25,8 +25,6 @@ Values = dict[str, tuple[bool, bool]]
 
 OWN = "@own"
 """The part that holds the request id which the artifact owns."""
-
-_STATED = frozenset({Evidence.EXPLICIT, Evidence.WITHDRAWN})
 
 CONNECTION = "@connection:"
 """Prefix of the pseudo-fields by which an artifact remembers which connections read it."""
@@ -210,18 +208,13 @@ def values_of(references: Iterable[Reference], rules: Rules, connection: str) ->
     named: Values = {}
     for told in references:
         reference = meaning(told, connection, rules)
-        if reference is None or reference.evidence is Evidence.QUOTED or _lay_below(reference):
+        if reference is None or reference.evidence is Evidence.QUOTED or lay_below(reference):
             continue
         itself = reference.evidence is Evidence.IDENTITY
-        strong = itself or reference.evidence in _STATED
+        strong = itself or stated(reference)
         before = named.get(key := storable(reference.key), (False, False))
         named[key] = (before[0] or itself, before[1] or strong)
     return named
-
-
-def _lay_below(reference: Reference) -> bool:
-    """Whether it is what an artifact once lay below: that would keep together whatever was moved out of an epic."""
-    return reference.evidence is Evidence.WITHDRAWN and reference.relation in BUILT_IN
 
 
 async def replace_values(

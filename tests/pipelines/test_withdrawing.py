@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from pipelines.correlate import correlate
 from pipelines.correlate.reasons import reason
 from pipelines.correlate.rules import Rules
+from pipelines.store.facts import values_of
 from schemas.artifacts import Evidence, Reference
 from schemas.links import Component
-from tests.pipelines.company import LINK_KINDS, RULES, at, grouped, issue, link, requests, sets
+from tests.pipelines.company import LINK_KINDS, RULES, at, grouped, issue, link, mail, requests, sets, written
 
 KINDS = {**LINK_KINDS, "is implemented by": "joins", "partly implements": "mentions"}
 OWN: Rules = replace(
@@ -60,3 +61,13 @@ def test_what_both_were_linked_with_once_is_no_shared_value() -> None:
     component = Component(tuple(once))
     left, right = (one.artifact for one in once)
     assert reason(component, correlate(component, RULES), RULES, left, right).shared == ()
+
+
+def test_a_link_once_is_counted_alike_where_it_is_stored_and_where_it_is_weighed() -> None:
+    rules = replace(RULES, generic=1)
+    for words, kept in (("this issue relates to", True), ("parent", False)):
+        told = issue("PAY-1", gone("PAY-2", words), *written("PAY-2", scope="jira-a"))
+        other = mail("m1", *written("PAY-2", scope="jira-a"))
+        _, strong = values_of(told.references, rules, "jira-a")["jira.key|PAY-2"]
+        found = requests(correlate(Component((told, other, issue("PAY-2"))), rules))
+        assert (strong, found == sets("PAY-1 PAY-2 m1")) == (kept, kept)
