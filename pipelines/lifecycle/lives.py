@@ -65,7 +65,17 @@ class Life:
     @property
     def only_asks(self) -> bool:
         """Whether all work in it that was not given up is tickets."""
-        return {each.kind for each in self.members if carries(each) and not self._given_up(each)} == {"ticket"}
+        return self.only_asked_until == LAST
+
+    @property
+    def only_asked_until(self) -> datetime | None:
+        """When the first work began that is no ticket and was not given up: LAST if none did, None if it is not known
+        or there is no ticket."""
+        work = [each for each in self.members if carries(each) and not self._given_up(each)]
+        if not any(each.kind == "ticket" for each in work):
+            return None
+        begun = [self.born[each.id] for each in work if each.kind != "ticket"]
+        return None if None in begun else min(filter(None, begun), default=LAST)
 
     def _given_up(self, member: Member) -> bool:
         """Whether it was cancelled, or went away before it was done."""

@@ -164,11 +164,11 @@ def last_for_all(stage_map: StageMap) -> int:
     return max((level for level, name in enumerate(names) if stage_map.gate(name) == "all"), default=len(names) - 1)
 
 
-def reopened(found: Sequence[Stretch], stage_map: StageMap, *, only_asks: bool = False) -> int:
+def reopened(found: Sequence[Stretch], stage_map: StageMap, only_asked_until: datetime | None = None) -> int:
     """How often the request came back: one of its artifacts from finished work, or all of it from its end.
 
-    The first work in a stage after the end (a ticket after the delivery) is the way on, not back. only_asks: tickets
-    are all the work there is, so that closing them is an end in whatever stage they are.
+    The first work in a stage after the end (a ticket after the delivery) is the way on, not back. only_asked_until:
+    as long as tickets were all the work there was, closing them was an end in whatever stage they were.
     """
     levels = {name: level for level, name in enumerate(stage_map.stages)}
     count, worked = 0, set()
@@ -177,7 +177,8 @@ def reopened(found: Sequence[Stretch], stage_map: StageMap, *, only_asks: bool =
             worked.add(before.stage)
         here, there = levels.get(before.stage, -1), levels.get(after.stage, -1)
         back = there < here or (there == here and (after.again or after.stage in worked))
-        work = only_asks or stage_map.gate(before.stage) == "all" or before.stage == stage_map.stages[-1]
+        alone = only_asked_until is not None and (before.left or LAST) <= only_asked_until
+        work = alone or stage_map.gate(before.stage) == "all" or before.stage == stage_map.stages[-1]
         done = before.state is State.DONE and work and back and (after.again or over(before, stage_map))
         count += (done or before.state is State.CANCELLED) and after.state not in FINISHED
     return count

@@ -26,7 +26,7 @@ def current(life: Life) -> Current:
         state_since=_state_since(stays[-1]),
         waiting=last.waiting,
         round=sum(stay[0].stage == last.stage for stay in stays),
-        reopened=reopened(life.way, life.stage_map, only_asks=life.only_asks),
+        reopened=reopened(life.way, life.stage_map, life.only_asked_until),
     )
 
 

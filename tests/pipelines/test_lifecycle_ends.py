@@ -139,3 +139,8 @@ def test_a_ticket_alone_that_is_opened_again_came_back() -> None:
     assert [fold(told, STAGE_MAP, as_of=at(day)).current.reopened for day in (2, 4, 7)] == [0, 0, 1]
     assert fold(told, STAGE_MAP, as_of=at(4)).outcome is not None
     assert fold(told, STAGE_MAP).outcome is None
+    story = issue(1, "Analysis", at(8))
+    went_on = request([ticket, story], *way(ticket, "Open", (at(3), "Closed"), (at(6), "Open")))
+    assert [fold(went_on, STAGE_MAP, as_of=at(day)).current.reopened for day in (4, 7, 9)] == [0, 1, 1]
+    beside = request([ticket, issue(1, "Analysis", at(2))], *way(ticket, "Open", (at(3), "Closed"), (at(6), "Open")))
+    assert fold(beside, STAGE_MAP).current.reopened == 0
