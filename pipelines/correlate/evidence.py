@@ -93,6 +93,8 @@ def _past(gone: Iterable[Edge], meanings: Meanings) -> dict[LinkKind, list[Edge]
     found: dict[LinkKind, list[Edge]] = defaultdict(list)
     for edge in gone:
         node = meanings.nodes[edge.source]
+        if _means_nothing(node, edge.reference, meanings):
+            continue
         said = replace(edge.reference, relation=meanings.rules.relation_in(node, edge.reference.relation))
         found[meanings.rules.link_kind(node, said.relation)].append(replace(edge, reference=said))
     return {kind: _distinct(_from_who_waits(edges, meanings.nodes)) for kind, edges in found.items()}
@@ -142,7 +144,7 @@ def _kept(node: Node, named: Named, meanings: Meanings) -> str:
         return "it stands only in quoted text, a signature or what a machine wrote"
     if _kind(node, reference, meanings.rules) == "mentions":
         return "this kind of link does not join"
-    if reference.key in meanings.rules.called_generic or node.artifact in meanings.meaningless:
+    if _means_nothing(node, reference, meanings):
         return CALLED_GENERIC
     if named.ambiguous:
         return f"{len(named.owners)} connections may mean it"
@@ -153,6 +155,11 @@ def _kept(node: Node, named: Named, meanings: Meanings) -> str:
     if automatic(node) and not _subject_alone(node, reference, meanings):
         return "automatic mail joins by reply, and by the one thing that its subject names"
     return "" if reference.evidence is Evidence.EXPLICIT else _crowded(node, reference, meanings)
+
+
+def _means_nothing(node: Node, reference: Reference, meanings: Meanings) -> bool:
+    """Whether somebody said that what it names, or what states it, means nothing by itself."""
+    return reference.key in meanings.rules.called_generic or node.artifact in meanings.meaningless
 
 
 def _strangers(named: Named, meanings: Meanings) -> bool:

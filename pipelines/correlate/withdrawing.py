@@ -13,10 +13,8 @@ from schemas.links import Node
 
 def withdrawn(node: Node, meanings: Meanings) -> Iterator[Edge]:
     """What an artifact's history says was taken back, towards what was read. Relations are in the history's words."""
-    if node.artifact in meanings.meaningless:
-        return
     for reference, ends, _ in meanings.known[node.artifact]:
-        if reference.evidence is Evidence.WITHDRAWN and reference.key not in meanings.rules.called_generic:
+        if reference.evidence is Evidence.WITHDRAWN:
             yield from (Edge(Evidence.EXPLICIT, node.artifact, end, reference) for end in ends if end in meanings.nodes)
 
 
