@@ -2,8 +2,9 @@
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import FrameType
 
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from pipelines.correlate import correlate
 from pipelines.references import LISTED
 from schemas.artifacts import Evidence, Reference, request_id
 from schemas.links import Component, Groups, Node
-from tests.pipelines.company import RULES, grouped, issue, link, mail, record, reply, title, written
+from tests.pipelines.company import RULES, at, grouped, issue, link, mail, record, reply, title, written
 
 SMALL = replace(RULES, digest=2, generic=4, component=6)
 KEYS = [f"PAY-{n}" for n in range(1, 6)]
@@ -35,6 +36,19 @@ REFERENCES = st.one_of(
         st.sampled_from(["parent", "epic", "implements", "blocks", "is blocked by", "relates to"]),
     ),
     st.builds(
+        lambda key, ways: replace(link("jira.key", key, ways[0], scope="jira-a"), mirror=ways[1]),
+        st.sampled_from(KEYS),
+        st.sampled_from([("implements", "implements"), ("is blocked by", "blocks"), ("sub-task", "parent")]),
+    ),
+    st.builds(
+        lambda key, words, day: Reference(
+            "jira.key", "jira-a", key, Evidence.WITHDRAWN, words, since=datetime(2026, 5, day, tzinfo=UTC)
+        ),
+        st.sampled_from(KEYS),
+        st.sampled_from(["this issue implements", "dieser vorgang blocks", "parent", "relates to"]),
+        st.integers(1, 9),
+    ),
+    st.builds(
         lambda key, how: link("hubspot.deal", key, how, scope="crm"), st.sampled_from("789"), st.just("association")
     ),
     st.builds(lambda key: Reference("hubspot.deal", "", key, Evidence.WRITTEN, field="body"), st.sampled_from("789")),
@@ -49,7 +63,9 @@ def companies(draw: st.DrawFn) -> list[Node]:
     for name in draw(st.sets(st.sampled_from([*KEYS, *"abcde", *"789", "note"]), max_size=12)):
         references = draw(st.lists(REFERENCES, max_size=5))
         if name in KEYS:
-            nodes.append(issue(name, *references, day=draw(DAYS), level=draw(st.integers(-1, 2))))
+            told = draw(DAYS)
+            level, updated_at = draw(st.integers(-1, 2)), at(told) if told else None
+            nodes.append(issue(name, *references, day=draw(DAYS), level=level, updated_at=updated_at))
         elif name in "789":
             merged = draw(st.sampled_from([None, None, "crm/deal/7", "crm/deal/8"]))
             nodes.append(record("deal", name, *references, merged_into=merged))
@@ -155,17 +171,22 @@ def test_every_artifact_of_a_request_has_a_reason() -> None:
 
 
 def steps(nodes: list[Node]) -> int:
-    """How many Python functions and generator steps a correlation takes: a count that no load on a machine changes."""
+    """How many steps a correlation takes."""
+    component = Component(tuple(nodes))
+    return steps_of(lambda: correlate(component, RULES))
+
+
+def steps_of(work: Callable[[], object]) -> int:
+    """How many Python functions and generator steps it takes: a count that no load on a machine changes."""
     count = 0
 
     def tick(frame: FrameType, event: str, argument: object) -> None:
         nonlocal count
         count += 1
 
-    component = Component(tuple(nodes))
     sys.setprofile(tick)
     try:
-        correlate(component, RULES)
+        work()
     finally:
         sys.setprofile(None)
     return count

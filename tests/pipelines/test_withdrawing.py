@@ -1,15 +1,18 @@
 """What a history's words say was taken back, and what they do not: which relation is meant, and of what."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pipelines.correlate import correlate
 from pipelines.correlate.reasons import reason
 from pipelines.correlate.rules import Rules
+from pipelines.dependencies import dated
+from pipelines.store.components import StoredArtifact
 from pipelines.store.facts import values_of
-from schemas.artifacts import Evidence, Reference
-from schemas.links import Component
+from schemas.artifacts import Activity, ActivityKind, Evidence, Reference
+from schemas.links import Component, Link
 from tests.pipelines.company import LINK_KINDS, RULES, at, grouped, issue, link, mail, requests, sets, written
+from tests.pipelines.test_correlate_properties import steps_of
 
 KINDS = {**LINK_KINDS, "is implemented by": "joins", "partly implements": "mentions"}
 OWN: Rules = replace(
@@ -71,3 +74,27 @@ def test_a_link_once_is_counted_alike_where_it_is_stored_and_where_it_is_weighed
         _, strong = values_of(told.references, rules, "jira-a")["jira.key|PAY-2"]
         found = requests(correlate(Component((told, other, issue("PAY-2"))), rules))
         assert (strong, found == sets("PAY-1 PAY-2 m1")) == (kept, kept)
+
+
+def freed(size: int) -> int:
+    """How many steps it takes to date the links of one issue that waited for so many others, each for an hour."""
+    start, name = datetime(2026, 1, 1, tzinfo=UTC), "jira-a/issue/PAY-0"
+    links, happened = [], []
+    nodes = [issue(f"PAY-{number}") for number in range(size + 1)]
+    for number, node in enumerate(nodes[1:]):
+        since = start + timedelta(hours=2 * number)
+        label, objects = f"This issue is blocked by {node.natural_key}", ((f"jira.key|{node.natural_key}", "linked"),)
+        happened.append(Activity(label, name, ActivityKind.LINKED, since, to_label=label, objects=objects))
+        links.append(Link(name, node.artifact, "", "depends on", Evidence.EXPLICIT, "is blocked by", "", "",
+                          until=since + timedelta(hours=1)))  # fmt: skip
+    artifacts = {
+        one.artifact: StoredArtifact(one.artifact, "jira-a", "jira", "issue", {}, one.references) for one in nodes
+    }
+    told: list[Link] = []
+    taken = steps_of(lambda: told.extend(dated(links, artifacts, {name: happened})))
+    assert [one.since for one in told] == [one.at for one in happened]
+    return taken
+
+
+def test_the_links_of_what_was_linked_very_often_are_dated_in_step_with_their_number() -> None:
+    assert freed(800) < 6 * freed(200)
