@@ -1,5 +1,6 @@
 """A hub's database with one connection, which reads memos: what most tests of the pipelines begin with."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -24,3 +25,10 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = open_engine(database_url)
     yield engine
     await engine.dispose()
+
+
+async def cancelled(*running: "asyncio.Task[Any]") -> None:
+    """End these tasks, and wait for it: a statement of one that is only told to end outlives the test's loop."""
+    for one in running:
+        one.cancel()
+    await asyncio.gather(*running, return_exceptions=True)

@@ -14,6 +14,7 @@ from pipelines.store.facts import Touched
 from pipelines.understanding import look, valid, write
 from schemas.artifacts import request_id
 from tests.parts.copies import prepared
+from tests.pipelines.conftest import cancelled
 from tests.pipelines.memos import memo, records
 from tests.pipelines.test_ingest import NOW, ingest_of, members, rows
 
@@ -105,7 +106,7 @@ async def test_batches_leave_it_to_who_runs(engine: AsyncEngine) -> None:
             while len(await members(engine)) < 5 or await rows(engine, tables.deferred):
                 await asyncio.sleep(0.02)
     finally:
-        running.cancel()
+        await cancelled(running)
 
 
 async def test_the_first_batch_is_understood_before_the_next_is_merged(engine: AsyncEngine) -> None:
@@ -119,7 +120,7 @@ async def test_the_first_batch_is_understood_before_the_next_is_merged(engine: A
         assert len(await members(engine)) == 3
         assert told == [1]
     finally:
-        running.cancel()
+        await cancelled(running)
 
 
 async def test_two_that_catch_up_at_once_lose_nothing(engine: AsyncEngine) -> None:

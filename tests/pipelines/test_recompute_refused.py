@@ -15,6 +15,7 @@ from pipelines.store import pending, tables
 from pipelines.store.engine import writing
 from pipelines.watching import Watch
 from schemas.artifacts import request_id
+from tests.pipelines.conftest import cancelled
 from tests.pipelines.memos import memo, records
 from tests.pipelines.test_ingest import NOW, ingest_of, rows
 from tests.pipelines.test_large import SMALL, giant, limit
@@ -124,7 +125,7 @@ async def test_a_very_large_component_that_is_refused_waits_and_the_rest_goes_on
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.3)
     finally:
-        running.cancel()
+        await cancelled(running)
     found = {row.id: row for row in await rows(engine, tables.requests)}
     assert (found[other].title, found[one].problem, watch.folded) == ("Note 300", SAYS, 1)
     await take(engine)

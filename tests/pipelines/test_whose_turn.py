@@ -12,7 +12,7 @@ from pipelines.store import tables, whose_turn
 from pipelines.store.engine import open_engine, reading, writing
 from pipelines.store.whose_turn import Pause
 from tests.parts.copies import prepared
-from tests.pipelines.conftest import configured
+from tests.pipelines.conftest import cancelled, configured
 from tests.pipelines.memos import memo, records
 from tests.pipelines.test_ingest import ingest_of, members, rows
 
@@ -117,7 +117,7 @@ async def test_a_worker_waits_while_another_has_its_turn_and_no_longer(engine: A
             while not await members(engine) or await rows(engine, tables.deferred):
                 await asyncio.sleep(0.02)
     finally:
-        running.cancel()
+        await cancelled(running)
 
 
 async def test_workers_of_which_one_dies_in_its_turn_understand_everything(engine: AsyncEngine) -> None:
@@ -136,7 +136,6 @@ async def test_workers_of_which_one_dies_in_its_turn_understand_everything(engin
             while len(await members(engine)) < 12 or await rows(engine, tables.deferred):
                 await asyncio.sleep(0.02)
     finally:
-        for one in running:
-            one.cancel()
+        await cancelled(*running)
     found = await members(engine)
     assert all(found[str(number)] == found[str(number + 1)] is not None for number in range(1, 13, 2))
