@@ -17,6 +17,7 @@ from tests.pipelines.lives import at
 from tests.pipelines.memos import memo, records
 from tests.pipelines.test_blockers import STAGES, pieces
 from tests.pipelines.test_ingest import ingest_of, rows
+from tests.pipelines.test_rebuild import rebuild_of
 
 KINDS = {"is blocked by": "depends on", "blocks": "depends on", "implements": "joins", "is implemented by": "joins"}
 THERE, BACK = ("implements", "is implemented by"), ("is implemented by", "implements")
@@ -124,3 +125,10 @@ async def test_an_earlier_moment_shows_a_link_of_two_that_something_else_keeps_t
     assert after is not None
     assert "implements" in [link.relation for link in before.links]
     assert "implements" not in [link.relation for link in after.links]
+
+
+async def test_a_rebuild_makes_the_same_of_what_was_taken_back(engine: AsyncEngine) -> None:
+    events = [*WAITED, linked(2, 3), linked(3, 2, BACK), memo(2, version=9, freed=[["implements", 3]])]
+    found = await told(engine, random.Random(1).sample(events, len(events)))
+    assert found[id_of(1)].stages[2].waiting_seconds == 72 * 3600
+    assert await rebuild_of(engine).check() == []
